@@ -1,0 +1,204 @@
+"""The one schema: every setting of a project, typed, bounded and described; each default stands here once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kit.errors import InputError, Problem, nearest
+
+
+class Section(BaseModel):
+    """A part of the recipe: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaseSection(Section):
+    """The model to start from."""
+
+    model: Annotated[str, Field(description="'nano' (ships with the kit), a local folder, or a Hugging Face model id")]
+    revision: Annotated[str | None, Field(description="Commit of the model repository; pin it for a proof")] = None
+    dtype: Annotated[Literal["bfloat16", "float32"], Field(description="Storage type of the weights")] = "bfloat16"
+    template_args: Annotated[
+        dict[str, bool | str | int], Field(description="Arguments that the chat template gets")
+    ] = {}
+
+
+class TaskSection(Section):
+    """A typed function of the project, and its options."""
+
+    use: Annotated[str, Field(description="FILE.py:Class inside the project", pattern=r"^[\w/]+\.py:\w+$")]
+    options: Annotated[dict[str, Any], Field(description="Options of the task, checked by its Options type")] = {}
+
+
+class DataSection(Section):
+    """Where the examples are. Without a validation file, a share of the training groups is held out by content hash."""
+
+    train: Annotated[str, Field(description="JSONL of training examples")] = "data/train.jsonl"
+    validation: Annotated[str | None, Field(description="JSONL for checkpoint choice; null: hold out of train")] = None
+    test: Annotated[str, Field(description="JSONL that only evaluation reads")] = "data/test.jsonl"
+    validation_share: Annotated[float, Field(gt=0, lt=0.5, description="Share of groups held out of train")] = 0.1
+    limit_train: Annotated[int | None, Field(ge=1, description="Use at most this many training examples")] = None
+    limit_validation: Annotated[int | None, Field(ge=1, description="Use at most this many to choose by")] = 64
+    too_long: Annotated[
+        Literal["refuse", "drop"], Field(description="Rows whose answer does not fit: refuse the run, or drop and list")
+    ] = "refuse"
+
+
+class LoraSection(Section):
+    """Low-rank adapters (Hu et al. 2021)."""
+
+    rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256], Field(description="Rank that vLLM can serve")] = 16
+    alpha: Annotated[float, Field(gt=0, description="Scale numerator: the update is alpha / rank")] = 32
+    dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
+    targets: Annotated[str | list[str], Field(description="Modules to adapt")] = "all-linear"
+
+
+class TrainSection(Section):
+    """How the adapter is trained."""
+
+    lora: LoraSection = LoraSection()
+    learning_rate: Annotated[float, Field(gt=0, lt=0.1, description="Peak of the schedule")] = 2e-4
+    epochs: Annotated[float, Field(gt=0, le=50, description="Passes over the training rows")] = 2.0
+    max_minutes: Annotated[
+        float | None, Field(gt=0, description="Plan no more steps than fit this time, by measured speed")
+    ] = None
+    batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
+    batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    max_length: Annotated[int, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048
+    schedule: Annotated[Literal["cosine", "linear", "constant"], Field(description="After warm-up")] = "cosine"
+    warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps")] = 0.03
+    weight_decay: Annotated[float, Field(ge=0, le=1, description="On adapter matrices")] = 0.0
+    clip: Annotated[float, Field(gt=0, description="Largest norm of the gradient")] = 1.0
+    evaluations: Annotated[int, Field(ge=1, le=100, description="Times to score and save during the run")] = 4
+    seed: Annotated[int, Field(ge=0, description="Seed of everything random")] = 0
+
+
+class EvalSection(Section):
+    """How the result is measured."""
+
+    engine: Annotated[Literal["local", "vllm"], Field(description="What generates the answers")] = "local"
+    limit: Annotated[int | None, Field(ge=1, description="Score at most this many test examples")] = None
+    resamples: Annotated[int, Field(ge=100, description="Bootstrap resamples for intervals")] = 1000
+    gates: Annotated[dict[str, float], Field(description="Metric name to the least value that passes")] = {}
+
+
+class BundleSection(Section):
+    """What is deployed."""
+
+    form: Annotated[Literal["merged", "adapter"], Field(description="Merge the adapter, or ship it alone")] = "merged"
+    intended_use: Annotated[str, Field(description="Written on the card and into the seal")] = ""
+    licences: Annotated[dict[str, str], Field(description="Data set or base to licence")] = {}
+
+
+class ServeSection(Section):
+    """How the bundle answers."""
+
+    engine: Annotated[Literal["auto", "vllm", "local"], Field(description="auto: vllm where installed")] = "auto"
+    max_length: Annotated[int, Field(ge=64, description="Context of the engine in tokens")] = 2048
+
+
+class Recipe(Section):
+    """Everything that a project decides."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the project and of its model")]
+    version: Annotated[int, Field(description="Version of this schema")] = 1
+    summary: Annotated[str, Field(description="One line on what the project does")] = ""
+    base: BaseSection
+    tasks: Annotated[list[TaskSection], Field(min_length=1, description="The typed functions")]
+    data: DataSection = DataSection()
+    train: TrainSection = TrainSection()
+    eval: EvalSection = EvalSection()
+    bundle: BundleSection = BundleSection()
+    serve: ServeSection = ServeSection()
+
+    def digest(self) -> str:
+        """SHA-256 of the resolved recipe."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def canonical(self) -> str:
+        """The resolved recipe as one line of JSON with sorted keys."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+
+def load_recipe(path: Path, profile: str | None = None) -> Recipe:
+    """Read a recipe, lay the profile over it, and validate the result.
+
+    Raises InputError with every problem at once: file, key, and the near miss for an unknown key.
+    """
+    raw = _read_yaml(path)
+    profiles = raw.pop("profiles", {})
+    if profile is not None:
+        if profile not in profiles:
+            raise InputError(
+                f"There is no profile '{profile}'.", str(path), nearest(profile, profiles) or _known(profiles)
+            )
+        raw = _merge(raw, profiles[profile])
+    _check_profiles(path, raw, profiles)
+    return _validate(path, raw)
+
+
+def _known(names: Mapping[str, Any]) -> str:
+    return f"Known: {', '.join(sorted(names))}." if names else "The recipe declares no profiles."
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("There is no recipe here.", str(path), "Make a project with: kit new legal") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError("This is not YAML.", where, str(getattr(error, "problem", error))) from None
+    if not isinstance(raw, dict):
+        raise InputError("A recipe is a mapping of sections.", str(path))
+    return raw
+
+
+def _check_profiles(path: Path, raw: dict[str, Any], profiles: Any) -> None:
+    """Validate every profile, so that a mistake in one that is not used now is told too."""
+    if not isinstance(profiles, dict):
+        raise InputError("'profiles' is a mapping from a name to settings.", str(path))
+    for name, overlay in profiles.items():
+        _validate(path, _merge(raw, overlay or {}), f"profiles.{name}: ")
+
+
+def _merge(base: Any, overlay: Any) -> Any:
+    if isinstance(base, dict) and isinstance(overlay, dict):
+        return {**base, **{key: _merge(base.get(key), value) for key, value in overlay.items()}}
+    return overlay
+
+
+def _validate(path: Path, raw: dict[str, Any], prefix: str = "") -> Recipe:
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise InputError([_problem(path, prefix, dict(item)) for item in error.errors()]) from None
+
+
+def _problem(path: Path, prefix: str, item: dict[str, Any]) -> Problem:
+    keys = [str(part) for part in item["loc"]]
+    where = f"{path}: {prefix}{'.'.join(keys)}"
+    if item["type"] == "extra_forbidden":
+        return Problem(f"Unknown key '{keys[-1]}'.", where, nearest(keys[-1], _keys_at(keys[:-1])))
+    return Problem(f"{item['msg']}.", where)
+
+
+def _keys_at(keys: list[str]) -> list[str]:
+    """Names of the fields that are allowed at a place in the recipe."""
+    model: Any = Recipe
+    for key in keys:
+        if key.isdigit():
+            continue
+        annotation = model.model_fields[key].annotation if hasattr(model, "model_fields") else None
+        inner = getattr(annotation, "__args__", (annotation,))
+        model = next((part for part in inner if hasattr(part, "model_fields")), None)
+    return list(model.model_fields) if model is not None else []

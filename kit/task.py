@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -88,15 +88,13 @@ class Prompt:
 class Completion:
     """What the model wrote for one prompt.
 
-    `logprobs` has one natural-log probability per token id; `choice_logprobs` has one per label where the answer is a
-    closed set; `finish` is "length" where the answer was cut.
+    `logprobs` has one natural-log probability per token id; `finish` is "length" where the answer was cut.
     """
 
     text: str
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     finish: Finish = "stop"
-    choice_logprobs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

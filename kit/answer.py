@@ -1,0 +1,84 @@
+"""From a typed request to a typed response: the one path that evaluation and serving share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from kit.chat import Renderer
+from kit.engines.base import Engine, Generation, Sampling
+from kit.errors import InputError
+from kit.task import Completion, Prompt, Task
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """Sampling that was evaluated and is therefore what serving does unless asked otherwise."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A response, and the completions that it was read from; `prompt_tokens` is what the model read, in all."""
+
+    response: BaseModel
+    completions: tuple[Completion, ...]
+    prompt_tokens: int
+
+
+class Answerer:
+    """A task bound to a renderer and to an engine (and an adapter in it)."""
+
+    def __init__(
+        self,
+        task: Task[Any, Any],
+        renderer: Renderer,
+        engine: Engine,
+        adapter: str | None = None,
+        defaults: SamplingDefaults = SamplingDefaults(),
+    ) -> None:
+        self.task = task
+        self.renderer = renderer
+        self.engine = engine
+        self.adapter = adapter
+        self.defaults = defaults
+
+    async def respond(self, request: BaseModel) -> Answered:
+        """Answer a request.
+
+        Raises InputError where a prompt does not fit the context, UnreadableAnswer where the task can make nothing of
+        what the model wrote.
+        """
+        generations = [self._generation(prompt) for prompt in self.task.prompts(request)]
+        completions = await _gather([self.engine.generate(generation) for generation in generations])
+        response = self.task.read(request, completions)
+        return Answered(response, tuple(completions), sum(len(generation.ids) for generation in generations))
+
+    def _generation(self, prompt: Prompt) -> Generation:
+        ids = self.renderer.prompt(prompt)
+        room = self.engine.capabilities.max_length - len(ids)
+        if room < prompt.max_tokens:
+            what = f"The answer may take {prompt.max_tokens} tokens; the prompt's {len(ids)} leave {max(room, 0)}."
+            raise InputError(what, next="Send less text, or serve with a longer context (serve.max_length).")
+        sampling = Sampling(
+            max_tokens=prompt.max_tokens,
+            temperature=self.defaults.temperature,
+            top_p=self.defaults.top_p,
+            top_k=self.defaults.top_k,
+            stop=prompt.stop,
+            stop_ids=self.renderer.stop_ids,
+        )
+        return Generation(ids, sampling, prompt.answer, self.adapter)
+
+
+async def _gather(calls: list[Any]) -> list[Completion]:
+    """Run the calls side by side; when one fails or the caller leaves, the others are cancelled."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(call) for call in calls]
+    return [task.result() for task in tasks]

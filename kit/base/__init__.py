@@ -1,0 +1,69 @@
+"""Base models: where their files are, and the one that ships with the kit.
+
+This package root imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.errors import InputError
+
+NANO = Path(__file__).parent / "nano"
+_WANTED = ["*.json", "*.safetensors", "*.jinja"]
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model on disk: its name as the recipe gave it, its revision, and its folder."""
+
+    name: str
+    revision: str | None
+    folder: Path
+
+    def weight_files(self) -> list[Path]:
+        """The safetensors files, sorted.
+
+        Raises InputError where there are none.
+        """
+        files = sorted(self.folder.glob("*.safetensors"))
+        if not files:
+            raise InputError("The base model has no safetensors weights.", str(self.folder))
+        return files
+
+    def weights_digest(self) -> str:
+        """SHA-256 over the names and contents of the configuration and the weights."""
+        digest = hashlib.sha256()
+        for file in [self.folder / "config.json", *self.weight_files()]:
+            with file.open("rb") as stream:
+                digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        return digest.hexdigest()
+
+
+def find_base(model: str, revision: str | None = None, offline: bool = False) -> Base:
+    """Return the base model's files: `nano`, a local folder, or a Hugging Face id (downloaded once, then cached).
+
+    Raises InputError where it is not to be had; with `offline`, nothing is downloaded.
+    """
+    if model == "nano":
+        return Base("nano", None, NANO)
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return Base(model, None, folder.resolve())
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        advice = "Give 'nano', a folder, or an id such as Qwen/Qwen3-0.6B."
+        raise InputError(f"There is no base model '{model}'.", next=advice)
+    return Base(model, revision, _from_hub(model, revision, offline))
+
+
+def _from_hub(model: str, revision: str | None, offline: bool) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, revision=revision, allow_patterns=_WANTED, local_files_only=offline))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        advice = "Check the name and the network, or try the smoke profile, whose base ships with the kit."
+        raise InputError(f"The base model '{model}' could not be had: {type(error).__name__}.", next=advice) from error

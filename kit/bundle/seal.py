@@ -1,0 +1,126 @@
+"""The seal: what serving must reproduce. Written when a bundle is built, enforced before it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from kit.errors import Refused
+from kit.recipe import Section
+from kit.task import Role
+
+SEAL_FILE = "seal.json"
+
+
+class SealedBase(Section):
+    """The base model: name, revision, SHA-256 of configuration and weights, storage type."""
+
+    model: str
+    revision: str | None
+    weights_digest: str
+    dtype: str
+
+
+class SealedAdapter(Section):
+    """The adapter that was trained."""
+
+    rank: int
+    alpha: float
+    targets: list[str]
+
+
+class SealedSampling(Section):
+    """Sampling that was evaluated, and is therefore the default."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+
+
+class SealedTurn(Section):
+    """One turn of a golden dialogue."""
+
+    role: Role
+    text: str
+
+
+class GoldenRender(Section):
+    """A dialogue, and the text and token ids that it renders to."""
+
+    turns: list[SealedTurn]
+    generation: bool
+    text: str
+    ids: list[int]
+
+
+class Fingerprint(Section):
+    """A token sequence on which base and tuned model differ most.
+
+    `positions` index `ids`; the log-probabilities are of the tokens there, given those before, in the same order.
+    """
+
+    ids: list[int]
+    positions: list[int]
+    base: list[float]
+    tuned: list[float]
+
+
+class Noise(Section):
+    """Absolute gap of per-token log-probability between honest ways of computing the same: mean and largest."""
+
+    mean: float
+    largest: float
+
+
+class Digests(Section):
+    """SHA-256 of what made the bundle."""
+
+    weights: str
+    task: str
+    recipe: str
+    data: str
+
+
+class SealedTask(Section):
+    """A task's public shape: its name, its route, and the hash of its request and response schemas."""
+
+    name: str
+    route: str
+    use: str
+    schema_digest: str
+
+
+class Seal(Section):
+    """Everything that serving must reproduce, and what a reader should know about the model's origin."""
+
+    version: Literal[1] = 1
+    name: str
+    form: Literal["merged", "adapter"]
+    base: SealedBase
+    adapter: SealedAdapter
+    tasks: list[SealedTask]
+    tokenizer: dict[str, str]
+    template_args: dict[str, bool | str | int]
+    stop_ids: list[int]
+    sampling: SealedSampling
+    max_length: int
+    golden: list[GoldenRender]
+    fingerprints: list[Fingerprint]
+    noise: Noise
+    digests: Digests
+    licences: dict[str, str]
+    intended_use: str
+
+
+def read_seal(folder: Path) -> Seal:
+    """Read a bundle's seal.
+
+    Raises Refused where it is missing or not a seal.
+    """
+    file = folder / SEAL_FILE
+    try:
+        return Seal.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise Refused("The bundle has no seal.", str(folder), "Build it again with: kit train") from None
+    except ValueError as error:
+        raise Refused(f"The seal cannot be read: {error}", str(file), "Build it again with: kit train") from None

@@ -1,0 +1,275 @@
+"""The renderer: a prompt (and an answer) to token ids and a loss mask. The only one in the project.
+
+It stands on `tokenizers` and Jinja's sandbox, so that rendering loads no deep-learning package. Text that a user wrote
+never yields a special token: special tokens are recognised in the template's own words and in trusted segments only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tokenizers import Tokenizer
+
+from kit.errors import InputError
+from kit.task import Message, Prompt, Text
+
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+_PRIVATE_USE = range(0xE000, 0xF8FF)
+
+
+@dataclass(frozen=True)
+class Special:
+    """A token that the model's vocabulary adds beside its merges."""
+
+    text: str
+    id: int
+    lstrip: bool
+    rstrip: bool
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """A training row: token ids, of which those from `answer_start` on carry the loss (the end token included)."""
+
+    ids: tuple[int, ...]
+    answer_start: int
+
+    @property
+    def labels(self) -> int:
+        """Number of supervised tokens."""
+        return len(self.ids) - self.answer_start
+
+
+class Renderer:
+    """Renders prompts for one model.
+
+    Raises InputError where the folder has no tokenizer.json or no chat template, or where the template breaks.
+    """
+
+    def __init__(self, folder: Path, template_args: Mapping[str, Any] | None = None) -> None:
+        self.folder = folder
+        self.template_args = dict(template_args or {})
+        self._definition = _read_tokenizer(folder)
+        self._config = _read_json(folder / "tokenizer_config.json")
+        self._tokenizer = Tokenizer.from_str(json.dumps(self._definition))
+        self._first = _without_added_tokens(self._definition)
+        self._rest = _without_added_tokens(_never_prepend(self._definition))
+        self.specials = tuple(
+            Special(token["content"], token["id"], token["lstrip"], token["rstrip"])
+            for token in sorted(self._definition["added_tokens"], key=lambda token: -len(token["content"]))
+        )
+        self._special_ids = {special.text: special for special in self.specials}
+        pattern = "|".join(re.escape(special.text) for special in self.specials)
+        self._special_pattern = re.compile(f"({pattern})" if pattern else r"(?!)()")
+        self._overlapping = re.compile(f"(?={self._special_pattern.pattern})")
+
+    # --- text -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def template_text(self) -> str:
+        """The chat template's source."""
+        file = self.folder / "chat_template.jinja"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        template = self._config.get("chat_template")
+        if isinstance(template, list):
+            template = next((item["template"] for item in template if item["name"] == "default"), None)
+        if not template:
+            raise InputError("The model has no chat template.", str(self.folder), "Choose an instruction-tuned base.")
+        return str(template)
+
+    @cached_property
+    def _template(self) -> Any:
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+        environment.filters["tojson"] = _tojson
+        environment.globals["raise_exception"] = _raise
+        return environment.from_string(self.template_text)
+
+    def text(self, messages: Sequence[Message], generation: bool) -> str:
+        """Render messages to text; with `generation`, up to where the assistant begins to write."""
+        return self._rendered(messages, generation).replace(self._mark(messages), "")
+
+    def _rendered(self, messages: Sequence[Message], generation: bool) -> str:
+        """Render with a mark inside every special token that untrusted text spells, so that it is none."""
+        mark = self._mark(messages)
+        rows = [{"role": message.role, "content": self._defused(message.segments, mark)} for message in messages]
+        names = {key: self._token_text(key) for key in ("bos_token", "eos_token", "pad_token", "unk_token")}
+        try:
+            return str(
+                self._template.render(
+                    messages=rows, add_generation_prompt=generation, tools=None, documents=None,
+                    **{**names, **self.template_args},
+                )
+            )
+        except TemplateError as error:
+            raise InputError(f"The chat template refused the dialogue: {error}", str(self.folder)) from error
+
+    def _defused(self, segments: Sequence[Text], mark: str) -> str:
+        text = "".join(segment.text for segment in segments)
+        trusted = [segment.trusted for segment in segments for _ in segment.text]
+        cuts = [
+            match.start() + 1
+            for match in self._overlapping.finditer(text)
+            if not all(trusted[match.start() : match.start() + len(match.group(1))])
+        ]
+        return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
+
+    @staticmethod
+    def _mark(messages: Sequence[Message]) -> str:
+        used = {char for message in messages for char in message.text}
+        return next(chr(code) for code in _PRIVATE_USE if chr(code) not in used)
+
+    def _token_text(self, key: str) -> str | None:
+        token = self._config.get(key)
+        return token["content"] if isinstance(token, dict) else token
+
+    # --- token ids --------------------------------------------------------------------------------------------
+
+    def dialogue(self, messages: Sequence[Message], generation: bool = False) -> tuple[int, ...]:
+        """Return the token ids of a dialogue."""
+        return self._encode(self._rendered(messages, generation), self._mark(messages))
+
+    def prompt(self, prompt: Prompt) -> tuple[int, ...]:
+        """Return the token ids that the model reads before it writes its answer."""
+        if prompt.messages:
+            return self.dialogue(prompt.messages, generation=True)
+        message = Message("user", prompt.raw)
+        mark = self._mark([message])
+        return self._encode(self._defused(prompt.raw, mark), mark)
+
+    def supervised(self, prompt: Prompt, answer: str) -> Supervised:
+        """Return a training row: the prompt, the answer as the model is to write it, and the end of its turn.
+
+        The answer is tokenised by itself, because that is how it is written: after the prompt's last token.
+        """
+        head = self.prompt(prompt)
+        return Supervised((*head, *self.answer(answer), *self._turn_tail), len(head))
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of an answer, without the end of the turn; none of them is a special token."""
+        return self._plain(text, first=False)
+
+    @cached_property
+    def _turn_tail(self) -> tuple[int, ...]:
+        """Ids that follow an answer, up to and including the special token that ends the turn.
+
+        Raises InputError where a finished dialogue does not begin with its own prompt, or its turn never ends.
+        """
+        user, reply = Message.of("user", "Hello"), "Good day"
+        prompt = self.text([user], generation=True)
+        whole = self.text([user, Message.of("assistant", reply)], generation=False)
+        if not whole.startswith(prompt + reply):
+            advice = "If the model can think aloud, set base.template_args: {enable_thinking: false}."
+            raise InputError("A finished dialogue does not begin with its own prompt.", str(self.folder), advice)
+        tail = whole[len(prompt + reply) :]
+        end = self._special_pattern.search(tail)
+        if end is None:
+            raise InputError("The chat template never ends the assistant's turn.", str(self.folder))
+        return self._encode(tail[: end.end()], mark="")
+
+    def _encode(self, text: str, mark: str) -> tuple[int, ...]:
+        """Tokenise text in which every special token that is spelled out is meant."""
+        pieces = self._special_pattern.split(text)
+        ids: list[int] = []
+        for index, piece in enumerate(pieces):
+            if index % 2:
+                ids.append(self._special_ids[piece].id)
+                continue
+            before = self._special_ids.get(pieces[index - 1]) if index else None
+            after = self._special_ids.get(pieces[index + 1]) if index + 1 < len(pieces) else None
+            piece = piece.lstrip() if before and before.rstrip else piece
+            piece = piece.rstrip() if after and after.lstrip else piece
+            ids.extend(self._plain(piece.replace(mark, "") if mark else piece, first=index == 0))
+        return tuple(ids)
+
+    def _plain(self, text: str, first: bool) -> tuple[int, ...]:
+        """Tokenise text as words only; a vocabulary that holds a special token as a word is split around it."""
+        tokenizer = self._first if first else self._rest
+        ids = tokenizer.encode(text, add_special_tokens=False).ids
+        if not self.special_ids.isdisjoint(ids):
+            cuts = [match.start() + 1 for match in self._overlapping.finditer(text)]
+            parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+            ids = [id for part in parts for id in self._rest.encode(part, add_special_tokens=False).ids]
+        return tuple(ids)
+
+    # --- the model's ends -------------------------------------------------------------------------------------
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids of all added tokens."""
+        return frozenset(special.id for special in self.specials)
+
+    @property
+    def turn_end(self) -> int:
+        """Id of the token that ends the assistant's turn, found by rendering a dialogue."""
+        return self._turn_tail[-1]
+
+    @cached_property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The union of the model's end tokens: end of turn, configuration, generation configuration; never the pad."""
+        ends = {self.turn_end}
+        for name in ("config.json", "generation_config.json"):
+            declared = _read_json(self.folder / name).get("eos_token_id")
+            ends.update(declared if isinstance(declared, list) else [] if declared is None else [declared])
+        return tuple(sorted(ends - ({self.pad_id} - {self.turn_end})))
+
+    @cached_property
+    def pad_id(self) -> int:
+        """Id used to fill batches; it is never supervised and never attended to."""
+        pad = self._token_text("pad_token")
+        return self._special_ids[pad].id if pad in self._special_ids else self.turn_end
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of token ids, added ones included."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of token ids without special tokens."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
+
+
+def _read_tokenizer(folder: Path) -> dict[str, Any]:
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        raise InputError(
+            "The model has no tokenizer.json.", str(folder), "Choose a base that ships one; others are not supported."
+        )
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def _without_added_tokens(definition: Mapping[str, Any]) -> Tokenizer:
+    return Tokenizer.from_str(json.dumps({**definition, "added_tokens": [], "post_processor": None}))
+
+
+def _never_prepend(definition: Any) -> Any:
+    """Return the definition for text that does not stand at the start: no blank is put before it."""
+    if isinstance(definition, dict):
+        inner = {key: _never_prepend(value) for key, value in definition.items() if key != "vocab"}
+        if definition.get("type") == "Metaspace" and definition.get("prepend_scheme") == "first":
+            inner["prepend_scheme"] = "never"
+        return {**definition, **inner}
+    if isinstance(definition, list) and definition and isinstance(definition[0], dict):
+        return [_never_prepend(item) for item in definition]
+    return definition
+
+
+def _tojson(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)

@@ -1,0 +1,118 @@
+"""The engine protocol: token ids in, completions and log-probabilities out.
+
+An engine knows nothing of chat templates, tasks or HTTP. It starts on one set of base weights and may hold adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from kit.task import AnswerSpec, Completion, Finish, FreeText
+
+FREE_TEXT = FreeText()
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """What an engine starts on.
+
+    `model` holds weights, configuration and tokenizer; `adapters` maps a name to a folder in peft's format, loaded at
+    start; `max_length` is the context in tokens.
+    """
+
+    model: Path
+    dtype: str = "bfloat16"
+    max_length: int = 2048
+    adapters: Mapping[str, Path] = field(default_factory=dict)
+    max_rank: int = 16
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen. Temperature 0 is greedy; `top_k` 0 and `top_p` 1 switch those filters off."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    stop_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One request to an engine. `adapter` None means the weights that the engine started on."""
+
+    ids: tuple[int, ...]
+    sampling: Sampling
+    answer: AnswerSpec = FREE_TEXT
+    adapter: str | None = None
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A piece of a streamed completion; the last one carries `finish`."""
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an engine is and can do."""
+
+    name: str
+    version: str
+    max_length: int
+    adapters: bool
+
+
+class Engine(Protocol):
+    """Something that generates and scores.
+
+    `start` raises KitError with the reason where the engine cannot come up. Completions never contain the stop token or
+    the stop string. Closing a stream, or cancelling a `generate`, frees the engine's slot.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine is and can do."""
+        ...
+
+    async def start(self) -> None:
+        """Load the weights and the adapters."""
+        ...
+
+    async def stop(self) -> None:
+        """Free everything; calling it twice is harmless."""
+        ...
+
+    async def health(self) -> None:
+        """Return when the engine can work; raise KitError with the reason when it cannot."""
+        ...
+
+    async def generate(self, request: Generation) -> Completion:
+        """Return the whole completion, with one log-probability per token."""
+        ...
+
+    def stream(self, request: Generation) -> AsyncIterator[Delta]:
+        """Yield the completion piece by piece."""
+        ...
+
+    async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
+        """Return len(ids) - 1 natural-log probabilities: of each token given those before it, the first left out."""
+        ...
+
+    async def load(self, name: str, adapter: Path) -> None:
+        """Make an adapter available under a name; raises KitError where it cannot be read or attached."""
+        ...
+
+    async def unload(self, name: str) -> None:
+        """Forget an adapter."""
+        ...

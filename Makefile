@@ -1,0 +1,30 @@
+# The whole developer interface: setup, demo, check, test, bench.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo check test bench format
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml scripts/setup_environment.py
+	$(PYTHON) scripts/setup_environment.py $(VENV)
+
+demo: setup
+	$(BIN)/kit demo
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup
+	$(BIN)/pytest
+
+bench: setup
+	$(BIN)/python -m bench all
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

@@ -1,0 +1,38 @@
+"""Base models: nano by name, folders, and sentences for what is not there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kit.base import NANO, find_base
+from kit.errors import InputError
+
+
+def test_nano_ships_with_the_kit_and_its_files_stay_small() -> None:
+    base = find_base("nano")
+    assert base.folder == NANO
+    assert all(file.stat().st_size < 24 * 2**20 for file in base.weight_files())
+
+
+def test_the_weights_digest_notices_one_flipped_bit(tmp_path: Path) -> None:
+    copy = find_base(str(shutil.copytree(NANO, tmp_path / "copy")))
+    assert copy.weights_digest() == find_base("nano").weights_digest()
+    weights = copy.weight_files()[0]
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    assert copy.weights_digest() != find_base("nano").weights_digest()
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "nowhere", "a/b/c"])
+def test_a_base_that_is_not_there_is_told(name: str) -> None:
+    with pytest.raises(InputError, match="There is no base model"):
+        find_base(name)
+
+
+def test_a_hub_model_that_is_not_cached_is_told_offline() -> None:
+    with pytest.raises(InputError, match="could not be had"):
+        find_base("nobody/nothing-at-all", offline=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -12,6 +13,8 @@ from kit.chat import Renderer
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import InputError
 from kit.task import Completion, Prompt, Task
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,17 @@ class Answerer:
         Raises InputError where a prompt does not fit the context, UnreadableAnswer where the task can make nothing of
         what the model wrote.
         """
+        completions, prompt_tokens = await self.complete(request)
+        return Answered(self.task.read(request, completions), completions, prompt_tokens)
+
+    async def complete(self, request: BaseModel) -> tuple[tuple[Completion, ...], int]:
+        """Return what the model wrote for each prompt, unread, and the number of tokens that it read in all.
+
+        Raises InputError where a prompt does not fit the context.
+        """
         generations = [self._generation(prompt) for prompt in self.task.prompts(request)]
-        completions = await _gather([self.engine.generate(generation) for generation in generations])
-        response = self.task.read(request, completions)
-        return Answered(response, tuple(completions), sum(len(generation.ids) for generation in generations))
+        completions = await side_by_side([self.engine.generate(generation) for generation in generations])
+        return tuple(completions), sum(len(generation.ids) for generation in generations)
 
     def _generation(self, prompt: Prompt) -> Generation:
         ids = self.renderer.prompt(prompt)
@@ -77,8 +87,16 @@ class Answerer:
         return Generation(ids, sampling, prompt.answer, self.adapter)
 
 
-async def _gather(calls: list[Any]) -> list[Completion]:
-    """Run the calls side by side; when one fails or the caller leaves, the others are cancelled."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(call) for call in calls]
-    return [task.result() for task in tasks]
+async def side_by_side(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Run the calls at once; results in their order.
+
+    When one fails, or the caller leaves, the others are cancelled; the first failure is raised as it is.
+    """
+    running = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return list(await asyncio.gather(*running))
+    except BaseException:
+        for call in running:
+            call.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        raise

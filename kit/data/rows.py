@@ -1,0 +1,110 @@
+"""From examples to training rows: what the model reads, and the answer it should write. Nothing is ever cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kit.chat import Renderer, Supervised
+from kit.errors import InputError, KitError, Problem
+from kit.task import Example, Prompt, Task, write_answer
+
+AnyExample = Example[Any, Any]
+_NOTHING = "No row is left with a token to learn from."
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training row: token ids, of which those from `answer_start` on carry the loss."""
+
+    example: str
+    group: str
+    ids: tuple[int, ...]
+    answer_start: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A row that was left out because it is longer than the longest row allowed."""
+
+    example: str
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows to train on, and those that did not fit."""
+
+    rows: tuple[Row, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+
+def build_rows(
+    task: Task[Any, Any],
+    renderer: Renderer,
+    examples: Sequence[AnyExample],
+    max_length: int,
+    too_long: Literal["refuse", "drop"],
+    places: Mapping[str, str] | None = None,
+) -> Rows:
+    """Return one row per prompt that has a target, in the order of the examples.
+
+    `places` maps an example's id to its file and line. Raises InputError with every row that is too long (unless they
+    are to be dropped), every answer longer than its prompt allows, and where nothing is left to train on.
+    """
+    rows: list[Row] = []
+    dropped: list[Dropped] = []
+    problems: list[Problem] = []
+    for example in examples:
+        where = (places or {}).get(example.id, "")
+        try:
+            made = list(_supervised(task, renderer, example))
+        except KitError as error:
+            problems.extend(
+                Problem(f"Example '{example.id}': {each.what}", where, each.next) for each in error.problems
+            )
+            continue
+        for prompt, row in made:
+            problems.extend(_budget_problem(example, where, prompt, row))
+            if len(row.ids) <= max_length:
+                rows.append(Row(example.id, example.group, row.ids, row.answer_start, example.weight))
+            elif too_long == "drop":
+                dropped.append(Dropped(example.id, len(row.ids)))
+            else:
+                problems.append(_too_long(example, where, len(row.ids), max_length))
+    if not problems and not any(row.weight for row in rows):
+        problems.append(Problem(_NOTHING, next="Every target is absent, was dropped, or has weight 0."))
+    if problems:
+        raise InputError(problems)
+    return Rows(tuple(rows), tuple(dropped))
+
+
+def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -> Iterator[tuple[Prompt, Supervised]]:
+    prompts = task.prompts(example.request)
+    targets = task.targets(example.request, example.response)
+    if len(prompts) != len(targets):
+        raise InputError(f"The task makes {len(prompts)} prompts but {len(targets)} targets.")
+    for prompt, target in zip(prompts, targets, strict=True):
+        if target is not None:
+            yield prompt, renderer.supervised(prompt, write_answer(target))
+
+
+def _budget_problem(example: AnyExample, where: str, prompt: Prompt, supervised: Supervised) -> Iterator[Problem]:
+    """An answer that its prompt has no room for would be trained whole, and then be cut whenever it is written."""
+    if supervised.labels > prompt.max_tokens:
+        yield Problem(
+            f"Example '{example.id}' has an answer of {supervised.labels} tokens with its end; "
+            f"its prompt allows {prompt.max_tokens}.",
+            where,
+            "Shorten the answer, or give the task a larger budget.",
+        )
+
+
+def _too_long(example: AnyExample, where: str, tokens: int, max_length: int) -> Problem:
+    return Problem(
+        f"Example '{example.id}' makes a row of {tokens} tokens; the longest allowed is {max_length}.",
+        where,
+        "Raise train.max_length, shorten the example, or set data.too_long: drop.",
+    )

@@ -1,0 +1,33 @@
+"""What tells a tuned model from its base: gaps of per-token log-probability, and how large an honest one may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from kit.bundle.seal import Fingerprint, Noise
+
+_HONEST_FLOOR = 0.1
+_HONEST_FACTOR = 8.0
+SHARE_OF_SHIFT = 1 / 3
+
+
+def tolerance(noise: Noise, fingerprints: Sequence[Fingerprint]) -> float:
+    """Largest mean gap at which an engine still counts as the tuned model.
+
+    It is many times the noise that was measured, so that honest starts pass, and at most a third of the way from tuned
+    to base: by the triangle inequality what passes is then at least twice as far from the base as from the tuned model.
+    """
+    slack = max(_HONEST_FLOOR, _HONEST_FACTOR * noise.mean)
+    return min(slack, SHARE_OF_SHIFT * shift(fingerprints))
+
+
+def shift(fingerprints: Sequence[Fingerprint]) -> float:
+    """Mean absolute gap between base and tuned model over all positions."""
+    return mean_gap([item.base for item in fingerprints], [item.tuned for item in fingerprints])
+
+
+def mean_gap(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> float:
+    """Mean absolute difference over all positions of two equally shaped lists; not a number where one is not."""
+    gaps = [abs(a - b) for ours, theirs in zip(left, right, strict=True) for a, b in zip(ours, theirs, strict=True)]
+    return math.fsum(gaps) / len(gaps)

@@ -1,0 +1,108 @@
+"""The manifest: path, size and SHA-256 of every file of a bundle. The hash of its bytes is the bundle's digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from kit.errors import Problem, Refused
+from kit.recipe import Section
+
+MANIFEST_FILE = "manifest.json"
+
+
+class Entry(Section):
+    """One file: its path with forward slashes, its size in bytes, its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+_ENTRIES = TypeAdapter(list[Entry])
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def list_files(folder: Path) -> list[Entry]:
+    """Hash every file under a folder except the manifest, sorted by path."""
+    found = [(path.relative_to(folder).as_posix(), path) for path in _paths(folder)]
+    return [
+        Entry(path=name, size=path.stat().st_size, sha256=file_digest(path))
+        for name, path in sorted(found)
+        if name != MANIFEST_FILE and path.is_file()
+    ]
+
+
+def write_manifest(folder: Path) -> str:
+    """Write the folder's manifest and return the bundle's digest."""
+    content = canonical_json([entry.model_dump() for entry in list_files(folder)])
+    (folder / MANIFEST_FILE).write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_manifest(folder: Path) -> list[Entry]:
+    """Read the folder's manifest.
+
+    Raises Refused where it is missing or not a manifest.
+    """
+    file = folder / MANIFEST_FILE
+    try:
+        return _ENTRIES.validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise Refused("The bundle has no manifest.", str(folder), "Build it again with: kit train") from None
+    except ValueError:
+        raise Refused("The manifest cannot be read.", str(file), "Build the bundle again with: kit train") from None
+
+
+def manifest_digest(folder: Path) -> str:
+    """SHA-256 of the manifest's bytes: the digest of the bundle."""
+    return file_digest(folder / MANIFEST_FILE)
+
+
+def file_problems(folder: Path) -> list[Problem]:
+    """Hash every file and return what differs from the manifest: all of it, one sentence per file."""
+    listed = {entry.path: entry for entry in read_manifest(folder)}
+    present = {entry.path: entry for entry in list_files(folder)}
+    problems = [Problem("This is a link; a bundle holds its own files.", str(link)) for link in _links(folder)]
+    for name in sorted(listed.keys() | present.keys()):
+        what = _difference(listed.get(name), present.get(name))
+        problems.extend([Problem(what, str(folder / name))] if what else [])
+    return problems
+
+
+def entries_digest(entries: Sequence[Entry]) -> str:
+    """SHA-256 over the names and hashes of some of a manifest's files."""
+    lines = [f"{entry.path}\0{entry.sha256}\n" for entry in sorted(entries, key=lambda entry: entry.path)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def canonical_json(value: object) -> bytes:
+    """The one way in which a bundle's own files write JSON: sorted keys, two blanks, a final newline."""
+    return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _difference(listed: Entry | None, present: Entry | None) -> str:
+    if listed is None:
+        return "This file is not in the manifest."
+    if present is None:
+        return "This file is in the manifest, but it is missing."
+    if listed.size != present.size:
+        return f"This file has {present.size} bytes; the manifest says {listed.size}."
+    return "" if listed.sha256 == present.sha256 else "This file has changed: its SHA-256 is not the manifest's."
+
+
+def _paths(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if not path.is_symlink())
+
+
+def _links(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_symlink())

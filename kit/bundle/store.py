@@ -1,0 +1,240 @@
+"""Where bundles live: content-addressed folders, the attestations beside them, and the aliases that point at them.
+
+`bundles/sha256/<digest>/` holds a bundle's files, never changed; `attestations/<digest>/*.json` is append-only;
+`aliases/<name>.jsonl` has one line per move, of which the last one holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kit.bundle.attestation import Attestation, attestation_json, make_attestation, read_attestation
+from kit.bundle.disk import append_line, locked, sync_folder, sync_tree, whole_lines, write_new
+from kit.bundle.manifest import Entry, file_problems, manifest_digest
+from kit.bundle.seal import Seal, read_seal
+from kit.chat import Renderer
+from kit.errors import InputError, KitError, Problem, Refused, nearest
+from kit.loader import load_tasks
+from kit.recipe import Recipe
+from kit.task import Task
+
+LATEST = "latest"
+RECIPE_FILE = "recipe.json"
+_SHORTEST_PREFIX = 6
+_ALIAS = re.compile(r"[A-Za-z][\w.-]{0,63}")
+_HEX = re.compile(r"[0-9a-f]{6,64}")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle on disk: its digest, its folder and its seal."""
+
+    digest: str
+    folder: Path
+    seal: Seal
+
+    @property
+    def model_folder(self) -> Path:
+        """Merged weights with their tokenizer (form "merged")."""
+        return self.folder / "model"
+
+    @property
+    def adapter_folder(self) -> Path:
+        """The adapter in peft's format (form "adapter")."""
+        return self.folder / "adapter"
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Tokenizer, chat template and the configurations that name the end tokens."""
+        return self.model_folder if self.seal.form == "merged" else self.folder / "tokenizer"
+
+    @property
+    def task_folder(self) -> Path:
+        """The task's files and the resolved recipe."""
+        return self.folder / "task"
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The resolved recipe; raises Refused where it is missing or not a recipe."""
+        file = self.task_folder / RECIPE_FILE
+        try:
+            return Recipe.model_validate_json(file.read_bytes())
+        except (OSError, ValueError):
+            raise Refused("The bundle's recipe is missing or cannot be read.", str(file)) from None
+
+    def tasks(self) -> list[Task[Any, Any]]:
+        """The bundle's tasks, in the recipe's order."""
+        return load_tasks(self.task_folder, self.recipe)
+
+    def renderer(self) -> Renderer:
+        """The bundle's own renderer; raises Refused where its tokenizer is missing or broken."""
+        try:
+            return Renderer(self.tokenizer_folder, self.seal.template_args)
+        except (KitError, ValueError, KeyError) as error:
+            raise Refused(f"The bundle's tokenizer cannot be used. {error}", str(self.tokenizer_folder)) from None
+
+
+@dataclass(frozen=True)
+class AliasMove:
+    """One move of an alias: the digest that it points to since `at` (UTC, ISO 8601)."""
+
+    digest: str
+    at: str
+
+
+class Store:
+    """A folder of bundles, attestations and aliases. Several processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._bundles = root / "bundles" / "sha256"
+        self._aliases = root / "aliases"
+
+    # --- bundles ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Give a scratch folder on the store's own disk; it is gone when the block ends, however it ends."""
+        folder = self.root / f".staging-{uuid.uuid4().hex}"
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def add(self, staging: Path) -> Bundle:
+        """Move a finished folder, with its manifest, into the store, and point `latest` at it.
+
+        The same digest twice is the same bundle. Raises Refused where the folder, or the copy that the store holds
+        already, is not what its manifest says.
+        """
+        _refuse_if(file_problems(staging))
+        read_seal(staging)
+        digest = manifest_digest(staging)
+        target = self._bundles / digest
+        if target.exists():
+            _refuse_if(file_problems(target))
+        else:
+            sync_tree(staging)
+            self._bundles.mkdir(parents=True, exist_ok=True)
+            staging.rename(target)
+            sync_folder(self._bundles)
+        self._move_alias(LATEST, digest)
+        return self._open(digest)
+
+    def get(self, ref: str) -> Bundle:
+        """Return the bundle of a digest, a unique prefix of one (6 characters or more), an alias, or "latest".
+
+        Raises InputError where there is none or more than one, with the nearest name.
+        """
+        return self._open(self._resolve(ref))
+
+    def list(self) -> Sequence[Bundle]:
+        """Return all bundles, the one added last at the end."""
+        added = {move.digest: index for index, move in enumerate(self.history(LATEST))}
+        return [self._open(digest) for digest in sorted(self._digests(), key=lambda item: (added.get(item, -1), item))]
+
+    def _open(self, digest: str) -> Bundle:
+        folder = self._bundles / digest
+        return Bundle(digest, folder, read_seal(folder))
+
+    def _digests(self) -> Sequence[str]:
+        return sorted(path.name for path in self._bundles.iterdir()) if self._bundles.is_dir() else []
+
+    def _resolve(self, ref: str) -> str:
+        digests = self._digests()
+        moves = self.history(ref) if _ALIAS.fullmatch(ref) else []
+        if moves:
+            if moves[-1].digest not in digests:
+                what = f"'{ref}' points to {moves[-1].digest[:12]}, which is not in the store."
+                raise InputError(what, str(self.root))
+            return moves[-1].digest
+        found = [digest for digest in digests if digest.startswith(ref)] if len(ref) >= _SHORTEST_PREFIX else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            short = ", ".join(digest[:16] for digest in found)
+            raise InputError(f"'{ref}' is the beginning of several bundles: {short}.", str(self.root))
+        raise InputError(f"There is no bundle '{ref}'.", str(self.root), self._advice(ref, digests))
+
+    def _advice(self, ref: str, digests: Sequence[str]) -> str:
+        if not digests:
+            return "Make one with: kit train"
+        names = sorted(path.stem for path in self._aliases.glob("*.jsonl"))
+        known = ", ".join([*names, *(digest[:12] for digest in digests)])
+        return nearest(ref, [*names, *digests, *(digest[: len(ref)] for digest in digests)]) or f"Known: {known}."
+
+    # --- attestations -----------------------------------------------------------------------------------------
+
+    def attest(self, digest: str, kind: str, payload: Mapping[str, Any]) -> Attestation:
+        """Write a result about a bundle beside it; nothing that was attested before is touched."""
+        folder = self._attestations_of(self._open(digest).digest)
+        with locked(folder):
+            last = max((found.sequence for found in self.attestations(digest)), default=0)
+            attestation = make_attestation(kind, digest, last + 1, _now(), payload)
+            write_new(folder / attestation.file_name, attestation_json(attestation))
+        return attestation
+
+    def attestations(self, digest: str) -> Sequence[Attestation]:
+        """Return what is attested about a bundle, in order; what was altered comes with its fault."""
+        files = sorted(self._attestations_of(digest).glob("*.json"))
+        return sorted((read_attestation(file, digest) for file in files), key=lambda found: found.sequence)
+
+    def _attestations_of(self, digest: str) -> Path:
+        return self.root / "attestations" / digest
+
+    # --- aliases ----------------------------------------------------------------------------------------------
+
+    def alias(self, name: str, digest: str) -> None:
+        """Point a name at a bundle of the store.
+
+        Raises InputError for a name that is reserved or could be read as a digest, and for a bundle that is not there.
+        """
+        if name == LATEST or _HEX.fullmatch(name) or not _ALIAS.fullmatch(name):
+            advice = "Use letters, digits, '.', '_' and '-', with a letter first, such as 'production'."
+            raise InputError(f"'{name}' cannot be the name of an alias.", next=advice)
+        if digest not in self._digests():
+            raise InputError(f"There is no bundle '{digest}'.", str(self.root), "Give the full digest.")
+        self._move_alias(name, digest)
+
+    def history(self, name: str) -> Sequence[AliasMove]:
+        """Return every move of an alias, the one that holds last; none where there is no such alias."""
+        file = self._aliases / f"{name}.jsonl"
+        try:
+            return [AliasMove(**json.loads(line)) for line in whole_lines(file)]
+        except (ValueError, TypeError):
+            raise InputError("The alias cannot be read: a line is not what the store writes.", str(file)) from None
+
+    def _move_alias(self, name: str, digest: str) -> None:
+        line = json.dumps({"digest": digest, "at": _now()}, sort_keys=True)
+        append_line(self._aliases / f"{name}.jsonl", line.encode())
+
+
+def weight_entries(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The manifest's entries that the seal's digest of the weights covers: weights and their configuration."""
+    names = ("model/config.json", "adapter/adapter_config.json")
+    return [entry for entry in entries if entry.path.endswith(".safetensors") or entry.path in names]
+
+
+def task_entries(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The manifest's entries that the seal's digest of the task covers; the recipe has its own."""
+    return [entry for entry in entries if entry.path.startswith("task/") and entry.path != f"task/{RECIPE_FILE}"]
+
+
+def _refuse_if(problems: list[Problem]) -> None:
+    if problems:
+        raise Refused(problems)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,152 @@
+"""Checks that a bundle, and the engine that answers for it, are what was tested. Nothing here loads torch.
+
+Every check returns when it holds and raises Refused, with the cause as well as it can be known, when it does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.base import Base
+from kit.bundle.fingerprint import SHARE_OF_SHIFT, mean_gap, tolerance
+from kit.bundle.manifest import entries_digest, file_digest, file_problems, manifest_digest, read_manifest
+from kit.bundle.seal import Fingerprint, Seal
+from kit.bundle.store import RECIPE_FILE, Bundle, task_entries, weight_entries
+from kit.chat import Renderer
+from kit.engines.base import Engine
+from kit.errors import Problem, Refused
+from kit.task import Message
+
+_AGAIN = "Build it again with: kit train"
+
+
+@dataclass(frozen=True)
+class FingerprintCheck:
+    """Mean absolute gaps, in natural-log probability per token, of an engine's answers to the sealed ones."""
+
+    distance_to_tuned: float
+    distance_to_base: float
+    tolerance: float
+
+
+def verify_files(bundle: Bundle) -> None:
+    """Hash every file: against the manifest, the manifest against the bundle's digest, and all against the seal."""
+    problems = file_problems(bundle.folder)
+    if manifest_digest(bundle.folder) != bundle.digest:
+        what = "The manifest is not the one that the bundle is named after."
+        problems.append(Problem(what, str(bundle.folder), _AGAIN))
+    _refuse(problems or _seal_problems(bundle))
+
+
+def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
+    """Compare tokenizer files, stop ids and every golden dialogue (text and token ids) with the seal."""
+    seal = bundle.seal
+    hashes = {name: file_digest(renderer.folder / name) for name in seal.tokenizer if (renderer.folder / name).is_file()}
+    problems = _tokenizer_problems(seal, renderer.folder, hashes)
+    if list(renderer.stop_ids) != seal.stop_ids:
+        what = f"The tokens that end an answer are {list(renderer.stop_ids)}; sealed are {seal.stop_ids}."
+        problems.append(Problem(what, str(renderer.folder), _AGAIN))
+    problems.extend(_golden_problems(seal, renderer))
+    _refuse(problems)
+
+
+def verify_base(bundle: Bundle, base: Base) -> None:
+    """Compare the base's weights with those that the adapter was trained on; a merged bundle needs no base."""
+    if bundle.seal.form == "adapter" and base.weights_digest() != bundle.seal.base.weights_digest:
+        sealed = bundle.seal.base
+        revision = f" at revision {sealed.revision}" if sealed.revision else ""
+        what = "These are not the base weights that the adapter was trained on."
+        raise Refused(what, str(base.folder), f"The bundle wants {sealed.model}{revision}.")
+
+
+async def verify_fingerprints(seal: Seal, engine: Engine, adapter: str | None) -> FingerprintCheck:
+    """Ask the engine for the sealed tokens' log-probabilities; they must be the tuned model's, and not the base's."""
+    if not seal.fingerprints:
+        raise Refused("The seal holds no fingerprints, so nothing proves which model answers.", next=_AGAIN)
+    answered = [await _answers(engine, fingerprint, adapter) for fingerprint in seal.fingerprints]
+    check = FingerprintCheck(
+        distance_to_tuned=mean_gap(answered, [fingerprint.tuned for fingerprint in seal.fingerprints]),
+        distance_to_base=mean_gap(answered, [fingerprint.base for fingerprint in seal.fingerprints]),
+        tolerance=tolerance(seal.noise, seal.fingerprints),
+    )
+    # Written so that a distance that is not a number is refused too.
+    if not check.distance_to_tuned <= check.tolerance:
+        raise Refused(_cause(check), next=_figures(check))
+    return check
+
+
+async def _answers(engine: Engine, fingerprint: Fingerprint, adapter: str | None) -> list[float]:
+    scores = await engine.score(fingerprint.ids, adapter)
+    return [scores[position - 1] for position in fingerprint.positions]
+
+
+def _seal_problems(bundle: Bundle) -> list[Problem]:
+    """Compare the files with the seal; the manifest, which was checked just before, has their hashes."""
+    entries, sealed = read_manifest(bundle.folder), bundle.seal.digests
+    place = bundle.tokenizer_folder
+    prefix = f"{place.relative_to(bundle.folder).as_posix()}/"
+    hashes = {entry.path.removeprefix(prefix): entry.sha256 for entry in entries if entry.path.startswith(prefix)}
+    checks = [
+        ("The weights are", bundle.folder, entries_digest(weight_entries(entries)) == sealed.weights),
+        ("The task is", bundle.task_folder, entries_digest(task_entries(entries)) == sealed.task),
+        ("The recipe is", bundle.task_folder / RECIPE_FILE, bundle.recipe.digest() == sealed.recipe),
+    ]
+    other = [Problem(f"{what} not what was sealed.", str(where), _AGAIN) for what, where, same in checks if not same]
+    return [*_tokenizer_problems(bundle.seal, place, hashes), *other]
+
+
+def _tokenizer_problems(seal: Seal, folder: Path, hashes: Mapping[str, str]) -> list[Problem]:
+    """Compare the hashes of a folder's files with the sealed ones."""
+    missing, changed = "This tokenizer file is missing.", "This is not the tokenizer file that was sealed."
+    return [
+        Problem(changed if name in hashes else missing, str(folder / name), _AGAIN)
+        for name, sealed in sorted(seal.tokenizer.items())
+        if hashes.get(name) != sealed
+    ]
+
+
+def _golden_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
+    problems = []
+    for number, golden in enumerate(seal.golden, start=1):
+        messages = [Message.of(turn.role, turn.text) for turn in golden.turns]
+        character = _first_difference(renderer.text(messages, golden.generation), golden.text)
+        token = _first_difference(renderer.dialogue(messages, golden.generation), golden.ids)
+        if character is not None or token is not None:
+            place = f"character {character}" if character is not None else f"token {token}"
+            what = f"Golden dialogue {number} of {len(seal.golden)} renders differently from {place} on."
+            problems.append(Problem(what, str(renderer.folder), _AGAIN))
+    return problems
+
+
+def _first_difference(left: Sequence[object], right: Sequence[object]) -> int | None:
+    """Index of the first element that differs, counted from 0; None where the two are equal."""
+    for index, (ours, theirs) in enumerate(zip(left, right, strict=False)):
+        if ours != theirs:
+            return index
+    return None if len(left) == len(right) else min(len(left), len(right))
+
+
+def _cause(check: FingerprintCheck) -> str:
+    tuned, base = check.distance_to_tuned, check.distance_to_base
+    if not math.isfinite(tuned):
+        return "The engine answers with log-probabilities that are no numbers: its weights are damaged."
+    if base < tuned and base <= tuned * SHARE_OF_SHIFT:
+        return "The engine answers as the base model does: the adapter is zero, ignored or absent."
+    if base < tuned:
+        return "The engine answers more like the base model than like the tuned one: this is another adapter or base."
+    return "The engine answers as neither the tuned nor the base model: this is another adapter, or other weights."
+
+
+def _figures(check: FingerprintCheck) -> str:
+    return (
+        f"Mean gap to the tuned model {check.distance_to_tuned:.3f}, to the base {check.distance_to_base:.3f}; "
+        f"allowed {check.tolerance:.3f} from the tuned one."
+    )
+
+
+def _refuse(problems: list[Problem]) -> None:
+    if problems:
+        raise Refused(problems)

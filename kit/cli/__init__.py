@@ -1,0 +1,8 @@
+"""The command line: one module per command, each with a `command` object; it wires the parts together.
+
+A module here imports only click and kit.errors at its top, so that `kit --help` starts at once.
+"""
+
+from kit.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,135 @@
+"""The command `kit`: the table of commands, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from kit.cli.output import Output, show_version
+from kit.errors import Exit, InputError, KitError, nearest
+
+
+class Group(click.Group):
+    """A group of commands that suggests the nearest one for a name it does not know."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises InputError for an unknown command."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            known = self.list_commands(ctx)
+            advice = nearest(name, known) or f"Known: {', '.join(known)}."
+            raise InputError(f"There is no command '{ctx.command_path} {name}'.", next=advice)
+        return super().resolve_command(ctx, args)
+
+
+class Table(Group):
+    """The commands are the modules of kit.cli that have a `command`; a module is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return [name for name in _modules() if self.get_command(ctx, name) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command, or return None."""
+        if cmd_name not in _modules():
+            return None
+        found = getattr(importlib.import_module(f"kit.cli.{cmd_name}"), "command", None)
+        return found if isinstance(found, click.Command) else None
+
+
+def _modules() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(sys.modules["kit.cli"].__path__))
+
+
+@click.group(cls=Table, invoke_without_command=True)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show the version."
+)
+@click.option("--json", is_flag=True, expose_value=False, help="Print results and errors as JSON.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """From a domain to a production endpoint: what was tested is what answers, and it is proved."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+class SigTerm(SystemExit):
+    """The process was asked to end; everything that cleans up does so on the way out."""
+
+
+class Interrupted(KitError):
+    """The person pressed Ctrl-C (exit 130)."""
+
+    code = Exit.INTERRUPTED
+
+
+class Terminated(KitError):
+    """The process was asked to end (exit 143)."""
+
+    code = Exit.TERMINATED
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code. Every error is told here and nowhere else."""
+    own = list(arguments)[: list(arguments).index("--")] if "--" in arguments else list(arguments)
+    output = Output(as_json="--json" in own, debug="--debug" in own)
+    try:
+        code = commands.main(list(arguments), prog_name="kit", standalone_mode=False, obj=output)
+        sys.stdout.flush()
+        return int(code or Exit.OK)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.BROKE
+    except (Exception, KeyboardInterrupt, SigTerm) as error:
+        if output.debug:
+            traceback.print_exc()
+        failure = _failure(error)
+        output.fail_with(failure)
+        return failure.code
+
+
+def _failure(error: BaseException) -> KitError:
+    """Return any error as one that is told in sentences and has an exit code."""
+    if isinstance(error, KitError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _usage(error)
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return Interrupted("Interrupted.")
+    if isinstance(error, SigTerm):
+        return Terminated("Terminated.")
+    if isinstance(error, OSError) and error.strerror:
+        return KitError(f"{error.strerror}.", str(error.filename or ""))
+    return KitError(f"The run broke: {type(error).__name__}: {error}", next="Run it again with --debug to see where.")
+
+
+def _usage(error: click.ClickException) -> KitError:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "kit"
+    advice = f"See: {path} --help"
+    if isinstance(error, click.NoSuchOption) and context:
+        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
+        advice = nearest(error.option_name, known) or advice
+        return InputError(f"'{path}' has no option '{error.option_name}'.", next=advice)
+    return InputError(error.format_message(), next=advice)
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    raise SigTerm(Exit.TERMINATED)

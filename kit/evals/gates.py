@@ -1,0 +1,102 @@
+"""Gates: held, failed, or could not be measured. The third is never the first.
+
+A recipe's gate compares a metric's value with a threshold. Without any, the tuned model may not be worse than its base:
+neither on the task's main metric nor on the stop rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kit.errors import Exit, InputError, Problem, nearest
+from kit.evals.compare import Line
+from kit.evals.run import STOP_RATE, Evaluation, metrics_of
+from kit.task import Task
+
+Outcome = Literal["held", "failed", "unmeasured"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One check and what came of it. `threshold` is the least value, or the most where lower is better."""
+
+    name: str
+    outcome: Outcome
+    value: float | None
+    threshold: float | None
+    reason: str
+
+
+def check_thresholds(task: Task[Any, Any], thresholds: Mapping[str, float]) -> None:
+    """Raise InputError for every gate on a metric that the task does not have."""
+    known = metrics_of(task)
+    problems = [
+        Problem(f"The task has no metric '{name}'.", f"eval.gates.{name}", nearest(name, known) or _listed(known))
+        for name in thresholds
+        if name not in known
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def judge(
+    task: Task[Any, Any], lines: Sequence[Line], tuned: Evaluation, thresholds: Mapping[str, float]
+) -> tuple[Gate, ...]:
+    """Judge a comparison by the recipe's thresholds, or by the default gates where there are none.
+
+    Raises InputError for a threshold on an unknown metric.
+    """
+    check_thresholds(task, thresholds)
+    by_name = {line.metric: line for line in lines}
+    if thresholds:
+        return tuple(_against_threshold(by_name[name], tuned, limit) for name, limit in thresholds.items())
+    return tuple(_against_base(by_name[name], tuned) for name in dict.fromkeys((task.main_metric, STOP_RATE)))
+
+
+def exit_code(gates: Sequence[Gate]) -> Exit:
+    """A failed gate outweighs one that could not be measured; no gate at all is nothing measured."""
+    outcomes = {gate.outcome for gate in gates}
+    if "failed" in outcomes:
+        return Exit.GATE_FAILED
+    return Exit.OK if outcomes == {"held"} else Exit.UNMEASURED
+
+
+def _against_threshold(line: Line, tuned: Evaluation, threshold: float) -> Gate:
+    value, missing = line.tuned.value, _missing(line, tuned)
+    if missing or value is None:
+        return Gate(line.metric, "unmeasured", value, threshold, missing)
+    passes = value >= threshold if line.higher_is_better else value <= threshold
+    side = "least" if line.higher_is_better else "most"
+    reason = f"{value:.3f}, and {threshold:g} is the {side} that passes."
+    return Gate(line.metric, "held" if passes else "failed", value, threshold, reason)
+
+
+def _against_base(line: Line, tuned: Evaluation) -> Gate:
+    name = f"{line.metric} not worse than base"
+    value, threshold = line.tuned.value, line.base.value if line.base else None
+    missing = _missing(line, tuned)
+    if not missing and (line.change is None or line.change.interval is None):
+        missing = "The base was not measured well enough on the same examples."
+    if missing:
+        return Gate(name, "unmeasured", value, threshold, missing)
+    outcome: Outcome = "failed" if line.verdict == "worse" else "held"
+    found = "no difference that these examples can tell" if line.verdict == "cannot tell" else line.verdict
+    return Gate(name, outcome, value, threshold, f"{value:.3f} against {threshold:.3f}: {found}.")
+
+
+def _missing(line: Line, tuned: Evaluation) -> str:
+    """Say why the metric was not measured well enough to judge by; empty where it was."""
+    if tuned.unscored:
+        return f"{tuned.unscored} of {len(tuned.rows)} examples could not be scored."
+    if line.tuned.value is None:
+        return "The metric has no value on these examples."
+    if line.tuned.interval is None:
+        groups = len({row.group for row in tuned.rows})
+        return f"{groups} groups of examples are too few for an interval of this metric."
+    return ""
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return f"Known: {', '.join(names)}."

@@ -1,0 +1,144 @@
+"""Asks a task's examples, many at a time, and keeps what each one contributes to the metrics.
+
+An answer that cannot be read is not left out: that would flatter a model that breaks off. It is scored as the task
+reads no answer at all, `task.read(request, ())`. Where the task can make nothing of that either, the example stays
+unscored, and a gate over unscored examples is never held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kit.answer import Answerer, side_by_side
+from kit.errors import InputError
+from kit.metrics.intervals import value_of
+from kit.metrics.reductions import ratio_of
+from kit.task import Completion, Example, Metric, Predictor, Record, Task, UnreadableAnswer
+
+STOP_RATE = "stop_rate"
+_STOP_RATE = ratio_of("stopped", "completions", description="Share of completions that the model ended by itself")
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one example.
+
+    `record` is None where the example could not be scored; `error` says why its answer could not be read. `work` counts
+    completions, those that stopped by themselves, and answer tokens; it is empty for an answer without a model.
+    """
+
+    id: str
+    group: str
+    record: Record | None
+    work: Record
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All rows of one model on one set of examples, in the order of the examples, and the seconds that it took."""
+
+    rows: tuple[Row, ...]
+    seconds: float
+
+    @property
+    def unreadable(self) -> int:
+        """Number of examples whose answer could not be read."""
+        return sum(bool(row.error) for row in self.rows)
+
+    @property
+    def unscored(self) -> int:
+        """Number of examples that stand in no metric of the task."""
+        return sum(row.record is None for row in self.rows)
+
+    @property
+    def answer_tokens(self) -> int:
+        """Number of tokens that the model wrote in all."""
+        return int(sum(row.work.get("tokens", 0) for row in self.rows))
+
+    def records(self, metric: str) -> list[Record | None]:
+        """Return what each row gives to a metric; None where it gives nothing because it could not be scored."""
+        return [row.work if metric == STOP_RATE else row.record for row in self.rows]
+
+    def value(self, metric: str, definition: Metric) -> float | None:
+        """Return a metric over all scored rows; None where it cannot be measured."""
+        return value_of(definition, self.records(metric))
+
+
+def metrics_of(task: Task[Any, Any]) -> dict[str, Metric]:
+    """Return the metrics that a task is scored by: its main one first, then its others, then the stop rate."""
+    main = {task.main_metric: task.metrics[task.main_metric]}
+    return {**main, **task.metrics, STOP_RATE: _STOP_RATE}
+
+
+def values_of(task: Task[Any, Any], evaluation: Evaluation) -> dict[str, float | None]:
+    """Return every metric of a task by name; None where it cannot be measured."""
+    return {name: evaluation.value(name, metric) for name, metric in metrics_of(task).items()}
+
+
+async def evaluate(
+    answerer: Answerer,
+    examples: Sequence[Example[Any, Any]],
+    concurrency: int = 32,
+    progress: Callable[[Row], None] | None = None,
+) -> Evaluation:
+    """Ask all examples, up to `concurrency` at a time so that the engine can batch them; rows in the examples' order.
+
+    `progress` is called with each row as it is done. An engine that fails ends the evaluation with its own error.
+    """
+    slots = asyncio.Semaphore(concurrency)
+
+    async def ask(example: Example[Any, Any]) -> Row:
+        async with slots:
+            row = await _ask(answerer, example)
+        if progress is not None:
+            progress(row)
+        return row
+
+    began = time.monotonic()
+    rows = await side_by_side([ask(example) for example in examples])
+    return Evaluation(tuple(rows), time.monotonic() - began)
+
+
+def evaluate_predictor(task: Task[Any, Any], predictor: Predictor, examples: Sequence[Example[Any, Any]]) -> Evaluation:
+    """Score an answer that needs no language model on the same examples."""
+    began = time.monotonic()
+    rows = [
+        Row(example.id, example.group, task.observe(example.response, predictor(example.request)), {})
+        for example in examples
+    ]
+    return Evaluation(tuple(rows), time.monotonic() - began)
+
+
+async def _ask(answerer: Answerer, example: Example[Any, Any]) -> Row:
+    try:
+        completions, _ = await answerer.complete(example.request)
+    except InputError as error:  # the prompt does not fit the context: this example was never asked
+        return Row(example.id, example.group, None, {}, str(error))
+    record, error_text = _score(answerer.task, example, completions)
+    return Row(example.id, example.group, record, _work(completions), error_text)
+
+
+def _score(
+    task: Task[Any, Any], example: Example[Any, Any], completions: Sequence[Completion]
+) -> tuple[Record | None, str]:
+    try:
+        return task.observe(example.response, task.read(example.request, completions)), ""
+    except UnreadableAnswer as error:
+        reason = str(error)
+    try:
+        return task.observe(example.response, task.read(example.request, ())), reason
+    except (UnreadableAnswer, ValueError, LookupError):
+        return None, reason
+
+
+def _work(completions: Sequence[Completion]) -> Mapping[str, float]:
+    return {
+        "completions": len(completions),
+        "stopped": sum(completion.finish == "stop" for completion in completions),
+        "tokens": sum(len(completion.token_ids) for completion in completions),
+    }

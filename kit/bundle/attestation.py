@@ -72,10 +72,10 @@ def _void(kind: str, bundle: str, fault: str) -> Attestation:
     return Attestation(kind, bundle, 0, "", {}, "", fault)
 
 
-def attestation_json(attestation: Attestation) -> bytes:
-    """The bytes of an attestation's file."""
+def attestation_json(attestation: Attestation) -> str:
+    """The text of an attestation's file."""
     fields = {key: value for key, value in asdict(attestation).items() if key != "fault"}
-    return (json.dumps(fields, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+    return json.dumps(fields, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
 
 
 def standing(attestations: Sequence[Attestation]) -> Standing:

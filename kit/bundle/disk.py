@@ -1,28 +1,12 @@
-"""Writing that survives a crash: a file is either whole and on the disk, or not there."""
+"""What makes the store's writing survive a crash and a second process: locks, whole lines, and syncing to disk."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-
-def write_new(file: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all; its folder is made where it is missing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    scratch = file.parent / f".{file.name}.{uuid.uuid4().hex}"
-    try:
-        with scratch.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        scratch.rename(file)
-    finally:
-        scratch.unlink(missing_ok=True)
-    sync_folder(file.parent)
 
 
 def append_line(file: Path, line: bytes) -> None:

@@ -10,6 +10,7 @@ from kit.bundle.seal import Fingerprint, Noise
 _HONEST_FLOOR = 0.1
 _HONEST_FACTOR = 8.0
 SHARE_OF_SHIFT = 1 / 3
+HONEST_MARGIN = 4.0
 
 
 def tolerance(noise: Noise, fingerprints: Sequence[Fingerprint]) -> float:

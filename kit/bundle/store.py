@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from kit.bundle.attestation import Attestation, attestation_json, make_attestation, read_attestation
-from kit.bundle.disk import append_line, locked, sync_folder, sync_tree, whole_lines, write_new
+from kit.bundle.disk import append_line, locked, sync_folder, sync_tree, whole_lines
 from kit.bundle.manifest import Entry, file_problems, manifest_digest
 from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
 from kit.errors import InputError, KitError, Problem, Refused, nearest
+from kit.files import write_atomically
 from kit.loader import load_tasks
 from kit.recipe import Recipe
 from kit.task import Task
@@ -182,7 +183,8 @@ class Store:
         with locked(folder):
             last = max((found.sequence for found in self.attestations(digest)), default=0)
             attestation = make_attestation(kind, digest, last + 1, _now(), payload)
-            write_new(folder / attestation.file_name, attestation_json(attestation))
+            write_atomically(folder / attestation.file_name, attestation_json(attestation))
+            sync_folder(folder)
         return attestation
 
     def attestations(self, digest: str) -> Sequence[Attestation]:

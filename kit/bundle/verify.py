@@ -44,7 +44,9 @@ def verify_files(bundle: Bundle) -> None:
 def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
     """Compare tokenizer files, stop ids and every golden dialogue (text and token ids) with the seal."""
     seal = bundle.seal
-    hashes = {name: file_digest(renderer.folder / name) for name in seal.tokenizer if (renderer.folder / name).is_file()}
+    hashes = {
+        name: file_digest(renderer.folder / name) for name in seal.tokenizer if (renderer.folder / name).is_file()
+    }
     problems = _tokenizer_problems(seal, renderer.folder, hashes)
     if list(renderer.stop_ids) != seal.stop_ids:
         what = f"The tokens that end an answer are {list(renderer.stop_ids)}; sealed are {seal.stop_ids}."

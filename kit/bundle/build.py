@@ -1,0 +1,121 @@
+"""Builds a bundle from a trained adapter: weights, tokenizer, task, seal, card, manifest. All of it or nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from kit.bundle.card import write_card
+from kit.bundle.fingerprint import HONEST_MARGIN, shift, tolerance
+from kit.bundle.manifest import canonical_json, write_manifest
+from kit.bundle.merge import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MergeParity, check_adapter, merge_adapter
+from kit.bundle.parity import Weights, choose_fingerprints, measure_noise, score
+from kit.bundle.plan import BuildPlan
+from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise
+from kit.bundle.sealing import make_seal
+from kit.bundle.store import RECIPE_FILE, Bundle, Store
+from kit.chat import TOKENIZER_FILES, Renderer
+from kit.errors import GateFailed, InputError
+from kit.loader import task_files
+
+__all__ = ["PARITY", "BuildPlan", "build_bundle"]
+
+PARITY = "parity"
+_END_FILES = ("config.json", "generation_config.json")
+_MOST_ROWS = 32
+_LONGEST_ROW = 512
+_MERGE_ROWS = 8
+
+
+def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
+    """Build, check and store a bundle; the same plan gives the same digest on one machine.
+
+    Raises GateFailed where the adapter is zero, not finite, lost in the merge, or too close to its base to be told from
+    it. A failure or an interrupt leaves nothing behind.
+    """
+    check_adapter(plan.base, plan.adapter)
+    rows = _candidates(plan.rows)
+    with store.staging() as folder:
+        tuned, parity = _write_weights(plan, rows, folder)
+        _write_task(plan, folder)
+        fingerprints, noise = _fingerprints(plan, tuned, rows)
+        _write_seal(plan, folder, fingerprints, noise)
+        write_manifest(folder)
+        bundle = store.add(folder)
+    if parity is not None:
+        store.attest(bundle.digest, PARITY, asdict(parity))
+    return bundle
+
+
+def _candidates(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    """Return distinct rows, each cut to its end, where the answer is."""
+    distinct = dict.fromkeys(row[-_LONGEST_ROW:] for row in rows if len(row) > 1)
+    if not distinct:
+        raise InputError("There are no rows to take fingerprints from.", next="Give at least one validation example.")
+    return list(distinct)[:_MOST_ROWS]
+
+
+def _write_weights(
+    plan: BuildPlan, rows: Sequence[tuple[int, ...]], folder: Path
+) -> tuple[Weights, MergeParity | None]:
+    dtype = plan.recipe.base.dtype
+    if plan.recipe.bundle.form == "merged":
+        model = folder / "model"
+        parity = merge_adapter(plan.base, plan.adapter, dtype, rows[:_MERGE_ROWS], model)
+        _copy(plan.base.folder, model, (*TOKENIZER_FILES, "generation_config.json"))
+        return Weights(model, dtype), parity
+    _copy(plan.base.folder, folder / "tokenizer", (*TOKENIZER_FILES, *_END_FILES))
+    _write_adapter(plan, folder / "adapter")
+    return Weights(plan.base.folder, dtype, folder / "adapter"), None
+
+
+def _write_adapter(plan: BuildPlan, folder: Path) -> None:
+    """Copy the adapter; its configuration in one order, without paths of the machine that trained it."""
+    _copy(plan.adapter, folder, (ADAPTER_WEIGHTS,))
+    config = json.loads((plan.adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    if isinstance(config["target_modules"], list):
+        config["target_modules"] = sorted(config["target_modules"])
+    config.update(base_model_name_or_path=plan.base.name, revision=plan.base.revision, inference_mode=True)
+    (folder / ADAPTER_CONFIG).write_bytes(canonical_json(config))
+
+
+def _write_task(plan: BuildPlan, folder: Path) -> None:
+    place = folder / "task"
+    for section in plan.recipe.tasks:
+        for name, source in task_files(plan.project, section.use.split(":")[0]).items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place / name)
+    (place / RECIPE_FILE).write_bytes(canonical_json(plan.recipe.model_dump(mode="json")))
+
+
+def _fingerprints(plan: BuildPlan, tuned: Weights, rows: Sequence[tuple[int, ...]]) -> tuple[list[Fingerprint], Noise]:
+    """Choose fingerprints and measure their noise; refuse where they could not tell the tuned model from its base."""
+    base = score(Weights(plan.base.folder, plan.recipe.base.dtype), rows)
+    found = choose_fingerprints(rows, base, score(tuned, rows))
+    noise = measure_noise(tuned, found)
+    if not tolerance(noise, found) >= HONEST_MARGIN * noise.mean:
+        what = (
+            f"Training changed the model by {shift(found):.4f} where it changed it most, and the noise between engines"
+        )
+        advice = "Train longer; a bundle that cannot be told from its base cannot be proved."
+        raise GateFailed(f"{what} is {noise.mean:.4f}.", str(plan.adapter), advice)
+    return found, noise
+
+
+def _write_seal(plan: BuildPlan, folder: Path, fingerprints: Sequence[Fingerprint], noise: Noise) -> None:
+    place = folder / ("model" if plan.recipe.bundle.form == "merged" else "tokenizer")
+    renderer = Renderer(place, plan.recipe.base.template_args)
+    seal = make_seal(plan, folder, renderer, fingerprints, noise)
+    (folder / SEAL_FILE).write_bytes(canonical_json(seal.model_dump(mode="json")))
+    card = write_card(seal, plan.recipe.summary, plan.trained)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def _copy(source: Path, folder: Path, names: Sequence[str]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)

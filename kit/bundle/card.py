@@ -1,0 +1,60 @@
+"""The model card: what a reader must know before using a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kit.bundle.seal import Seal
+
+_FORMS = {
+    "merged": "The adapter is merged into the base's weights; `model/` serves by itself.",
+    "adapter": "`adapter/` is served on the base's own weights, which must have the digest above.",
+}
+
+
+def write_card(seal: Seal, summary: str, trained: Mapping[str, Any]) -> str:
+    """Return the card as Markdown. `trained` are facts of the run, printed as they are."""
+    sections = [
+        f"# {seal.name}",
+        summary,
+        "A tuned language model writes these answers. They can be wrong; the person who uses them decides.",
+        "## Intended use",
+        seal.intended_use or "Not stated by its makers. Do not use it for decisions about people.",
+        "## Where it comes from",
+        _table(_origin(seal)),
+        _FORMS[seal.form],
+        "## How it was trained",
+        _table({"method": f"LoRA, rank {seal.adapter.rank}, alpha {seal.adapter.alpha:g}, "
+                f"on {', '.join(seal.adapter.targets)}", **trained}),
+        "## Licences",
+        _table(seal.licences) if seal.licences else "None were stated. Ask the makers before you pass it on.",
+        "## Limits",
+        "It was measured on the data of its own project only; evaluations lie beside the bundle as attestations, "
+        "and where there is none, nothing is known about how often it is right. "
+        f"It reads and writes at most {seal.max_length} tokens at once.",
+        "## How to serve it",
+        "    kit serve latest",
+        "Serving checks every file, every golden dialogue and the fingerprints of `seal.json` before it answers.",
+    ]  # fmt: skip
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _origin(seal: Seal) -> dict[str, Any]:
+    return {
+        "base": f"{seal.base.model}{f' at {seal.base.revision}' if seal.base.revision else ''}",
+        "base weights (SHA-256)": seal.base.weights_digest,
+        "stored as": seal.base.dtype,
+        "training data (SHA-256)": seal.digests.data,
+        "task (SHA-256)": seal.digests.task,
+        "recipe (SHA-256)": seal.digests.recipe,
+    }
+
+
+def _table(rows: Mapping[str, Any]) -> str:
+    cells = [f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items()]
+    return "\n".join(["| what | value |", "|---|---|", *cells])
+
+
+def _cell(value: object) -> str:
+    return " ".join(str(value).replace("|", "\\|").split())

@@ -1,0 +1,109 @@
+"""Adapters: which can be shipped, and merging one into its base so that the file on disk is provably the adapter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from kit.base import Base
+from kit.bundle.parity import Rows, Weights, gap_between, opened, score_in_fresh_process, score_rows
+from kit.bundle.seal import Noise
+from kit.errors import GateFailed, InputError
+
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_TIED = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
+# Float32 arithmetic alone: what two orders of the same sums differ by.
+_ARITHMETIC = Noise(mean=1e-4, largest=1e-2)
+
+
+@dataclass(frozen=True)
+class MergeParity:
+    """Gaps of per-token log-probability, all in float32 arithmetic.
+
+    `stored`: the merged model, read again from disk, against the adapter on its base. `rounding`: what rounding to the
+    stored dtype explains of it. `shift`: base against adapter on base.
+    """
+
+    stored: Noise
+    rounding: Noise
+    shift: Noise
+
+
+def check_adapter(base: Base, adapter: Path) -> None:
+    """Refuse what must never be published.
+
+    Raises InputError where there is no adapter or it touches heads tied to embeddings, GateFailed where it is all zero
+    or holds values that are no numbers.
+    """
+    if not (adapter / ADAPTER_CONFIG).is_file():
+        raise InputError(f"There is no adapter here: {ADAPTER_CONFIG} is missing.", str(adapter))
+    names, broken, zero = _inspect(adapter / ADAPTER_WEIGHTS)
+    if broken:
+        what = f"The adapter holds values that are no numbers, first in {broken[0]}."
+        raise GateFailed(what, str(adapter), "Train again with a lower learning rate; nothing was published.")
+    changing = [{name for name in names if f".lora_{half}." in name} for half in "AB"]
+    if not names or any(half <= zero for half in changing if half):
+        raise GateFailed("The adapter is all zero: training changed nothing.", str(adapter), "Nothing was published.")
+    if _tied_heads(base) and (touched := [name for name in names if any(part in name for part in _TIED)]):
+        what = f"The adapter changes {touched[0]}, but this base ties its output head to its embeddings."
+        raise InputError(
+            what, str(adapter), "Train without lm_head and embeddings: targets 'all-linear' leaves them out."
+        )
+
+
+def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Path) -> MergeParity:
+    """Merge in float32, store in `dtype` as safetensors, read the files in a fresh process, and compare on `rows`.
+
+    Raises GateFailed where the stored model is not the adapter on its base, as far as rounding allows.
+    """
+    with opened(Weights(base.folder, "float32", adapter)) as tuned:
+        with tuned.disable_adapter():
+            plain = score_rows(tuned, rows)
+        wanted = score_rows(tuned, rows)
+        merged = tuned.merge_and_unload(safe_merge=True).to(getattr(torch, dtype))
+        _save(merged, folder)
+        rounded = score_rows(merged.float(), rows)
+        del merged
+    stored = score_in_fresh_process(Weights(folder, "float32"), rows)
+    parity = MergeParity(gap_between(stored, wanted), gap_between(rounded, wanted), gap_between(plain, wanted))
+    _check(parity, folder)
+    return parity
+
+
+def _save(model: Any, folder: Path) -> None:
+    model.config._name_or_path = ""
+    model.save_pretrained(str(folder), max_shard_size="4GB")
+
+
+def _check(parity: MergeParity, folder: Path) -> None:
+    mean, largest = parity.stored.mean, parity.stored.largest
+    held = mean <= 2 * parity.rounding.mean + _ARITHMETIC.mean
+    if not (held and largest <= 2 * parity.rounding.largest + _ARITHMETIC.largest):
+        what = f"The merged model is not the adapter on its base: mean gap {mean:.4f}, largest {largest:.4f}; "
+        raise GateFailed(f"{what}rounding explains {parity.rounding.mean:.4f}.", str(folder), "Nothing was published.")
+    if not mean <= parity.shift.mean / 2:
+        what = f"Rounding undoes the training: it moves log-probabilities by {mean:.4f}, training by "
+        advice = "Train longer, or set base.dtype: float32 or bundle.form: adapter."
+        raise GateFailed(f"{what}{parity.shift.mean:.4f}.", str(folder), advice)
+
+
+def _inspect(file: Path) -> tuple[list[str], list[str], set[str]]:
+    """Return all tensor names, those with values that are no numbers, and those that are all zero."""
+    try:
+        with safe_open(file, framework="pt") as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"The adapter's weights cannot be read: {error}.", str(file)) from None
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    return list(tensors), broken, {name for name, tensor in tensors.items() if not tensor.any()}
+
+
+def _tied_heads(base: Base) -> bool:
+    config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
+    return bool(config.get("tie_word_embeddings"))

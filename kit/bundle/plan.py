@@ -1,0 +1,30 @@
+"""What goes into a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kit.base import Base
+from kit.recipe import Recipe
+from kit.task import Message
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """What goes into a bundle.
+
+    `adapter` is a folder in peft's format; `project` holds the task's files; `rows` are token ids of validation rows,
+    from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card.
+    """
+
+    recipe: Recipe
+    base: Base
+    adapter: Path
+    project: Path
+    rows: Sequence[tuple[int, ...]]
+    dialogues: Sequence[Sequence[Message]]
+    data_digest: str
+    trained: Mapping[str, Any]

@@ -1,0 +1,104 @@
+"""Makes a seal: reads what was staged, and writes down what serving must reproduce."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kit.base import Base
+from kit.bundle.manifest import entries_digest, file_digest, list_files
+from kit.bundle.merge import ADAPTER_CONFIG
+from kit.bundle.plan import BuildPlan
+from kit.bundle.seal import (
+    Digests,
+    Fingerprint,
+    GoldenRender,
+    Noise,
+    Seal,
+    SealedAdapter,
+    SealedBase,
+    SealedSampling,
+    SealedTask,
+    SealedTurn,
+)
+from kit.bundle.store import task_entries, weight_entries
+from kit.chat import TOKENIZER_FILES, Renderer
+from kit.loader import load_tasks
+from kit.recipe import Recipe
+from kit.task import Message, Task
+
+
+def make_seal(
+    plan: BuildPlan, folder: Path, renderer: Renderer, fingerprints: Sequence[Fingerprint], noise: Noise
+) -> Seal:
+    """Return the seal of a staged bundle, whose weights, tokenizer and task already lie in `folder`."""
+    recipe, entries = plan.recipe, list_files(folder)
+    return Seal(
+        name=recipe.name,
+        form=recipe.bundle.form,
+        base=_sealed_base(recipe, plan.base),
+        adapter=_sealed_adapter(plan.adapter),
+        tasks=_sealed_tasks(recipe, plan.project),
+        tokenizer=_tokenizer_hashes(renderer.folder),
+        template_args=recipe.base.template_args,
+        stop_ids=list(renderer.stop_ids),
+        sampling=SealedSampling(),
+        max_length=recipe.serve.max_length,
+        golden=[golden_render(renderer, dialogue) for dialogue in plan.dialogues],
+        fingerprints=list(fingerprints),
+        noise=noise,
+        digests=Digests(
+            weights=entries_digest(weight_entries(entries)),
+            task=entries_digest(task_entries(entries)),
+            recipe=recipe.digest(),
+            data=plan.data_digest,
+        ),
+        licences=recipe.bundle.licences,
+        intended_use=recipe.bundle.intended_use,
+    )
+
+
+def golden_render(renderer: Renderer, dialogue: Sequence[Message]) -> GoldenRender:
+    """Render one dialogue, all of it as untrusted text; the assistant is to write next unless it wrote last."""
+    messages = [Message.of(message.role, message.text) for message in dialogue]
+    generation = messages[-1].role != "assistant"
+    return GoldenRender(
+        turns=[SealedTurn(role=message.role, text=message.text) for message in messages],
+        generation=generation,
+        text=renderer.text(messages, generation),
+        ids=list(renderer.dialogue(messages, generation)),
+    )
+
+
+def schema_digest(task: Task[Any, Any]) -> str:
+    """SHA-256 of a task's request and response schemas: two bundles behind one route must have the same."""
+    schemas = [task.request_type.model_json_schema(), task.response_type.model_json_schema()]
+    return hashlib.sha256(json.dumps(schemas, sort_keys=True).encode()).hexdigest()
+
+
+def _sealed_base(recipe: Recipe, base: Base) -> SealedBase:
+    return SealedBase(
+        model=base.name, revision=base.revision, weights_digest=base.weights_digest(), dtype=recipe.base.dtype
+    )
+
+
+def _sealed_adapter(adapter: Path) -> SealedAdapter:
+    config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    targets = config["target_modules"]
+    listed = [targets] if isinstance(targets, str) else sorted(targets)
+    return SealedAdapter(rank=config["r"], alpha=config["lora_alpha"], targets=listed)
+
+
+def _sealed_tasks(recipe: Recipe, project: Path) -> list[SealedTask]:
+    tasks = load_tasks(project, recipe)
+    return [
+        SealedTask(name=task.name, route=task.route, use=section.use, schema_digest=schema_digest(task))
+        for section, task in zip(recipe.tasks, tasks, strict=True)
+    ]
+
+
+def _tokenizer_hashes(folder: Path) -> dict[str, str]:
+    return {name: file_digest(folder / name) for name in TOKENIZER_FILES if (folder / name).is_file()}

@@ -1,0 +1,148 @@
+"""What got worse is told first, and every gate can be held, failed and unmeasured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from kit.errors import Exit, InputError
+from kit.evals.compare import compare, got_worse
+from kit.evals.gates import Gate, exit_code, judge
+from kit.evals.run import Evaluation, evaluate, evaluate_predictor
+from kit.task import Completion, Task
+from tests.kit.evals.words import LongWords, NeedsAnAnswer, Words, answerer, cut, examples, right, wrong
+
+TASK = LongWords()
+MAIN, STOPS = "word_f1 not worse than base", "stop_rate not worse than base"
+
+
+def measured(tell: Callable[[str], Completion], count: int = 30, task: Task | None = None) -> Evaluation:
+    return asyncio.run(evaluate(answerer(tell, task), examples(count)))
+
+
+def gates(tuned: Evaluation, base: Evaluation | None = None, task: Task = TASK, **thresholds: float) -> list[Gate]:
+    lines = compare(task, tuned, base, resamples=200)
+    return list(judge(task, lines, tuned, thresholds))
+
+
+def outcomes(found: list[Gate]) -> dict[str, str]:
+    return {gate.name: gate.outcome for gate in found}
+
+
+# --- comparison -------------------------------------------------------------------------------------------------
+
+
+def test_what_got_worse_stands_before_the_main_metric() -> None:
+    chatty = measured(lambda text: Completion(f"{right(text).text} noise"))
+    lines = compare(TASK, tuned=chatty, base=measured(cut), resamples=200)
+    assert [line.metric for line in lines] == ["alarms", "word_f1", "stop_rate"]
+    assert [line.verdict for line in lines] == ["worse", "better", "better"]
+    assert got_worse(lines) == ["alarms"]
+
+
+def test_a_lower_value_is_better_where_the_metric_says_so() -> None:
+    alarms = {line.metric: line for line in compare(TASK, measured(right), measured(wrong), resamples=200)}["alarms"]
+    assert alarms.change is not None
+    assert (alarms.change.difference, alarms.verdict) == (-1.0, "better")
+
+
+def test_without_a_base_nothing_is_said_about_change() -> None:
+    lines = compare(TASK, measured(right), resamples=200)
+    assert {line.verdict for line in lines} == {None}
+    assert {line.base for line in lines} == {None}
+
+
+def test_the_baseline_stands_beside_with_its_own_interval() -> None:
+    baseline = evaluate_predictor(TASK, lambda request: Words(words=tuple(request.text.split())), examples(30))
+    line = compare(TASK, measured(right), measured(wrong), baseline, resamples=200)[0]
+    assert line.baseline is not None
+    assert line.baseline.value == pytest.approx(2 / 3)
+    assert line.baseline.interval is not None
+
+
+def test_evaluations_of_other_examples_are_not_compared() -> None:
+    with pytest.raises(InputError, match="same examples"):
+        compare(TASK, measured(right, 30), measured(right, 29))
+
+
+# --- the default gates: each held, failed, unmeasured -----------------------------------------------------------
+
+
+def test_default_gates_hold_where_tuning_made_it_better() -> None:
+    found = gates(measured(right), measured(wrong))
+    assert outcomes(found) == {MAIN: "held", STOPS: "held"}
+    assert exit_code(found) == Exit.OK
+
+
+def test_the_main_metric_gate_fails_where_tuning_made_it_worse() -> None:
+    found = gates(measured(wrong), measured(right))
+    assert outcomes(found) == {MAIN: "failed", STOPS: "held"}
+    assert exit_code(found) == Exit.GATE_FAILED
+
+
+def test_the_stop_rate_gate_fails_where_the_tuned_model_breaks_off() -> None:
+    assert outcomes(gates(measured(cut), measured(right)))[STOPS] == "failed"
+
+
+def test_default_gates_without_a_base_are_unmeasured() -> None:
+    found = gates(measured(right))
+    assert outcomes(found) == {MAIN: "unmeasured", STOPS: "unmeasured"}
+    assert exit_code(found) == Exit.UNMEASURED
+
+
+def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest_is_perfect() -> None:
+    def one_cut(text: str) -> Completion:
+        return (cut if "lantern7" in text.split() else right)(text)
+
+    task = NeedsAnAnswer()
+    found = gates(measured(one_cut, task=task), measured(wrong, task=task), task)
+    assert set(outcomes(found).values()) == {"unmeasured"}
+    assert "1 of 30 examples" in found[0].reason
+
+
+# --- thresholds: each held, failed, unmeasured ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tell", "thresholds", "outcome", "code"),
+    [
+        (right, {"word_f1": 0.9}, "held", Exit.OK),
+        (wrong, {"word_f1": 0.9}, "failed", Exit.GATE_FAILED),
+        (right, {"alarms": 0.5}, "held", Exit.OK),
+        (wrong, {"alarms": 0.5}, "failed", Exit.GATE_FAILED),
+        (right, {"stop_rate": 1.0}, "held", Exit.OK),
+        (cut, {"stop_rate": 1.0}, "failed", Exit.GATE_FAILED),
+    ],
+)
+def test_a_threshold_is_the_least_value_or_the_most_where_lower_is_better(
+    tell: Callable[[str], Completion], thresholds: dict[str, float], outcome: str, code: Exit
+) -> None:
+    found = gates(measured(tell), **thresholds)
+    assert [gate.outcome for gate in found] == [outcome]
+    assert exit_code(found) == code
+
+
+@pytest.mark.parametrize("metric", ["word_f1", "alarms", "stop_rate"])
+def test_a_threshold_on_too_few_groups_is_unmeasured(metric: str) -> None:
+    found = gates(measured(right, count=9), **{metric: 0.0})
+    assert [gate.outcome for gate in found] == ["unmeasured"]
+    assert "9 groups" in found[0].reason
+
+
+def test_a_threshold_on_a_metric_without_a_value_is_unmeasured() -> None:
+    nothing = evaluate_predictor(TASK, lambda request: Words(words=()), examples(20))
+    assert outcomes(gates(nothing, stop_rate=0.5)) == {"stop_rate": "unmeasured"}
+
+
+def test_a_threshold_on_an_unknown_metric_is_the_users_mistake_with_the_near_miss() -> None:
+    with pytest.raises(InputError, match="Did you mean 'word_f1'"):
+        gates(measured(right), words_f1=0.5)
+
+
+def test_a_failed_gate_outweighs_an_unmeasured_one_and_no_gate_is_nothing_measured() -> None:
+    held, failed, unknown = (Gate("g", outcome, None, None, "") for outcome in ("held", "failed", "unmeasured"))
+    assert exit_code([held, unknown, failed]) == Exit.GATE_FAILED
+    assert exit_code([held, unknown]) == Exit.UNMEASURED
+    assert exit_code([]) == Exit.UNMEASURED

@@ -1,0 +1,120 @@
+"""What an evaluation leaves behind: JSON that a bundle can carry, a table, and figures written into a page."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.bundle.attestation import EVALUATION, make_attestation, standing
+from kit.errors import InputError
+from kit.evals.figures import read_figures, write_figures
+from kit.evals.report import NOT_MEASURED, TaskReport, attestation, markdown, report_on, table
+from kit.evals.run import evaluate, evaluate_predictor
+from kit.recipe import EvalSection
+from kit.task import Completion
+from tests.kit.evals.words import LongWords, Words, answerer, cut, examples, right, wrong
+
+TASK = LongWords()
+Tell = Callable[[str], Completion]
+SETTINGS = EvalSection(resamples=200)
+
+
+def report(tell: Tell = right, base_tell: Tell = wrong, settings: EvalSection = SETTINGS) -> TaskReport:
+    rows = examples(24, per_group=2)
+    baseline = evaluate_predictor(TASK, lambda request: Words(words=tuple(request.text.split())), rows)
+    tuned, base = (asyncio.run(evaluate(answerer(each), rows)) for each in (tell, base_tell))
+    return report_on(TASK, settings, tuned, base, baseline)
+
+
+def payload(found: TaskReport) -> dict[str, Any]:
+    return attestation("ab" * 32, [found], answerer(right).engine.capabilities, "cd" * 32)
+
+
+def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
+    found = json.loads(json.dumps(payload(report()), allow_nan=False))
+    assert found["engine"]["name"] == "telling"
+    assert found["data"] == {"test": "cd" * 32}
+    assert found["machine"]["cores"] >= 1
+    assert "python" in found["versions"]
+    [task] = found["tasks"]
+    assert (task["examples"], task["groups"]) == (24, 12)
+    first = task["metrics"][0]
+    assert (first["metric"], first["tuned"]["value"], first["base"]["value"]) == ("word_f1", 1.0, 0.0)
+    assert first["change"]["verdict"] == "better"
+    assert {gate["outcome"] for gate in found["gates"]} == {"held"}
+    assert found["gates"][0]["name"].startswith("long-words: ")
+
+
+@pytest.mark.parametrize(
+    ("tell", "base", "settings", "expected"),
+    [
+        (right, wrong, SETTINGS, "proved"),
+        (wrong, right, SETTINGS, "preview"),
+        (right, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "proved"),
+        (wrong, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "preview"),
+    ],
+)
+def test_a_bundle_stands_as_its_gates_came_out(tell: Tell, base: Tell, settings: EvalSection, expected: str) -> None:
+    found = payload(report(tell, base, settings))
+    attested = make_attestation(EVALUATION, "ab" * 32, 1, "2026-01-01T00:00:00+00:00", found)
+    assert standing([attested]) == expected
+
+
+def test_the_table_has_one_row_per_metric_and_only_the_columns_that_were_asked_for() -> None:
+    headings, rows = table(report())
+    assert headings == ["metric", "base", "tuned", "baseline", "tuned − base", "verdict"]
+    assert rows[0] == [
+        "word_f1", "0.000 (0.000–0.000)", "1.000 (1.000–1.000)", "0.667 (0.667–0.667)",
+        "+1.000 (+1.000 to +1.000)", "better",
+    ]  # fmt: skip
+    assert rows[1][0] == "alarms (lower is better)"
+    assert rows[2][3] == NOT_MEASURED
+    alone = report_on(TASK, SETTINGS, asyncio.run(evaluate(answerer(right), examples(12))))
+    assert table(alone)[0] == ["metric", "tuned"]
+
+
+def test_the_page_says_first_what_got_worse_and_last_what_was_asked() -> None:
+    text = markdown(report(tell=cut, base_tell=right))
+    assert text.splitlines()[0] == "Got worse: word_f1, stop_rate."
+    assert text.splitlines()[-1] == (
+        "24 examples in 12 groups; intervals at 95% resample groups."
+        " tuned: 24 answers could not be read, 0 not be scored."
+    )
+    alone = report_on(TASK, SETTINGS, asyncio.run(evaluate(answerer(right), examples(12))))
+    assert markdown(alone).startswith("What got worse was not measured.")
+
+
+def test_figures_are_written_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    one, two = "<!-- figures:one -->\nold\n<!-- /figures -->", "<!-- figures:two --><!-- /figures -->"
+    page.write_text(f"before\n{one}\n{two}\nafter\n")
+    write_figures(page, "one", "| new |")
+    assert read_figures(page, "one") == "| new |"
+    write_figures(page, "two", "second")
+    write_figures(page, "one", "| newer |")
+    text = page.read_text()
+    assert text.startswith("before\n<!-- figures:one -->\n| newer |\n<!-- /figures -->")
+    assert text.endswith("<!-- figures:two -->\nsecond\n<!-- /figures -->\nafter\n")
+    assert list(tmp_path.iterdir()) == [page]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no marks",
+        "<!-- figures:one -->\nnever closed",
+        "<!-- figures:one --><!-- /figures --> <!-- figures:one --><!-- /figures -->",
+        "<!-- figures:one --> <!-- figures:two --><!-- /figures -->",
+    ],
+)
+def test_a_page_without_a_clear_place_is_refused_and_left_as_it_is(tmp_path: Path, text: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    with pytest.raises(InputError, match="no place for the figures 'one'"):
+        write_figures(page, "one", "new")
+    assert page.read_text() == text

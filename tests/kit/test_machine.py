@@ -1,0 +1,23 @@
+"""What stands beside a figure: the machine and the versions, without loading anything heavy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from kit.machine import describe, machine_facts, version_facts
+
+
+def test_facts_name_the_machine_and_what_ran() -> None:
+    machine, versions = machine_facts(), version_facts()
+    assert machine["cores"] >= 1
+    assert versions["tokenizers"]
+    line = describe(machine, versions)
+    assert f"{machine['cores']} cores" in line
+    assert f"domainkit {versions['domainkit']}" in line
+
+
+def test_facts_load_nothing_heavy() -> None:
+    code = "import sys, kit.machine as m; m.machine_facts(); m.version_facts(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

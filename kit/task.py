@@ -65,7 +65,14 @@ class FreeText:
     """The answer is any text."""
 
 
-AnswerSpec = type[BaseModel] | Choices | FreeText
+@dataclass(frozen=True)
+class JsonSchema:
+    """The answer is JSON of a schema that a client sent; it is handed on as text."""
+
+    schema_text: str
+
+
+AnswerSpec = type[BaseModel] | Choices | FreeText | JsonSchema
 Answer = BaseModel | str
 
 
@@ -193,7 +200,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
     """
     if completion.finish != "stop":
         raise UnreadableAnswer("The answer was cut off before its end.")
-    if isinstance(spec, FreeText):
+    if isinstance(spec, FreeText | JsonSchema):
         return completion.text
     if isinstance(spec, Choices):
         if completion.text not in spec.labels:
@@ -209,4 +216,6 @@ def answer_schema(spec: AnswerSpec) -> dict[str, Any] | None:
     """Return the JSON schema that constrains decoding, or None where the answer is not JSON."""
     if isinstance(spec, Choices | FreeText):
         return None
+    if isinstance(spec, JsonSchema):
+        return dict(json.loads(spec.schema_text))
     return spec.model_json_schema()

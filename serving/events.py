@@ -1,0 +1,49 @@
+"""Server-sent events over plain ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from serving.errors import service_error
+
+
+class EventStream(Response):
+    """Sends each piece of bytes as one flush.
+
+    An error before the first piece is raised, so that it becomes an HTTP answer; a later one is sent as an event and
+    ends the stream. However the stream ends, its generator is closed.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None], seconds: float, headers: Mapping[str, str]) -> None:
+        unbuffered = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+        super().__init__(headers={**unbuffered, **headers})
+        del self.headers["content-length"]
+        self._events = events
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send the events."""
+        begun = False
+        async with aclosing(self._events) as events:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    async for event in events:
+                        if not begun:
+                            begun = True
+                            await send(
+                                {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+                            )
+                        await send({"type": "http.response.body", "body": event, "more_body": True})
+            except Exception as error:
+                if not begun:
+                    raise
+                last = b"data: " + service_error(error).body() + b"\n\n"
+                await send({"type": "http.response.body", "body": last, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,112 @@
+"""What is served: bundles with their standing, and, once they are proved, the models that answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kit.answer import Answerer, SamplingDefaults
+from kit.bundle.attestation import Standing
+from kit.bundle.manifest import MANIFEST_FILE
+from kit.bundle.store import Bundle
+from kit.chat import Renderer
+from kit.engines.base import Engine
+from kit.errors import InputError, Refused
+from serving.errors import ServiceError
+from serving.settings import Settings
+
+_SHORT = 12
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A bundle that is to be served, and what its attestations make of it."""
+
+    bundle: Bundle
+    standing: Standing
+
+    @property
+    def adapter(self) -> str | None:
+        """The name under which the engine holds the bundle's adapter: its digest. None for merged weights."""
+        return self.bundle.digest if self.bundle.seal.form == "adapter" else None
+
+    @property
+    def pinned_name(self) -> str:
+        """A model id that names exactly this bundle."""
+        return f"{self.bundle.seal.name}@{self.bundle.digest[:_SHORT]}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A bundle that answers: its public id, its renderer, and an answerer per typed route."""
+
+    id: str
+    deployed: Deployed
+    renderer: Renderer
+    answerers: Mapping[str, Answerer]
+    created: int
+
+
+class Catalogue:
+    """The models of one engine; the first is the default."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        self.models = tuple(models)
+        self._named = {model.deployed.pinned_name: model for model in models} | {model.id: model for model in models}
+
+    def find(self, name: str | None, param: str = "model") -> Model:
+        """Return the model of a name, or the default for none; raises ServiceError (404) for an unknown one."""
+        return self._find(name, param, self.models)
+
+    def find_for(self, route: str, name: str | None, param: str) -> Model:
+        """Return the model of a name, or the default, among those that answer a typed route."""
+        return self._find(name, param, [model for model in self.models if route in model.answerers])
+
+    def _find(self, name: str | None, param: str, among: Sequence[Model]) -> Model:
+        model = self._named.get(name) if name else among[0]
+        if model is None or model not in among:
+            known = ", ".join(model.id for model in among)
+            raise ServiceError(404, "model_not_found", f"There is no model '{name}' here. Known: {known}.", param)
+        return model
+
+
+def make_model(id: str, deployed: Deployed, renderer: Renderer, engine: Engine) -> Model:
+    """Bind a bundle to its engine; loads the bundle's tasks, so its files must have been verified."""
+    bundle = deployed.bundle
+    defaults = SamplingDefaults(**bundle.seal.sampling.model_dump())
+    answerers = {
+        task.route: Answerer(task, renderer, engine, deployed.adapter, defaults) for task in bundle.tasks()
+    }
+    return Model(id, deployed, renderer, answerers, int((bundle.folder / MANIFEST_FILE).stat().st_mtime))
+
+
+def model_ids(deployed: Sequence[Deployed]) -> list[str]:
+    """Return a public id per bundle: its name, with the head of its digest where the name is not enough."""
+    names = Counter(each.bundle.seal.name for each in deployed)
+    return [each.bundle.seal.name if names[each.bundle.seal.name] == 1 else each.pinned_name for each in deployed]
+
+
+def check_together(deployed: Sequence[Deployed]) -> None:
+    """Raise InputError where the bundles cannot be served by one engine behind the same routes."""
+    if not deployed:
+        raise InputError("There is no bundle to serve.", next="Make one with: kit train")
+    seals = [each.bundle.seal for each in deployed]
+    if len({each.bundle.digest for each in deployed}) < len(deployed):
+        raise InputError("The same bundle is named twice.")
+    if len(seals) > 1 and any(seal.form == "merged" for seal in seals):
+        raise InputError("A merged bundle is served alone.", next="Serve several bundles as adapters on one base.")
+    if len({seal.base.weights_digest for seal in seals}) > 1:
+        raise InputError("The bundles were trained on different base models.", next="Serve them apart.")
+    shapes: dict[str, str] = {}
+    for task in (task for seal in seals for task in seal.tasks):
+        if shapes.setdefault(task.route, task.schema_digest) != task.schema_digest:
+            raise InputError(f"Two bundles answer {task.route} with different types.", next="Serve them apart.")
+
+
+def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:
+    """Raise Refused where a bundle that is not proved would be reachable from other machines."""
+    previews = [each.pinned_name for each in deployed if each.standing == "preview"]
+    if previews and settings.beyond_loopback and not settings.expose_preview:
+        what = f"{', '.join(previews)} is a preview: not every gate was measured and held."
+        raise Refused(what, next=f"Measure it with: kit eval. Until then serve it on 127.0.0.1, not {settings.host}.")

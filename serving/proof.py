@@ -1,0 +1,47 @@
+"""From bundles on disk to models that may answer: nothing is served that was not verified in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from kit.bundle.verify import verify_files, verify_fingerprints, verify_renders
+from kit.engines.base import Engine, Generation, Sampling
+from kit.errors import Refused
+from kit.task import Message
+from serving.models import Catalogue, Deployed, Model, make_model, model_ids
+
+_GREETING = Message.of("user", "Hello")
+
+
+async def prove(deployed: Sequence[Deployed], engine: Engine) -> Catalogue:
+    """Verify every bundle and start the engine; cheap checks come first, and no task's code runs before its hash held.
+
+    Raises Refused with the reason, or the engine's own KitError where it cannot start.
+    """
+    for each in deployed:
+        await asyncio.to_thread(verify_files, each.bundle)
+    models = [
+        await asyncio.to_thread(_verified_model, id, each, engine)
+        for id, each in zip(model_ids(deployed), deployed, strict=True)
+    ]
+    await engine.start()
+    for model in models:
+        await verify_fingerprints(model.deployed.bundle.seal, engine, model.deployed.adapter)
+        await _write_a_token(model, engine)
+    return Catalogue(models)
+
+
+def _verified_model(id: str, deployed: Deployed, engine: Engine) -> Model:
+    renderer = deployed.bundle.renderer()
+    verify_renders(deployed.bundle, renderer)
+    return make_model(id, deployed, renderer, engine)
+
+
+async def _write_a_token(model: Model, engine: Engine) -> None:
+    """Have the model write one token; ready means that it did, not that a process is up."""
+    ids = model.renderer.dialogue([_GREETING], generation=True)
+    request = Generation(ids, Sampling(max_tokens=1), adapter=model.deployed.adapter)
+    completion = await engine.generate(request)
+    if not completion.token_ids and completion.finish != "stop":
+        raise Refused(f"The engine wrote no token for {model.id}.", next="Look at the engine's own log.")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import json
 import sys
+import traceback
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,8 +22,10 @@ from pydantic import ValidationError
 from kit.errors import InputError, Problem, nearest
 from kit.recipe import Recipe, TaskSection
 from kit.task import Task
+from kit.validation import dotted, problems_of
 
 _ALLOWED = frozenset(sys.stdlib_module_names) | {"kit", "pydantic"}
+_DECLARED = ("name", "route", "request_type", "response_type", "metrics", "main_metric")
 
 
 def load_tasks(folder: Path, recipe: Recipe) -> list[Task[Any, Any]]:
@@ -40,18 +44,20 @@ def load_task(folder: Path, section: TaskSection) -> Task[Any, Any]:
     if not (isinstance(found, type) and issubclass(found, Task)):
         tasks = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, Task)]
         raise InputError(f"{file} has no task '{name}'.", str(folder / file), nearest(name, tasks))
+    if lacking := [*sorted(found.__abstractmethods__), *(key for key in _DECLARED if not hasattr(found, key))]:
+        raise InputError(f"The task '{name}' lacks: {', '.join(lacking)}.", str(folder / file))
     try:
-        return found(found.Options.model_validate(dict(section.options)))
+        return found(found.Options.model_validate_json(json.dumps(section.options), strict=True))
     except ValidationError as error:
-        problems = [
-            Problem(f"{item['msg']}.", f"tasks.{section.use}.options.{'.'.join(map(str, item['loc']))}")
-            for item in error.errors()
-        ]
-        raise InputError(problems) from None
+        place = f"{section.use} options"
+        raise InputError(problems_of(error, found.Options, lambda path: dotted((place, *path)))) from None
 
 
 def load_module(folder: Path, file: str) -> types.ModuleType:
-    """Import one file of a project folder under a name made of its content."""
+    """Import one file of a project folder under a name made of its content.
+
+    Raises InputError where the file or one of its imports is missing, not allowed, or breaks.
+    """
     package = f"kit_task_{files_digest(task_files(folder, file))[:16]}"
     if package not in sys.modules:
         parent = types.ModuleType(package)
@@ -60,8 +66,18 @@ def load_module(folder: Path, file: str) -> types.ModuleType:
     written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         return importlib.import_module(f"{package}.{Path(file).with_suffix('').as_posix().replace('/', '.')}")
+    except Exception as error:
+        raise InputError(
+            f"It cannot be imported: {type(error).__name__}: {error}", _line_of(error, folder, file)
+        ) from error
     finally:
         sys.dont_write_bytecode = written
+
+
+def _line_of(error: Exception, folder: Path, file: str) -> str:
+    """Return the last file and line inside the folder that an error passed through."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(folder))]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(folder / file)
 
 
 def task_files(folder: Path, file: str = "task.py") -> dict[str, Path]:

@@ -16,8 +16,8 @@ from kit.data.split import limited, split_examples
 from kit.errors import InputError
 from kit.loader import load_tasks
 from kit.recipe import Recipe, load_recipe
-from kit.task import Example, Task
 from kit.scaffold import RECIPE_FILE
+from kit.task import Example, Task
 
 Part = Literal["train", "validation", "test"]
 AnyExample = Example[Any, Any]

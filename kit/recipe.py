@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kit.errors import InputError, Problem, nearest
+from kit.validation import KeyPath, dotted, problems_of
+from kit.yaml_source import Source, read_yaml
 
 
 class Section(BaseModel):
@@ -109,7 +110,7 @@ class Recipe(Section):
     """Everything that a project decides."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the project and of its model")]
-    version: Annotated[int, Field(description="Version of this schema")] = 1
+    version: Annotated[Literal[1], Field(description="Version of this schema")] = 1
     summary: Annotated[str, Field(description="One line on what the project does")] = ""
     base: BaseSection
     tasks: Annotated[list[TaskSection], Field(min_length=1, description="The typed functions")]
@@ -129,76 +130,53 @@ class Recipe(Section):
 
 
 def load_recipe(path: Path, profile: str | None = None) -> Recipe:
-    """Read a recipe, lay the profile over it, and validate the result.
+    """Read a recipe, lay the profile over it, and validate the result and what every other profile would give.
 
-    Raises InputError with every problem at once: file, key, and the near miss for an unknown key.
+    Raises InputError with every problem at once: file, line and key, and the near miss for an unknown key.
     """
-    raw = _read_yaml(path)
-    profiles = raw.pop("profiles", {})
-    if profile is not None:
-        if profile not in profiles:
-            raise InputError(
-                f"There is no profile '{profile}'.", str(path), nearest(profile, profiles) or _known(profiles)
-            )
-        raw = _merge(raw, profiles[profile])
-    _check_profiles(path, raw, profiles)
-    return _validate(path, raw)
+    source = _read(path)
+    profiles = source.data.get("profiles") or {}
+    if not isinstance(profiles, dict):
+        raise InputError("'profiles' is a mapping from a name to settings.", source.place(("profiles",)))
+    if profile is not None and profile not in profiles:
+        raise InputError(f"There is no profile '{profile}'.", str(path), nearest(profile, profiles) or _known(profiles))
+    recipe, problems = _resolve(source, profile)
+    for name in profiles:
+        problems.extend(problem for problem in _resolve(source, name)[1] if problem not in problems)
+    if problems or recipe is None:
+        raise InputError(problems)
+    return recipe
+
+
+def _read(path: Path) -> Source:
+    if not path.is_file():
+        raise InputError("There is no recipe here.", str(path), "Make a project with: kit new legal")
+    return read_yaml(path)
 
 
 def _known(names: Mapping[str, Any]) -> str:
     return f"Known: {', '.join(sorted(names))}." if names else "The recipe declares no profiles."
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _resolve(source: Source, profile: str | None) -> tuple[Recipe | None, list[Problem]]:
+    """Return the recipe under a profile, or what is wrong with it; nothing is coerced."""
+    raw = {key: value for key, value in source.data.items() if key != "profiles"}
+    overlay: KeyPath = ("profiles", profile) if profile is not None else ()
+
+    def place(path: KeyPath) -> str:
+        own = bool(overlay) and source.holds((*overlay, *path))
+        whole = (*overlay, *path) if own else path
+        return f"{source.place(whole)}: {dotted(whole)}"
+
+    if profile is not None:
+        raw = _merge(raw, source.data["profiles"][profile] or {})
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError("There is no recipe here.", str(path), "Make a project with: kit new legal") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InputError("This is not YAML.", where, str(getattr(error, "problem", error))) from None
-    if not isinstance(raw, dict):
-        raise InputError("A recipe is a mapping of sections.", str(path))
-    return raw
-
-
-def _check_profiles(path: Path, raw: dict[str, Any], profiles: Any) -> None:
-    """Validate every profile, so that a mistake in one that is not used now is told too."""
-    if not isinstance(profiles, dict):
-        raise InputError("'profiles' is a mapping from a name to settings.", str(path))
-    for name, overlay in profiles.items():
-        _validate(path, _merge(raw, overlay or {}), f"profiles.{name}: ")
+        return Recipe.model_validate(raw, strict=True), []
+    except ValidationError as error:
+        return None, problems_of(error, Recipe, place)
 
 
 def _merge(base: Any, overlay: Any) -> Any:
     if isinstance(base, dict) and isinstance(overlay, dict):
         return {**base, **{key: _merge(base.get(key), value) for key, value in overlay.items()}}
     return overlay
-
-
-def _validate(path: Path, raw: dict[str, Any], prefix: str = "") -> Recipe:
-    try:
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise InputError([_problem(path, prefix, dict(item)) for item in error.errors()]) from None
-
-
-def _problem(path: Path, prefix: str, item: dict[str, Any]) -> Problem:
-    keys = [str(part) for part in item["loc"]]
-    where = f"{path}: {prefix}{'.'.join(keys)}"
-    if item["type"] == "extra_forbidden":
-        return Problem(f"Unknown key '{keys[-1]}'.", where, nearest(keys[-1], _keys_at(keys[:-1])))
-    return Problem(f"{item['msg']}.", where)
-
-
-def _keys_at(keys: list[str]) -> list[str]:
-    """Names of the fields that are allowed at a place in the recipe."""
-    model: Any = Recipe
-    for key in keys:
-        if key.isdigit():
-            continue
-        annotation = model.model_fields[key].annotation if hasattr(model, "model_fields") else None
-        inner = getattr(annotation, "__args__", (annotation,))
-        model = next((part for part in inner if hasattr(part, "model_fields")), None)
-    return list(model.model_fields) if model is not None else []

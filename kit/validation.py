@@ -25,8 +25,12 @@ def _problem(item: dict[str, Any], model: type[BaseModel], place: Callable[[KeyP
         return Problem(f"Unknown key '{path[-1]}'.", where, nearest(str(path[-1]), keys_at(model, path[:-1])))
     if item["type"] == "missing":
         return Problem(f"The key '{path[-1]}' is missing.", where)
-    name = ".".join(map(str, path))
-    return Problem(f"{name}: {item['msg']}." if name else f"{item['msg']}.", where)
+    return Problem(f"{item['msg']}.", where)
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a path of keys and indices as one word."""
+    return ".".join(map(str, path))
 
 
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:

@@ -14,7 +14,7 @@ from kit.data.positions import positions
 from kit.errors import InputError, Problem
 from kit.files import write_atomically
 from kit.task import Example, Task
-from kit.validation import KeyPath, problems_of
+from kit.validation import KeyPath, dotted, problems_of
 
 AnyExample = Example[Any, Any]
 _BOM = b"\xef\xbb\xbf"
@@ -89,7 +89,9 @@ def _read_line(line: bytes, place: str, kind: type[AnyExample]) -> AnyExample:
     except ValidationError as error:
         problems = problems_of(error, kind, lambda path: _place(text, place, path))
     if repeated:
-        problems = [*_suspicious(text, place), *problems]
+        suspicious = list(_suspicious(text, place))
+        places = {problem.where for problem in suspicious}
+        problems = [*suspicious, *(problem for problem in problems if problem.where not in places)]
     if problems or example is None:
         raise InputError(problems)
     return example
@@ -131,8 +133,9 @@ def _suspicious(text: str, place: str) -> Iterator[Problem]:
     for path in found.repeated:
         yield Problem(f"The key '{path[-1]}' stands twice in one object.", _place(text, place, path))
     for path in found.not_numbers:
-        yield Problem(f"{'.'.join(map(str, path))}: JSON has no such number.", f"{place}:{found.values[path] + 1}")
+        yield Problem("JSON has no such number.", _place(text, place, path))
 
 
 def _place(text: str, place: str, path: KeyPath) -> str:
-    return f"{place}:{positions(text).offset(path) + 1}"
+    at = f"{place}:{positions(text).offset(path) + 1}"
+    return f"{at}: {dotted(path)}" if path else at

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from kit.errors import InputError
+from kit.files import write_atomically
 
 
 def write_figures(page: Path, name: str, body: str) -> None:
@@ -16,7 +15,7 @@ def write_figures(page: Path, name: str, body: str) -> None:
     """
     text = page.read_text(encoding="utf-8")
     start, end = _block(text, page, name)
-    _replace(page, f"{text[:start]}\n{body.strip()}\n{text[end:]}")
+    write_atomically(page, f"{text[:start]}\n{body.strip()}\n{text[end:]}")
 
 
 def read_figures(page: Path, name: str) -> str:
@@ -34,17 +33,3 @@ def _block(text: str, page: Path, name: str) -> tuple[int, int]:
     if text.count(mark) != 1 or end < 0 or "<!-- figures:" in inner:
         raise InputError(f"The page has no place for the figures '{name}'.", str(page), f"Add: {mark} {close}")
     return start, end
-
-
-def _replace(page: Path, text: str) -> None:
-    """Write beside the page and rename, so that an interruption leaves the page whole."""
-    handle, scratch = tempfile.mkstemp(dir=page.parent, prefix=f".{page.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        if page.exists():
-            Path(scratch).chmod(page.stat().st_mode & 0o777)
-        Path(scratch).replace(page)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise

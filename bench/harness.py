@@ -1,0 +1,79 @@
+"""What every bench shares: alternating runs against a peer, the JSON line, and the table in the docs."""
+
+from __future__ import annotations
+
+import json
+import pkgutil
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.evals.figures import write_figures
+from kit.machine import describe, machine_facts, version_facts
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+_SHARED = {"__main__", "harness"}
+
+Figures = Mapping[str, Mapping[str, float | int | str]]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Ours over theirs from alternating runs: the median of the pairs' ratios, and the middle half of them.
+
+    `ours` and `theirs` are medians in the unit that was measured.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    ours: float
+    theirs: float
+    pairs: int
+
+    def figure(self, unit: str) -> dict[str, float | int | str]:
+        """Return the ratio as a bench reports it."""
+        rounded = {key: _short(value) for key, value in vars(self).items() if key != "pairs"}
+        return {**rounded, "pairs": self.pairs, "unit": unit}
+
+
+def names() -> list[str]:
+    """Return the benches: every module beside this one that is not shared."""
+    found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+    return sorted(name for name in found if name not in _SHARED)
+
+
+def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> Ratio:
+    """Measure both in turn, after one run of each that does not count; every other pair begins with the peer."""
+    ours(), theirs()
+    both: list[tuple[float, float]] = []
+    for index in range(pairs):
+        if index % 2:
+            second = theirs()
+            both.append((ours(), second))
+        else:
+            both.append((ours(), theirs()))
+    ratios = [one / two for one, two in both]
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    medians = [statistics.median(side) for side in zip(*both, strict=True)]
+    return Ratio(middle, low, high, medians[0], medians[1], pairs)
+
+
+def publish(name: str, figures: Figures, page: Path = PAGE) -> None:
+    """Refresh the bench's table in the docs, and print the JSON line that ends every bench."""
+    machine, versions = machine_facts(), version_facts()
+    write_figures(page, name, f"{_table(figures)}\n\n{describe(machine, versions)}")
+    print(json.dumps({"bench": name, "figures": figures, "machine": machine, "versions": versions}), flush=True)
+
+
+def _table(figures: Figures) -> str:
+    """One row per figure, one column per key; a figure leaves the keys that it does not have empty."""
+    keys = list(dict.fromkeys(key for values in figures.values() for key in values))
+    rows = [["figure", *keys], ["---"] * (len(keys) + 1)]
+    rows += [[name, *(str(values.get(key, "")) for key in keys)] for name, values in figures.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}")

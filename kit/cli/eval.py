@@ -1,0 +1,148 @@
+"""`kit eval`: measure a bundle against its base and a classical baseline, and attest what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kit.cli.output import Output, kit_command, table
+
+if TYPE_CHECKING:
+    from kit.bundle.store import Bundle
+    from kit.engines.base import Capabilities
+    from kit.evals.report import TaskReport
+    from kit.evals.run import Evaluation
+    from kit.project import Data, Project
+    from kit.recipe import EvalSection
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured: a bundle, on the project's own test examples, by one engine."""
+
+    project: Project
+    bundle: Bundle
+    settings: EvalSection
+    data: Data
+
+
+@kit_command("eval", "kit eval                # the newest bundle, on data/test.jsonl")
+@click.argument("bundle", default="latest")
+@click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
+@click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
+@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the table into this page.")
+@click.option("--dry-run", is_flag=True, help="Say what would be measured.")
+def command(
+    output: Output, bundle: str, engine: str | None, limit: int | None, page: Path | None, dry_run: bool
+) -> int:
+    """Measure BUNDLE: base and tuned model and a classical baseline, side by side, and what got worse.
+
+    The result is attested beside the bundle, and decides where it may be served. Exit 4: a gate failed; 3: something
+    could not be measured.
+    """
+    plan = _plan(bundle, engine, limit)
+    if dry_run:
+        count = len(plan.data.examples("test"))
+        data = {"bundle": plan.bundle.digest, "engine": plan.settings.engine, "examples": count}
+        output.result(
+            data, f"Would score {count} examples with {plan.bundle.digest[:12]} and its base on {data['engine']}."
+        )
+        return 0
+    return _measure(output, plan, page)
+
+
+def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
+    from kit.bundle.store import Store
+    from kit.bundle.verify import verify_files
+    from kit.project import Data, Project
+
+    project = Project.find()
+    bundle = Store(project.root).get(ref)
+    verify_files(bundle)
+    asked = {key: value for key, value in {"engine": engine, "limit": limit}.items() if value is not None}
+    settings = bundle.recipe.eval.model_copy(update=asked)
+    recipe = bundle.recipe.model_copy(update={"eval": settings})
+    return Plan(project, bundle, settings, Data(project.root, recipe, bundle.tasks()[0]))
+
+
+def _measure(output: Output, plan: Plan, page: Path | None) -> int:
+    import asyncio
+
+    from kit.bundle.store import Store
+    from kit.data.split import data_digest
+    from kit.evals.gates import exit_code
+    from kit.evals.report import attestation
+
+    report, capabilities = asyncio.run(_reported(output, plan))
+    payload = attestation(plan.bundle.digest, [report], capabilities, data_digest(plan.data.examples("test")))
+    attested = Store(plan.project.root).attest(plan.bundle.digest, "evaluation", payload)
+    if page is not None:
+        _write_page(page, plan, report, payload)
+    output.result({**payload, "attestation": attested.file_name}, _text(report))
+    return exit_code(report.gates)
+
+
+async def _reported(output: Output, plan: Plan) -> tuple[TaskReport, Capabilities]:
+    from kit.cli.wiring import adapter_name, engine_config, running, sealed_base
+    from kit.engines import make_engine
+    from kit.evals.report import report_on
+
+    config = engine_config([plan.bundle], plan.project.root)
+    base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
+    shared = plan.bundle.seal.form == "adapter"
+    async with running(make_engine(plan.settings.engine, config)) as engine:
+        tuned = await _scored(output, plan, engine, adapter_name(plan.bundle), "tuned")
+        base = await _scored(output, plan, engine, None, "base") if shared else None
+        capabilities = engine.capabilities
+    if base is None:
+        async with running(make_engine(plan.settings.engine, base_config)) as engine:
+            base = await _scored(output, plan, engine, None, "base")
+    return report_on(plan.data.task, plan.settings, tuned, base, _baseline(output, plan)), capabilities
+
+
+async def _scored(output: Output, plan: Plan, engine: Any, adapter: str | None, who: str) -> Evaluation:
+    from kit.answer import Answerer, SamplingDefaults
+    from kit.bundle.verify import verify_fingerprints
+    from kit.cli.progress import counted
+    from kit.evals.run import evaluate
+
+    if who == "tuned":
+        await verify_fingerprints(plan.bundle.seal, engine, adapter)
+    defaults = SamplingDefaults(**plan.bundle.seal.sampling.model_dump())
+    answerer = Answerer(plan.data.task, plan.bundle.renderer(), engine, adapter, defaults)
+    examples = plan.data.examples("test")
+    with counted(output, f"Scoring {who}", len(examples)) as step:
+        return await evaluate(answerer, examples, progress=lambda _: step())
+
+
+def _baseline(output: Output, plan: Plan) -> Evaluation | None:
+    """Score the classical baseline, where the task has one; it learns from the training examples."""
+    from kit.evals.run import evaluate_predictor
+    from kit.task import ClassicalBaseline
+
+    task = plan.data.task
+    if not isinstance(task, ClassicalBaseline):
+        return None
+    output.say(f"Scoring {task.baseline_name}")
+    return evaluate_predictor(task, task.fit_baseline(plan.data.examples("train")), plan.data.examples("test"))
+
+
+def _text(report: TaskReport) -> str:
+    from kit.evals.report import asked_line, worse_line
+    from kit.evals.report import table as columns
+
+    gates = [f"gate {gate.name}: {gate.outcome} ({gate.reason})" for gate in report.gates]
+    return "\n".join([table(*columns(report)), "", worse_line(report), asked_line(report), *gates])
+
+
+def _write_page(page: Path, plan: Plan, report: TaskReport, payload: dict[str, Any]) -> None:
+    from kit.evals.figures import write_figures
+    from kit.evals.report import markdown
+    from kit.machine import describe
+
+    saw = f"Base: {plan.bundle.seal.base.model}. Engine: {payload['engine']['name']}."
+    measured = describe(payload["machine"], payload["versions"])
+    write_figures(page, plan.bundle.seal.name, "\n\n".join([markdown(report), saw, measured]))

@@ -1,0 +1,101 @@
+"""Progress on stderr: one live line on a terminal, plain lines now and then on a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kit.cli.output import Output
+from kit.train.events import Evaluated, Event, Planned, Stepped
+
+_PLAIN_SECONDS = 10.0
+
+
+class LiveLine:
+    """A line that rewrites itself on a terminal; on a pipe, a new line at most every ten seconds."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._terminal = sys.stderr.isatty()
+        self._width = 0
+        self._said = 0.0
+
+    def show(self, text: str, always: bool = False) -> None:
+        """Show the newest state; with `always`, a pipe gets the line whatever the time."""
+        if self._terminal:
+            sys.stderr.write("\r" + text.ljust(self._width))
+            sys.stderr.flush()
+            self._width = len(text)
+        elif always or time.monotonic() - self._said >= _PLAIN_SECONDS:
+            self._output.say(text)
+            self._said = time.monotonic()
+
+    def keep(self, text: str) -> None:
+        """Print a line that stays."""
+        if self._terminal:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            self._width = 0
+        self._output.say(text)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._terminal and self._width:
+            sys.stderr.write("\n")
+            self._width = 0
+
+
+@contextmanager
+def counted(output: Output, what: str, total: int) -> Iterator[Callable[[], None]]:
+    """Give a function to call once per thing done; shows how many of how many."""
+    line = LiveLine(output)
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        line.show(f"{what}: {done}/{total}", always=done == total)
+
+    try:
+        yield step
+    finally:
+        line.close()
+
+
+class TrainingLine:
+    """Tells what a training run reports: steps on the live line, measurements on lines that stay."""
+
+    def __init__(self, output: Output) -> None:
+        self._line = LiveLine(output)
+
+    def __enter__(self) -> TrainingLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
+
+    def report(self, event: Event) -> None:
+        """Tell one event."""
+        match event:
+            case Planned():
+                text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
+                self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
+            case Stepped():
+                text = (
+                    f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
+                )
+                self._line.show(f"{text}  {_clock(event.seconds_left)} left")
+            case Evaluated():
+                self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
+
+
+def _measured(event: Evaluated) -> str:
+    loss = [] if event.validation_loss is None else [f"validation loss {event.validation_loss:.3f}"]
+    scores = [f"{name} {value:.3f}" for name, value in event.scores.items() if value is not None]
+    return "  ".join([*loss, *scores, *(["best so far"] if event.best else [])])
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{rest:02}"

@@ -1,0 +1,64 @@
+"""`kit serve`: answer requests with bundles that are verified first."""
+
+from __future__ import annotations
+
+import click
+
+from kit.cli.output import Output, kit_command
+
+
+@kit_command("serve", "kit serve --port 8000          # the newest bundle, on loopback")
+@click.argument("bundles", nargs=-1)
+@click.option("--engine", type=click.Choice(["auto", "vllm", "local"]), help="Default: the bundle's recipe.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine; default: one per core.")
+@click.option("--expose-preview", is_flag=True, help="Serve a bundle beyond loopback though its gates did not hold.")
+@click.option("--dry-run", is_flag=True, help="Verify the files, say what would be served, and leave.")
+def command(
+    output: Output,
+    bundles: tuple[str, ...],
+    engine: str | None,
+    host: str,
+    port: int,
+    threads: int | None,
+    expose_preview: bool,
+    dry_run: bool,
+) -> None:
+    """Serve BUNDLES (digests or aliases; the newest where none is named): one merged, or adapters of one base.
+
+    Ready means verified: files, renders and fingerprints are those of the bundle that was measured. Exit 4: refused.
+    """
+    import asyncio
+
+    from kit.bundle.attestation import standing
+    from kit.bundle.store import Store
+    from kit.bundle.verify import verify_files
+    from kit.cli.wiring import engine_config
+    from kit.engines import default_kind, make_engine
+    from kit.project import Project
+    from serving.models import Deployed
+    from serving.server import serve
+    from serving.settings import Settings
+
+    root = Project.find().root
+    store = Store(root)
+    found = [store.get(ref) for ref in bundles or ("latest",)]
+    deployed = [Deployed(bundle, standing(store.attestations(bundle.digest))) for bundle in found]
+    for each in deployed:
+        verify_files(each.bundle)
+    wanted = engine or deployed[0].bundle.recipe.serve.engine
+    kind = default_kind() if wanted == "auto" else wanted
+    settings = Settings(host=host, port=port, expose_preview=expose_preview)
+    if dry_run:
+        data = {"bundles": [each.bundle.digest for each in deployed], "engine": kind, "host": host, "port": port}
+        output.result(data, f"Would serve {', '.join(d[:12] for d in data['bundles'])} on {kind} at {host}:{port}.")
+        return
+    config = engine_config([each.bundle for each in deployed], root, threads)
+    output.say(f"Starting {kind}; ready once it is proved that what was tested is what answers.")
+
+    def announce(url: str) -> None:
+        ready = {"ready": True, "url": url, "bundles": [each.bundle.digest for each in deployed], "engine": kind}
+        output.result(ready, f"Ready: {url}")
+
+    asyncio.run(serve(settings, make_engine(kind, config), deployed, announce))

@@ -1,0 +1,59 @@
+"""What several commands set up alike: the engine of some bundles."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kit.base import Base
+    from kit.bundle.store import Bundle
+    from kit.engines.base import Engine, EngineConfig
+
+
+def sealed_base(bundle: Bundle, root: Path) -> Base:
+    """Return the base model that a bundle was tuned from, verified against its seal.
+
+    A relative folder is meant from `root`. Raises InputError where it is not to be had, Refused where it is another.
+    """
+    from kit.base import find_base
+    from kit.bundle.verify import verify_base
+
+    sealed = bundle.seal.base
+    base = find_base(str(root / sealed.model) if sealed.model.startswith(".") else sealed.model, sealed.revision)
+    verify_base(bundle, base)
+    return base
+
+
+def engine_config(bundles: Sequence[Bundle], root: Path, threads: int | None = None) -> EngineConfig:
+    """Return what an engine starts on to answer for these bundles: merged weights, or one base with their adapters."""
+    from kit.engines.base import EngineConfig
+
+    first = bundles[0]
+    merged = first.seal.form == "merged"
+    folders = [first.model_folder] if merged else [sealed_base(bundle, root).folder for bundle in bundles]
+    return EngineConfig(
+        model=folders[0],
+        dtype=first.seal.base.dtype,
+        max_length=max(bundle.recipe.serve.max_length for bundle in bundles),
+        adapters={} if merged else {bundle.digest: bundle.adapter_folder for bundle in bundles},
+        max_rank=max(bundle.seal.adapter.rank for bundle in bundles),
+        threads=threads,
+    )
+
+
+def adapter_name(bundle: Bundle) -> str | None:
+    """The name under which an engine holds a bundle's adapter: its digest. None for merged weights."""
+    return bundle.digest if bundle.seal.form == "adapter" else None
+
+
+@asynccontextmanager
+async def running(engine: Engine) -> AsyncIterator[Engine]:
+    """Start an engine, and stop it however the block ends."""
+    try:
+        await engine.start()
+        yield engine
+    finally:
+        await engine.stop()

@@ -1,0 +1,75 @@
+"""`kit train` from outside: interrupted and resumed, bad input, and nothing half-made left behind."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.commands import kit, kit_json
+from tests.e2e.conftest import Trained
+
+
+@pytest.fixture
+def project(trained: Trained, tmp_path: Path) -> Path:
+    """A project without runs and bundles."""
+    ignore = shutil.ignore_patterns("runs", "bundles", "attestations", "aliases")
+    return Path(shutil.copytree(trained.root, tmp_path / "legal", ignore=ignore))
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_saves_its_place_and_resumes(project: Path, sent: signal.Signals, code: int) -> None:
+    command = [sys.executable, "-m", "kit", "train", "--profile", "merged"]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    _wait_for_a_step(project)
+    process.send_signal(sent)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "--resume" in said
+    assert not (project / "bundles").exists()
+    assert [run["status"] for run in kit_json("runs", cwd=project)["runs"]] == ["interrupted"]
+
+    bundle = kit_json("train", "--profile", "merged", "--resume", cwd=project)["bundle"]
+    runs = kit_json("runs", cwd=project)["runs"]
+    assert [(run["status"], run["bundle"]) for run in runs] == [("finished", bundle)]
+    assert not list(project.glob(".staging*"))
+
+
+def test_a_row_whose_answer_does_not_fit_is_refused_by_name(project: Path) -> None:
+    error = _train_with_context(project, 128)
+    assert "longest allowed is 128" in error["problems"][0]["what"]
+    assert "train.jsonl:" in error["problems"][0]["where"]
+    assert not (project / "runs").exists()
+
+
+def _train_with_context(project: Path, tokens: int) -> dict[str, list[dict[str, str]]]:
+    recipe = project / "recipe.yaml"
+    recipe.write_text(
+        recipe.read_text() + f"  narrow:\n    base: {{model: nano}}\n    train: {{max_length: {tokens}}}\n"
+    )
+    return dict(kit_json("train", "--profile", "narrow", cwd=project, code=2)["error"])
+
+
+def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
+    plan = kit_json("train", "--profile", "merged", "--dry-run", cwd=project)
+    assert plan["rows"] >= 48
+    assert plan["steps"] > 0
+    assert not (project / "runs").exists()
+
+
+def test_there_is_nothing_to_resume_before_a_run(project: Path) -> None:
+    assert "no unfinished run" in kit("train", "--profile", "merged", "--resume", cwd=project, code=2).stderr
+
+
+def _wait_for_a_step(project: Path) -> None:
+    for _ in range(600):
+        lines = [line for file in project.glob("runs/*/metrics.jsonl") for line in file.read_text().splitlines()]
+        if any('"stepped"' in line for line in lines):
+            return
+        time.sleep(0.1)
+    raise AssertionError("No step was made within a minute.")

@@ -1,0 +1,70 @@
+"""The wheel, in an environment outside the clone: a project's own tests pass, and the demo runs the whole loop."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.bundle.store import Store
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands of an environment that holds the built wheel; other packages are borrowed from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    environment = folder / "environment"
+    venv.create(environment, with_pip=False)
+    install = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "-q"]
+    subprocess.run([*install, "--no-deps", "--no-index", str(next(folder.glob("*.whl")))], check=True)
+    site = next(environment.glob("lib/python*/site-packages"))
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib"))
+    where = [str(environment / "bin" / "python"), "-c", "import kit; print(kit.__file__)"]
+    assert str(environment) in subprocess.run(where, check=True, capture_output=True, text=True, cwd=folder).stdout
+    return environment / "bin"
+
+
+def test_a_project_from_the_wheel_passes_its_own_tests(commands: Path, tmp_path: Path) -> None:
+    subprocess.run([commands / "kit", "new", "legal"], cwd=tmp_path, check=True)
+    tests = [commands / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(tests, cwd=tmp_path / "legal", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_the_demo_tunes_serves_and_stops_what_it_started(commands: Path, tmp_path: Path) -> None:
+    before = {process.pid for process in psutil.process_iter()}
+    command = [commands / "kit", "demo", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+
+    line = next(line for line in told["evaluation"]["tasks"][0]["metrics"] if line["metric"] == "clause_f1")
+    tuned, base = line["tuned"]["value"], line["base"]["value"]
+    assert tuned >= 0.60
+    assert tuned - base >= 0.40
+    assert line["baseline"]["value"] is not None
+
+    text, clauses = told["request"]["text"], told["response"]["clauses"]
+    assert clauses
+    assert all(text[clause["start"] : clause["end"]] == clause["exact"] for clause in clauses)
+    assert told["status"] == "proved"
+
+    assert Store(Path(told["project"])).get(told["bundle"]).digest == told["bundle"]
+    assert told["serve"].endswith("kit serve")
+    left = [
+        p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and "demo-legal" in str(p.info["cmdline"])
+    ]
+    assert not left
+    assert "kit serve" in done.stderr

@@ -1,0 +1,59 @@
+"""Runs an application on a real port, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+import openai
+import uvicorn
+from fastapi import FastAPI
+
+from serving.server import listen
+
+PATIENCE = 60.0
+
+
+def eventually(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds; fail with its name when it never does."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, f"It never came about: {what}."
+        time.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running service and its clients."""
+
+    url: str
+    http: httpx.Client
+
+    def openai(self, retries: int = 0) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="any", max_retries=retries)
+
+    def chat(self, **fields: object) -> httpx.Response:
+        body = {"messages": [{"role": "user", "content": "Hello"}], **fields}
+        return self.http.post("/v1/chat/completions", json=body)
+
+
+@contextmanager
+def running(app: FastAPI, ready: bool = True) -> Iterator[Service]:
+    """Serve an application until the block ends; with `ready`, begin once it is ready."""
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    try:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+            if ready:
+                eventually(lambda: client.get("/readyz").status_code == 200, "ready")
+            yield Service(url, client)
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)

@@ -1,0 +1,104 @@
+"""Bundles that are sealed, verified and served like any other, but hold no weights: a `Stage` answers for them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from kit.base import NANO, find_base
+from kit.bundle.manifest import canonical_json, write_manifest
+from kit.bundle.plan import BuildPlan
+from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise, read_seal
+from kit.bundle.sealing import make_seal
+from kit.bundle.store import Bundle
+from kit.chat import Renderer
+from kit.recipe import Recipe
+from kit.task import Message
+
+TASK = '''"""Counts what stands in a text, window by window."""
+from pydantic import Field
+from kit.errors import InputError
+from kit.metrics.reductions import mean_of
+from kit.task import Message, Prompt, Strict, Task, UnreadableAnswer, parse_answer
+
+WINDOW = 2000
+
+
+class Ask(Strict):
+    text: str = Field(min_length=1)
+    thing: str = "barrel"
+
+
+class Seen(Strict):
+    present: bool
+
+
+class Counted(Strict):
+    windows: int
+    with_thing: int
+    characters: int
+
+
+class Counter(Task[Ask, Counted]):
+    """Counts the windows of a text in which a thing is named."""
+
+    name, route, request_type, response_type = "counter", "/v1/counter", Ask, Counted
+    metrics, main_metric = {"same": mean_of("same")}, "same"
+
+    def prompts(self, request):
+        if request.thing == "nothing":
+            raise InputError("Nothing cannot be counted.", "thing", "Name a thing.")
+        cuts = range(0, len(request.text), WINDOW)
+        asks = [f"{request.thing}? {request.text[cut:cut + WINDOW]}" for cut in cuts]
+        return [Prompt(Seen, 16, (Message.of("user", ask),)) for ask in asks]
+
+    def targets(self, request, response):
+        return [None for _ in self.prompts(request)]
+
+    def read(self, request, completions):
+        seen = [parse_answer(Seen, completion) for completion in completions]
+        read = sum(len(request.text[i * WINDOW:(i + 1) * WINDOW]) for i in range(len(seen)))
+        return Counted(windows=len(seen), with_thing=sum(item.present for item in seen), characters=read)
+
+    def observe(self, expected, actual):
+        return {"same": float(expected == actual)}
+'''
+FINGERPRINT = Fingerprint(ids=[11, 12, 13, 14, 15], positions=[1, 2, 3], base=[-6.0, -6.5, -7.0], tuned=[-0.5] * 3)
+DIALOGUES = (
+    [Message.of("user", "Hello")],
+    [Message.of("system", "Be brief."), Message.of("user", "Hello"), Message.of("assistant", "Good day")],
+)
+
+
+def paper_bundle(place: Path, name: str = "counter", form: str = "merged", task: str = TASK) -> Bundle:
+    """Write a bundle into a folder named after its digest, as a store does."""
+    project = place / f"{name}-project"
+    project.mkdir(parents=True)
+    (project / "task.py").write_text(task)
+    adapter = place / f"{name}-adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}))
+    recipe = Recipe.model_validate(
+        {
+            "name": name,
+            "base": {"model": "nano"},
+            "tasks": [{"use": "task.py:Counter"}],
+            "bundle": {"form": form, "intended_use": "Tests."},
+        }
+    )
+    plan = BuildPlan(recipe, find_base("nano"), adapter, project, (), DIALOGUES, "d" * 64, {})
+    return _write(place, plan)
+
+
+def _write(place: Path, plan: BuildPlan) -> Bundle:
+    staging = place / "staging"
+    tokenizer = staging / ("model" if plan.recipe.bundle.form == "merged" else "tokenizer")
+    shutil.copytree(NANO, tokenizer, ignore=shutil.ignore_patterns("*.safetensors", "*.md", "*.py", "__pycache__"))
+    (staging / "task").mkdir()
+    shutil.copyfile(plan.project / "task.py", staging / "task" / "task.py")
+    (staging / "task" / "recipe.json").write_bytes(canonical_json(plan.recipe.model_dump(mode="json")))
+    seal = make_seal(plan, staging, Renderer(tokenizer), [FINGERPRINT], Noise(mean=0.01, largest=0.1))
+    (staging / SEAL_FILE).write_bytes(canonical_json(seal.model_dump(mode="json")))
+    digest = write_manifest(staging)
+    return Bundle(digest, staging.rename(place / digest), read_seal(place / digest))

@@ -1,0 +1,69 @@
+"""A bench alternates with its peer, ends with one JSON line, and has a place in the docs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import startup
+from bench.__main__ import main
+from bench.harness import PAGE, alternate, names, publish
+from kit.errors import Unmeasured
+from kit.evals.figures import read_figures
+
+
+def test_runs_alternate_who_begins_after_a_run_of_each_that_does_not_count() -> None:
+    order: list[str] = []
+
+    def timed(name: str, *seconds: float) -> float:
+        order.append(name)
+        return [99.0, *seconds][order.count(name) - 1]
+
+    found = alternate(lambda: timed("ours", 2, 3, 8), lambda: timed("theirs", 1, 1, 2), pairs=3)
+    assert order == ["ours", "theirs", "ours", "theirs", "theirs", "ours", "ours", "theirs"]
+    assert (found.low, found.ratio, found.high) == (2.5, 3.0, 3.5)
+    assert (found.ours, found.theirs, found.pairs) == (3, 1, 3)
+
+
+def test_publishing_refreshes_the_table_and_ends_with_one_json_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "benchmarks.md"
+    page.write_text("<!-- figures:speed -->\nold\n<!-- /figures -->\n")
+    publish("speed", {"ours": {"ratio": 1.5, "unit": "s"}, "theirs": {"mean": 2}}, page)
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert sorted(printed) == ["bench", "figures", "machine", "versions"]
+    assert printed["figures"]["ours"]["ratio"] == 1.5
+    lines = read_figures(page, "speed").splitlines()
+    assert lines[0] == "| figure | ratio | unit | mean |"
+    assert lines[2:4] == ["| ours | 1.5 | s |  |", "| theirs |  |  | 2 |"]
+    assert lines[-1].startswith("Measured on ")
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_bench_has_a_place_in_the_docs_with_measured_figures(name: str) -> None:
+    assert "Measured on " in read_figures(PAGE, name)
+
+
+def test_a_bench_that_cannot_run_says_why_and_is_unmeasured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cannot() -> None:
+        raise Unmeasured("There is no clock on this machine.")
+
+    before = PAGE.read_text()
+    monkeypatch.setattr(startup, "measure", cannot)
+    assert main(["startup"]) == 3
+    captured = capsys.readouterr()
+    assert "There is no clock" in captured.err
+    assert captured.out == ""
+    assert PAGE.read_text() == before
+
+
+def test_an_unknown_bench_is_the_users_mistake_with_the_near_miss(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["startupp"]) == 2
+    assert "Did you mean 'startup'?" in capsys.readouterr().err
+    assert main([]) == 2
+    assert "startup" in capsys.readouterr().err

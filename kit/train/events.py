@@ -1,0 +1,77 @@
+"""What a run reports while it works: for the live line, and one JSON object per line in `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Training is about to begin, or to go on from `step`. Token counts are of the whole run."""
+
+    step: int
+    steps: int
+    tokens: int
+    supervised: int
+    trainable: int
+    plan: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """An optimiser step was made. `loss` is nats per supervised token over its rows; rates are of the last minute."""
+
+    step: int
+    steps: int
+    loss: float
+    gradient_norm: float
+    learning_rate: float
+    tokens_per_second: float
+    supervised_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The model was measured; `best` says whether this is the checkpoint to publish so far."""
+
+    step: int
+    steps: int
+    validation_loss: float | None
+    score: float | None
+    scores: Mapping[str, float | None]
+    best: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is safe on disk."""
+
+    step: int
+    steps: int
+
+
+Event = Planned | Stepped | Evaluated | Saved
+
+
+class MetricsFile:
+    """Appends events to a file of JSON lines.
+
+    A resumed run repeats the steps after its checkpoint; the later line of a step is the one that counts.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def write(self, event: Event) -> None:
+        """Append one event with its kind and the time in seconds since 1970."""
+        line = {"event": type(event).__name__.lower(), "time": round(time.time(), 3), **asdict(event)}
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")

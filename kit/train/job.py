@@ -1,0 +1,96 @@
+"""What training is given, and what it gives back. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kit.base import Base
+from kit.data.rows import Row
+from kit.errors import Exit, KitError
+from kit.recipe import TrainSection
+
+Scorer = Callable[[Any], Mapping[str, float | None]]
+"""Gets the model in evaluation mode and returns metrics by name; None marks one that could not be measured."""
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything that a training run depends on.
+
+    `folder` is the run's: it gets `metrics.jsonl` and `checkpoints/`. `metric` names the scorer's figure that chooses
+    the checkpoint. `threads` None means one per physical core. `save_seconds` is the longest time between checkpoints.
+    With `resume`, the run goes on from its last checkpoint, or begins anew where it has none.
+    """
+
+    base: Base
+    dtype: Literal["bfloat16", "float32"]
+    section: TrainSection
+    rows: Sequence[Row]
+    validation: Sequence[Row]
+    pad_id: int
+    folder: Path
+    metric: str | None = None
+    higher_is_better: bool = True
+    resume: bool = False
+    threads: int | None = None
+    save_seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured after a step. Losses are nats per supervised token; None: not measured."""
+
+    step: int
+    validation_loss: float | None
+    score: float | None = None
+    scores: Mapping[str, float | None] | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: the best checkpoint's adapter (a folder in peft's format), and how it came to be.
+
+    `tokens` counts the tokens of the rows that were trained on, without padding; `seconds` is the wall time of all
+    sessions of the run. `history` begins with step 0, the base model.
+    """
+
+    adapter: Path
+    step: int
+    score: float | None
+    validation_loss: float | None
+    tokens: int
+    seconds: float
+    history: tuple[Evaluation, ...]
+
+
+class RunBroke(KitError):
+    """Training stopped because going on would have published something broken (exit 1)."""
+
+
+class Stopped(KitError):
+    """Someone asked the run to stop; it saved a checkpoint where it had begun, and can be resumed (exit 130 or 143)."""
+
+    def __init__(self, code: Exit, step: int | None) -> None:
+        at = f"Stopped after step {step}, which is saved." if step else "Stopped before the first step."
+        super().__init__(at, next="Go on with: kit train --resume")
+        self.code = code
+
+
+def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Evaluation | None:
+    """Return the evaluation to publish: the best score, or where none was measured the lowest validation loss.
+
+    Equal scores are told apart by the validation loss; with nothing measured at all the last one wins. The base model
+    (step 0) is never chosen. None where nothing was evaluated.
+    """
+    trained = [evaluation for evaluation in history if evaluation.step > 0]
+    scored = [evaluation for evaluation in trained if evaluation.score is not None]
+
+    def merit(evaluation: Evaluation) -> tuple[float, float, int]:
+        score = evaluation.score or 0.0
+        loss = evaluation.validation_loss
+        return (score if higher_is_better else -score, float("-inf") if loss is None else -loss, evaluation.step)
+
+    return max(scored or trained, key=merit, default=None)

@@ -1,0 +1,237 @@
+"""The loop: performs a plan step by step, measures, saves, and stops when it is told to or must."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+import torch
+from safetensors.torch import load_file
+
+from kit.errors import Exit, InputError
+from kit.train.checkpoint import (
+    ADAPTER_FILE,
+    Checkpoint,
+    Checkpoints,
+    Cursor,
+    random_state,
+    refuse_other,
+    set_random_state,
+)
+from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
+from kit.train.job import Evaluation, RunBroke, Scorer, Stopped, Trained, TrainJob, best_of
+from kit.train.loss import split_model
+from kit.train.machine import conditions, physical_cores, repeatable, training_device
+from kit.train.meter import Meter
+from kit.train.methods import METHODS, attach
+from kit.train.model import load_model
+from kit.train.optimiser import Optimiser, Outcome
+from kit.train.plan import Plan, make_plan
+from kit.train.probe import steps_within
+from kit.train.signals import Signals
+
+Report = Callable[[Event], None]
+
+
+def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
+    """Train an adapter and return the best checkpoint.
+
+    Raises InputError for rows, targets or a base that cannot be trained, and where a run cannot be resumed; RunBroke
+    where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
+    step that is being made has been saved.
+    """
+    plan = make_plan(job.rows, job.section)
+    threads = job.threads or physical_cores()
+    device = training_device()
+    with Signals() as signals, repeatable(device, threads):
+        run = None
+        try:
+            run = _Run(job, plan, device, threads, scorer, report, signals)
+            with signals.shielded():
+                return run.perform()
+        except KeyboardInterrupt:
+            raise Stopped(signals.code or Exit.INTERRUPTED, run.step if run else 0) from None
+
+
+class _Run:
+    """A run in progress: the model, its optimiser, the step it stands at, and what was measured so far."""
+
+    def __init__(
+        self,
+        job: TrainJob,
+        plan: Plan,
+        device: torch.device,
+        threads: int,
+        scorer: Scorer | None,
+        report: Report,
+        signals: Signals,
+    ) -> None:
+        self.job, self.device, self.threads = job, device, threads
+        self.scorer, self.report, self.signals = scorer, report, signals
+        self.checkpoints = Checkpoints(job.folder / "checkpoints")
+        last = self._last_checkpoint()
+        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name)
+        self.body = split_model(self.model)
+        self.model.train()
+        self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
+        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device)
+        self.setup = {
+            "base weights": job.base.weights_digest(),
+            "weight type": job.dtype,
+            "plan": self.plan.digest,
+            **conditions(device, threads),
+        }
+        self.step = self._restore(last) if last else 0
+        self.history = self.checkpoints.read_history(self.step)
+        self.meter = Meter(last.cursor.seconds if last else 0.0)
+        self.metrics = MetricsFile(job.folder / "metrics.jsonl")
+        self.pending: deque[Outcome] = deque()
+        self.saved_at = time.monotonic()
+
+    # --- where it begins --------------------------------------------------------------------------------------
+
+    def _last_checkpoint(self) -> Checkpoint | None:
+        last = self.checkpoints.last()
+        if last and not self.job.resume:
+            advice = "Go on with: kit train --resume, or begin a new run."
+            raise InputError("The run already has checkpoints.", str(self.job.folder), advice)
+        return last
+
+    def _affordable(self, plan: Plan) -> int:
+        minutes = self.job.section.max_minutes
+        if minutes is None:
+            return len(plan.steps)
+        optimiser = Optimiser(self.body, plan, self.job.pad_id, self.device)
+        return steps_within(minutes, optimiser, self.job.validation)
+
+    def _restore(self, last: Checkpoint) -> int:
+        refuse_other(last.cursor.setup, self.setup, last.folder)
+        self.checkpoints.restore(last, self.model, self.optimiser.adam)
+        return last.cursor.step
+
+    # --- what it does -----------------------------------------------------------------------------------------
+
+    def perform(self) -> Trained:
+        """Make every step that is left; measure and save where the plan says so."""
+        self._tell(self._planned())
+        self._measure_if_due()
+        while self.step < len(self.plan.steps):
+            self._advance()
+            stop = self.signals.code
+            if stop or self.step in self.plan.evaluations or self._save_is_due():
+                self._save()
+            if stop:
+                raise KeyboardInterrupt
+            self._measure_if_due()
+        if self.signals.code:
+            raise KeyboardInterrupt
+        return self._trained()
+
+    def _advance(self) -> None:
+        """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
+        step = self.plan.steps[self.step]
+        self.pending.append(self.optimiser.step(self.step))
+        self.step += 1
+        self.meter.step(self.plan.step_tokens(step), self.plan.step_labels(step))
+        self._settle(waiting=0 if self.device.type == "cpu" else 1)
+
+    def _settle(self, waiting: int = 0) -> None:
+        """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
+        while len(self.pending) > waiting:
+            outcome = self.pending.popleft()
+            loss, norm = outcome.read(self.plan)
+            rate, supervised = self.meter.rates()
+            total = len(self.plan.steps)
+            left = self.meter.seconds_left(*self._work_left(outcome.number))
+            learning_rate = self.optimiser.rate(outcome.number - 1)
+            self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left))
+
+    def _save_is_due(self) -> bool:
+        return time.monotonic() - self.saved_at >= self.job.save_seconds
+
+    def _save(self) -> None:
+        self._settle()
+        cursor = Cursor(self.step, len(self.plan.steps), self.meter.seconds, self.setup)
+        self.checkpoints.save(self.model, self.optimiser.adam, cursor)
+        self._keep_wanted()
+        self.saved_at = time.monotonic()
+        self._tell(Saved(self.step, len(self.plan.steps)))
+
+    def _keep_wanted(self) -> None:
+        best = best_of(self.history, self.job.higher_is_better)
+        self.checkpoints.keep({self.step, best.step if best else self.step})
+
+    # --- what it measures -------------------------------------------------------------------------------------
+
+    def _measure_if_due(self) -> None:
+        """Measure the base before the first step and the model where the plan says so, unless that was done before."""
+        if self.step not in {0, *self.plan.evaluations} or any(made.step == self.step for made in self.history):
+            return
+        with self.signals.exposed():
+            evaluation = self._measure()
+        self.history.append(evaluation)
+        self.checkpoints.write_history(self.history)
+        best = best_of(self.history, self.job.higher_is_better)
+        if self.step:
+            self._keep_wanted()
+        self.meter.pause()
+        self._tell(self._evaluated(evaluation, evaluation is best))
+
+    def _measure(self) -> Evaluation:
+        before = random_state()
+        self.model.eval()
+        try:
+            loss = self.optimiser.validation_loss(self.job.validation)
+            with torch.no_grad():
+                scores = dict(self.scorer(self.model)) if self.scorer and self.step else {}
+        finally:
+            self.model.train()
+            set_random_state(before)
+            torch.set_num_threads(self.threads)
+        if loss is not None and not math.isfinite(loss):
+            raise RunBroke(f"The validation loss after step {self.step} is {loss}.", next="Nothing was published.")
+        score = scores.get(self.job.metric) if self.job.metric else None
+        return Evaluation(self.step, loss, score if score is not None and math.isfinite(score) else None, scores)
+
+    # --- what it says -----------------------------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> None:
+        self.metrics.write(event)
+        self.report(event)
+
+    def _planned(self) -> Planned:
+        plan = self.plan
+        trainable = sum(parameter.numel() for parameter in self.optimiser.parameters)
+        return Planned(
+            self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
+            self.threads,
+        )  # fmt: skip
+
+    def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:
+        return Evaluated(made.step, len(self.plan.steps), made.validation_loss, made.score, made.scores or {}, best)
+
+    def _work_left(self, done: int) -> tuple[int, int]:
+        """Tokens and evaluations after a step."""
+        tokens = sum(map(self.plan.step_tokens, self.plan.steps[done:]))
+        return tokens, sum(step > done for step in self.plan.evaluations)
+
+    def _trained(self) -> Trained:
+        """Return the best checkpoint.
+
+        Raises RunBroke where its adapter would change nothing, or is not finite.
+        """
+        best = best_of(self.history, self.job.higher_is_better)
+        assert best is not None, "a plan always ends with an evaluation"
+        adapter = self.checkpoints.find(best.step) / "adapter"
+        state = load_file(adapter / ADAPTER_FILE)
+        if METHODS["lora"].inert(state):
+            advice = "Nothing was published. Raise train.learning_rate, or look at the rows."
+            raise RunBroke("The adapter is all zero: training changed nothing.", str(adapter), advice)
+        if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
+            raise RunBroke("The adapter holds numbers that are not finite.", str(adapter), "Nothing was published.")
+        return Trained(
+            adapter, best.step, best.score, best.validation_loss, self.plan.tokens, self.meter.seconds,
+            tuple(self.history),
+        )  # fmt: skip

@@ -1,0 +1,108 @@
+"""Cross-entropy where there is a label, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor
+from torch.nn import functional
+
+from kit.errors import InputError
+from kit.train.batch import Batch
+
+CHUNK = 1024
+"""Supervised tokens whose logits exist at one time."""
+
+Head = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Body:
+    """A causal language model in two parts: all layers, and the head that turns hidden states into logits."""
+
+    model: PeftModel
+    head: Head
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        """Return the last hidden states: (R, L) ids to (R, L, H)."""
+        states: Tensor = self.model.get_base_model().base_model(input_ids=ids, use_cache=False).last_hidden_state
+        return states
+
+
+def split_model(model: PeftModel) -> Body:
+    """Return the model as body and head.
+
+    Raises InputError where the two together are not the model: its logits are compared on a few tokens.
+    """
+    base = model.get_base_model()
+    body = Body(model, _head(base))
+    ids = torch.arange(1, 9, device=base.device)[None]
+    with torch.no_grad():
+        whole, parts = base(input_ids=ids, use_cache=False).logits.float(), body.head(body.hidden(ids)).float()
+    if not torch.allclose(whole, parts, rtol=1e-3, atol=1e-3 * float(whole.abs().max())):
+        kind = type(base).__name__
+        raise InputError(f"{kind} does more to its logits than training knows of.", next="Choose another base.")
+    return body
+
+
+def _head(base: Any) -> Head:
+    """The output embeddings, with the two adjustments that known architectures make after them."""
+    project = base.get_output_embeddings()
+    scale = float(getattr(base.config, "logits_scaling", None) or 1.0)
+    cap = float(getattr(base.config, "final_logit_softcapping", None) or 0.0)
+
+    def head(hidden: Tensor) -> Tensor:
+        logits: Tensor = project(hidden)
+        logits = logits if scale == 1.0 else logits / scale
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+    return head
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """`total`: the batch's share of the loss, ready for backward; `rows`: (R,) sums of nats over supervised tokens."""
+
+    total: Tensor
+    rows: Tensor
+
+
+def batch_loss(body: Body, batch: Batch, divisor: float) -> BatchLoss:
+    """Return Σ weight · -log p(token) / divisor over the supervised tokens of one micro-batch.
+
+    With the supervised tokens of a whole optimiser step (each times its weight) as `divisor`, the shares of its
+    micro-batches add up to the token-weighted mean, however the step is split.
+    """
+    hidden = body.hidden(batch.ids)[batch.rows, batch.positions]
+    shares = batch.weights / divisor
+    total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head)  # type: ignore[no-untyped-call]
+    rows = torch.zeros(len(batch.ids), device=nats.device).index_add_(0, batch.rows, nats)
+    return BatchLoss(total, rows)
+
+
+class _LabelLoss(torch.autograd.Function):
+    """Loss and its gradient by the hidden states, chunk by chunk in the forward pass: the frozen head runs once."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, targets: Tensor, weights: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+        nats = torch.empty(len(targets), device=hidden.device)
+        gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for start in range(0, len(targets), CHUNK):
+            part = slice(start, start + CHUNK)
+            with torch.set_grad_enabled(gradient is not None):
+                piece = hidden[part].detach().requires_grad_(gradient is not None)
+                losses = functional.cross_entropy(head(piece).float(), targets[part], reduction="none")
+            nats[part] = losses.detach()
+            if gradient is not None:
+                (gradient[part],) = torch.autograd.grad(losses, piece, weights[part])
+        ctx.gradient = gradient
+        ctx.mark_non_differentiable(nats)
+        return (nats * weights).sum(), nats
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.gradient * gradients[0], None, None, None

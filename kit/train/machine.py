@@ -1,0 +1,54 @@
+"""The machine that training runs on: device, threads, and what decides whether a run can be repeated to the bit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+
+_CPUS = Path("/sys/devices/system/cpu")
+
+
+def training_device() -> torch.device:
+    """The device of this process, as accelerate places it."""
+    device: torch.device = PartialState().device
+    return device
+
+
+def physical_cores() -> int:
+    """Cores that this process may use, hardware threads of one core counted once."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    siblings = [_CPUS / f"cpu{number}/topology/thread_siblings_list" for number in usable]
+    if not all(path.is_file() for path in siblings):
+        return len(siblings)
+    return len({path.read_text() for path in siblings})
+
+
+def conditions(device: torch.device, threads: int) -> dict[str, str]:
+    """What must be the same for a resumed run to be the uninterrupted one, by name."""
+    libraries = {name: version(name) for name in ("torch", "transformers", "peft")}
+    if device.type == "cpu":
+        return {**libraries, "kernels": torch.backends.cpu.get_cpu_capability(), "threads": str(threads)}
+    return {**libraries, "device": torch.cuda.get_device_name(device)}
+
+
+@contextmanager
+def repeatable(device: torch.device, threads: int) -> Iterator[None]:
+    """Pin the threads and, on a CPU, allow deterministic kernels only; put both back afterwards."""
+    flags: Any = torch.utils.deterministic
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), flags.fill_uninitialized_memory
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    flags.fill_uninitialized_memory = False  # every value here is written before it is read
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])
+        flags.fill_uninitialized_memory = before[2]

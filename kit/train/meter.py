@@ -1,0 +1,49 @@
+"""How fast training goes, and how long it will still take."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+_WINDOW_SECONDS = 60.0
+
+
+class Meter:
+    """Rates over the last minute of steps. Evaluations are left out of rates, and counted in what is left."""
+
+    def __init__(self, seconds_before: float = 0.0) -> None:
+        self._began = time.monotonic() - seconds_before
+        self._steps: deque[tuple[float, int, int]] = deque()
+        self._pauses: list[float] = []
+        self._resumed = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, earlier sessions included."""
+        return time.monotonic() - self._began
+
+    def step(self, tokens: int, supervised: int) -> None:
+        """Count a finished step: the tokens of its rows, and how many of them were supervised."""
+        now = time.monotonic()
+        self._steps.append((now - self._resumed, tokens, supervised))
+        self._resumed = now
+        while len(self._steps) > 1 and sum(step[0] for step in self._steps) > _WINDOW_SECONDS:
+            self._steps.popleft()
+
+    def pause(self) -> None:
+        """Count the time since the last step as an evaluation."""
+        now = time.monotonic()
+        self._pauses.append(now - self._resumed)
+        self._resumed = now
+
+    def rates(self) -> tuple[float, float]:
+        """Tokens per second, and supervised tokens per second."""
+        seconds = sum(step[0] for step in self._steps)
+        tokens, supervised = (sum(step[part] for step in self._steps) for part in (1, 2))
+        return (tokens / seconds, supervised / seconds) if seconds else (0.0, 0.0)
+
+    def seconds_left(self, tokens: int, evaluations: int) -> float:
+        """Estimate the time for this many tokens and evaluations from those that are done."""
+        rate, _ = self.rates()
+        pause = sum(self._pauses) / len(self._pauses) if self._pauses else 0.0
+        return (tokens / rate if rate else 0.0) + evaluations * pause

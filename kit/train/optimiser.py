@@ -1,0 +1,111 @@
+"""One optimiser step, and one pass over validation rows: the only code that runs the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kit.data.rows import Row
+from kit.train.batch import collate
+from kit.train.job import RunBroke
+from kit.train.loss import Body, batch_loss
+from kit.train.plan import Plan, Step, labels, make_micro_batches
+from kit.train.schedule import learning_rate
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step measured, on its way to the host: loss, gradient norm, and one loss per row of the step."""
+
+    number: int
+    host: Tensor
+    ready: torch.cuda.Event | None
+
+    def read(self, plan: Plan) -> tuple[float, float]:
+        """Wait for the figures and return loss and gradient norm.
+
+        Raises RunBroke with the step and its worst rows where one of them is not finite.
+        """
+        if self.ready is not None:
+            self.ready.synchronize()
+        loss, norm, *rows = self.host.tolist()
+        if not all(map(math.isfinite, (loss, norm, *rows))):
+            raise RunBroke(_story(plan, self.number, loss, norm, rows), next=_ADVICE)
+        return loss, norm
+
+
+_ADVICE = "Nothing was published. Look at the rows named here, or lower train.learning_rate."
+_NAMED = 5
+
+
+class Optimiser:
+    """The model, its optimiser, and the plan that they follow."""
+
+    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device) -> None:
+        self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
+        self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
+        section = plan.section
+        self.adam = torch.optim.AdamW(
+            self.parameters, lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
+        )
+
+    def rate(self, number: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        plan = self.plan
+        return learning_rate(plan.section.learning_rate, plan.section.schedule, number, plan.warmup, len(plan.steps))
+
+    def accumulate(self, step: Step) -> tuple[Tensor, Tensor]:
+        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`."""
+        weight = self.plan.step_weight(step)
+        total, rows = torch.zeros((), device=self._device), []
+        for micro in step.micros:
+            batch = collate([self.plan.rows[index] for index in micro], self._pad_id, self._device)
+            loss = batch_loss(self.body, batch, weight)
+            loss.total.backward()  # type: ignore[no-untyped-call]
+            total += loss.total.detach()
+            rows.append(loss.rows)
+        counts = torch.tensor([labels(self.plan.rows[index]) for index in step.rows]).to(self._device)
+        return total, torch.cat(rows) / counts
+
+    def step(self, number: int) -> Outcome:
+        """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
+        total, rows = self.accumulate(self.plan.steps[number])
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
+        for group in self.adam.param_groups:
+            group["lr"] = self.rate(number)
+        self.adam.step()
+        self.adam.zero_grad()
+        figures = torch.cat([torch.stack([total, norm]), rows]).to("cpu", non_blocking=True)
+        ready = None
+        if self._device.type == "cuda":
+            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            ready.record()
+        return Outcome(number + 1, figures, ready)
+
+    @torch.no_grad()
+    def validation_loss(self, rows: Sequence[Row]) -> float | None:
+        """Return the weighted mean of nats per supervised token, or None where there is nothing to measure."""
+        weight = sum(labels(row) * row.weight for row in rows)
+        if not weight:
+            return None
+        lengths = [len(row.ids) for row in rows]
+        budget = max(self.plan.section.batch_tokens, *lengths)
+        total = torch.zeros((), device=self._device, dtype=torch.float64)
+        for micro in make_micro_batches(range(len(rows)), lengths, budget):
+            batch = collate([rows[index] for index in micro], self._pad_id, self._device)
+            total += batch_loss(self.body, batch, weight).total
+        return float(total)
+
+
+def _story(plan: Plan, number: int, loss: float, norm: float, rows: list[float]) -> str:
+    """Name what is not finite in a step, and its worst rows."""
+    what = "loss" if not math.isfinite(loss) else "norm of the gradient"
+    named = zip(plan.steps[number - 1].rows, rows, strict=True)
+    worst = sorted(named, key=lambda item: (math.isfinite(item[1]), -item[1] if math.isfinite(item[1]) else 0.0))
+    broken = [item for item in worst if not math.isfinite(item[1])] or worst
+    listed = ", ".join(f"'{plan.rows[index].example}' (loss {value:.3g})" for index, value in broken[:_NAMED])
+    return f"Step {number}: the {what} is {loss if what == 'loss' else norm}; its worst rows: {listed}."

@@ -1,0 +1,187 @@
+"""The plan of a run: which rows make which step, in which micro-batches. Pure: no clock, no torch, no randomness."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from kit.data.rows import Row
+from kit.errors import InputError, Problem
+from kit.recipe import TrainSection
+from kit.train.schedule import warmup_steps
+
+MICRO_BATCH_COST = 64
+"""What one more micro-batch costs beside its tokens, in tokens."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimiser step: micro-batches of indices into the plan's rows."""
+
+    micros: tuple[tuple[int, ...], ...]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """All rows of the step, in the order in which they are computed."""
+        return tuple(index for micro in self.micros for index in micro)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The rows that are trained on, and every step of the run."""
+
+    rows: tuple[Row, ...]
+    steps: tuple[Step, ...]
+    section: TrainSection
+
+    def first(self, steps: int) -> Plan:
+        """Return the plan that ends after this many steps; warm-up, schedule and evaluations follow its length."""
+        return Plan(self.rows, self.steps[:steps], self.section)
+
+    def step_tokens(self, step: Step) -> int:
+        """Tokens of a step's rows, without padding."""
+        return sum(len(self.rows[index].ids) for index in step.rows)
+
+    def step_labels(self, step: Step) -> int:
+        """Supervised tokens of a step."""
+        return sum(labels(self.rows[index]) for index in step.rows)
+
+    def step_weight(self, step: Step) -> float:
+        """Supervised tokens of a step, each times its row's weight: what the step's loss is divided by."""
+        return sum(labels(self.rows[index]) * self.rows[index].weight for index in step.rows)
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens of all rows in all steps, without padding."""
+        return sum(map(self.step_tokens, self.steps))
+
+    @cached_property
+    def supervised(self) -> int:
+        """Supervised tokens in all steps."""
+        return sum(map(self.step_labels, self.steps))
+
+    @cached_property
+    def computed(self) -> int:
+        """Tokens in all steps, padding included."""
+        micros = (micro for step in self.steps for micro in step.micros)
+        return sum(len(micro) * max(len(self.rows[index].ids) for index in micro) for micro in micros)
+
+    @property
+    def warmup(self) -> int:
+        """Number of warm-up steps."""
+        return warmup_steps(self.section.warmup, len(self.steps))
+
+    @cached_property
+    def evaluations(self) -> tuple[int, ...]:
+        """Steps after which the model is measured, evenly spread; the last is always the end."""
+        total, times = len(self.steps), self.section.evaluations
+        return tuple(sorted({math.ceil(total * part / times) for part in range(1, times + 1)}))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the rows, every step, and the settings."""
+        digest = hashlib.sha256(self.section.model_dump_json().encode())
+        for row in self.rows:
+            digest.update(f"\n{row.example}\0{row.answer_start}\0{row.weight!r}\0{len(row.ids)}\n".encode())
+            digest.update(array("q", row.ids).tobytes())
+        digest.update(repr([step.micros for step in self.steps]).encode())
+        return digest.hexdigest()
+
+    def summary(self) -> dict[str, int | float | str | None]:
+        """What will be done, for `--dry-run`."""
+        return {
+            "rows": len(self.rows),
+            "steps": len(self.steps),
+            "rows_per_step": self.section.batch_rows,
+            "micro_batches": sum(len(step.micros) for step in self.steps),
+            "longest_row": max(len(row.ids) for row in self.rows),
+            "tokens": self.tokens,
+            "supervised_tokens": self.supervised,
+            "padding": round(1 - self.tokens / self.computed, 4),
+            "warmup_steps": self.warmup,
+            "evaluations": len(self.evaluations),
+            "most_minutes": self.section.max_minutes,
+            "digest": self.digest,
+        }
+
+
+def labels(row: Row) -> int:
+    """Supervised tokens of a row."""
+    return len(row.ids) - row.answer_start
+
+
+def make_plan(rows: Sequence[Row], section: TrainSection) -> Plan:
+    """Plan every step of the epochs that the recipe asks for; `max_minutes` may end the run earlier.
+
+    Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
+    only the very last may take fewer. Raises InputError with every row that cannot be trained on.
+    """
+    _refuse_unfit(rows, section)
+    kept = tuple(row for row in rows if row.weight)
+    lengths = [len(row.ids) for row in kept]
+    order = _order(len(kept), section)
+    starts = range(0, len(order), section.batch_rows)
+    windows = (order[start : start + section.batch_rows] for start in starts)
+    steps = tuple(Step(make_micro_batches(window, lengths, section.batch_tokens)) for window in windows)
+    return Plan(kept, steps, section)
+
+
+def _refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
+    problems = [problem for row in rows for problem in _row_problems(row, section.batch_tokens)]
+    if not problems and not any(row.weight for row in rows):
+        problems = [Problem("There is no row to train on.", next="Add examples with a target and a weight above 0.")]
+    if problems:
+        raise InputError(problems)
+
+
+def _row_problems(row: Row, batch_tokens: int) -> Iterator[Problem]:
+    name = f"Example '{row.example}'"
+    if not 1 <= row.answer_start < len(row.ids):
+        yield Problem(f"{name} has no supervised token after its prompt.", next="Give it an answer, or remove it.")
+    if not (math.isfinite(row.weight) and row.weight >= 0):
+        yield Problem(f"{name} has the weight {row.weight}.", next="A weight is a finite number, 0 or more.")
+    if len(row.ids) > batch_tokens:
+        yield Problem(
+            f"{name} makes a row of {len(row.ids)} tokens; a micro-batch may hold {batch_tokens}.",
+            next="Raise train.batch_tokens.",
+        )
+
+
+def _order(count: int, section: TrainSection) -> list[int]:
+    """Indices of the rows in the order of training: a function of the seed and each epoch's number alone."""
+    order: list[int] = []
+    for epoch in range(math.ceil(section.epochs)):
+        indices = list(range(count))
+        random.Random(f"{section.seed}/{epoch}").shuffle(indices)
+        order += indices
+    return order[: max(1, round(section.epochs * count))]
+
+
+def make_micro_batches(window: Sequence[int], lengths: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:
+    """Split a step's rows into micro-batches of similar length that cost the least in all.
+
+    A micro-batch costs its tokens with padding, at most `budget`, plus MICRO_BATCH_COST. The longest come first, so
+    that a step which does not fit the memory fails at once. Shortest path over the sorted rows.
+    """
+    rows = sorted(window, key=lambda index: (-lengths[index], index))
+    costs, cuts = [0.0], [0]
+    for end in range(1, len(rows) + 1):
+        costs.append(math.inf)
+        cuts.append(0)
+        for start in range(end - 1, -1, -1):
+            size = (end - start) * lengths[rows[start]]
+            if size > budget:
+                break
+            if costs[start] + size + MICRO_BATCH_COST < costs[end]:
+                costs[end], cuts[end] = costs[start] + size + MICRO_BATCH_COST, start
+    micros: list[tuple[int, ...]] = []
+    end = len(rows)
+    while end:
+        micros.append(tuple(rows[cuts[end] : end]))
+        end = cuts[end]
+    return tuple(reversed(micros))

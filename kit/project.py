@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kit.base import Base, find_base
 from kit.chat import Renderer
@@ -20,6 +20,7 @@ from kit.scaffold import RECIPE_FILE
 from kit.task import Example, Task
 
 Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
 AnyExample = Example[Any, Any]
 AnyTask = Task[Any, Any]
 
@@ -108,15 +109,13 @@ class Data:
         return limited(kept, settings.limit_train) if part == "train" else limited(held, settings.limit_validation)
 
     def rows(self, renderer: Renderer, part: Part) -> Rows:
-        """Return the training rows of one part. Raises InputError as `build_rows` does, with files and lines."""
-        return build_rows(
-            self.task,
-            renderer,
-            self.examples(part),
-            self.recipe.train.max_length,
-            self.recipe.data.too_long,
-            self._places(part),
-        )
+        """Return the rows of one part; those of the test part have to fit serving's context, not training's.
+
+        Raises InputError as `build_rows` does, with files and lines.
+        """
+        length = self.recipe.serve.max_length if part == "test" else self.recipe.train.max_length
+        policy = "refuse" if part == "test" else self.recipe.data.too_long
+        return build_rows(self.task, renderer, self.examples(part), length, policy, self._places(part))
 
     def _places(self, part: Part) -> dict[str, str]:
         files: Sequence[DataFile | None] = (

@@ -15,6 +15,10 @@ NANO = Path(__file__).parent / "nano"
 _WANTED = ["*.json", "*.safetensors", "*.jinja"]
 
 
+class BaseNotHere(InputError):
+    """The base model is not on this machine, and could not be fetched or was not to be."""
+
+
 @dataclass(frozen=True)
 class Base:
     """A base model on disk: its name as the recipe gave it, its revision, and its folder."""
@@ -45,7 +49,8 @@ class Base:
 def find_base(model: str, revision: str | None = None, offline: bool = False) -> Base:
     """Return the base model's files: `nano`, a local folder, or a Hugging Face id (downloaded once, then cached).
 
-    Raises InputError where it is not to be had; with `offline`, nothing is downloaded.
+    Raises InputError for a name that cannot be one, and BaseNotHere where it is not to be had; with `offline`, nothing
+    is downloaded.
     """
     if model == "nano":
         return Base("nano", None, NANO)
@@ -66,4 +71,4 @@ def _from_hub(model: str, revision: str | None, offline: bool) -> Path:
         return Path(snapshot_download(model, revision=revision, allow_patterns=_WANTED, local_files_only=offline))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         advice = "Check the name and the network, or try the smoke profile, whose base ships with the kit."
-        raise InputError(f"The base model '{model}' could not be had: {type(error).__name__}.", next=advice) from error
+        raise BaseNotHere(f"The base model '{model}' could not be had: {type(error).__name__}.", next=advice) from error

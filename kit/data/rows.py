@@ -106,5 +106,5 @@ def _too_long(example: AnyExample, where: str, tokens: int, max_length: int) -> 
     return Problem(
         f"Example '{example.id}' makes a row of {tokens} tokens; the longest allowed is {max_length}.",
         where,
-        "Raise train.max_length, shorten the example, or set data.too_long: drop.",
+        "Raise the recipe's max_length, shorten the example, or set data.too_long: drop.",
     )

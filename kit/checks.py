@@ -1,0 +1,42 @@
+"""What was checked before a run: held, failed, or could not be measured. The third is never the first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kit.errors import Exit, KitError, Problem
+
+State = Literal["held", "failed", "unmeasured"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check and what came of it. Where `blocking` is false, a failure is a warning."""
+
+    name: str
+    state: State
+    what: str
+    problems: tuple[Problem, ...] = ()
+    blocking: bool = True
+
+    @classmethod
+    def of(cls, name: str, held: bool, right: str, wrong: str, *, next: str = "", blocking: bool = True) -> Check:
+        """Return a check that was made: one sentence where it held, another with advice where it did not."""
+        if held:
+            return cls(name, "held", right, blocking=blocking)
+        return cls(name, "failed", wrong, (Problem(wrong, next=next),), blocking)
+
+    @classmethod
+    def failed(cls, name: str, error: KitError) -> Check:
+        """Return a check that failed with an error's problems."""
+        count = len(error.problems)
+        return cls(name, "failed", "One problem." if count == 1 else f"{count} problems.", tuple(error.problems))
+
+
+def exit_code(checks: Sequence[Check]) -> Exit:
+    """A blocking failure outweighs what could not be measured; a warning changes nothing."""
+    if any(check.state == "failed" and check.blocking for check in checks):
+        return Exit.INPUT
+    return Exit.UNMEASURED if any(check.state == "unmeasured" for check in checks) else Exit.OK

@@ -1,0 +1,57 @@
+"""`kit check`: everything that can be known before a processor is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from kit.cli.output import Output, kit_command
+
+if TYPE_CHECKING:
+    from kit.checks import Check
+
+_WORDS = {"held": "ok", "failed": "FAILED", "warning": "warning", "unmeasured": "not measured"}
+_SHOWN = 5
+
+
+@kit_command("check", example="kit check --profile smoke")
+@click.option("--profile", help="A profile of the recipe.")
+@click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
+def command(output: Output, profile: str | None, recipe_only: bool) -> int:
+    """Check recipe, data, rows and servability, before a processor is paid for.
+
+    Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
+    """
+    from kit.checks import exit_code
+    from kit.preflight import preflight
+    from kit.project import Project
+
+    project = Project.find()
+    recipe = project.recipe(profile)
+    names = [task.name for task in project.tasks(recipe)]
+    data = {"recipe": recipe.name, "digest": recipe.digest(), "tasks": names, "base": recipe.base.model}
+    head = f"recipe {recipe.name}, tasks: {', '.join(names)}, base: {recipe.base.model}"
+    if recipe_only:
+        output.result(data, f"{head}\nThe recipe is valid.")
+        return 0
+    report = preflight(project, recipe)
+    text = "\n".join([head, *(line for check in report.checks for line in _lines(check))])
+    output.result({**data, "checks": [asdict(check) for check in report.checks], "facts": report.facts}, text)
+    return exit_code(report.checks)
+
+
+def _lines(check: Check) -> list[str]:
+    state = "warning" if check.state == "failed" and not check.blocking else check.state
+    told = [str(problem) for problem in check.problems[:_SHOWN] if problem.what != check.what]
+    more = len(check.problems) - _SHOWN
+    return [
+        f"{_WORDS[state]:>12}  {check.name}: {check.what}{_advice(check)}",
+        *(f"{'':>14}{line}" for line in told),
+        *([f"{'':>14}… and {more} more."] if more > 0 else []),
+    ]
+
+
+def _advice(check: Check) -> str:
+    return "".join(f" {problem.next}" for problem in check.problems if problem.what == check.what and problem.next)

@@ -1,0 +1,153 @@
+"""What can be said about data before it is trained on: counts, leaks between the parts, duplicates, and lengths."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kit.chat import Renderer
+from kit.checks import Check
+from kit.data.duplicates import NearDuplicates, words_of
+from kit.data.rows import Rows
+from kit.errors import Problem
+from kit.task import Example, Task
+
+AnyExample = Example[Any, Any]
+Parts = Mapping[str, Sequence[AnyExample]]
+ENOUGH = 500
+_SHORTER = "Raise serve.max_length, or let the task make shorter prompts."
+
+
+def data_facts(parts: Parts) -> dict[str, Any]:
+    """Count examples, groups and tags of each part."""
+    return {
+        name: {
+            "examples": len(examples),
+            "groups": len({example.group for example in examples}),
+            "tags": dict(Counter(tag for example in examples for tag in example.tags).most_common()),
+        }
+        for name, examples in parts.items()
+    }
+
+
+def check_data(parts: Parts) -> list[Check]:
+    """Check the examples of all parts; `train` is one of them."""
+    return [
+        _enough(parts["train"]),
+        *(_filled(name, examples) for name, examples in parts.items() if name != "train"),
+        _repeated(parts["train"]),
+        _groups_apart(parts),
+        _requests_apart(parts),
+        _texts_apart(parts),
+    ]
+
+
+def _enough(train: Sequence[AnyExample]) -> Check:
+    count = len(train)
+    wrong = f"There are {count} training examples; below {ENOUGH}, results vary much from run to run."
+    return Check.of("data.count", count >= ENOUGH, f"{count} training examples.", wrong, blocking=False)
+
+
+def _filled(name: str, examples: Sequence[AnyExample]) -> Check:
+    groups = len({example.group for example in examples})
+    right = f"{len(examples)} {name} examples of {groups} groups."
+    advice = "Add examples of more groups, or name a file for it in the recipe's data section."
+    return Check.of(f"data.{name}", bool(examples), right, f"There are no {name} examples.", next=advice)
+
+
+def _repeated(train: Sequence[AnyExample]) -> Check:
+    """The same request twice is a mistake most of the time, and with two responses it always teaches a wrong one."""
+    first: dict[str, AnyExample] = {}
+    problems = []
+    for example in train:
+        known = first.setdefault(_canonical(example.request), example)
+        if known is not example:
+            same = _canonical(known.response) == _canonical(example.response)
+            how = "the same request as" if same else "another response to the request of"
+            problems.append(Problem(f"Example '{example.id}' has {how} '{known.id}'."))
+    return _listed("data.repeated", problems, "No request stands twice in the training examples.", blocking=False)
+
+
+def _groups_apart(parts: Parts) -> Check:
+    sides: dict[str, list[str]] = {}
+    for name, examples in parts.items():
+        for group in {example.group for example in examples}:
+            sides.setdefault(group, []).append(name)
+    problems = [
+        Problem(f"The group '{group}' is in {' and in '.join(names)}.")
+        for group, names in sorted(sides.items())
+        if len(names) > 1
+    ]
+    return _listed("data.groups", problems, "No group is in two parts.")
+
+
+def _requests_apart(parts: Parts) -> Check:
+    seen: dict[str, tuple[str, str]] = {}
+    problems = []
+    for name, examples in parts.items():
+        for example in examples:
+            side, known = seen.setdefault(_canonical(example.request), (name, example.id))
+            if side != name:
+                problems.append(Problem(f"'{example.id}' in {name} has the same request as '{known}' in {side}."))
+    return _listed("data.leaks", problems, "No request is in two parts.")
+
+
+def _texts_apart(parts: Parts) -> Check:
+    problems = []
+    index = NearDuplicates()
+    sides: dict[str, str] = {}
+    for name, examples in parts.items():
+        texts = {example.id: words_of(example.request.model_dump(mode="json")) for example in examples}
+        for id, text in texts.items():
+            match = index.match(text) if sides else None
+            if match is not None:
+                alike = f"{match.similarity:.0%} the same as '{match.name}' in {sides[match.name]}"
+                problems.append(Problem(f"'{id}' in {name} is about {alike}."))
+        for id, text in texts.items():
+            index.add(id, text)
+            sides[id] = name
+    return _listed("data.alike", problems, "No two parts hold texts that are nearly the same.", blocking=False)
+
+
+def row_facts(rows: Rows) -> dict[str, Any]:
+    """Measure training rows in tokens, and how often the most frequent answer is given."""
+    lengths = [len(row.ids) for row in rows.rows]
+    answers = Counter(row.ids[row.answer_start :] for row in rows.rows)
+    return {
+        "rows": len(rows.rows),
+        "dropped": len(rows.dropped),
+        "tokens": sum(lengths),
+        "supervised_tokens": sum(len(row.ids) - row.answer_start for row in rows.rows),
+        "shortest": min(lengths),
+        "median": statistics.median(lengths),
+        "longest": max(lengths),
+        "most_frequent_answer": max(answers.values()) / len(lengths),
+    }
+
+
+def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, context: int) -> Check:
+    """Check that every prompt, with the answer that it allows, fits the context that serving will have."""
+    problems, longest = [], 0
+    for example in (example for examples in parts.values() for example in examples):
+        sizes = [(len(renderer.prompt(prompt)), prompt.max_tokens) for prompt in task.prompts(example.request)]
+        longest = max([longest, *map(sum, sizes)])
+        for tokens, budget in sizes:
+            if tokens + budget > context:
+                what = f"Example '{example.id}': a prompt of {tokens} tokens and an answer of up to {budget}"
+                problems.append(Problem(f"{what} exceed the context of {context}.", next=_SHORTER))
+                break
+    return _listed("serve.context", problems, f"The longest prompt and its answer take {longest} of {context} tokens.")
+
+
+def _listed(name: str, problems: list[Problem], right: str, blocking: bool = True) -> Check:
+    if not problems:
+        return Check(name, "held", right, blocking=blocking)
+    what = problems[0].what if len(problems) == 1 else f"{problems[0].what} There are {len(problems)} such."
+    return Check(name, "failed", what, tuple(problems), blocking)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,134 @@
+"""From what the model wrote about each window to one verified answer about the whole document."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ValidationError
+
+from kit.task import Completion, UnreadableAnswer, parse_answer
+
+from .locate import Found, Source, fold
+from .schema import Clause, Extraction, Quote, Span, Unlocated
+from .windows import Window
+
+_CONTEXT = 32  # code points of prefix and of suffix
+_PLACES = 100
+_AGREEMENT = 0.75  # share of words that a quote must have in common with the source to be repaired
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model wrote about one window; not `complete` where the answer was cut, unreadable or full."""
+
+    window: Window
+    quotes: tuple[Quote, ...]
+    complete: bool
+
+
+def read_window(window: Window, completion: Completion, spec: type[BaseModel], most: int) -> Reading:
+    """Read one answer. Of one that was cut or is out of shape, the quotes that were finished are kept."""
+    try:
+        answer = parse_answer(spec, completion)
+    except UnreadableAnswer:
+        return Reading(window, tuple(_finished(completion.text, spec)), complete=False)
+    items = json.loads(answer.model_dump_json())["clauses"] if isinstance(answer, BaseModel) else []
+    return Reading(window, tuple(Quote.model_validate(item) for item in items), complete=len(items) < most)
+
+
+def _finished(text: str, spec: type[BaseModel]) -> Iterator[Quote]:
+    decoder = json.JSONDecoder()
+    position = text.find("[")
+    while position >= 0 and (position := text.find("{", position)) >= 0:
+        try:
+            item, position = decoder.raw_decode(text, position)
+            spec.model_validate({"clauses": [item]})
+        except ValidationError:
+            continue
+        except (ValueError, RecursionError):
+            return
+        yield Quote.model_validate(item)
+
+
+def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str]) -> Extraction:
+    """Locate every quote, join the pieces that overlapping windows gave, and say what was not read."""
+    source = Source(text)
+    found: dict[str, list[Found]] = defaultdict(list)
+    unlocated: list[Unlocated] = []
+    for reading in readings:
+        for quote, place in _places(source, reading, frozenset(wanted)):
+            if place is None:
+                window = Span(start=reading.window.start, end=reading.window.end)
+                unlocated.append(Unlocated(label=quote.label, written=quote.quote, window=window))
+            else:
+                found[quote.label].append(place)
+    clauses = [_clause(source, label, place) for label, places in found.items() for place in _joined(places)]
+    unread = _complement([reading.window for reading in readings if reading.complete], len(text))
+    return Extraction(
+        clauses=tuple(sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))),
+        not_present=tuple(label for label in wanted if label not in found),
+        unlocated=tuple(unlocated),
+        coverage=1 - sum(span.end - span.start for span in unread) / len(text),
+        unread=unread,
+    )
+
+
+def _places(source: Source, reading: Reading, wanted: Collection[str]) -> Iterator[tuple[Quote, Found | None]]:
+    """Yield each quote with its place; a sentence written twice is looked for twice."""
+    start, end = reading.window.start, reading.window.end
+    seen: Counter[tuple[str, str]] = Counter()
+    for quote in reading.quotes:
+        if quote.label not in wanted:
+            continue
+        key = (quote.label, fold(quote.quote))
+        seen[key] += 1
+        places = source.places(quote.quote, start, end, most=seen[key])
+        yield quote, places[-1] if places else source.closest(quote.quote, start, end, _AGREEMENT)
+
+
+def _joined(places: Iterable[Found]) -> Iterator[Found]:
+    """Yield the union of places that overlap: a clause seen by two windows, whole or in pieces, is one."""
+    current: Found | None = None
+    for place in sorted(places, key=lambda found: (found.start, found.end)):
+        if current is None or place.start >= current.end:
+            if current is not None:
+                yield current
+            current = place
+        else:
+            end = max(current.end, place.end)
+            current = Found(current.start, end, "exact" if current.state == place.state == "exact" else "repaired")
+    if current is not None:
+        yield current
+
+
+def _clause(source: Source, label: str, place: Found) -> Clause:
+    text, start, end = source.text, place.start, place.end
+    same = source.places(text[start:end], 0, len(text), most=_PLACES + 1)
+    return Clause(
+        label=label,
+        exact=text[start:end],
+        start=start,
+        end=end,
+        prefix=text[max(0, start - _CONTEXT) : start],
+        suffix=text[end : end + _CONTEXT],
+        state=place.state,
+        also_at=tuple(
+            Span(start=other.start, end=other.end) for other in same if other.end <= start or end <= other.start
+        )[:_PLACES],
+    )
+
+
+def _complement(read: Iterable[Window], length: int) -> tuple[Span, ...]:
+    """Return the parts of 0…length that lie in none of the windows, which come in order."""
+    gaps: list[Span] = []
+    reached = 0
+    for window in read:
+        if window.start > reached:
+            gaps.append(Span(start=reached, end=window.start))
+        reached = max(reached, window.end)
+    if reached < length:
+        gaps.append(Span(start=reached, end=length))
+    return tuple(gaps)

@@ -1,0 +1,158 @@
+"""Finds a quote in its source: the source's own words, never the model's.
+
+White space is folded on both sides, so a line break in the source is no difference. Where the words do not stand there
+as written, the closest run of source words is taken if it is close enough, and nothing otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Literal
+
+_WORD = re.compile(r"\S+")
+_LETTER = re.compile(r"\w")
+_EDGE = re.compile(r"^\W+|\W+$")
+_DRIFT = 3  # words by which a copy may slip against its source before it is looked for elsewhere
+_COMMON = 50  # a word in more places than this says nothing about where a quote is from
+
+Block = tuple[int, int, int]  # equal words: index in the quote, index in the source, how many
+
+
+@dataclass(frozen=True)
+class Found:
+    """A half-open range of the source, in code points, and how it was found."""
+
+    start: int
+    end: int
+    state: Literal["exact", "repaired"]
+
+
+def fold(text: str) -> str:
+    """Return the text with each run of white space as one space, and none at its ends."""
+    return " ".join(_WORD.findall(text))
+
+
+class Source:
+    """A document that quotes are looked up in. All positions are code points of the text as it was given."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._starts: list[int] = []
+        self._folded_starts: list[int] = []
+        words: list[str] = []
+        length = 0
+        for match in _WORD.finditer(text):
+            self._starts.append(match.start())
+            self._folded_starts.append(length)
+            words.append(match.group())
+            length += len(match.group()) + 1
+        self._words = words
+        self._folded = " ".join(words)
+        self._simple = cache(self._simple_words)
+
+    def places(self, quote: str, start: int, end: int, most: int) -> list[Found]:
+        """Return up to `most` places of a quote, as it is written, between two positions."""
+        folded = fold(quote)
+        if not _LETTER.search(folded):
+            return []
+        found: list[Found] = []
+        low, high = self._to_folded(start), self._to_folded(end)
+        while len(found) < most:
+            position = self._folded.find(folded, low, high)
+            if position < 0:
+                break
+            low = position + len(folded)
+            found.append(Found(self._to_source(position), self._to_source(low - 1) + 1, "exact"))
+        return found
+
+    def closest(self, quote: str, start: int, end: int, least: float) -> Found | None:
+        """Return the run of source words closest to a quote, if at least this share of the words agrees.
+
+        The share is twice the words in common over the words of both (Dice 1945), in order.
+        """
+        wanted = [_simple(word) for word in _WORD.findall(quote)]
+        first, last = self._word_range(start, end)
+        offset = _diagonal(wanted, self._simple(first, last))
+        if offset is None:
+            return None
+        slack = max(_DRIFT, len(wanted) // 5)
+        low = max(first, first + offset - slack)
+        region = self._simple(first, last)[low - first : low - first + len(wanted) + 2 * slack]
+        best = _best_run(wanted, list(region))
+        if best is None or best[2] < least:
+            return None
+        head, tail = low + best[0], low + best[1] - 1
+        return Found(self._starts[head], self._starts[tail] + len(self._words[tail]), "repaired")
+
+    def _word_range(self, start: int, end: int) -> tuple[int, int]:
+        """Indexes of the words that begin in a range."""
+        return bisect_right(self._starts, start - 1), bisect_right(self._starts, end - 1)
+
+    def _simple_words(self, first: int, last: int) -> tuple[str, ...]:
+        return tuple(_simple(word) for word in self._words[first:last])
+
+    def _to_folded(self, position: int) -> int:
+        index = bisect_right(self._starts, position) - 1
+        if index < 0:
+            return 0
+        return self._folded_starts[index] + min(position - self._starts[index], len(self._words[index]))
+
+    def _to_source(self, position: int) -> int:
+        """Source position of a folded one that stands on a word."""
+        index = bisect_right(self._folded_starts, position) - 1
+        return self._starts[index] + position - self._folded_starts[index]
+
+
+def _simple(word: str) -> str:
+    """A word without case and without the punctuation at its edges."""
+    return _EDGE.sub("", word).casefold() or word
+
+
+def _diagonal(wanted: list[str], source: tuple[str, ...]) -> int | None:
+    """Return the offset in the source at which most words of the quote would agree, a few words of drift allowed."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for position, word in enumerate(source):
+        places[word].append(position)
+    votes: Counter[int] = Counter()
+    for index, word in enumerate(wanted):
+        standing = places.get(word, [])
+        if len(standing) <= _COMMON:
+            votes.update(position - index for position in standing)
+    if not votes:
+        return None
+    near = range(-_DRIFT, _DRIFT + 1)
+    return max(votes, key=lambda offset: (sum(votes[offset + step] for step in near), votes[offset], -offset))
+
+
+def _best_run(wanted: list[str], region: list[str]) -> tuple[int, int, float] | None:
+    """Return start, end and agreement of the part of the region that the quote stands for."""
+    matching = SequenceMatcher(None, wanted, region, autojunk=False).get_matching_blocks()[:-1]
+    if not matching:
+        return None
+    blocks = _densest([(block.a, block.b, block.size) for block in matching])
+    (first, head, _), (last, tail, size) = blocks[0], blocks[-1]
+    missing = len(wanted) - last - size
+    start = max(0, head - (first if first <= _DRIFT else 0))
+    end = min(len(region), tail + size + (missing if missing <= _DRIFT else 0))
+    common = sum(block[2] for block in blocks)
+    return start, end, 2 * common / (len(wanted) + end - start)
+
+
+def _densest(blocks: list[Block]) -> list[Block]:
+    """Return the neighbouring blocks with most words in common, less half the source words between them."""
+    best, best_value = (0, 0), 0.0
+    first, value = 0, 0.0
+    for index, (_, position, size) in enumerate(blocks):
+        gap = position - blocks[index - 1][1] - blocks[index - 1][2] if index else 0
+        value -= gap / 2
+        if value <= 0:
+            first, value = index, 0.0
+        value += size
+        if value > best_value:
+            best, best_value = (first, index), value
+    return blocks[best[0] : best[1] + 1]

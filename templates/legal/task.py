@@ -1,0 +1,189 @@
+"""Finds clauses in contracts and quotes them in the contract's own words, with their places."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, model_validator
+
+from kit.errors import InputError, Problem, nearest
+from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
+from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Record, Task, Text
+
+from .assemble import assemble, read_window
+from .baseline import SentenceClassifier
+from .locate import fold
+from .schema import Clause, Extraction, ExtractRequest, Label, answer_type
+from .scoring import compare
+from .windows import Window, windows
+
+CATEGORIES = (
+    "assignment", "audit_rights", "confidentiality", "exclusivity", "governing_law", "insurance", "liability_cap",
+    "non_compete", "payment_terms", "renewal", "termination_for_convenience", "warranty_period",
+)  # fmt: skip
+_INSTRUCTION = (
+    "Copy out each clause of these kinds from the text, in order: {kinds}. "
+    "Leave out everything else. If there is none, give an empty list."
+)
+_PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
+
+
+class Options(Task.Options):
+    """Settings of the task in recipe.yaml."""
+
+    categories: Annotated[tuple[Label, ...], Field(min_length=1, description="Kinds of clauses to find")] = CATEGORIES
+    window: Annotated[int, Field(ge=300, description="Most UTF-8 bytes of the document in one prompt")] = 12_000
+    overlap: Annotated[int, Field(ge=100, description="Bytes that neighbouring windows share")] = 600
+    max_clauses: Annotated[int, Field(ge=2, description="Clauses in one answer; a full answer counts as unread")] = 32
+    answer_tokens: Annotated[int, Field(ge=64, description="Tokens that one answer may take")] = 3_072
+    empty_share: Annotated[
+        float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on")
+    ] = 1.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Options:
+        if self.overlap * 3 > self.window:
+            raise ValueError("overlap is at most a third of window")
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError("a category stands twice")
+        return self
+
+
+class ClauseExtraction(Task[ExtractRequest, Extraction]):
+    """From a document to its clauses. Every quote is checked against the document before it is returned."""
+
+    name = "clauses"
+    route = "/v1/legal/clauses"
+    request_type = ExtractRequest
+    response_type = Extraction
+    Options = Options
+    metrics: ClassVar = {
+        "clause_f1": f1_over(description="F1 over clauses; the same clause from a word overlap of one half"),
+        "clause_f1_macro": macro_f1_over(description="The same, as the mean over the kinds of clauses"),
+        "jaccard": ratio_of("jaccard", "expected", description="Mean word overlap of expected clauses with answers"),
+        "has_answer_accuracy": ratio_of(
+            "presence_right", "presence_asked", description="Kinds rightly said to be there or not"
+        ),
+        "false_alarms_per_document": ratio_of(
+            "false_alarms", "documents", False, "Clauses of kinds that the document does not have"
+        ),
+        "unlocated_per_document": ratio_of(
+            "unlocated", "documents", False, "Quotes that do not stand in the document; never returned as clauses"
+        ),
+        "coverage": mean_of("coverage", description="Share of the document that was read to the end"),
+    }
+    main_metric = "clause_f1"
+    baseline_name = "TF-IDF and a linear classifier over sentences"
+
+    def prompts(self, request: ExtractRequest) -> list[Prompt]:
+        """One prompt per window. The instruction comes first, so that all windows share it as a prefix."""
+        self._wanted(request)
+        options = self.options
+        system = Message("system", (Text(_INSTRUCTION.format(kinds=", ".join(options.categories)), trusted=True),))
+        answer = answer_type(options.categories, options.max_clauses)
+        return [
+            Prompt(
+                answer, options.answer_tokens, (system, Message.of("user", tidy(request.text[part.start : part.end])))
+            )
+            for part in self._windows(request)
+        ]
+
+    def targets(self, request: ExtractRequest, response: Extraction) -> list[Answer | None]:
+        """What each window shows of the expected clauses, in order.
+
+        Raises InputError with every clause that does not stand where it says, or whose label is not known.
+        """
+        problems = [*self._misplaced(request.text, response.clauses)]
+        if problems:
+            raise InputError(problems)
+        return [self._target(request.text, part, response.clauses) for part in self._windows(request)]
+
+    def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
+        """Check every quote against the document. Nothing readable at all gives coverage 0, not an error."""
+        most = self.options.max_clauses
+        spec = answer_type(self.options.categories, most)
+        readings = [
+            read_window(part, completion, spec, most)
+            for part, completion in zip(self._windows(request), completions, strict=True)
+        ]
+        return assemble(request.text, readings, self._wanted(request))
+
+    def observe(self, expected: Extraction, actual: Extraction) -> Record:
+        """Hits, false alarms, misses and presence by label; see scoring.py."""
+        return compare(expected, actual)
+
+    def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:
+        """Learn the classical baseline from training examples."""
+        model = SentenceClassifier([(example.request.text, example.response.clauses) for example in examples])
+
+        def predict(request: ExtractRequest) -> Extraction:
+            wanted = self._wanted(request)
+            spans = [(label, span) for label, span in model.spans(request.text) if label in wanted]
+            clauses = tuple(
+                Clause(label=label, exact=request.text[span.start : span.end], start=span.start, end=span.end)
+                for label, span in spans
+            )
+            found = {label for label, _ in spans}
+            return Extraction(clauses=clauses, not_present=tuple(label for label in wanted if label not in found))
+
+        return predict
+
+    def _windows(self, request: ExtractRequest) -> list[Window]:
+        return windows(request.text, self.options.window, self.options.overlap)
+
+    def _wanted(self, request: ExtractRequest) -> tuple[str, ...]:
+        """The kinds asked for. The model is always asked for all it was trained on; `read` keeps these."""
+        known: tuple[str, ...] = self.options.categories
+        wanted = known if request.categories is None else tuple(dict.fromkeys(request.categories))
+        problems = [
+            Problem(f"The model does not know the category '{label}'.", "categories", nearest(label, known))
+            for label in wanted
+            if label not in known
+        ]
+        if problems:
+            raise InputError(problems)
+        return wanted
+
+    def _misplaced(self, text: str, clauses: Sequence[Clause]) -> Iterator[Problem]:
+        for index, clause in enumerate(clauses):
+            where = f"response.clauses[{index}]"
+            if clause.label not in self.options.categories:
+                advice = nearest(clause.label, self.options.categories)
+                yield Problem(f"The recipe does not list the category '{clause.label}'.", where, advice)
+            if text[clause.start : clause.end] != clause.exact:
+                yield Problem(f"Its text does not stand at {clause.start} to {clause.end} of the document.", where)
+
+    def _target(self, text: str, part: Window, clauses: Sequence[Clause]) -> Answer | None:
+        ordered = sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))
+        pieces = [(clause.label, visible(text, part, clause)) for clause in ordered]
+        items = [{"label": label, "quote": fold(piece)} for label, piece in pieces if piece]
+        if not items and not _kept(text[part.start : part.end], self.options.empty_share):
+            return None
+        spec = answer_type(self.options.categories, self.options.max_clauses)
+        return spec.model_validate({"clauses": items[: self.options.max_clauses - 1]})
+
+
+def tidy(text: str) -> str:
+    """Return a window as the model reads it: one line per paragraph, single spaces, nothing else changed."""
+    return "\n".join(filter(None, map(fold, re.split(r"\n\s*\n", text))))
+
+
+def visible(text: str, part: Window, clause: Clause) -> str:
+    """Return what a window shows of a clause, cut between words; empty where that is too little to tell."""
+    start, end = max(part.start, clause.start), min(part.end, clause.end)
+    piece = text[start:end]
+    if (start, end) == (clause.start, clause.end):
+        return piece
+    if start > clause.start and not text[start - 1].isspace():
+        piece = piece.partition(" ")[2] or piece
+    if end < clause.end and not text[end].isspace():
+        piece = piece.rpartition(" ")[0] or piece
+    return piece if len(piece) >= _PIECE else ""
+
+
+def _kept(text: str, share: float) -> bool:
+    """Choose by content, so that the same window is kept or left out in every run."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) < share * 0x1_0000_0000

@@ -1,0 +1,77 @@
+"""Windows over a long document: they overlap, cover every character, and end where paragraphs and sentences do.
+
+A window is measured in UTF-8 bytes. A byte-level tokenizer never makes more tokens than bytes, so a window of N bytes
+never takes more than N tokens, whatever language or symbols it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+_PARAGRAPH = re.compile(r"\n\s*\n\s*")
+_SENTENCE = re.compile(r"(?<=[.;:!?])\s+|\n\s*")
+_BLANK = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open range of the document, in code points."""
+
+    start: int
+    end: int
+
+
+def windows(text: str, size: int, overlap: int) -> list[Window]:
+    """Return windows of at most `size` bytes, each sharing at least `overlap` bytes with the next.
+
+    They cover the text from end to end. `overlap` is at most a third of `size`; an empty text has no window.
+    """
+    ruler = _Ruler(text)
+    found: list[Window] = []
+    start = 0
+    while start < len(text):
+        limit = ruler.ahead(start, size)
+        if limit == len(text):
+            found.append(Window(start, limit))
+            break
+        end = _last_boundary(text, ruler.ahead(start, size * 2 // 3), limit)
+        found.append(Window(start, end))
+        latest = ruler.behind(end, overlap)
+        start = _last_boundary(text, max(start + 1, ruler.behind(latest, overlap)), latest)
+    return found
+
+
+class _Ruler:
+    """Measures a text in UTF-8 bytes."""
+
+    def __init__(self, text: str) -> None:
+        self._ends: Sequence[int] = range(1, len(text) + 1)
+        if not text.isascii():
+            self._ends = list(accumulate(map(_bytes, text)))
+
+    def ahead(self, position: int, size: int) -> int:
+        """The furthest position with at most `size` bytes from here on, and at least one character."""
+        used = self._ends[position - 1] if position else 0
+        return max(position + 1, bisect_right(self._ends, used + size))
+
+    def behind(self, position: int, size: int) -> int:
+        """The nearest position with at least `size` bytes from there to here, or the beginning."""
+        return bisect_right(self._ends, max(0, self._ends[position - 1] - size))
+
+
+def _bytes(char: str) -> int:
+    code = ord(char)
+    return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4
+
+
+def _last_boundary(text: str, low: int, high: int) -> int:
+    """Return the last position in low…high where a paragraph begins, else a sentence, else a word; else `high`."""
+    for pattern in (_PARAGRAPH, _SENTENCE, _BLANK):
+        ends = [match.end() for match in pattern.finditer(text, low, high)]
+        if ends:
+            return ends[-1]
+    return high

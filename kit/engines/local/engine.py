@@ -1,0 +1,217 @@
+"""The engine itself: asyncio on one side, the worker's thread and the model on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer
+
+from kit.chat import Renderer
+from kit.engines.admission import admit, admit_adapter, admit_score
+from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
+from kit.engines.local.decoding import Row, decode
+from kit.engines.local.grammar import Grammars
+from kit.engines.local.loading import Adapters, Live, load_model
+from kit.engines.local.scoring import score
+from kit.engines.local.worker import Generating, Job, Scoring, Worker, settle
+from kit.engines.structured import grammar_of
+from kit.engines.writing import Writing
+from kit.errors import InputError, KitError
+from kit.task import Completion
+
+
+class LocalEngine:
+    """An engine on transformers, on the CPU or on one CUDA device.
+
+    Requests that arrive together are decoded as one batch. A log-probability is natural, of the chosen token, at
+    temperature 1 and before top-k and top-p, among the tokens that the grammar allows there (vLLM's `raw_logprobs`
+    are taken after its grammar mask too); where nothing constrains the answer, that is the whole vocabulary.
+    Equal seeds give equal answers on this engine, not across engines.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._autocast: torch.dtype | None = None
+        self._lender: Adapters | Live | None = None
+        self._grammars: Grammars | None = None
+        self._worker: Worker | None = None
+
+    @classmethod
+    def from_model(
+        cls, model: Any, renderer: Renderer, *, max_length: int = 2048, autocast: torch.dtype | None = None
+    ) -> LocalEngine:
+        """Return an engine on a module that is loaded already, such as one in training; adapters are as they stand.
+
+        `autocast` is the type that training autocasts to, if it does. The module is in evaluation mode only while a
+        batch is worked on, and is back in its own mode before any answer is given. Nobody else may use it meanwhile.
+        """
+        engine = cls(EngineConfig(renderer.folder, max_length=max_length))
+        engine._autocast = autocast
+        engine._lender = Live(model)
+        return engine
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine is and can do."""
+        adapters = not isinstance(self._lender, Live)
+        return Capabilities("local", transformers.__version__, self._config.max_length, adapters)
+
+    async def start(self) -> None:
+        """Load the weights and the adapters.
+
+        Raises InputError where they cannot be read.
+        """
+        worker = Worker(self._work)
+        try:
+            await asyncio.wrap_future(worker.call(self._load_all))
+        except BaseException:
+            worker.stop()
+            raise
+        self._worker = worker
+
+    def _load_all(self) -> None:
+        if self._config.threads is not None:
+            torch.set_num_threads(self._config.threads)
+        if self._lender is None:
+            adapters = Adapters(load_model(self._config), self._config)
+            for name, folder in self._config.adapters.items():
+                adapters.load(name, folder)
+            self._lender = adapters
+
+    async def stop(self) -> None:
+        """Abort what is at work, and free the weights; calling it twice is harmless."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.to_thread(worker.stop)
+        if isinstance(self._lender, Adapters):
+            self._lender = None
+        self._grammars = None
+
+    async def health(self) -> None:
+        """Return when the engine can work.
+
+        Raises KitError when it cannot.
+        """
+        if self._worker is None or not self._worker.alive:
+            raise KitError("The local engine is not running.")
+
+    async def generate(self, request: Generation) -> Completion:
+        """Return the whole completion, with one log-probability per token."""
+        worker, lender = self._running()
+        admit(request, self._config.max_length, lender.names)
+        job = Generating(request)
+        worker.submit(job)
+        return await asyncio.wrap_future(job.future)
+
+    async def stream(self, request: Generation) -> AsyncIterator[Delta]:
+        """Yield the completion piece by piece; closing the iterator frees the row."""
+        worker, lender = self._running()
+        admit(request, self._config.max_length, lender.names)
+        loop = asyncio.get_running_loop()
+        deltas: asyncio.Queue[Delta | None] = asyncio.Queue()
+        job = Generating(request, on_delta=lambda delta: _tell(loop, deltas, delta))
+        job.future.add_done_callback(lambda _: _tell(loop, deltas, None))
+        worker.submit(job)
+        try:
+            while (delta := await deltas.get()) is not None:
+                yield delta
+            job.future.result()
+        finally:
+            job.future.cancel()
+
+    async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
+        """Return the log-probability of every token but the first, each given those before it."""
+        worker, lender = self._running()
+        admit_score(ids, self._config.max_length, adapter, lender.names)
+        job = Scoring(tuple(ids), adapter)
+        worker.submit(job)
+        return await asyncio.wrap_future(job.future)
+
+    async def load(self, name: str, adapter: Path) -> None:
+        """Attach an adapter under a name, between batches.
+
+        Raises InputError where it cannot be read or does not fit, KitError where this engine takes none.
+        """
+        worker, lender = self._running()
+        if isinstance(lender, Live):
+            raise KitError("An engine on a module that is in training takes no adapters.")
+        await asyncio.wrap_future(worker.call(partial(lender.load, name, adapter)))
+
+    async def unload(self, name: str) -> None:
+        """Forget an adapter, between batches.
+
+        Raises KitError where it is not loaded.
+        """
+        worker, lender = self._running()
+        admit_adapter(name, lender.names)
+        if isinstance(lender, Adapters):
+            await asyncio.wrap_future(worker.call(partial(lender.unload, name)))
+
+    def _running(self) -> tuple[Worker, Adapters | Live]:
+        if self._worker is None or self._lender is None:
+            raise KitError("The local engine is not running.", next="Start it first.")
+        return self._worker, self._lender
+
+    # --- on the worker's thread ---------------------------------------------------------------------------------
+
+    def _work(self, batch: list[Generating] | list[Scoring]) -> None:
+        late: list[tuple[Job, Any]] = []  # answers that wait until a live module is back in its own mode
+        with self._lent(batch[0].adapter) as model:
+            for job, result in self._results(model, batch):
+                if isinstance(self._lender, Live):
+                    late.append((job, result))
+                else:
+                    settle(job, result)
+        for job, result in late:
+            settle(job, result)
+
+    def _results(self, model: Any, batch: list[Any]) -> Iterator[tuple[Job, Any]]:
+        """Yield each job with its result, as soon as it is there."""
+        if isinstance(batch[0], Scoring):
+            yield from zip(batch, score(model, [job.ids for job in batch]), strict=True)
+            return
+        rows = []
+        for job in batch:
+            try:
+                rows.append(Row(job, Writing(self._tokenizer, job.request), self._matcher(job.request, model)))
+            except InputError as error:
+                yield job, error
+        yield from decode(model, rows)
+
+    def _matcher(self, request: Generation, model: Any) -> Any | None:
+        grammar = grammar_of(request.answer)
+        if grammar is None:
+            return None
+        if self._grammars is None:
+            self._grammars = Grammars(self._config.model, model.config.get_text_config().vocab_size)
+        return self._grammars.matcher(grammar, request.sampling.stop_ids)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
+
+    @contextmanager
+    def _lent(self, adapter: str | None) -> Iterator[Any]:
+        """Yield the model as it is to be run."""
+        assert self._lender is not None
+        with torch.inference_mode(), self._lender.active(adapter) as model:
+            kind = model.device.type
+            with torch.autocast(kind, dtype=self._autocast or torch.bfloat16, enabled=self._autocast is not None):
+                try:
+                    yield model
+                except torch.OutOfMemoryError as error:
+                    advice = "Lower serve.max_length, or free the device."
+                    raise KitError("The device ran out of memory.", next=advice) from error
+
+
+def _tell(loop: asyncio.AbstractEventLoop, deltas: asyncio.Queue[Delta | None], delta: Delta | None) -> None:
+    """Put a delta in a queue on another thread's loop; a loop that has closed listens no more."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(deltas.put_nowait, delta)

@@ -1,0 +1,171 @@
+"""One thread that owns the model: requests wait in line, and those that fit together are worked on together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import Any
+
+from kit.engines.base import Delta, Generation
+from kit.errors import KitError
+from kit.task import Completion
+
+MAX_ROWS = 32
+MAX_TOKENS = 32_768
+_LINGER = 0.003  # seconds to wait for company: requests that arrive together are decoded together
+
+
+@dataclass(eq=False)
+class Generating:
+    """A waiting generation; a stream listens through `on_delta`, called on the worker's thread."""
+
+    request: Generation
+    on_delta: Callable[[Delta], None] | None = None
+    future: Future[Completion] = field(default_factory=Future)
+
+    @property
+    def adapter(self) -> str | None:
+        """The adapter that it needs."""
+        return self.request.adapter
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt."""
+        return len(self.request.ids)
+
+    @property
+    def room(self) -> int:
+        """Tokens that the answer may take beside the prompt."""
+        return self.request.sampling.max_tokens
+
+
+@dataclass(eq=False)
+class Scoring:
+    """A waiting score."""
+
+    ids: tuple[int, ...]
+    adapter: str | None
+    future: Future[tuple[float, ...]] = field(default_factory=Future)
+    room: int = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens of the sequence."""
+        return len(self.ids)
+
+
+@dataclass(eq=False)
+class Calling:
+    """Something that must have the model to itself, such as loading an adapter."""
+
+    function: Callable[[], Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+Job = Generating | Scoring | Calling
+
+
+def settle(job: Job, result: Any) -> None:
+    """Hand a result or an exception to whoever waits; nobody may be waiting any more."""
+    try:
+        if isinstance(result, BaseException):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)
+    except InvalidStateError:
+        pass
+
+
+def together(waiting: Sequence[Job]) -> list[Job]:
+    """Choose what to do next: the oldest job, and those nearest to it in length that can share its batch."""
+    oldest = waiting[0]
+    if isinstance(oldest, Calling):
+        return [oldest]
+    alike = [job for job in waiting if isinstance(job, type(oldest)) and job.adapter == oldest.adapter]
+    batch: list[Job] = []
+    longest = room = 0
+    for job in sorted(alike, key=lambda job: abs(job.length - oldest.length)):
+        longest, room = max(longest, job.length), max(room, job.room)
+        if batch and (len(batch) == MAX_ROWS or (longest + room) * (len(batch) + 1) > MAX_TOKENS):
+            break
+        batch.append(job)
+    return batch
+
+
+class Worker:
+    """The thread. `work` gets batches of one kind and settles every job; what it raises is every job's failure."""
+
+    def __init__(self, work: Callable[[list[Any]], None]) -> None:
+        self._work = work
+        self._waiting: list[Job] = []
+        self._at_work: list[Job] = []
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="kit-local-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether jobs are still taken."""
+        return self._thread.is_alive() and not self._stopping
+
+    def submit(self, job: Job) -> None:
+        """Put a job in line.
+
+        Raises KitError where the worker has stopped.
+        """
+        with self._changed:
+            if not self.alive:
+                raise KitError("The engine is not running.")
+            self._waiting.append(job)
+            self._changed.notify()
+
+    def call(self, function: Callable[[], Any]) -> Future[Any]:
+        """Run a function between batches."""
+        job = Calling(function)
+        self.submit(job)
+        return job.future
+
+    def stop(self) -> None:
+        """Fail what is at work and what waits, and end the thread."""
+        with self._changed:
+            self._stopping = True
+            for job in [*self._at_work, *self._waiting]:
+                settle(job, KitError("The engine was stopped."))
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._next():
+            try:
+                self._do(batch)
+            except Exception as error:
+                for job in batch:
+                    settle(job, error)
+
+    def _do(self, batch: list[Job]) -> None:
+        if isinstance(batch[0], Calling):
+            settle(batch[0], batch[0].function())
+        else:
+            self._work(batch)
+
+    def _next(self) -> list[Job]:
+        """Wait for work, and for company; an empty list means that it is time to stop."""
+        with self._changed:
+            self._at_work = []
+            while not self._stopping:
+                self._waiting = [job for job in self._waiting if not job.future.done()]
+                if not self._waiting:
+                    self._changed.wait()
+                elif not self._company_came():
+                    self._at_work = together(self._waiting)
+                    self._waiting = [job for job in self._waiting if job not in self._at_work]
+                    break
+            return self._at_work
+
+    def _company_came(self) -> bool:
+        """Linger a moment; whether more arrived, so that it is worth lingering again."""
+        before = len(self._waiting)
+        return before < MAX_ROWS and self._changed.wait(_LINGER) and len(self._waiting) > before

@@ -1,0 +1,36 @@
+"""From an answer type to a grammar. Every engine compiles the same grammar with the same settings."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kit.task import AnswerSpec, Choices, answer_schema
+
+# Compact JSON in declared key order, as kit.task.write_answer writes it; xgrammar's names for it.
+COMPACT_JSON: dict[str, Any] = {"any_whitespace": False, "separators": (",", ":")}
+# vLLM's names for the same.
+VLLM_STRUCTURED_OUTPUTS: dict[str, Any] = {"backend": "xgrammar", "disable_any_whitespace": True}
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What constrains decoding: a JSON schema, or an EBNF grammar."""
+
+    kind: Literal["json", "ebnf"]
+    source: str
+
+
+def grammar_of(spec: AnswerSpec) -> Grammar | None:
+    """Return the grammar of an answer type; None where any text is an answer."""
+    if isinstance(spec, Choices):
+        return Grammar("ebnf", "root ::= " + " | ".join(_literal(label) for label in spec.labels))
+    schema = answer_schema(spec)
+    return None if schema is None else Grammar("json", json.dumps(schema, ensure_ascii=False))
+
+
+def _literal(label: str) -> str:
+    """Quote a label for EBNF: control characters are escaped, everything else stands for itself."""
+    quoted = label.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(f"\\u{ord(char):04x}" if ord(char) < 32 or ord(char) == 127 else char for char in quoted) + '"'

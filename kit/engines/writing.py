@@ -1,0 +1,78 @@
+"""A completion while it is being written: token ids in, text out. Shared by the engines, so that text means the same.
+
+Text is decoded with the prompt in view and never splits a character. Special tokens yield no text. The stop token, and
+the stop string with the tokens that only serve to spell it, are no part of the completion.
+"""
+
+from __future__ import annotations
+
+from tokenizers import Tokenizer
+from tokenizers.decoders import DecodeStream
+
+from kit.engines.base import Delta, Generation
+from kit.task import Completion, Finish
+
+
+class Writing:
+    """One completion in the making; `finish` is None until it is done."""
+
+    def __init__(self, tokenizer: Tokenizer, request: Generation) -> None:
+        self.finish: Finish | None = None
+        self.token_ids: list[int] = []
+        self._logprobs: list[float] = []
+        self._text = ""
+        self._text_ends: list[int] = []  # length of the text after each token
+        self._told_chars = self._told_ids = 0
+        self._sampling = request.sampling
+        self._hold = max((len(stop) for stop in request.sampling.stop), default=1) - 1
+        self._tokenizer = tokenizer
+        self._stream = DecodeStream(ids=list(request.ids), skip_special_tokens=True)
+
+    def add(self, token: int, logprob: float) -> None:
+        """Take the next token; afterwards `finish` says whether it was the last."""
+        if token in self._sampling.stop_ids:
+            self.finish = "stop"
+            return
+        self.token_ids.append(token)
+        self._logprobs.append(logprob)
+        piece = self._decode(token)
+        self._text += piece
+        self._text_ends.append(len(self._text))
+        if len(self.token_ids) >= self._sampling.max_tokens:
+            self.finish = "length"
+        self._cut_at_stop_string(len(piece))
+
+    def news(self) -> Delta | None:
+        """Return what was written since the last call and can no longer be taken back; None where there is nothing."""
+        chars = len(self._text) if self.finish else max(self._told_chars, len(self._text) - self._hold)
+        ids = self._told_ids
+        while ids < len(self.token_ids) and self._text_ends[ids] <= chars:
+            ids += 1
+        if chars == self._told_chars and self.finish is None:
+            return None
+        delta = Delta(self._text[self._told_chars : chars], tuple(self.token_ids[self._told_ids : ids]), self.finish)
+        self._told_chars, self._told_ids = chars, ids
+        return delta
+
+    def completion(self) -> Completion:
+        """Return the finished completion; one that was left unfinished counts as aborted."""
+        return Completion(self._text, tuple(self.token_ids), tuple(self._logprobs), self.finish or "abort")
+
+    def _decode(self, token: int) -> str:
+        try:
+            return self._stream.step(self._tokenizer, token) or ""
+        except Exception:  # tokenizers raises a bare Exception where bytes that are no UTF-8 confuse its prefix
+            self._stream = DecodeStream(skip_special_tokens=True)
+            return self._stream.step(self._tokenizer, token) or ""
+
+    def _cut_at_stop_string(self, fresh: int) -> None:
+        begin = max(0, len(self._text) - fresh - self._hold)
+        found = [at for stop in self._sampling.stop if (at := self._text.find(stop, begin)) >= 0]
+        if not found:
+            return
+        cut = min(found)
+        kept = next((count for count, end in enumerate([0, *self._text_ends]) if end >= cut))
+        self._text = self._text[:cut]
+        for items in (self.token_ids, self._logprobs, self._text_ends):
+            del items[kept:]
+        self.finish = "stop"

@@ -8,8 +8,18 @@ from typing import Any
 
 from kit.errors import InputError
 from kit.evals.run import Evaluation, metrics_of
-from kit.metrics.intervals import Change, Interval, Verdict, bootstrap, paired_change
-from kit.task import Metric, Task
+from kit.metrics.intervals import (
+    Change,
+    Draws,
+    Interval,
+    Sampled,
+    Verdict,
+    change_between,
+    draw_groups,
+    in_both,
+    sample,
+)
+from kit.task import Metric, Record, Task
 
 
 @dataclass(frozen=True)
@@ -53,7 +63,8 @@ def compare(
     for other in (base, baseline):
         if other is not None and [row.id for row in other.rows] != [row.id for row in tuned.rows]:
             raise InputError("The evaluations are not of the same examples, so they cannot be compared.")
-    lines = [_line(name, metric, tuned, base, baseline, resamples, seed) for name, metric in metrics_of(task).items()]
+    draws = draw_groups([row.group for row in tuned.rows], resamples, seed)
+    lines = [_line(name, metric, tuned, base, baseline, draws) for name, metric in metrics_of(task).items()]
     return tuple(sorted(lines, key=lambda line: line.verdict != "worse"))
 
 
@@ -63,29 +74,34 @@ def got_worse(lines: Sequence[Line]) -> list[str]:
 
 
 def _line(
-    name: str,
-    metric: Metric,
-    tuned: Evaluation,
-    base: Evaluation | None,
-    baseline: Evaluation | None,
-    resamples: int,
-    seed: int,
+    name: str, metric: Metric, tuned: Evaluation, base: Evaluation | None, baseline: Evaluation | None, draws: Draws
 ) -> Line:
     groups = [row.group for row in tuned.rows]
 
-    def figure(evaluation: Evaluation) -> Figure:
-        interval = bootstrap(metric, groups, evaluation.records(name), resamples, seed)
-        return Figure(evaluation.value(name, metric), interval)
+    def sampled(records: Sequence[Record | None]) -> Sampled:
+        return sample(metric, groups, records, draws)
 
-    change = None
-    if base is not None:
-        change = paired_change(metric, groups, base.records(name), tuned.records(name), resamples, seed)
+    def change() -> Change | None:
+        if base is None or base_sample is None:
+            return None
+        before, after = base.records(name), tuned.records(name)
+        shared = in_both(before, after)
+        if shared == (before, after):  # the usual case: nothing is missing, so nothing is computed twice
+            return change_between(base_sample, tuned_sample, metric.higher_is_better)
+        return change_between(sampled(shared[0]), sampled(shared[1]), metric.higher_is_better)
+
+    tuned_sample = sampled(tuned.records(name))
+    base_sample = sampled(base.records(name)) if base is not None else None
     return Line(
         metric=name,
         description=metric.description,
         higher_is_better=metric.higher_is_better,
-        tuned=figure(tuned),
-        base=figure(base) if base is not None else None,
-        baseline=figure(baseline) if baseline is not None else None,
-        change=change,
+        tuned=_figure(tuned_sample),
+        base=_figure(base_sample) if base_sample is not None else None,
+        baseline=_figure(sampled(baseline.records(name))) if baseline is not None else None,
+        change=change(),
     )
+
+
+def _figure(sampled: Sampled) -> Figure:
+    return Figure(sampled.value, sampled.interval)

@@ -21,6 +21,7 @@ _MOST_UNDEFINED = 0.05  # share of resamples in which the metric may be undefine
 
 Verdict = Literal["better", "worse", "cannot tell"]
 Draws = Sequence[Sequence[int]]
+Values = Sequence[float | None]
 
 
 @dataclass(frozen=True)
@@ -61,56 +62,52 @@ def draw_groups(groups: Sequence[str], resamples: int = 1000, seed: int = 0) -> 
     return [[index for part in chance.choices(rows, k=len(rows)) for index in part] for _ in range(resamples)]
 
 
-def resampled(metric: Metric, records: Sequence[Record | None], draws: Draws) -> list[float | None]:
-    """Return the metric in each resample; a row that is None stands in none of them."""
-    return [value_of(metric, (records[index] for index in draw)) for draw in draws]
+@dataclass(frozen=True)
+class Sampled:
+    """A metric over all rows, and in each resample; `rows` and `groups` count those that were there."""
+
+    value: float | None
+    resampled: Values
+    rows: int
+    groups: int
+
+    @property
+    def interval(self) -> Interval | None:
+        """The percentile interval; None with fewer than LEAST_GROUPS groups, or undefined in many resamples."""
+        return _interval(self.resampled, self.groups)
 
 
-def interval_of(values: Sequence[float | None], groups: int) -> Interval | None:
-    """Return the percentile interval of resampled values.
+def sample(metric: Metric, groups: Sequence[str], records: Sequence[Record | None], draws: Draws) -> Sampled:
+    """Compute a metric over rows and over every resample of them; a row that is None stands in none."""
+    return Sampled(
+        value=value_of(metric, records),
+        resampled=[value_of(metric, (records[index] for index in draw)) for draw in draws],
+        rows=sum(record is not None for record in records),
+        groups=len({group for group, record in zip(groups, records, strict=True) if record is not None}),
+    )
 
-    None where there are fewer than LEAST_GROUPS groups, or where the metric is undefined in many resamples.
-    """
-    known = sorted(value for value in values if value is not None)
-    if groups < LEAST_GROUPS or not known or len(known) < (1 - _MOST_UNDEFINED) * len(values):
+
+def change_between(first: Sampled, second: Sampled, higher_is_better: bool) -> Change | None:
+    """Compare two samples of the same rows, drawn alike: second less first. None where either cannot be measured."""
+    if first.value is None or second.value is None:
         return None
-    tail = (1 - LEVEL) / 2
-    return Interval(_quantile(known, tail), _quantile(known, 1 - tail))
+    difference = second.value - first.value
+    pairs = zip(first.resampled, second.resampled, strict=True)
+    values = [two - one if one is not None and two is not None else None for one, two in pairs]
+    interval = _interval(values, min(first.groups, second.groups))
+    verdict = verdict_of(interval, higher_is_better)
+    return Change(difference, interval, verdict, _needed(difference, interval, first.rows))
 
 
-def bootstrap(
-    metric: Metric, groups: Sequence[str], records: Sequence[Record | None], resamples: int = 1000, seed: int = 0
-) -> Interval | None:
-    """Return the interval of a metric over rows, by resampling their groups; None where there is too little to tell."""
-    values = resampled(metric, records, draw_groups(groups, resamples, seed))
-    return interval_of(values, _groups_with(groups, records))
-
-
-def paired_change(
-    metric: Metric,
-    groups: Sequence[str],
-    first: Sequence[Record | None],
-    second: Sequence[Record | None],
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Change | None:
-    """Compare two answers to the same rows: second less first, over rows that both have.
-
-    None where either figure cannot be measured.
-    """
-    both = zip(first, second, strict=True)
-    paired = [(one, two) if one is not None and two is not None else None for one, two in both]
-    firsts = [pair and pair[0] for pair in paired]
-    seconds = [pair and pair[1] for pair in paired]
-    before, after = value_of(metric, firsts), value_of(metric, seconds)
-    if before is None or after is None:
-        return None
-    draws = draw_groups(groups, resamples, seed)
-    values = _differences(resampled(metric, firsts, draws), resampled(metric, seconds, draws))
-    interval = interval_of(values, _groups_with(groups, paired))
-    verdict = verdict_of(interval, metric.higher_is_better)
-    rows = sum(pair is not None for pair in paired)
-    return Change(after - before, interval, verdict, _needed(after - before, interval, rows))
+def in_both(
+    first: Sequence[Record | None], second: Sequence[Record | None]
+) -> tuple[list[Record | None], list[Record | None]]:
+    """Leave out of two columns every row that one of them misses, so that both are of the same rows."""
+    both = [one is not None and two is not None for one, two in zip(first, second, strict=True)]
+    return (
+        [record if kept else None for record, kept in zip(first, both, strict=True)],
+        [record if kept else None for record, kept in zip(second, both, strict=True)],
+    )
 
 
 def verdict_of(interval: Interval | None, higher_is_better: bool) -> Verdict:
@@ -120,9 +117,12 @@ def verdict_of(interval: Interval | None, higher_is_better: bool) -> Verdict:
     return "better" if (interval.low > 0) == higher_is_better else "worse"
 
 
-def _differences(first: Sequence[float | None], second: Sequence[float | None]) -> list[float | None]:
-    pairs = zip(first, second, strict=True)
-    return [two - one if one is not None and two is not None else None for one, two in pairs]
+def _interval(values: Values, groups: int) -> Interval | None:
+    known = sorted(value for value in values if value is not None)
+    if groups < LEAST_GROUPS or not known or len(known) < (1 - _MOST_UNDEFINED) * len(values):
+        return None
+    tail = (1 - LEVEL) / 2
+    return Interval(_quantile(known, tail), _quantile(known, 1 - tail))
 
 
 def _needed(difference: float, interval: Interval | None, rows: int) -> int | None:
@@ -135,10 +135,6 @@ def _needed(difference: float, interval: Interval | None, rows: int) -> int | No
         return None
     step: int = 10 ** max(0, int(math.log10(exact)) - 1)  # two figures are all that such an estimate is worth
     return math.ceil(exact / step) * step
-
-
-def _groups_with(groups: Sequence[str], rows: Sequence[object | None]) -> int:
-    return len({group for group, row in zip(groups, rows, strict=True) if row is not None})
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

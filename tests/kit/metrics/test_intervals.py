@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
-from kit.metrics.intervals import LEAST_GROUPS, Interval, bootstrap, draw_groups, paired_change, verdict_of
+from kit.metrics.intervals import (
+    LEAST_GROUPS,
+    Change,
+    Interval,
+    change_between,
+    draw_groups,
+    in_both,
+    sample,
+    verdict_of,
+)
 from kit.metrics.reductions import mean_of
 from kit.task import Metric, Record
 
+Column = Sequence[Record | None]
 MEAN = mean_of("x")
 LOW_IS_GOOD = mean_of("x", higher_is_better=False)
 
@@ -20,6 +31,18 @@ def records(values: list[float]) -> list[Record]:
 
 def names(count: int, per_group: int = 1) -> list[str]:
     return [f"g{index // per_group}" for index in range(count)]
+
+
+def bootstrap(metric: Metric, groups: list[str], rows: Column, resamples: int = 1000, seed: int = 0) -> Interval | None:
+    return sample(metric, groups, rows, draw_groups(groups, resamples, seed)).interval
+
+
+def paired_change(
+    metric: Metric, groups: list[str], first: Column, second: Column, resamples: int = 1000
+) -> Change | None:
+    draws = draw_groups(groups, resamples)
+    before, after = (sample(metric, groups, rows, draws) for rows in in_both(first, second))
+    return change_between(before, after, metric.higher_is_better)
 
 
 def normal(count: int, mean: float, seed: int, spread: float = 1.0) -> list[float]:

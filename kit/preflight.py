@@ -84,7 +84,7 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
 
 def _fit(part: Part, facts: dict[str, Any]) -> Check:
     right = (
-        f"{facts['rows']} rows of {facts['shortest']} to {facts['longest']} tokens, {facts['median']:g} in the middle."
+        f"{facts['rows']} rows of {facts['shortest']} to {facts['longest']} tokens, median {facts['median']:g}."
     )
     wrong = f"{facts['dropped']} rows are too long and were dropped; {facts['rows']} are left."
     return Check.of(f"rows.{part}", not facts["dropped"], right, wrong, blocking=False)

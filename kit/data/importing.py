@@ -7,10 +7,21 @@ set and returns examples; the kit validates, splits and writes them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from kit.task import Example
+from pydantic import ValidationError
+
+from kit.data.formats import write_examples
+from kit.data.split import first_groups, split_examples
+from kit.errors import InputError, Problem, nearest
+from kit.loader import load_module
+from kit.task import Example, Task
+from kit.validation import dotted, problems_of
+
+AnyExample = Example[Any, Any]
+IMPORTERS_FILE = "importers.py"
 
 
 class Importer(Protocol):
@@ -20,5 +31,110 @@ class Importer(Protocol):
     Raises InputError with every problem at once: unreadable files by file and line, unknown settings by name.
     """
 
-    def __call__(self, path: Path, settings: Mapping[str, str]) -> Sequence[Example[Any, Any]]:
+    def __call__(self, path: Path, settings: Mapping[str, str]) -> Sequence[AnyExample]:
         """Return the examples, in a fixed order; each group is what must never part in a split."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """What an import will write, and where."""
+
+    train: list[AnyExample]
+    test: list[AnyExample]
+    train_path: Path
+    test_path: Path
+
+    def write(self) -> None:
+        """Write both files, or neither."""
+        fresh = not self.train_path.exists()
+        write_examples(self.train_path, self.train)
+        try:
+            write_examples(self.test_path, self.test)
+        except BaseException:
+            if fresh:
+                self.train_path.unlink(missing_ok=True)
+            raise
+
+
+def load_importers(project: Path) -> Mapping[str, Importer]:
+    """Return the importers of a project by name. Raises InputError where it has none."""
+    found = getattr(load_module(project, IMPORTERS_FILE), "importers", None)
+    if not isinstance(found, Mapping) or not found:
+        raise InputError("It declares no `importers`.", str(project / IMPORTERS_FILE))
+    return found
+
+
+def find_importer(project: Path, name: str) -> Importer:
+    """Return one importer. Raises InputError with the nearest name where there is none."""
+    known = load_importers(project)
+    if name not in known:
+        advice = nearest(name, known) or f"Known: {', '.join(sorted(known))}."
+        raise InputError(f"The project has no importer '{name}'.", str(project / IMPORTERS_FILE), advice)
+    return known[name]
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
+    """Read `key=value` pairs. Raises InputError with every one that is none, and every repeated key."""
+    settings: dict[str, str] = {}
+    problems: list[Problem] = []
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not key or not sign:
+            problems.append(Problem(f"'{pair}' is not a setting.", "--set", "Write key=value."))
+        elif key in settings:
+            problems.append(Problem(f"'{key}' is set twice.", "--set"))
+        settings[key] = value
+    if problems:
+        raise InputError(problems)
+    return settings
+
+
+def read_set(importer: Importer, task: Task[Any, Any], source: Path, settings: Mapping[str, str]) -> list[AnyExample]:
+    """Return the importer's examples as the task's own type.
+
+    Raises InputError with every example that is not valid, every repeated id, and where there is none at all.
+    """
+    kind = task.example_type()
+    examples: dict[str, AnyExample] = {}
+    problems: list[Problem] = []
+    for each in importer(source, settings):
+        try:
+            example = kind.model_validate_json(each.model_dump_json(), strict=True)
+        except ValidationError as error:
+            problems.extend(problems_of(error, kind, lambda path: dotted((each.id, *path))))  # noqa: B023 (used at once)
+            continue
+        if example.id in examples:
+            problems.append(Problem("The importer made this id twice.", example.id))
+        examples[example.id] = example
+    if not problems and not examples:
+        problems.append(Problem("There are no examples in this set.", str(source)))
+    if problems:
+        raise InputError(problems)
+    return list(examples.values())
+
+
+def plan_import(
+    examples: Sequence[AnyExample], folder: Path, name: str, groups: int | None, test_share: float, replace: bool
+) -> Import:
+    """Split examples and name their files: the first `groups` groups in hash order train, or all but a share of them.
+
+    Raises InputError where a part would be empty, or where a file exists and is not to be replaced.
+    """
+    if groups is not None:
+        train, test = first_groups(examples, groups)
+    else:
+        train, test = split_examples(examples, test_share)
+    paths = (folder / f"{name}-train.jsonl", folder / f"{name}-test.jsonl")
+    problems = [
+        Problem(f"No example would be left for {part}.", next="Choose another share or number of groups.")
+        for part, chosen in (("training", train), ("testing", test))
+        if not chosen
+    ]
+    problems += [
+        Problem("This file exists; nothing is overwritten unasked.", str(path), "Say --replace to write it anew.")
+        for path in paths
+        if path.exists() and not replace
+    ]
+    if problems:
+        raise InputError(problems)
+    return Import(train, test, *paths)

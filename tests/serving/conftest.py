@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +22,19 @@ Serve = Callable[..., Service]
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return paper_bundle(tmp_path_factory.mktemp("paper"))
+
+
+@pytest.fixture(scope="session")
+def stage() -> Stage:
+    """The engine of the shared service."""
+    return Stage()
+
+
+@pytest.fixture(scope="session")
+def service(bundle: Bundle, stage: Stage) -> Iterator[Service]:
+    """One service for all tests that change nothing in it."""
+    with running(create_app(Settings(), stage, [Deployed(bundle, "preview")])) as shared:
+        yield shared
 
 
 @pytest.fixture

@@ -55,7 +55,8 @@ class Stage:
     async def generate(self, request: Generation) -> Completion:
         deltas = [delta async for delta in self.stream(request)]
         ids = tuple(id for delta in deltas for id in delta.token_ids)
-        return Completion("".join(delta.text for delta in deltas), ids, (-0.1,) * len(ids), deltas[-1].finish or "abort")
+        text = "".join(delta.text for delta in deltas)
+        return Completion(text, ids, (-0.1,) * len(ids), deltas[-1].finish or "abort")
 
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
         self.seen.append(request)

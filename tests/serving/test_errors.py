@@ -1,0 +1,177 @@
+"""Every error has one shape, a status that fits, and the class that the OpenAI client expects."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import openai
+import pytest
+
+from tests.serving.conftest import Serve
+from tests.serving.http import Service, eventually
+from tests.serving.stage import LINE, Stage
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def error_of(response: httpx.Response) -> dict[str, str | None]:
+    body = response.json()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"message", "type", "param", "code"}
+    assert body["error"]["message"]
+    assert body["error"]["type"]
+    assert body["error"]["code"]
+    assert response.headers["x-request-id"]
+    assert response.headers["x-domainkit-status"] == "preview"
+    error: dict[str, str | None] = body["error"]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nowhere", 404, "route_not_found"),
+        ("GET", "/", 404, "route_not_found"),
+        ("GET", "/docs", 404, "route_not_found"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models/counter", 405, "method_not_allowed"),
+        ("GET", "/v1/models/another", 404, "model_not_found"),
+    ],
+)
+def test_a_route_or_a_model_that_is_not_there_is_told(
+    service: Service, method: str, path: str, status: int, code: str
+) -> None:
+    response = service.http.request(method, path)
+    assert response.status_code == status
+    assert error_of(response)["code"] == code
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/counter"])
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        (b'{"text": ', "application/json", 400, "invalid_json"),
+        (b"\xff\xfe", "application/json", 400, "invalid_request"),
+        (b"[" * 100_000, "application/json", 400, "invalid_request"),
+        (b"{}", "text/plain", 415, "not_json"),
+        (b"{}", "application/json", 422, "invalid_value"),
+        (b"[]", "application/json", 422, "invalid_value"),
+        (b"", "application/json", 422, "invalid_value"),
+    ],
+)
+def test_a_body_that_is_no_request_is_told_in_the_same_shape(
+    service: Service, path: str, content: bytes, kind: str, status: int, code: str
+) -> None:
+    response = service.http.post(path, content=content, headers={"content-type": kind})
+    assert (response.status_code, error_of(response)["code"]) == (status, code)
+
+
+def test_a_wrong_value_names_its_field_and_repeats_nothing_of_it(service: Service) -> None:
+    response = service.http.post("/v1/counter", json={"text": ["secret"], "thing": 7})
+    error = error_of(response)
+    assert response.status_code == 422
+    assert error["param"] == "text"
+    assert "thing" in str(error["message"])
+    assert "secret" not in response.text
+    chat = service.chat(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}])
+    assert chat.status_code == 422
+    assert str(error_of(chat)["param"]).startswith("messages.0.content")
+
+
+def test_an_unknown_field_of_a_typed_request_is_told(service: Service) -> None:
+    response = service.http.post("/v1/counter", json={"text": "x", "txet": "y"})
+    assert (response.status_code, error_of(response)["param"]) == (422, "txet")
+
+
+def test_an_unknown_model_is_told_with_the_known_ones(service: Service) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        service.openai().chat.completions.create(model="other", messages=[{"role": "user", "content": "Hello"}])
+    assert caught.value.code == "model_not_found"
+    assert caught.value.param == "model"
+    assert "counter" in caught.value.message
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/counter"])
+def test_a_body_that_is_too_large_is_told_whether_it_says_so_or_not(serve: Serve, path: str) -> None:
+    service = serve(body_bytes=10_000)
+    large = json.dumps({"text": "x" * 200_000, "messages": HELLO}).encode()
+    declared = service.http.post(path, content=large, headers={"content-type": "application/json"})
+    in_pieces = service.http.post(path, content=iter([large[:9_000], large[9_000:]]))
+    for response in (declared, in_pieces):
+        assert (response.status_code, error_of(response)["code"]) == (413, "body_too_large")
+
+
+def test_an_error_of_the_task_is_told_without_places_on_the_server(service: Service) -> None:
+    response = service.http.post("/v1/counter", json={"text": "x", "thing": "nothing"})
+    assert response.status_code == 400
+    assert error_of(response)["message"] == "Nothing cannot be counted. Name a thing."
+
+
+def test_an_answer_that_cannot_be_read_is_a_bad_gateway_that_is_not_tried_again(serve: Serve) -> None:
+    service = serve(Stage(lambda asked: "no JSON" if asked.sampling.max_tokens == 16 else LINE))
+    response = service.http.post("/v1/counter", json={"text": "x"})
+    assert (response.status_code, error_of(response)["code"]) == (502, "unreadable_answer")
+    assert response.headers["x-should-retry"] == "false"
+
+
+def test_an_answer_that_was_cut_is_a_typed_error(serve: Serve) -> None:
+    service = serve(Stage(lambda asked: "word " * 20 if asked.sampling.max_tokens == 16 else LINE))
+    response = service.http.post("/v1/counter", json={"text": "x"})
+    assert (response.status_code, error_of(response)["code"]) == (502, "unreadable_answer")
+    assert "cut off" in str(error_of(response)["message"])
+
+
+def test_an_answer_that_takes_too_long_is_ended(serve: Serve) -> None:
+    stage = Stage()
+    service = serve(stage, answer_seconds=0.2)
+    stage.curtain.clear()
+    assert error_of(service.chat())["code"] == "timeout"
+    assert '"code":"timeout"' in service.chat(stream=True).text
+    assert service.http.post("/v1/counter", json={"text": "x"}).status_code == 200
+    eventually(lambda: stage.on_stage == 0, "the stage is free")
+
+
+def test_more_requests_than_agreed_are_sent_away_and_told_when_to_come_back(serve: Serve) -> None:
+    stage = Stage()
+    service = serve(stage, concurrent_requests=1)
+    stage.curtain.clear()
+    with service.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
+        with pytest.raises(openai.RateLimitError) as caught:
+            service.openai().chat.completions.create(model="counter", messages=[{"role": "user", "content": "Hello"}])
+        assert caught.value.code == "too_many_requests"
+        assert caught.value.response.headers["retry-after"] == "1"
+        assert service.http.get("/readyz").status_code == 200
+    eventually(lambda: stage.on_stage == 0, "the stage is free")
+    stage.curtain.set()
+    eventually(lambda: service.chat().status_code == 200, "there is room again")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"n": 2}, openai.BadRequestError),
+        ({"model": "other"}, openai.NotFoundError),
+        ({"temperature": 9}, openai.UnprocessableEntityError),
+        ({"user": "x" * 20_000}, openai.APIStatusError),
+    ],
+)
+def test_the_client_raises_its_own_class_with_code_type_and_request_id(
+    serve: Serve, fields: dict[str, object], kind: type[openai.APIStatusError]
+) -> None:
+    client = serve(body_bytes=10_000).openai()
+    with pytest.raises(kind) as caught:
+        client.chat.completions.create(**{"model": "counter", "messages": HELLO, **fields})  # type: ignore[call-overload]
+    assert caught.value.code
+    assert caught.value.type
+    assert caught.value.request_id
+
+
+def test_a_service_that_is_not_ready_is_an_internal_server_error_to_the_client(serve: Serve) -> None:
+    stage = Stage()
+    service = serve(stage)
+    stage.ill = None
+    with pytest.raises(openai.InternalServerError) as caught:
+        serve(Stage(lambda _: RuntimeError("never")), ready=False).openai().models.list()
+    assert caught.value.status_code == 503
+    assert service.openai().models.list().data[0].id == "counter"

@@ -1,0 +1,40 @@
+"""Every answer says who gives it: status, bundle, request id, and that a model wrote it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kit.bundle.store import Bundle
+from serving.models import Deployed
+from tests.serving.conftest import Serve
+from tests.serving.http import Service
+
+PATHS = ["/livez", "/readyz", "/v1/models", "/v1/nowhere", "/openapi.json"]
+
+
+@pytest.mark.parametrize("standing", ["proved", "preview"])
+def test_every_answer_carries_the_standing_and_the_digest(serve: Serve, bundle: Bundle, standing: str) -> None:
+    service = serve(bundles=[Deployed(bundle, standing)])  # type: ignore[arg-type]
+    answers = [service.http.get(path) for path in PATHS]
+    answers += [service.chat(), service.chat(stream=True), service.chat(n=2)]
+    answers += [service.http.post("/v1/counter", json={"text": "x"}), service.http.post("/v1/counter")]
+    for answer in answers:
+        assert answer.headers["x-domainkit-status"] == standing
+        assert answer.headers["x-domainkit-bundle"] == bundle.digest
+        assert "x-domainkit-override" not in answer.headers
+
+
+def test_what_a_model_wrote_says_so_and_nothing_else_does(service: Service) -> None:
+    written = [service.chat(), service.chat(stream=True), service.http.post("/v1/counter", json={"text": "x"})]
+    assert [answer.headers.get("x-domainkit-disclosure") for answer in written] == ["generated"] * 3
+    others = [service.http.get("/v1/models"), service.chat(n=2)]
+    assert [answer.headers.get("x-domainkit-disclosure") for answer in others] == [None, None]
+
+
+def test_a_request_id_is_echoed_or_made(service: Service) -> None:
+    named = service.http.get("/v1/models", headers={"x-request-id": "abc-123"})
+    assert named.headers["x-request-id"] == "abc-123"
+    assert service.openai().models.with_raw_response.list().headers["x-request-id"]
+    made = [service.http.get("/livez", headers={"x-request-id": id}).headers["x-request-id"] for id in ("", "x" * 999)]
+    assert len(set(made)) == 2
+    assert all(len(id) == 32 for id in made)

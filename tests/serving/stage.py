@@ -33,6 +33,9 @@ class Stage:
         self.seen: list[Generation] = []
         self.on_stage = 0
         self.started = self.stopped = False
+        self.may_start = threading.Event()
+        self.may_start.set()
+        self.start_fails: Exception | None = None
         self.answers_as_base = False
         self.ill: KitError | None = None
         self.curtain = threading.Event()
@@ -43,6 +46,10 @@ class Stage:
         return Capabilities("stage", "1", self.max_length, adapters=True)
 
     async def start(self) -> None:
+        while not self.may_start.is_set():
+            await asyncio.sleep(0.01)
+        if self.start_fails is not None:
+            raise self.start_fails
         self.started = True
 
     async def stop(self) -> None:

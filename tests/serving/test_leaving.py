@@ -24,17 +24,19 @@ def test_a_stream_that_is_left_midway_stops_generating(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body"),
-    [("/v1/chat/completions", {"messages": HELLO}), ("/v1/counter", {"text": "x" * 9_000})],
+    ("path", "body", "generations"),
+    [("/v1/chat/completions", {"messages": HELLO}, 1), ("/v1/counter", {"text": "x" * 9_000}, 5)],
 )
 def test_a_client_that_leaves_before_the_answer_stops_all_of_its_generations(
-    serve: Serve, path: str, body: dict[str, object]
+    serve: Serve, path: str, body: dict[str, object], generations: int
 ) -> None:
     stage = Stage(lambda _: "many words here")
     service = serve(stage)
     stage.curtain.clear()
+    before = len(stage.seen)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(service.url + path, json=body, timeout=httpx.Timeout(5, read=0.3))
+    assert len(stage.seen) - before == generations
     eventually(lambda: stage.on_stage == 0, "the generations were cancelled")
     stage.curtain.set()
     assert service.chat().status_code == 200

@@ -1,0 +1,43 @@
+"""A service in a process of its own, to be sent signals: python -m tests.serving.process FOLDER DIGEST PORT."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from kit.bundle.seal import read_seal
+from kit.bundle.store import Bundle
+from kit.engines.base import Generation
+from serving.models import Deployed
+from serving.server import serve
+from serving.settings import Settings
+from tests.serving.stage import Stage
+
+
+class Slow(Stage):
+    """Takes its time for every word."""
+
+    def __init__(self) -> None:
+        super().__init__(self._line)
+
+    def _line(self, asked: Generation) -> str:
+        if asked.sampling.max_tokens > 1:
+            self.curtain.clear()
+            asyncio.get_running_loop().call_later(1.0, self.curtain.set)
+        return "one two three"
+
+    async def stop(self) -> None:
+        print(f"stopped {time.monotonic()}", flush=True)
+
+
+def main() -> None:
+    folder, digest, port = sys.argv[1:]
+    bundle = Bundle(digest, Path(folder), read_seal(Path(folder)))
+    settings = Settings(port=int(port))
+    asyncio.run(serve(settings, Slow(), [Deployed(bundle, "proved")], lambda url: print(url, flush=True)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Requests as existing clients send them, field by field, and what those clients read."""
+
+from __future__ import annotations
+
+import json
+
+import openai
+import pytest
+
+from kit.task import JsonSchema
+from tests.serving.conftest import Serve
+from tests.serving.http import Service, eventually
+from tests.serving.stage import LINE, Stage
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def test_an_editor_that_sends_its_own_keys_and_wants_counts_is_answered(service: Service, stage: Stage) -> None:
+    body = {
+        "model": "counter",
+        "messages": [
+            {"role": "system", "content": "Be brief.", "copilot_cache_control": {"type": "ephemeral"}},
+            {"role": "user", "content": [{"type": "text", "text": "Hello", "copilot_x": 1}], "copilot_thinking": None},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.1,
+        "intent": False,
+    }
+    response = service.http.post("/v1/chat/completions", json=body)
+    assert response.status_code == 200
+    *_, usage, done = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
+    assert done == "[DONE]"
+    assert json.loads(usage)["usage"]["completion_tokens"] == 4
+    assert stage.seen[-1].sampling.max_tokens > 128
+
+
+def test_an_evaluator_that_sends_nulls_and_neutral_values_is_answered(service: Service) -> None:
+    response = service.chat(
+        model="counter", stop=None, best_of=1, echo=False, n=1, temperature=0.0, top_p=1, max_tokens=100,
+        presence_penalty=0, frequency_penalty=0.0, seed=1234, response_format=None, logprobs=None, tools=None,
+    )  # fmt: skip
+    assert response.status_code == 200
+    assert response.json()["choices"][0]["message"]["content"] == LINE
+    assert service.chat(model="counter", stop=[], max_tokens=100).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"type": "json_object"},
+        {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "extraction",
+                "strict": True,
+                "schema": {
+                    "type": "object",
+                    "properties": {"present": {"type": "boolean"}},
+                    "required": ["present"],
+                    "additionalProperties": False,
+                },
+            },
+        },
+    ],
+)
+def test_an_extractor_gets_bare_json(service: Service, stage: Stage, wanted: dict[str, object]) -> None:
+    answer = service.openai().chat.completions.create(
+        model="counter", n=1, temperature=0, max_tokens=64, response_format=wanted,  # type: ignore[call-overload]
+        messages=[{"role": "system", "content": "Extract."}, {"role": "user", "content": "One barrel."}],
+    )  # fmt: skip
+    assert json.loads(answer.choices[0].message.content) == {"present": True}
+    assert isinstance(stage.seen[-1].answer, JsonSchema)
+
+
+def test_a_body_of_the_responses_dialect_at_the_chat_path_is_told_what_is_missing(service: Service) -> None:
+    response = service.http.post("/v1/chat/completions", json={"model": "counter", "input": HELLO, "store": False})
+    assert response.status_code == 422
+    assert response.json()["error"]["param"] == "messages"
+
+
+def test_a_client_that_leaves_its_stream_frees_the_engine(serve: Serve) -> None:
+    stage = Stage()
+    client = serve(stage).openai()
+    stage.curtain.clear()
+    with client.chat.completions.create(model="counter", messages=HELLO, stream=True) as stream:  # type: ignore[call-overload]
+        for _ in stream:
+            break
+    eventually(lambda: stage.on_stage == 0, "the generation was cancelled")
+
+
+def _tries(service: Service, expected: type[openai.APIStatusError]) -> list[int]:
+    """Ask with two retries allowed; return the status of each try."""
+    statuses: list[int] = []
+    hooks = {"response": [lambda response: statuses.append(response.status_code)]}
+    client = openai.OpenAI(
+        base_url=f"{service.url}/v1", api_key="any", http_client=openai.DefaultHttpxClient(event_hooks=hooks)
+    )
+    with pytest.raises(expected):
+        client.chat.completions.create(model="counter", messages=HELLO)  # type: ignore[arg-type]
+    return statuses
+
+
+def test_a_client_tries_again_where_that_helps_and_not_where_it_does_not(serve: Serve) -> None:
+    stage = Stage()
+    busy = serve(stage, concurrent_requests=1)
+    stage.curtain.clear()
+    with busy.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
+        assert _tries(busy, openai.RateLimitError) == [429, 429, 429]
+    stage.curtain.set()
+    refused = Stage()
+    refused.answers_as_base = True
+    service = serve(refused, ready=False)
+    eventually(lambda: service.http.get("/readyz").json()["error"]["code"] == "refused", "a refusal")
+    assert _tries(service, openai.InternalServerError) == [503]

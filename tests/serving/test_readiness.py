@@ -1,0 +1,159 @@
+"""Ready means verified and able to write; what is not as it was tested never becomes ready, and says why."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kit.bundle.store import Bundle
+from kit.errors import KitError, Refused
+from serving.app import create_app
+from serving.models import Deployed
+from serving.settings import Settings
+from tests.serving.conftest import Serve
+from tests.serving.http import eventually, running
+from tests.serving.stage import LINE, Stage
+
+
+def copy_of(bundle: Bundle, place: Path) -> Bundle:
+    return Bundle(bundle.digest, Path(shutil.copytree(bundle.folder, place / bundle.digest)), bundle.seal)
+
+
+def refusal_of(bundle: Bundle, engine: Stage) -> str:
+    """Serve a bundle that must be refused; return the reason, which is told once and on every route."""
+    told: list[str] = []
+    with running(create_app(Settings(), engine, [Deployed(bundle, "proved")], told.append), ready=False) as service:
+        eventually(lambda: bool(told), "a refusal")
+        assert service.http.get("/livez").status_code == 200
+        answers = [service.http.get("/readyz"), service.chat(), service.http.post("/v1/counter", json={"text": "x"})]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "refused"
+            assert answer.json()["error"]["message"] == told[0]
+            assert answer.headers["x-domainkit-status"] == "preview"
+        assert service.http.get("/v1/nowhere").status_code == 503
+    assert len(told) == 1
+    assert engine.stopped
+    return told[0]
+
+
+def _change_template(bundle: Bundle) -> None:
+    file = bundle.tokenizer_folder / "chat_template.jinja"
+    file.write_text(file.read_text().replace("user", "User", 1) + " ")
+
+
+def _lose_tokenizer(bundle: Bundle) -> None:
+    (bundle.tokenizer_folder / "tokenizer.json").unlink()
+
+
+def _change_seal(bundle: Bundle) -> None:
+    seal = json.loads((bundle.folder / "seal.json").read_text())
+    (bundle.folder / "seal.json").write_text(json.dumps({**seal, "intended_use": "Anything."}))
+
+
+def _add_file(bundle: Bundle) -> None:
+    (bundle.folder / "task" / "more.py").write_text("")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (_change_template, "chat_template.jinja"),
+        (_lose_tokenizer, "tokenizer.json"),
+        (_change_seal, "seal.json"),
+        (_add_file, "more.py"),
+    ],
+)
+def test_a_bundle_with_a_changed_file_never_becomes_ready(
+    bundle: Bundle, tmp_path: Path, damage: Callable[[Bundle], None], says: str
+) -> None:
+    damaged = copy_of(bundle, tmp_path)
+    damage(damaged)
+    engine = Stage()
+    assert says in refusal_of(damaged, engine)
+    assert not engine.started
+
+
+def test_code_of_a_task_that_was_changed_does_not_run(bundle: Bundle, tmp_path: Path) -> None:
+    damaged = copy_of(bundle, tmp_path)
+    trace = tmp_path / "it ran"
+    task = damaged.folder / "task" / "task.py"
+    task.write_text(f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n" + task.read_text())
+    assert "task.py" in refusal_of(damaged, Stage())
+    assert not trace.exists()
+
+
+def test_an_engine_that_answers_as_the_base_never_becomes_ready(bundle: Bundle) -> None:
+    engine = Stage()
+    engine.answers_as_base = True
+    assert "the adapter is zero, ignored or absent" in refusal_of(bundle, engine)
+
+
+def test_an_engine_that_cannot_write_a_token_never_becomes_ready(bundle: Bundle) -> None:
+    assert refusal_of(bundle, Stage(lambda _: KitError("The device is gone."))) == "The device is gone."
+
+
+@pytest.mark.parametrize(
+    ("failure", "says"),
+    [(KitError("There is no device."), "There is no device."), (RuntimeError("odd"), "The start broke: RuntimeError")],
+)
+def test_an_engine_that_cannot_start_says_so(bundle: Bundle, failure: Exception, says: str) -> None:
+    engine = Stage()
+    engine.start_fails = failure
+    assert says in refusal_of(bundle, engine)
+
+
+def test_until_it_is_ready_a_service_lives_and_answers_nothing(serve: Serve) -> None:
+    engine = Stage()
+    engine.may_start.clear()
+    service = serve(engine, ready=False)
+    assert service.http.get("/livez").json() == {"status": "live"}
+    for answer in (service.http.get("/readyz"), service.chat(), service.http.get("/v1/models")):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "not_ready")
+        assert answer.headers["retry-after"] == "2"
+    engine.may_start.set()
+    eventually(lambda: service.http.get("/readyz").status_code == 200, "ready")
+    assert service.chat().json()["choices"][0]["message"]["content"] == LINE
+
+
+def test_ready_names_what_is_served_and_wrote_a_token(serve: Serve, bundle: Bundle) -> None:
+    engine = Stage()
+    answer = serve(engine).http.get("/readyz").json()
+    assert answer == {
+        "status": "ready",
+        "models": [{"id": "counter", "bundle": bundle.digest, "status": "preview"}],
+    }
+    assert [asked.sampling.max_tokens for asked in engine.seen] == [1]
+
+
+def test_an_engine_that_falls_ill_is_no_longer_ready(serve: Serve) -> None:
+    engine = Stage()
+    service = serve(engine)
+    engine.ill = KitError("The device is gone.")
+    assert service.http.get("/readyz").status_code == 503
+    assert service.http.get("/readyz").json()["error"]["message"] == "The device is gone."
+    assert service.http.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.invalid"])
+def test_a_preview_is_not_shown_to_other_machines(bundle: Bundle, host: str) -> None:
+    engine = Stage()
+    with pytest.raises(Refused, match="preview"):
+        create_app(Settings(host=host), engine, [Deployed(bundle, "preview")])
+    create_app(Settings(host=host), engine, [Deployed(bundle, "proved")])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_a_preview_may_be_shown_on_this_machine(bundle: Bundle, host: str) -> None:
+    create_app(Settings(host=host), Stage(), [Deployed(bundle, "preview")])
+
+
+def test_an_override_is_seen_in_every_answer(serve: Serve) -> None:
+    service = serve(host="0.0.0.0", expose_preview=True)
+    for answer in (service.http.get("/livez"), service.chat(), service.http.get("/v1/nowhere")):
+        assert answer.headers["x-domainkit-override"] == "expose-preview"
+        assert answer.headers["x-domainkit-status"] == "preview"

@@ -1,0 +1,51 @@
+"""The real command line in a subprocess, and a tiny project to use it on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import kit
+from tests.kit.toy import make_toy
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(kit.__file__).parent.parent)}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON object on stdout."""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    return make_toy(tmp_path / "toy")
+
+
+@pytest.fixture
+def run() -> Run:
+    def run_kit(*arguments: str | Path, cwd: Path) -> Ran:
+        words = [sys.executable, "-m", "kit", *map(str, arguments)]
+        done = subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run_kit

@@ -1,0 +1,168 @@
+"""`kit check`: what is wrong is told with its place, and what was not measured is never said to hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.kit.cli.conftest import Run
+from tests.kit.toy import lines, row
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def states(answer: dict[str, list[dict[str, str]]]) -> dict[str, str]:
+    return {check["name"]: check["state"] for check in answer["checks"]}
+
+
+def test_a_sound_project_holds_and_its_small_size_is_a_warning_only(toy: Path, run: Run) -> None:
+    ran = run("check", "--json", cwd=toy)
+    assert ran.code == 0
+    found = states(ran.json)
+    assert {name for name, state in found.items() if state != "held"} == {"data.count"}
+    assert ran.json["facts"]["data"]["test"] == {"examples": 20, "groups": 10, "tags": {}}
+    assert ran.json["facts"]["rows"]["train"]["longest"] <= 256
+
+
+def test_it_works_from_a_folder_inside_the_project(toy: Path, run: Run) -> None:
+    assert run("check", "--recipe-only", cwd=toy / "data").code == 0
+
+
+def test_an_unknown_recipe_key_is_told_with_line_and_near_miss(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "max_length: 256", "max_lenght: 256")
+    ran = run("check", "--recipe-only", cwd=toy)
+    assert ran.code == 2
+    where = f"{toy / 'recipe.yaml'}:7: train.max_lenght"
+    assert f"{where}: Unknown key 'max_lenght'. Did you mean 'max_length'?\n" in ran.err
+
+
+def test_broken_yaml_is_told_with_line_and_column(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "base: {model: nano}", "base: {model: nano")
+    ran = run("check", "--recipe-only", "--json", cwd=toy)
+    assert ran.code == 2
+    assert ran.json["error"]["problems"][0]["where"].startswith(f"{toy / 'recipe.yaml'}:4:")
+
+
+def test_an_unknown_profile_gets_the_near_miss(toy: Path, run: Run) -> None:
+    ran = run("check", "--profile", "shrot", cwd=toy)
+    assert ran.code == 2
+    assert "There is no profile 'shrot'. Did you mean 'short'?" in ran.err
+
+
+def test_a_task_that_cannot_be_imported_is_told_with_its_line(toy: Path, run: Run) -> None:
+    edit(toy / "task.py", 'LABELS = ("praise", "complaint")', "LABELS = LABLES")
+    ran = run("check", "--recipe-only", cwd=toy)
+    assert ran.code == 2
+    assert f"{toy / 'task.py'}:8: It cannot be imported: NameError: name 'LABLES' is not defined" in ran.err
+
+
+def test_three_mistakes_in_one_data_file_are_all_told_with_line_and_column(toy: Path, run: Run) -> None:
+    rows = [json.dumps(row("train", number)) for number in range(6)]
+    rows[1] = rows[1].replace('"text": "', '"text": "broken"; "')
+    rows[3] = rows[3].replace('"group"', '"gruop"')
+    rows[4] = rows[4].replace('"praise"', "3").replace('"complaint"', "3")
+    file = toy / "data" / "train.jsonl"
+    file.write_text("\n".join(rows) + "\n")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    told = ran.err.splitlines()
+    assert told[0] == f"{file}:2:{rows[1].index(';') + 1}: This is not JSON: Expecting ',' delimiter."
+    unknown = f"{file}:4:{rows[3].index('gruop')}: gruop: Unknown key 'gruop'. Did you mean 'group'?"
+    assert unknown in told
+    wrong = f"{file}:5:{rows[4].index('label')}: response.label: Input should be 'praise' or 'complaint'."
+    assert told[-1] == wrong
+
+
+def test_mistakes_in_the_training_and_in_the_test_file_are_told_together(toy: Path, run: Run) -> None:
+    (toy / "data" / "train.jsonl").write_text("{\n")
+    (toy / "data" / "test.jsonl").unlink()
+    told = run("check", cwd=toy).err
+    assert "train.jsonl:1:2: This is not JSON" in told
+    assert "test.jsonl: There is no such data file." in told
+
+
+def test_a_row_that_does_not_fit_is_told_with_its_line_and_length(toy: Path, run: Run) -> None:
+    long = row("train", 99, request={"text": "and it went on " * 80})
+    with (toy / "data" / "train.jsonl").open("a") as stream:
+        stream.write(lines([long]))
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert (
+        f"FAILED  rows.train: One problem.\n              {toy / 'data' / 'train.jsonl'}:61: Example 'train-99'"
+        in ran.out
+    )
+    assert "the longest allowed is 256" in ran.out
+    assert "not measured  serve.context" in ran.out
+
+
+def test_a_row_that_does_not_fit_can_be_dropped_and_is_then_counted(toy: Path, run: Run) -> None:
+    long = row("train", 99, request={"text": "and it went on " * 80})
+    with (toy / "data" / "train.jsonl").open("a") as stream:
+        stream.write(lines([long]))
+    edit(toy / "recipe.yaml", "train:\n", "data: {too_long: drop}\ntrain:\n")
+    ran = run("check", cwd=toy)
+    assert ran.code == 0
+    assert "warning  rows.train: 1 rows are too long and were dropped" in ran.out
+
+
+def test_an_answer_beyond_its_own_budget_is_told(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "use: task.py:Toy", "use: task.py:Toy\n    options: {budget: 1}")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "its prompt allows 1." in ran.out
+
+
+def test_an_answer_that_the_serving_context_has_no_room_for_is_told(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "use: task.py:Toy", "use: task.py:Toy\n    options: {budget: 2040}")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "FAILED  serve.context" in ran.out
+    assert "exceed the context of 2048" in ran.out
+
+
+def test_an_unknown_task_option_gets_the_near_miss(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "use: task.py:Toy", "use: task.py:Toy\n    options: {bugdet: 9}")
+    ran = run("check", "--recipe-only", cwd=toy)
+    assert ran.code == 2
+    assert "Unknown key 'bugdet'. Did you mean 'budget'?" in ran.err
+
+
+def test_without_the_base_model_rows_are_not_measured_and_that_is_not_success(toy: Path, run: Run) -> None:
+    ran = run("check", "--profile", "elsewhere", "--json", cwd=toy)
+    assert ran.code == 3
+    found = states(ran.json)
+    assert found["data.groups"] == "held"
+    assert found["base"] == found["rows.train"] == found["serve.context"] == "unmeasured"
+
+
+def test_a_base_folder_that_is_not_there_is_the_users_mistake(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "base: {model: nano}", "base: {model: ./weights}")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "There is no base model" in ran.err
+
+
+def test_a_group_on_both_sides_fails(toy: Path, run: Run) -> None:
+    with (toy / "data" / "test.jsonl").open("a") as stream:
+        stream.write(lines([row("late", 1, group="train-7")]))
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "FAILED  data.groups: The group 'train-7' is in " in ran.out
+
+
+def test_a_context_that_the_base_does_not_have_fails(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "max_length: 256", "max_length: 4096")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "The base's context is 2048 tokens; train.max_length is 4096." in ran.out
+
+
+def test_an_adapter_on_the_embeddings_fails(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "  max_length: 256", "  max_length: 256\n  lora: {targets: [q_proj, lm_head]}")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "FAILED  train.lora.targets: lm_head" in ran.out

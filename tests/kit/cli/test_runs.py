@@ -1,0 +1,45 @@
+"""`kit runs`: each run with its state and what came of it, and old runs that cannot be read any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.errors import KitError
+from kit.project import Project
+from kit.runs import new_run
+from tests.kit.cli.conftest import Run
+
+
+def test_without_runs_the_next_step_is_told(toy: Path, run: Run) -> None:
+    assert "kit train" in run("runs", cwd=toy).out
+    assert run("runs", "--json", cwd=toy).json == {"runs": []}
+
+
+def test_runs_are_listed_with_state_score_and_reason(toy: Path, run: Run) -> None:
+    recipe = Project(toy).recipe()
+    finished = new_run(toy, recipe, "0" * 64, profile="short")
+    with finished.working():
+        finished.finish({"score": 0.75, "step": 40, "bundle": "ab" * 32})
+    broken = new_run(toy, recipe, "0" * 64, profile=None)
+    with pytest.raises(KitError), broken.working():
+        raise KitError("The loss is not finite.")
+
+    listed = {each["run"]: each for each in run("runs", "--json", cwd=toy).json["runs"]}
+    assert listed[finished.id]["state"] == "finished"
+    assert (listed[finished.id]["score"], listed[finished.id]["step"]) == (0.75, 40)
+    assert listed[broken.id]["state"] == "failed"
+    assert listed[broken.id]["score"] is None
+
+    told = run("runs", cwd=toy / "data").out
+    assert f"{broken.id}: The loss is not finite." in told
+    assert "0.750" in told
+
+
+def test_a_run_whose_recipe_this_kit_cannot_read_is_still_listed(toy: Path, run: Run) -> None:
+    old = new_run(toy, Project(toy).recipe(), "0" * 64, profile=None)
+    (old.folder / "recipe.json").write_text('{"name": "toy", "version": 99}')
+    ran = run("runs", "--json", cwd=toy)
+    assert ran.code == 0
+    assert ran.json["runs"][0]["recipe"] is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from kit.bundle.card import write_card
@@ -36,8 +35,8 @@ def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
     Raises GateFailed where the adapter is zero, not finite, lost in the merge, or too close to its base to be told from
     it. A failure or an interrupt leaves nothing behind.
     """
-    check_adapter(plan.base, plan.adapter)
-    rows = _candidates(plan.rows)
+    check_adapter(plan.base, plan.adapter, plan.recipe.train.lora.rank)
+    rows = _candidates(plan)
     with store.staging() as folder:
         tuned, parity = _write_weights(plan, rows, folder)
         _write_task(plan, folder)
@@ -46,13 +45,14 @@ def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
         write_manifest(folder)
         bundle = store.add(folder)
     if parity is not None:
-        store.attest(bundle.digest, PARITY, asdict(parity))
+        store.attest(bundle.digest, PARITY, parity.model_dump())
     return bundle
 
 
-def _candidates(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
-    """Return distinct rows, each cut to its end, where the answer is."""
-    distinct = dict.fromkeys(row[-_LONGEST_ROW:] for row in rows if len(row) > 1)
+def _candidates(plan: BuildPlan) -> list[tuple[int, ...]]:
+    """Return distinct rows, each cut to its end, where the answer is, and short enough for every engine to score."""
+    longest = min(_LONGEST_ROW, plan.recipe.serve.max_length - 1)
+    distinct = dict.fromkeys(row[-longest:] for row in plan.rows if len(row) > 1)
     if not distinct:
         raise InputError("There are no rows to take fingerprints from.", next="Give at least one validation example.")
     return list(distinct)[:_MOST_ROWS]

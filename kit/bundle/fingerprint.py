@@ -9,7 +9,7 @@ from kit.bundle.seal import Fingerprint, Noise
 
 _HONEST_FLOOR = 0.1
 _HONEST_FACTOR = 8.0
-SHARE_OF_SHIFT = 1 / 3
+_SHARE_OF_SHIFT = 1 / 3
 HONEST_MARGIN = 4.0
 
 
@@ -20,7 +20,7 @@ def tolerance(noise: Noise, fingerprints: Sequence[Fingerprint]) -> float:
     to base: by the triangle inequality what passes is then at least twice as far from the base as from the tuned model.
     """
     slack = max(_HONEST_FLOOR, _HONEST_FACTOR * noise.mean)
-    return min(slack, SHARE_OF_SHIFT * shift(fingerprints))
+    return min(slack, _SHARE_OF_SHIFT * shift(fingerprints))
 
 
 def shift(fingerprints: Sequence[Fingerprint]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,19 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from kit.base import Base
-from kit.bundle.parity import Rows, Weights, gap_between, opened, score_in_fresh_process, score_rows
+from kit.bundle.parity import (
+    Rows,
+    Weights,
+    gap_between,
+    opened,
+    score_in_fresh_process,
+    score_rows,
+    without_progress_bars,
+)
 from kit.bundle.seal import Noise
+from kit.engines.adapters import check_adapter as check_servable
 from kit.errors import GateFailed, InputError
+from kit.recipe import Section
 
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -22,8 +31,7 @@ _TIED = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
 _ARITHMETIC = Noise(mean=1e-4, largest=1e-2)
 
 
-@dataclass(frozen=True)
-class MergeParity:
+class MergeParity(Section):
     """Gaps of per-token log-probability, all in float32 arithmetic.
 
     `stored`: the merged model, read again from disk, against the adapter on its base. `rounding`: what rounding to the
@@ -35,11 +43,11 @@ class MergeParity:
     shift: Noise
 
 
-def check_adapter(base: Base, adapter: Path) -> None:
+def check_adapter(base: Base, adapter: Path, rank: int) -> None:
     """Refuse what must never be published.
 
-    Raises InputError where there is no adapter or it touches heads tied to embeddings, GateFailed where it is all zero
-    or holds values that are no numbers.
+    Raises InputError where there is no adapter, it touches heads tied to embeddings, or an engine would not attach all
+    of it; GateFailed where it is all zero or holds values that are no numbers.
     """
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(f"There is no adapter here: {ADAPTER_CONFIG} is missing.", str(adapter))
@@ -55,6 +63,7 @@ def check_adapter(base: Base, adapter: Path) -> None:
         raise InputError(
             what, str(adapter), "Train without lm_head and embeddings: targets 'all-linear' leaves them out."
         )
+    check_servable(adapter.name, adapter, base.folder, rank)
 
 
 def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Path) -> MergeParity:
@@ -71,17 +80,21 @@ def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Pat
         rounded = score_rows(merged.float(), rows)
         del merged
     stored = score_in_fresh_process(Weights(folder, "float32"), rows)
-    parity = MergeParity(gap_between(stored, wanted), gap_between(rounded, wanted), gap_between(plain, wanted))
-    _check(parity, folder)
+    parity = MergeParity(
+        stored=gap_between(stored, wanted), rounding=gap_between(rounded, wanted), shift=gap_between(plain, wanted)
+    )
+    check_parity(parity, folder)
     return parity
 
 
 def _save(model: Any, folder: Path) -> None:
     model.config._name_or_path = ""
-    model.save_pretrained(str(folder), max_shard_size="4GB")
+    with without_progress_bars():
+        model.save_pretrained(str(folder), max_shard_size="4GB")
 
 
-def _check(parity: MergeParity, folder: Path) -> None:
+def check_parity(parity: MergeParity, folder: Path) -> None:
+    """Raise GateFailed where the stored model is not the tuned one, or where rounding has undone the training."""
     mean, largest = parity.stored.mean, parity.stored.largest
     held = mean <= 2 * parity.rounding.mean + _ARITHMETIC.mean
     if not (held and largest <= 2 * parity.rounding.largest + _ARITHMETIC.largest):

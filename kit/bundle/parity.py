@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging
 
 from kit.bundle.seal import Fingerprint, Noise
 from kit.errors import KitError
@@ -41,11 +42,13 @@ class Weights:
 @contextmanager
 def opened(weights: Weights) -> Iterator[Any]:
     """Load a model for scoring and free its memory at the end."""
-    model = AutoModelForCausalLM.from_pretrained(str(weights.folder), dtype=getattr(torch, weights.dtype))
+    with without_progress_bars():
+        model = AutoModelForCausalLM.from_pretrained(str(weights.folder), dtype=getattr(torch, weights.dtype))
     if weights.adapter is not None:
         from peft import PeftModel
 
-        model = PeftModel.from_pretrained(model, str(weights.adapter))
+        # Engines hold an adapter in the dtype of the weights, so that is what is measured.
+        model = PeftModel.from_pretrained(model, str(weights.adapter), autocast_adapter_dtype=False)
     try:
         yield model.to(_device()).eval()
     finally:
@@ -117,7 +120,7 @@ def measure_noise(weights: Weights, fingerprints: Sequence[Fingerprint]) -> Nois
             ways.append(score_rows(model, rows))
     ways.append(score(Weights(weights.folder, "float32", weights.adapter), rows))
     gaps = [_gaps(fingerprints, way) for way in ways]
-    return Noise(mean=max(sum(gap) / len(gap) for gap in gaps), largest=max(max(gap) for gap in gaps))
+    return Noise(mean=max(sum(gap) / len(gap) for gap in gaps), largest=max(map(max, gaps)))
 
 
 def gap_between(left: LogProbs, right: LogProbs) -> Noise:
@@ -147,6 +150,18 @@ def _gaps(fingerprints: Sequence[Fingerprint], way: LogProbs) -> list[float]:
         for item, scores in zip(fingerprints, way, strict=True)
         for position, sealed in zip(item.positions, item.tuned, strict=True)
     ]
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Keep transformers from drawing on the terminal, which belongs to the command that runs."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextmanager

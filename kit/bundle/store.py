@@ -152,6 +152,10 @@ class Store:
     def _digests(self) -> Sequence[str]:
         return sorted(path.name for path in self._bundles.iterdir()) if self._bundles.is_dir() else []
 
+    def _must_hold(self, digest: str) -> None:
+        if digest not in self._digests():
+            raise InputError(f"There is no bundle '{digest}'.", str(self.root), "Give the full digest.")
+
     def _resolve(self, ref: str) -> str:
         digests = self._digests()
         moves = self.history(ref) if _ALIAS.fullmatch(ref) else []
@@ -179,7 +183,8 @@ class Store:
 
     def attest(self, digest: str, kind: str, payload: Mapping[str, Any]) -> Attestation:
         """Write a result about a bundle beside it; nothing that was attested before is touched."""
-        folder = self._attestations_of(self._open(digest).digest)
+        self._must_hold(digest)
+        folder = self._attestations_of(digest)
         with locked(folder):
             last = max((found.sequence for found in self.attestations(digest)), default=0)
             attestation = make_attestation(kind, digest, last + 1, _now(), payload)
@@ -205,8 +210,7 @@ class Store:
         if name == LATEST or _HEX.fullmatch(name) or not _ALIAS.fullmatch(name):
             advice = "Use letters, digits, '.', '_' and '-', with a letter first, such as 'production'."
             raise InputError(f"'{name}' cannot be the name of an alias.", next=advice)
-        if digest not in self._digests():
-            raise InputError(f"There is no bundle '{digest}'.", str(self.root), "Give the full digest.")
+        self._must_hold(digest)
         self._move_alias(name, digest)
 
     def history(self, name: str) -> Sequence[AliasMove]:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.base import Base
-from kit.bundle.fingerprint import SHARE_OF_SHIFT, mean_gap, tolerance
+from kit.bundle.fingerprint import mean_gap, tolerance
 from kit.bundle.manifest import entries_digest, file_digest, file_problems, manifest_digest, read_manifest
 from kit.bundle.seal import Fingerprint, Seal
 from kit.bundle.store import RECIPE_FILE, Bundle, task_entries, weight_entries
 from kit.chat import Renderer
 from kit.engines.base import Engine
-from kit.errors import Problem, Refused
+from kit.errors import KitError, Problem, Refused
 from kit.task import Message
 
 _AGAIN = "Build it again with: kit train"
@@ -48,10 +48,10 @@ def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
         name: file_digest(renderer.folder / name) for name in seal.tokenizer if (renderer.folder / name).is_file()
     }
     problems = _tokenizer_problems(seal, renderer.folder, hashes)
-    if list(renderer.stop_ids) != seal.stop_ids:
-        what = f"The tokens that end an answer are {list(renderer.stop_ids)}; sealed are {seal.stop_ids}."
-        problems.append(Problem(what, str(renderer.folder), _AGAIN))
-    problems.extend(_golden_problems(seal, renderer))
+    try:
+        problems += [*_stop_problems(seal, renderer), *_golden_problems(seal, renderer)]
+    except (KitError, ValueError, KeyError) as error:
+        problems.append(Problem(f"The golden dialogues cannot be rendered. {error}", str(renderer.folder), _AGAIN))
     _refuse(problems)
 
 
@@ -110,6 +110,13 @@ def _tokenizer_problems(seal: Seal, folder: Path, hashes: Mapping[str, str]) -> 
     ]
 
 
+def _stop_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
+    if list(renderer.stop_ids) == seal.stop_ids:
+        return []
+    what = f"The tokens that end an answer are {list(renderer.stop_ids)}; sealed are {seal.stop_ids}."
+    return [Problem(what, str(renderer.folder), _AGAIN)]
+
+
 def _golden_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
     problems = []
     for number, golden in enumerate(seal.golden, start=1):
@@ -135,11 +142,9 @@ def _cause(check: FingerprintCheck) -> str:
     tuned, base = check.distance_to_tuned, check.distance_to_base
     if not math.isfinite(tuned):
         return "The engine answers with log-probabilities that are no numbers: its weights are damaged."
-    if base < tuned and base <= tuned * SHARE_OF_SHIFT:
+    if base <= check.tolerance:
         return "The engine answers as the base model does: the adapter is zero, ignored or absent."
-    if base < tuned:
-        return "The engine answers more like the base model than like the tuned one: this is another adapter or base."
-    return "The engine answers as neither the tuned nor the base model: this is another adapter, or other weights."
+    return "The engine answers as neither the tuned nor the base model: another adapter, a part of it, or another base."
 
 
 def _figures(check: FingerprintCheck) -> str:

@@ -1,0 +1,209 @@
+"""What is on disk must be what was sealed: by file, by tokenizer, by what dialogues render to, by base."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kit.base import NANO, find_base
+from kit.bundle.manifest import MANIFEST_FILE, file_digest
+from kit.bundle.seal import SEAL_FILE, read_seal
+from kit.bundle.store import Bundle
+from kit.bundle.verify import verify_base, verify_files, verify_renders
+from kit.errors import Refused
+from tests.kit.bundle.parts import flip_byte, manifest_again, seal_again
+
+
+def weights_of(bundle: Bundle) -> Path:
+    name = "model/model.safetensors" if bundle.seal.form == "merged" else "adapter/adapter_model.safetensors"
+    return bundle.folder / name
+
+
+def change_template(bundle: Bundle, old: str = "im_end|>\n", new: str = "im_end|> ") -> Path:
+    """Change one character: here what follows a turn."""
+    file = bundle.tokenizer_folder / "chat_template.jinja"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return file
+
+
+def test_an_honest_bundle_passes_every_check(bundle: Bundle) -> None:
+    verify_files(bundle)
+    verify_renders(bundle, bundle.renderer())
+    verify_base(bundle, find_base("nano"))
+
+
+def test_verifying_files_and_renders_loads_no_deep_learning_package() -> None:
+    heavy = "{'torch', 'transformers', 'peft', 'vllm'} & set(sys.modules)"
+    script = f"import sys, kit.bundle.verify, kit.bundle.attestation; sys.exit(str({heavy}) if {heavy} else 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[3], check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [0.01, 0.5, 0.999])
+def test_a_flipped_byte_in_the_weights_is_refused_by_name(bundle: Bundle, at: float) -> None:
+    flip_byte(weights_of(bundle), at)
+    with pytest.raises(Refused, match=r"safetensors: This file has changed"):
+        verify_files(bundle)
+
+
+def test_a_flipped_byte_under_a_new_manifest_is_not_what_was_sealed(bundle: Bundle) -> None:
+    flip_byte(weights_of(bundle))
+    with pytest.raises(Refused, match="The weights are not what was sealed"):
+        verify_files(manifest_again(bundle))
+
+
+def test_a_new_manifest_in_an_old_folder_is_not_the_bundle_that_was_asked_for(bundle: Bundle) -> None:
+    (bundle.folder / "README.md").write_text("Trust me.")
+    manifest_again(bundle)
+    with pytest.raises(Refused, match="not the one that the bundle is named after"):
+        verify_files(bundle)
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "chat_template.jinja"])
+def test_a_missing_tokenizer_file_is_refused_by_name(bundle: Bundle, name: str) -> None:
+    (bundle.tokenizer_folder / name).unlink()
+    with pytest.raises(Refused, match=rf"{name}: This file is in the manifest, but it is missing"):
+        verify_files(bundle)
+    with pytest.raises(Refused, match=rf"{name}: This tokenizer file is missing"):
+        verify_files(manifest_again(bundle))
+
+
+def test_without_a_tokenizer_there_is_no_renderer(bundle: Bundle) -> None:
+    (bundle.tokenizer_folder / "tokenizer.json").unlink()
+    with pytest.raises(Refused, match=r"tokenizer cannot be used.*no tokenizer\.json"):
+        bundle.renderer()
+
+
+@pytest.mark.parametrize("name", [SEAL_FILE, MANIFEST_FILE])
+def test_a_missing_seal_or_manifest_is_refused(bundle: Bundle, name: str) -> None:
+    (bundle.folder / name).unlink()
+    with pytest.raises(Refused, match=r"no manifest|seal\.json: .* missing"):
+        verify_files(bundle)
+    if name == SEAL_FILE:
+        with pytest.raises(Refused, match="The bundle has no seal"):
+            read_seal(bundle.folder)
+
+
+def test_another_task_under_a_new_manifest_is_not_what_was_sealed(bundle: Bundle) -> None:
+    file = bundle.task_folder / "task.py"
+    file.write_text(file.read_text().replace("Where is the", "Who took the"))
+    with pytest.raises(Refused, match="The task is not what was sealed"):
+        verify_files(manifest_again(bundle))
+
+
+def test_another_recipe_under_a_new_manifest_is_not_what_was_sealed(bundle: Bundle) -> None:
+    file = bundle.task_folder / "recipe.json"
+    file.write_text(file.read_text().replace('"learning_rate": 0.0002', '"learning_rate": 0.0003'))
+    with pytest.raises(Refused, match="The recipe is not what was sealed"):
+        verify_files(manifest_again(bundle))
+
+
+def test_all_that_is_wrong_is_told_at_once(bundle: Bundle) -> None:
+    flip_byte(weights_of(bundle))
+    change_template(bundle)
+    (bundle.task_folder / "task.py").unlink()
+    with pytest.raises(Refused) as caught:
+        verify_files(bundle)
+    assert len(caught.value.problems) == 3
+    with pytest.raises(Refused) as caught:
+        verify_files(manifest_again(bundle))
+    assert len(caught.value.problems) == 3
+
+
+# --- renders ----------------------------------------------------------------------------------------------------
+
+
+def test_one_changed_character_in_the_chat_template_is_refused(bundle: Bundle) -> None:
+    change_template(bundle)
+    with pytest.raises(Refused, match=r"chat_template\.jinja: This file has changed"):
+        verify_files(bundle)
+    with pytest.raises(Refused, match=r"chat_template\.jinja: This is not the tokenizer file that was sealed"):
+        verify_files(manifest_again(bundle))
+    with pytest.raises(Refused, match=r"chat_template\.jinja: This is not the tokenizer file that was sealed"):
+        verify_renders(bundle, bundle.renderer())
+
+
+def test_a_template_whose_hash_was_sealed_again_is_caught_by_what_it_renders(bundle: Bundle) -> None:
+    file = change_template(bundle)
+    careless = seal_again(bundle, tokenizer={**bundle.seal.tokenizer, file.name: file_digest(file)})
+    verify_files(careless)
+    with pytest.raises(Refused) as caught:
+        verify_renders(careless, careless.renderer())
+    count = len(bundle.seal.golden)
+    assert len(caught.value.problems) == count
+    assert f"Golden dialogue 1 of {count} renders differently from character 51 on." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("\n{{m['content']}}", " {{m['content']}}", "does not begin with its own prompt"),
+        ("{% endfor %}", "{% endfor }", "chat template refused the dialogue"),
+        ("{{m['content']}}", "{{m['contend']}}", "does not begin with its own prompt"),
+    ],
+)
+def test_a_template_that_no_longer_renders_at_all_is_refused_with_the_reason(
+    bundle: Bundle, old: str, new: str, reason: str
+) -> None:
+    file = change_template(bundle, old, new)
+    careless = seal_again(bundle, tokenizer={**bundle.seal.tokenizer, file.name: file_digest(file)})
+    with pytest.raises(Refused, match=f"golden dialogues cannot be rendered.*{reason}"):
+        verify_renders(careless, careless.renderer())
+
+
+def swap_two_words(definition: str) -> str:
+    """Give two merged words each other's id: the text stays, the ids change."""
+    return definition.replace('"Ġis":', '"Ġ__":').replace('"Ġthe":', '"Ġis":').replace('"Ġ__":', '"Ġthe":')
+
+
+def test_a_tokenizer_with_other_ids_is_caught_by_token(bundle: Bundle) -> None:
+    file = bundle.tokenizer_folder / "tokenizer.json"
+    file.write_text(swap_two_words(file.read_text(encoding="utf-8")), encoding="utf-8")
+    careless = seal_again(bundle, tokenizer={**bundle.seal.tokenizer, file.name: file_digest(file)})
+    with pytest.raises(Refused, match=r"Golden dialogue 1 of \d+ renders differently from token \d+ on"):
+        verify_renders(careless, careless.renderer())
+
+
+def test_other_template_arguments_that_change_nothing_pass_and_other_stop_tokens_do_not(bundle: Bundle) -> None:
+    verify_renders(bundle, seal_again(bundle, template_args={"unused": True}).renderer())
+    file = bundle.tokenizer_folder / "generation_config.json"
+    file.write_text('{"eos_token_id": [0, 2, 5]}')
+    with pytest.raises(Refused, match=r"tokens that end an answer are \[0, 2, 5\]; sealed are"):
+        verify_renders(bundle, bundle.renderer())
+
+
+# --- base -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copied_nano(tmp_path: Path) -> Callable[[str], Path]:
+    def copied(damage: str) -> Path:
+        folder = tmp_path / "nano"
+        shutil.copytree(NANO, folder)
+        flip_byte(folder / damage)
+        return folder
+
+    return copied
+
+
+def test_an_adapter_refuses_another_base_and_a_merged_bundle_needs_none(
+    bundle: Bundle, copied_nano: Callable[[str], Path]
+) -> None:
+    other = find_base(str(copied_nano("model.safetensors")))
+    if bundle.seal.form == "merged":
+        verify_base(bundle, other)
+    else:
+        with pytest.raises(Refused, match=r"not the base weights .* The bundle wants nano\."):
+            verify_base(bundle, other)

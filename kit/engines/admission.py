@@ -1,12 +1,28 @@
-"""What every engine refuses before it works: requests that no engine could answer."""
+"""What every engine refuses before it works: folders that hold no model, and requests that it could not answer."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Sequence
 
-from kit.engines.base import Generation
+from kit.engines.base import EngineConfig, Generation
 from kit.errors import InputError, KitError
 from kit.task import FreeText
+
+
+def check_model(config: EngineConfig) -> None:
+    """Raise InputError where a model's folder cannot be what an engine starts on, or its context is too short."""
+    needed = [name for name in ("config.json", "tokenizer.json") if not (config.model / name).is_file()]
+    if needed:
+        raise InputError(f"There is no model here: {' and '.join(needed)} missing.", str(config.model))
+    try:
+        declared = json.loads((config.model / "config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"The model's configuration cannot be read: {error}.", str(config.model)) from None
+    longest = declared.get("max_position_embeddings", config.max_length)
+    if config.max_length > longest:
+        what = f"A context of {config.max_length} tokens is more than the {longest} that the model was made for."
+        raise InputError(what, str(config.model), "Lower serve.max_length.")
 
 
 def admit(request: Generation, max_length: int, adapters: Container[str]) -> None:

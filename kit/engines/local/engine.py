@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from kit.chat import Renderer
 from kit.engines.admission import admit, admit_adapter, admit_score
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
+from kit.engines.local.attention import folded_attention
 from kit.engines.local.decoding import Row, decode
 from kit.engines.local.grammar import Grammars
 from kit.engines.local.loading import Adapters, Live, load_model
@@ -179,6 +180,8 @@ class LocalEngine:
             return
         rows = []
         for job in batch:
+            if job.future.done():
+                continue
             try:
                 rows.append(Row(job, Writing(self._tokenizer, job.request), self._matcher(job.request, model)))
             except InputError as error:
@@ -201,9 +204,8 @@ class LocalEngine:
     def _lent(self, adapter: str | None) -> Iterator[Any]:
         """Yield the model as it is to be run."""
         assert self._lender is not None
-        with torch.inference_mode(), self._lender.active(adapter) as model:
-            kind = model.device.type
-            with torch.autocast(kind, dtype=self._autocast or torch.bfloat16, enabled=self._autocast is not None):
+        with torch.inference_mode(), self._lender.active(adapter) as model, folded_attention(model):
+            with torch.autocast(model.device.type, dtype=self._autocast, enabled=self._autocast is not None):
                 try:
                     yield model
                 except torch.OutOfMemoryError as error:

@@ -9,9 +9,12 @@ from typing import Any
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 from kit.engines.adapters import check_adapter
+from kit.engines.admission import check_model
 from kit.engines.base import EngineConfig
 from kit.errors import InputError, KitError
 
@@ -21,14 +24,14 @@ def load_model(config: EngineConfig) -> Any:
 
     Raises InputError where the folder holds no model that transformers can load.
     """
-    if not (config.model / "config.json").is_file():
-        raise InputError("There is no model here.", str(config.model))
+    check_model(config)
+    disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(
             config.model, dtype=getattr(torch, config.dtype), local_files_only=True
         )
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise InputError(f"The model cannot be loaded: {error}", str(config.model)) from error
 
 
@@ -50,7 +53,7 @@ class Adapters:
         check_adapter(name, adapter, self._config.model, self._config.max_rank)
         try:
             self._attach(name, adapter)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             raise InputError(f"The adapter '{name}' cannot be attached: {error}", str(adapter)) from error
         self.names.add(name)
 

@@ -1,0 +1,37 @@
+"""What the project's own tests share: the task as the recipe makes it, and its examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.loader import load_module, load_tasks
+from kit.recipe import load_recipe
+from kit.task import Example, Task
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", params=["smoke", None], ids=["smoke", "default"])
+def task(request: pytest.FixtureRequest) -> Task[Any, Any]:
+    """The task with the options of a profile."""
+    return load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml", request.param))[0]
+
+
+@pytest.fixture(scope="session")
+def examples(task: Task[Any, Any]) -> dict[str, list[Example[Any, Any]]]:
+    """Training and test examples."""
+    kind = task.example_type()
+    return {
+        split: [kind.model_validate_json(line) for line in (PROJECT / f"data/{split}.jsonl").open(encoding="utf-8")]
+        for split in ("train", "test")
+    }
+
+
+@pytest.fixture(scope="session")
+def generated() -> dict[str, list[dict[str, Any]]]:
+    """The rows that generate.py makes now."""
+    rows: dict[str, list[dict[str, Any]]] = load_module(PROJECT, "generate.py").generate()
+    return rows

@@ -1,0 +1,134 @@
+"""What the task does with answers, good and bad. No model is needed here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from kit.errors import InputError
+from kit.task import Completion, Example, Task, write_answer
+
+Examples = dict[str, list[Example[Any, Any]]]
+
+CLAUSE = "This Agreement is governed\n  by the law of Sweden."
+TEXT = f"SUPPLY AGREEMENT\n\n1. Law. {CLAUSE} The governing body meets in May.\n\n2. Term. It ends in June."
+
+
+def answered(task: Task[Any, Any], *quotes: tuple[str, str], text: str = TEXT, **request: Any) -> Any:
+    """What the task makes of one answer with these labels and quotes."""
+    items = [{"label": label, "quote": quote} for label, quote in quotes]
+    asked = task.request_type.model_validate({"text": text, **request})
+    return task.read(asked, [Completion(json.dumps({"clauses": items}))])
+
+
+def test_a_model_that_writes_every_target_scores_one_on_every_example(task: Task[Any, Any], examples: Examples) -> None:
+    records = []
+    for row in examples["test"]:
+        targets = task.targets(row.request, row.response)
+        written = [Completion(write_answer(target)) for target in targets if target is not None]
+        actual = task.read(row.request, written)
+        records.append(task.observe(row.response, actual))
+        assert actual.coverage == 1.0
+        assert not actual.unlocated
+        assert all(row.request.text[each.start : each.end] == each.exact for each in actual.clauses)
+    assert task.metrics["clause_f1"].reduce(records) == 1.0
+    assert task.metrics["jaccard"].reduce(records) == 1.0
+    assert task.metrics["has_answer_accuracy"].reduce(records) == 1.0
+    assert task.metrics["false_alarms_per_document"].reduce(records) == 0.0
+
+
+def test_a_quote_comes_back_in_the_words_and_at_the_place_of_the_document(task: Task[Any, Any]) -> None:
+    (clause,) = answered(task, ("governing_law", "This Agreement is governed by the law of Sweden.")).clauses
+    assert clause.exact == CLAUSE == TEXT[clause.start : clause.end]
+    assert clause.state == "exact"
+    assert TEXT[: clause.start].endswith(clause.prefix)
+    assert TEXT[clause.end :].startswith(clause.suffix)
+
+
+def test_a_quote_that_is_slightly_wrong_is_repaired_from_the_document(task: Task[Any, Any]) -> None:
+    (clause,) = answered(task, ("governing_law", "This agreement is govern by the laws of sweden")).clauses or [None]
+    assert clause is not None
+    assert (clause.exact, clause.state) == (CLAUSE, "repaired")
+
+
+def test_a_quote_that_is_not_in_the_document_is_never_returned_as_one(task: Task[Any, Any]) -> None:
+    response = answered(task, ("insurance", "The tenant shall insure the building against fire and flood."))
+    assert response.clauses == ()
+    assert [(each.label, each.state) for each in response.unlocated] == [("insurance", "absent")]
+    assert "insurance" in response.not_present
+
+
+def test_a_quote_without_a_letter_is_not_found_everywhere(task: Task[Any, Any]) -> None:
+    response = answered(task, ("insurance", " . "), ("renewal", ""))
+    assert response.clauses == ()
+    assert len(response.unlocated) == 2
+
+
+def test_a_cut_answer_keeps_its_finished_quotes_and_lowers_the_coverage(task: Task[Any, Any]) -> None:
+    request = task.request_type(text=TEXT)
+    whole = json.dumps({"clauses": [{"label": "governing_law", "quote": CLAUSE}, {"label": "renewal", "quote": "It ends"}]})
+    response = task.read(request, [Completion(whole[:-12], finish="length")])
+    assert [clause.label for clause in response.clauses] == ["governing_law"]
+    assert response.coverage == 0.0
+    assert [(span.start, span.end) for span in response.unread] == [(0, len(TEXT))]
+
+
+@pytest.mark.parametrize("written", ["", "I cannot help with that.", "[[[[", '{"clauses":[{"label":"weather","quote":"May"}]}'])
+def test_an_answer_out_of_shape_is_no_clause_and_not_read(task: Task[Any, Any], written: str) -> None:
+    response = task.read(task.request_type(text=TEXT), [Completion(written)])
+    assert response.clauses == ()
+    assert response.coverage == 0.0
+
+
+def test_a_full_answer_counts_as_unread_because_more_may_have_been_left_out(task: Task[Any, Any]) -> None:
+    quotes = [("governing_law", "It ends in June.")] * task.options.max_clauses
+    assert answered(task, *quotes).coverage == 0.0
+    assert answered(task, *quotes[:-1]).coverage == 1.0
+
+
+def test_a_sentence_that_stands_twice_gives_its_other_places(task: Task[Any, Any]) -> None:
+    text = f"{CLAUSE}\n\nSchedule.\n\n{CLAUSE}"
+    (clause,) = answered(task, ("governing_law", CLAUSE), text=text).clauses
+    assert [text[other.start : other.end] for other in clause.also_at] == [CLAUSE]
+    assert clause.also_at[0].start > clause.end
+    both = answered(task, ("governing_law", CLAUSE), ("governing_law", CLAUSE), text=text).clauses
+    assert [each.start for each in both] == [0, text.rindex(CLAUSE)]
+
+
+def test_offsets_count_code_points_whatever_stands_before(task: Task[Any, Any]) -> None:
+    text = f"\U0001f4ce e\u0301 \U0001d538: {CLAUSE}"
+    (clause,) = answered(task, ("governing_law", CLAUSE), text=text).clauses
+    assert text[clause.start : clause.end] == CLAUSE
+    assert answered(task, text=text).offset_unit == "code_points"
+
+
+def test_only_the_kinds_that_were_asked_for_come_back(task: Task[Any, Any]) -> None:
+    quotes = [("governing_law", CLAUSE), ("renewal", "It ends in June.")]
+    response = answered(task, *quotes, categories=["renewal", "insurance"])
+    assert [clause.label for clause in response.clauses] == ["renewal"]
+    assert response.not_present == ("insurance",)
+
+
+def test_a_kind_that_the_model_was_not_trained_on_is_refused_with_the_nearest(task: Task[Any, Any]) -> None:
+    with pytest.raises(InputError, match="Did you mean 'insurance'"):
+        task.prompts(task.request_type(text=TEXT, categories=["insurence"]))
+
+
+def test_an_example_whose_offsets_are_wrong_is_refused_with_its_place(task: Task[Any, Any]) -> None:
+    clauses = [
+        {"label": "renewal", "exact": "It ends", "start": 3, "end": 10},
+        {"label": "weather", "exact": TEXT[:6], "start": 0, "end": 6},
+    ]
+    expected = task.response_type.model_validate({"clauses": clauses})
+    with pytest.raises(InputError) as caught:
+        task.targets(task.request_type(text=TEXT), expected)
+    assert [problem.where for problem in caught.value.problems] == ["response.clauses[0]", "response.clauses[1]"]
+
+
+def test_the_windows_of_a_document_share_their_instruction(task: Task[Any, Any], examples: Examples) -> None:
+    longest = max(examples["test"], key=lambda row: len(row.request.text))
+    prompts = task.prompts(longest.request)
+    assert len({prompt.messages[0] for prompt in prompts}) == 1
+    assert not any(segment.trusted for prompt in prompts for segment in prompt.messages[1].segments)

@@ -204,13 +204,17 @@ class LocalEngine:
     def _lent(self, adapter: str | None) -> Iterator[Any]:
         """Yield the model as it is to be run."""
         assert self._lender is not None
-        with torch.inference_mode(), self._lender.active(adapter) as model, folded_attention(model):
-            with torch.autocast(model.device.type, dtype=self._autocast, enabled=self._autocast is not None):
-                try:
-                    yield model
-                except torch.OutOfMemoryError as error:
-                    advice = "Lower serve.max_length, or free the device."
-                    raise KitError("The device ran out of memory.", next=advice) from error
+        with (
+            torch.inference_mode(),
+            self._lender.active(adapter) as model,
+            folded_attention(model),
+            torch.autocast(model.device.type, dtype=self._autocast, enabled=self._autocast is not None),
+        ):
+            try:
+                yield model
+            except torch.OutOfMemoryError as error:
+                advice = "Lower serve.max_length, or free the device."
+                raise KitError("The device ran out of memory.", next=advice) from error
 
 
 def _tell(loop: asyncio.AbstractEventLoop, deltas: asyncio.Queue[Delta | None], delta: Delta | None) -> None:

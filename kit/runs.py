@@ -138,7 +138,7 @@ def new_run(root: Path, recipe: Recipe, data_digest: str, profile: str | None) -
     now = datetime.now(UTC)
     salt = f"{recipe.digest()} {data_digest} {os.getpid()} {time.time_ns()}"
     name = f"{now:%Y%m%d-%H%M%S}-{hashlib.sha256(salt.encode()).hexdigest()[:6]}"
-    run = Run(root / "runs" / name, now.isoformat(timespec="seconds"), profile, recipe.digest(), data_digest)
+    run = Run(root / "runs" / name, now.isoformat(timespec="milliseconds"), profile, recipe.digest(), data_digest)
     run.folder.mkdir(parents=True)
     write_atomically(run.folder / "recipe.json", recipe.canonical() + "\n")
     facts = {key: value for key, value in asdict(run).items() if key != "folder"}
@@ -148,8 +148,9 @@ def new_run(root: Path, recipe: Recipe, data_digest: str, profile: str | None) -
 
 def list_runs(root: Path) -> list[Run]:
     """Return the project's runs, oldest first."""
-    files = sorted((root / "runs").glob("*/run.json"))
-    return [Run(file.parent, **json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    files = (root / "runs").glob("*/run.json")
+    runs = [Run(file.parent, **json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return sorted(runs, key=lambda run: (run.created, run.id))
 
 
 def find_run(root: Path, ref: str = "latest") -> Run:

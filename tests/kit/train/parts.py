@@ -1,0 +1,49 @@
+"""Real parts, small: the nano base, a few short rows that can be learned, and a job over them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kit.base import find_base
+from kit.data.rows import Row
+from kit.recipe import TrainSection
+from kit.train.job import TrainJob
+
+PAD = 6
+TURN_END = 2
+
+
+def copy_rows(count: int, seed: int = 0, shortest: int = 8, longest: int = 24, weight: float = 1.0) -> list[Row]:
+    """Rows whose answer is the first three tokens of the prompt and the end of the turn."""
+    draw = random.Random(seed)
+    rows = []
+    for number in range(count):
+        prompt = [draw.randrange(100, 140) for _ in range(draw.randint(shortest, longest))]
+        ids = (*prompt, *prompt[:3], TURN_END)
+        rows.append(Row(f"row-{seed}-{number}", f"group-{number}", ids, len(prompt), weight))
+    return rows
+
+
+def section(**settings: Any) -> TrainSection:
+    """Six steps of four rows, measured twice, unless said otherwise."""
+    common = {"learning_rate": 2e-3, "epochs": 1, "batch_rows": 4, "evaluations": 2, "lora": {"rank": 8}}
+    return TrainSection.model_validate({**common, **settings})
+
+
+def job(
+    folder: Path, rows: Sequence[Row] | None = None, train: TrainSection | None = None, **settings: Any
+) -> TrainJob:
+    """A job on nano, on one thread; a checkpoint after every step."""
+    common: dict[str, Any] = {"threads": 1, "save_seconds": 0.0, "validation": copy_rows(4, seed=1)}
+    return TrainJob(
+        base=settings.pop("base", find_base("nano")),
+        dtype=settings.pop("dtype", "bfloat16"),
+        section=train or section(),
+        rows=copy_rows(24) if rows is None else rows,
+        pad_id=PAD,
+        folder=folder,
+        **{**common, **settings},
+    )

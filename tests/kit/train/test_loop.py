@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from kit.base import NANO, Base, find_base
+from kit.data.rows import Row
+from kit.errors import InputError
+from kit.train.events import Evaluated, Event, Planned, Saved, Stepped
+from kit.train.job import Evaluation, RunBroke, Trained, best_of
+from kit.train.loop import train
+from kit.train.machine import physical_cores
+from kit.train.model import load_model
+from tests.kit.train.parts import copy_rows, job, section
+
+
+def silent(_: Event) -> None:
+    """Report nothing."""
+
+
+def scores(*values: float | None) -> Any:
+    """A scorer that returns these values, one per evaluation."""
+    left = iter(values)
+    return lambda model: {"score": next(left)}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[Event], Path]:
+    folder, events = tmp_path_factory.mktemp("learned"), []
+    train_long = section(epochs=5, batch_rows=8, learning_rate=5e-3, evaluations=3)
+    return train(job(folder, train=train_long, save_seconds=3600), None, events.append), events, folder
+
+
+def test_validation_loss_falls_on_something_that_can_be_learned(learned: tuple[Trained, list[Event], Path]) -> None:
+    trained, _, _ = learned
+    base, *_, last = [made.validation_loss for made in trained.history]
+    assert base is not None
+    assert last is not None
+    assert last < 0.7 * base
+
+
+def test_the_adapter_attaches_to_the_base_under_its_portable_name(learned: tuple[Trained, list[Event], Path]) -> None:
+    trained, _, _ = learned
+    assert {file.name for file in trained.adapter.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    config = json.loads((trained.adapter / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["r"], config["inference_mode"]) == ("nano", 8, True)
+    state = load_file(trained.adapter / "adapter_model.safetensors")
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+    base = load_model(find_base("nano"), "float32", torch.device("cpu"))
+    ids = torch.tensor([[120, 130, 110, 125]])
+    with torch.no_grad():
+        before = base(input_ids=ids).logits
+        after = PeftModel.from_pretrained(base, trained.adapter)(input_ids=ids).logits
+    assert not torch.allclose(before, after, atol=0.1)
+
+
+def test_what_happens_is_reported_and_written_line_by_line(learned: tuple[Trained, list[Event], Path]) -> None:
+    trained, events, folder = learned
+    planned, steps = events[0], [event for event in events if isinstance(event, Stepped)]
+    assert isinstance(planned, Planned)
+    assert [step.step for step in steps] == list(range(1, planned.steps + 1))
+    assert steps[-1].seconds_left == 0.0
+    assert all(step.tokens_per_second > step.supervised_per_second > 0 for step in steps)
+    assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 5, 10, 15]
+    assert [event.step for event in events if isinstance(event, Saved)] == [5, 10, 15]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in events]
+    assert trained.tokens == planned.tokens
+
+
+def test_only_the_last_and_the_best_checkpoint_are_kept(learned: tuple[Trained, list[Event], Path]) -> None:
+    trained, _, folder = learned
+    kept = {path.name for path in (folder / "checkpoints").glob("step-*")}
+    assert kept == {f"step-{trained.step:06d}", "step-000015"}
+
+
+def test_the_checkpoint_with_the_best_score_is_published_and_not_the_last(tmp_path: Path) -> None:
+    events: list[Event] = []
+    trained = train(job(tmp_path, metric="score"), scores(0.9, 0.2), events.append)
+    assert (trained.step, trained.score) == (3, 0.9)
+    assert trained.adapter == tmp_path / "checkpoints/step-000003/adapter"
+    assert [event.best for event in events if isinstance(event, Evaluated)] == [False, True, False]
+
+
+def test_a_metric_where_less_is_better_is_read_that_way(tmp_path: Path) -> None:
+    trained = train(job(tmp_path, metric="score", higher_is_better=False), scores(0.9, 0.2), silent)
+    assert (trained.step, trained.score) == (6, 0.2)
+
+
+def test_a_score_that_could_not_be_measured_leaves_the_choice_to_validation_loss(tmp_path: Path) -> None:
+    trained = train(job(tmp_path, metric="score"), scores(None, float("nan")), silent)
+    measured = [made for made in trained.history if made.step]
+    assert trained.score is None
+    assert trained.validation_loss == min(made.validation_loss or 0.0 for made in measured)
+
+
+def test_a_measured_score_is_preferred_to_one_that_was_not() -> None:
+    history = [Evaluation(0, 9.0), Evaluation(1, 1.0), Evaluation(2, 5.0, 0.3), Evaluation(3, 4.0, 0.3)]
+    assert best_of(history) == history[3]
+    assert best_of(history[:2]) == history[1]
+    assert best_of(history[:1]) is None
+
+
+def test_a_scorer_that_draws_random_numbers_does_not_change_the_run(tmp_path: Path) -> None:
+    dropout = section(lora={"rank": 8, "dropout": 0.2})
+
+    def drawing(model: torch.nn.Module) -> dict[str, float]:
+        assert not model.training
+        torch.set_num_threads(2)
+        return {"score": float(torch.rand(()))}
+
+    plain = train(job(tmp_path / "plain", train=dropout), None, silent)
+    drawn = train(job(tmp_path / "drawn", train=dropout), drawing, silent)
+    files = [trained.adapter / "adapter_model.safetensors" for trained in (plain, drawn)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_most_minutes_end_the_plan_early_and_resuming_keeps_its_length(tmp_path: Path) -> None:
+    events: list[Event] = []
+    short = job(tmp_path, train=section(max_minutes=1e-6))
+    train(short, None, events.append)
+    train(replace(short, resume=True), None, events.append)
+    assert [event.steps for event in events if isinstance(event, Planned)] == [1, 1]
+
+
+def test_enough_minutes_leave_the_run_as_it_is_without_them(tmp_path: Path) -> None:
+    dropout = {"rank": 8, "dropout": 0.2}
+    limited = train(job(tmp_path / "limited", train=section(lora=dropout, max_minutes=60)), None, silent)
+    free = train(job(tmp_path / "free", train=section(lora=dropout)), None, silent)
+    files = [trained.adapter / "adapter_model.safetensors" for trained in (limited, free)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.fixture
+def poisoned(tmp_path: Path) -> Base:
+    """nano with one token whose embedding is not a number, and a head of its own, which is whole."""
+    folder = tmp_path / "poisoned"
+    shutil.copytree(NANO, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    state = load_file(folder / "model.safetensors")
+    state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
+    state["model.embed_tokens.weight"][4000] = float("nan")
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    return find_base(str(folder))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_row(poisoned: Base, tmp_path: Path) -> None:
+    rows = [*copy_rows(11), Row("poison", "g", (110, 4000, 120, 130, 2), 3)]
+    events: list[Event] = []
+    with pytest.raises(RunBroke, match=r"Step \d: the loss is nan; its worst rows: 'poison' \(loss nan\)\.") as error:
+        train(job(tmp_path / "run", rows=rows, base=poisoned), None, events.append)
+    told = int(str(error.value).split(":")[0].removeprefix("Step "))
+    assert [event.step for event in events if isinstance(event, Stepped)] == list(range(1, told))
+    saved = {path.name for path in (tmp_path / "run/checkpoints").glob("step-*")}
+    assert f"step-{told:06d}" not in saved
+
+
+def test_a_validation_loss_that_is_not_finite_stops_the_run(poisoned: Base, tmp_path: Path) -> None:
+    validation = [Row("poison", "g", (110, 4000, 120, 130, 2), 3)]
+    with pytest.raises(RunBroke, match="validation loss after step 0 is nan"):
+        train(job(tmp_path / "run", base=poisoned, validation=validation), None, silent)
+
+
+def test_an_adapter_that_stays_zero_is_not_published(tmp_path: Path) -> None:
+    with pytest.raises(RunBroke, match="all zero"):
+        train(job(tmp_path, rows=copy_rows(4), train=section(learning_rate=1e-60)), None, silent)
+
+
+def test_a_row_without_a_supervised_token_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    masked = Row("nothing-to-learn", "g", (110, 111, 112), 3)
+    with pytest.raises(InputError, match="'nothing-to-learn' has no supervised token"):
+        train(job(tmp_path / "run", rows=[*copy_rows(4), masked]), None, silent)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_without_validation_rows_publishes_the_last_step(tmp_path: Path) -> None:
+    trained = train(job(tmp_path, rows=copy_rows(8), validation=[]), None, silent)
+    assert (trained.step, trained.validation_loss) == (2, None)
+
+
+def test_a_run_in_float32_and_one_in_bfloat16_learn_the_same_within_rounding(tmp_path: Path) -> None:
+    exact = train(job(tmp_path / "exact", dtype="float32"), None, silent)
+    rounded = train(job(tmp_path / "rounded"), None, silent)
+    assert exact.validation_loss == pytest.approx(rounded.validation_loss, rel=0.03)
+
+
+def test_threads_are_put_back_and_never_more_than_the_cores(tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    events: list[Event] = []
+    train(job(tmp_path, rows=copy_rows(4), threads=None), None, events.append)
+    assert torch.get_num_threads() == before
+    assert isinstance(events[0], Planned)
+    assert 1 <= events[0].threads == physical_cores()

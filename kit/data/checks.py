@@ -145,7 +145,7 @@ def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, contex
 def _listed(name: str, problems: list[Problem], right: str, blocking: bool = True) -> Check:
     if not problems:
         return Check(name, "held", right, blocking=blocking)
-    what = problems[0].what if len(problems) == 1 else f"{problems[0].what} There are {len(problems)} such."
+    what = problems[0].what if len(problems) == 1 else f"{len(problems)} problems."
     return Check(name, "failed", what, tuple(problems), blocking)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kit.task import Example, Strict
+
 RECIPE = """\
 name: toy
 summary: Says whether a sentence praises or complains
@@ -96,6 +98,17 @@ importers = {"lines": lines}
 
 _PLACES = ["station", "garden", "museum", "library", "harbour", "bakery", "theatre", "market", "stadium", "hospital"]
 _WORDS = ["quick", "friendly", "cold", "noisy", "bright", "late", "helpful", "dirty", "calm", "rude"]
+
+
+class Sentence(Strict):
+    text: str
+
+
+class Verdict(Strict):
+    label: str
+
+
+ToyExample = Example[Sentence, Verdict]
 
 
 def row(name: str, number: int, **changes: Any) -> dict[str, Any]:

@@ -1,0 +1,131 @@
+"""`kit new`: a plain copy of a template in one step, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kit.recipe import load_recipe
+from kit.scaffold import NewProject, Template, find_template, list_templates
+from tests.kit.cli.conftest import Run
+
+LEGAL = find_template("legal").folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_a_project_is_the_template_byte_for_byte_and_keeps_the_pristine_texts(tmp_path: Path, run: Run) -> None:
+    ran = run("new", "legal", cwd=tmp_path)
+    assert ran.code == 0
+    assert "cd legal && kit check" in ran.out
+    made = files(tmp_path / "legal")
+    pristine = {name: text for name, text in made.items() if not name.startswith(".kit/")}
+    assert pristine == files(LEGAL)
+    assert files(tmp_path / "legal" / ".kit" / "origin") == pristine
+    assert json.loads(made[".kit/origin.json"])["template"] == "legal"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["legal"]
+
+
+def test_a_name_is_written_into_the_recipe_and_nothing_else_changes(tmp_path: Path, run: Run) -> None:
+    assert run("new", "legal", "lease", "--name", "lease-review", cwd=tmp_path).code == 0
+    recipe = load_recipe(tmp_path / "lease" / "recipe.yaml")
+    assert recipe.name == "lease-review"
+    assert recipe.model_copy(update={"name": "legal"}) == load_recipe(LEGAL / "recipe.yaml")
+
+
+def test_an_empty_folder_that_the_shell_is_in_is_filled_and_stays_the_same_folder(tmp_path: Path, run: Run) -> None:
+    here = tmp_path / "mine"
+    here.mkdir()
+    number = here.stat().st_ino
+    assert run("new", "legal", ".", cwd=here).code == 0
+    assert here.stat().st_ino == number
+    assert (here / "recipe.yaml").is_file()
+    assert run("check", "--recipe-only", cwd=here).code == 0
+
+
+def test_the_templates_are_listed_with_what_they_do(tmp_path: Path, run: Run) -> None:
+    listed = run("new", "--list", "--json", cwd=tmp_path).json["templates"]
+    assert [each["name"] for each in listed] == [template.name for template in list_templates()]
+    assert all(each["summary"] for each in listed)
+
+
+def test_a_dry_run_lists_the_files_and_makes_none(tmp_path: Path, run: Run) -> None:
+    ran = run("new", "legal", "--dry-run", "--json", cwd=tmp_path)
+    assert ran.code == 0
+    assert {"recipe.yaml", "task.py", "data/train.jsonl"} <= set(ran.json["files"])
+    assert ran.json["made"] is False
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_template_gets_the_near_miss_and_leaves_nothing(tmp_path: Path, run: Run) -> None:
+    ran = run("new", "legl", cwd=tmp_path)
+    assert (ran.code, ran.err) == (2, "There is no template 'legl'. Did you mean 'legal'?\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_template_the_known_ones_are_told(tmp_path: Path, run: Run) -> None:
+    ran = run("new", cwd=tmp_path)
+    assert ran.code == 2
+    assert "legal" in ran.err
+
+
+def test_a_target_that_is_not_empty_is_refused_and_not_touched(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "legal").mkdir()
+    (tmp_path / "legal" / "mine.txt").write_text("mine")
+    ran = run("new", "legal", cwd=tmp_path)
+    assert ran.code == 2
+    assert "The target is not empty; nothing is overwritten." in ran.err
+    assert files(tmp_path) == {"legal/mine.txt": b"mine"}
+
+
+def test_a_target_that_is_a_file_is_refused(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "legal").write_text("mine")
+    ran = run("new", "legal", cwd=tmp_path)
+    assert ran.code == 2
+    assert "The target is a file." in ran.err
+
+
+def test_a_target_in_a_folder_that_is_not_there_is_refused(tmp_path: Path, run: Run) -> None:
+    ran = run("new", "legal", "no/where", cwd=tmp_path)
+    assert ran.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_cannot_be_one_is_refused_before_anything_is_made(tmp_path: Path, run: Run) -> None:
+    ran = run("new", "legal", "--name", "Lease Review", cwd=tmp_path)
+    assert ran.code == 2
+    assert "'Lease Review' is not a name." in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_copy_that_breaks_leaves_nothing_behind(tmp_path: Path, exists: bool) -> None:
+    broken = tmp_path / "template"
+    broken.mkdir()
+    (broken / "recipe.yaml").write_text("name: broken\n")
+    (broken / "dangling").symlink_to(tmp_path / "nowhere")
+    work = tmp_path / "work"
+    work.mkdir()
+    if exists:
+        (work / "made").mkdir()
+    with pytest.raises(OSError, match="dangling"):
+        NewProject(Template("broken", broken), work / "made", None).make()
+    assert files(work) == {}
+    assert [path.name for path in work.iterdir()] == (["made"] if exists else [])
+
+
+def test_what_running_a_template_made_is_not_copied(tmp_path: Path) -> None:
+    used = tmp_path / "template"
+    for name in ("runs/1", "__pycache__", "bundles", ".kit/origin", ".pytest_cache", "data"):
+        (used / name).mkdir(parents=True)
+        (used / name / "file").write_text("x")
+    (used / "recipe.yaml").write_text("name: used\n")
+    plan = NewProject(Template("used", used), tmp_path / "made", None)
+    assert plan.files() == ["data/file", "recipe.yaml"]
+    plan.make()
+    assert set(files(tmp_path / "made" / ".kit" / "origin")) == {"data/file", "recipe.yaml"}

@@ -9,12 +9,13 @@ from pathlib import Path
 from kit.base import NANO, find_base
 from kit.bundle.manifest import canonical_json, write_manifest
 from kit.bundle.plan import BuildPlan
-from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise, read_seal
+from kit.bundle.seal import SEAL_FILE, Noise, read_seal
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
 from kit.recipe import Recipe
 from kit.task import Message
+from tests.serving.stage import FINGERPRINT
 
 TASK = '''"""Counts what stands in a text, window by window."""
 from pydantic import Field
@@ -64,7 +65,6 @@ class Counter(Task[Ask, Counted]):
     def observe(self, expected, actual):
         return {"same": float(expected == actual)}
 '''
-FINGERPRINT = Fingerprint(ids=[11, 12, 13, 14, 15], positions=[1, 2, 3], base=[-6.0, -6.5, -7.0], tuned=[-0.5] * 3)
 DIALOGUES = (
     [Message.of("user", "Hello")],
     [Message.of("system", "Be brief."), Message.of("user", "Hello"), Message.of("assistant", "Good day")],

@@ -7,11 +7,12 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from kit.bundle.seal import Fingerprint
 from kit.engines.base import Capabilities, Delta, Generation
 from kit.errors import KitError
 from kit.task import Completion, FreeText
-from tests.serving.paper import FINGERPRINT
 
+FINGERPRINT = Fingerprint(ids=[11, 12, 13, 14, 15], positions=[1, 2, 3], base=[-6.0, -6.5, -7.0], tuned=[-0.5] * 3)
 LINE = "Good day to you."
 Script = Callable[[Generation], str | Exception]
 

@@ -12,6 +12,7 @@ from kit.checks import Check
 from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_facts
 from kit.data.formats import DataFile
 from kit.errors import InputError, Problem
+from kit.evals.gates import check_thresholds
 from kit.project import PARTS, Data, Part, Project
 from kit.recipe import Recipe
 from kit.servability import check_base, check_targets
@@ -29,7 +30,7 @@ def preflight(project: Project, recipe: Recipe) -> Report:
     """Check data, rows and servability. Raises InputError where the tasks or the data cannot be read at all."""
     data = project.data(recipe)
     parts = _parts(data)
-    checks = [check_targets(recipe), *check_data(parts)]
+    checks = [check_targets(recipe), _gates(data), *check_data(parts)]
     facts: dict[str, Any] = {"data": data_facts(parts)}
     try:
         base = project.base(recipe, offline=True)
@@ -39,6 +40,17 @@ def preflight(project: Project, recipe: Recipe) -> Report:
     checks.extend(check_base(recipe, base.folder))
     rows, measured = _measure_rows(data, renderer, parts)
     return Report((*checks, *rows), facts | measured)
+
+
+def _gates(data: Data) -> Check:
+    """A gate on a metric that does not exist would be found out only after the training that it judges."""
+    gates = data.recipe.eval.gates
+    try:
+        check_thresholds(data.task, gates)
+    except InputError as error:
+        return Check.failed("eval.gates", error)
+    names = ", ".join(gates) or "the default ones: not worse than the base"
+    return Check("eval.gates", "held", f"The gates can be judged: {names}.")
 
 
 def _parts(data: Data) -> Parts:
@@ -79,12 +91,14 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
         checks.append(check_prompts(data.task, renderer, parts, data.recipe.serve.max_length))
     else:
         checks.append(Check("serve.context", "unmeasured", "Rows are wrong, so prompts were not looked at."))
-    return checks, {"rows": facts}
+    epochs = data.recipe.train.epochs
+    tokens = round(facts["train"]["tokens"] * epochs) if "train" in facts else None
+    return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}
 
 
 def _fit(part: Part, facts: dict[str, Any]) -> Check:
-    right = (
-        f"{facts['rows']} rows of {facts['shortest']} to {facts['longest']} tokens, median {facts['median']:g}."
+    lengths = (
+        f"{facts['shortest']} to {facts['longest']} tokens, median {facts['median']:g}, in all {facts['tokens']:,}"
     )
     wrong = f"{facts['dropped']} rows are too long and were dropped; {facts['rows']} are left."
-    return Check.of(f"rows.{part}", not facts["dropped"], right, wrong, blocking=False)
+    return Check.of(f"rows.{part}", not facts["dropped"], f"{facts['rows']} rows of {lengths}.", wrong, blocking=False)

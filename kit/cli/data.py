@@ -12,9 +12,17 @@ from kit.cli.output import Output, kit_command, table
 from kit.errors import InputError
 
 
-@click.group("data", cls=Group, epilog="\b\nExample:\n  kit data import cuad ~/CUAD_v1 --groups 300")
-def command() -> None:
+@click.group(
+    "data",
+    cls=Group,
+    invoke_without_command=True,
+    epilog="\b\nExample:\n  kit data import cuad ~/CUAD_v1 --groups 300",
+)
+@click.pass_context
+def command(context: click.Context) -> None:
     """Bring data into the project."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @kit_command("import", example="kit data import cuad ~/CUAD_v1 --groups 300 --set categories=governing_law,insurance")

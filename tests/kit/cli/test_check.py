@@ -166,3 +166,17 @@ def test_an_adapter_on_the_embeddings_fails(toy: Path, run: Run) -> None:
     ran = run("check", cwd=toy)
     assert ran.code == 2
     assert "FAILED  train.lora.targets: lm_head" in ran.out
+
+
+def test_a_gate_on_a_metric_that_the_task_does_not_have_fails_with_the_near_miss(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "train:\n  max", "eval: {gates: {accurracy: 0.9}}\ntrain:\n  max")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "FAILED  eval.gates" in ran.out
+    assert "Did you mean 'accuracy'?" in ran.out
+
+
+def test_the_tokens_of_the_training_are_told_by_epochs(toy: Path, run: Run) -> None:
+    edit(toy / "recipe.yaml", "  max_length: 256", "  max_length: 256\n  epochs: 3")
+    facts = run("check", "--json", cwd=toy).json["facts"]
+    assert facts["training"] == {"epochs": 3, "tokens": 3 * facts["rows"]["train"]["tokens"]}

@@ -28,6 +28,13 @@ def test_an_unknown_command_of_a_group_gets_the_near_miss(tmp_path: Path, run: R
     assert ran.err == "There is no command 'kit data inport'. Did you mean 'import'?\n"
 
 
+@pytest.mark.parametrize("words", [[], ["data"]])
+def test_without_a_command_the_help_is_shown(tmp_path: Path, run: Run, words: list[str]) -> None:
+    ran = run(*words, cwd=tmp_path)
+    assert (ran.code, ran.err) == (0, "")
+    assert "Commands:" in ran.out
+
+
 def test_an_unknown_option_gets_the_near_miss(tmp_path: Path, run: Run) -> None:
     ran = run("check", "--profil", cwd=tmp_path)
     assert ran.code == 2

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from kit.errors import Exit, InputError
 from kit.evals.compare import compare, got_worse
 from kit.evals.gates import Gate, exit_code, judge
-from kit.evals.run import Evaluation, evaluate, evaluate_predictor
-from kit.task import Completion, Task
-from tests.kit.evals.words import LongWords, NeedsAnAnswer, Words, answerer, cut, examples, right, wrong
+from kit.evals.run import Evaluation, evaluate_predictor
+from kit.task import Task
+from tests.kit.evals.words import LongWords, NeedsAnAnswer, Tell, Words, asked, cut, examples, right, wrong
 
 TASK = LongWords()
 MAIN, STOPS = "word_f1 not worse than base", "stop_rate not worse than base"
 
 
-def measured(tell: Callable[[str], Completion], count: int = 30, task: Task | None = None) -> Evaluation:
-    return asyncio.run(evaluate(answerer(tell, task), examples(count)))
+def measured(tell: Tell, count: int = 30, task: Task[Any, Any] | None = None) -> Evaluation:
+    return asked(tell, examples(count), task)
 
 
-def gates(tuned: Evaluation, base: Evaluation | None = None, task: Task = TASK, **thresholds: float) -> list[Gate]:
+def gates(
+    tuned: Evaluation, base: Evaluation | None = None, task: Task[Any, Any] = TASK, **thresholds: float
+) -> list[Gate]:
     lines = compare(task, tuned, base, resamples=200)
     return list(judge(task, lines, tuned, thresholds))
 
@@ -35,7 +36,7 @@ def outcomes(found: list[Gate]) -> dict[str, str]:
 
 
 def test_what_got_worse_stands_before_the_main_metric() -> None:
-    chatty = measured(lambda text: Completion(f"{right(text).text} noise"))
+    chatty = measured(lambda text: f"{right(text)} noise")
     lines = compare(TASK, tuned=chatty, base=measured(cut), resamples=200)
     assert [line.metric for line in lines] == ["alarms", "word_f1", "stop_rate"]
     assert [line.verdict for line in lines] == ["worse", "better", "better"]
@@ -93,7 +94,7 @@ def test_default_gates_without_a_base_are_unmeasured() -> None:
 
 
 def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest_is_perfect() -> None:
-    def one_cut(text: str) -> Completion:
+    def one_cut(text: str) -> str:
         return (cut if "lantern7" in text.split() else right)(text)
 
     task = NeedsAnAnswer()
@@ -117,7 +118,7 @@ def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest
     ],
 )
 def test_a_threshold_is_the_least_value_or_the_most_where_lower_is_better(
-    tell: Callable[[str], Completion], thresholds: dict[str, float], outcome: str, code: Exit
+    tell: Tell, thresholds: dict[str, float], outcome: str, code: Exit
 ) -> None:
     found = gates(measured(tell), **thresholds)
     assert [gate.outcome for gate in found] == [outcome]

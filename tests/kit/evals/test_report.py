@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +12,18 @@ from kit.bundle.attestation import EVALUATION, make_attestation, standing
 from kit.errors import InputError
 from kit.evals.figures import read_figures, write_figures
 from kit.evals.report import NOT_MEASURED, TaskReport, attestation, markdown, report_on, table
-from kit.evals.run import evaluate, evaluate_predictor
+from kit.evals.run import evaluate_predictor
 from kit.recipe import EvalSection
-from kit.task import Completion
-from tests.kit.evals.words import LongWords, Words, answerer, cut, examples, right, wrong
+from tests.kit.evals.words import LongWords, Tell, Words, answerer, asked, cut, examples, right, wrong
 
 TASK = LongWords()
-Tell = Callable[[str], Completion]
 SETTINGS = EvalSection(resamples=200)
 
 
 def report(tell: Tell = right, base_tell: Tell = wrong, settings: EvalSection = SETTINGS) -> TaskReport:
     rows = examples(24, per_group=2)
     baseline = evaluate_predictor(TASK, lambda request: Words(words=tuple(request.text.split())), rows)
-    tuned, base = (asyncio.run(evaluate(answerer(each), rows)) for each in (tell, base_tell))
+    tuned, base = (asked(each, rows) for each in (tell, base_tell))
     return report_on(TASK, settings, tuned, base, baseline)
 
 
@@ -37,7 +33,7 @@ def payload(found: TaskReport) -> dict[str, Any]:
 
 def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
     found = json.loads(json.dumps(payload(report()), allow_nan=False))
-    assert found["engine"]["name"] == "telling"
+    assert found["engine"]["name"] == "scripted"
     assert found["data"] == {"test": "cd" * 32}
     assert found["machine"]["cores"] >= 1
     assert "python" in found["versions"]
@@ -74,7 +70,7 @@ def test_the_table_has_one_row_per_metric_and_only_the_columns_that_were_asked_f
     ]  # fmt: skip
     assert rows[1][0] == "alarms (lower is better)"
     assert rows[2][3] == NOT_MEASURED
-    alone = report_on(TASK, SETTINGS, asyncio.run(evaluate(answerer(right), examples(12))))
+    alone = report_on(TASK, SETTINGS, asked(right, examples(12)))
     assert table(alone)[0] == ["metric", "tuned"]
 
 
@@ -85,7 +81,7 @@ def test_the_page_says_first_what_got_worse_and_last_what_was_asked() -> None:
         "24 examples in 12 groups; intervals at 95% resample groups."
         " tuned: 24 answers could not be read, 0 not be scored."
     )
-    alone = report_on(TASK, SETTINGS, asyncio.run(evaluate(answerer(right), examples(12))))
+    alone = report_on(TASK, SETTINGS, asked(right, examples(12)))
     assert markdown(alone).startswith("What got worse was not measured.")
 
 

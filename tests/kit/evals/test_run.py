@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
-from kit.engines.base import Generation
 from kit.errors import KitError
 from kit.evals.run import Row, evaluate, evaluate_predictor, metrics_of, values_of
-from kit.task import Completion, Metric
-from tests.kit.evals.words import LongWords, NeedsAnAnswer, TellingEngine, Words, answerer, cut, examples, right, wrong
+from kit.task import Metric
+from tests.kit.evals.words import (
+    RENDERER,
+    CountingEngine,
+    LongWords,
+    NeedsAnAnswer,
+    Words,
+    answerer,
+    asked,
+    cut,
+    examples,
+    right,
+    run,
+    wrong,
+)
 
 
 def test_rows_come_in_the_order_of_the_examples_while_many_are_in_flight() -> None:
-    asked = answerer(right)
-    found = asyncio.run(evaluate(asked, examples(20), concurrency=6))
+    subject = answerer(right)
+    found = asyncio.run(run(subject, examples(20), concurrency=6))
     assert [row.id for row in found.rows] == [f"row-{index}" for index in range(20)]
-    assert isinstance(asked.engine, TellingEngine)
-    assert asked.engine.most_in_flight == 6
-    assert values_of(asked.task, found) == {"word_f1": 1.0, "alarms": 0.0, "stop_rate": 1.0}
-    assert found.answer_tokens == 60
+    assert isinstance(subject.engine, CountingEngine)
+    assert subject.engine.most_in_flight == 6
+    assert values_of(subject.task, found) == {"word_f1": 1.0, "alarms": 0.0, "stop_rate": 1.0}
+    assert found.answer_tokens == sum(len(RENDERER.answer(right(f"lantern{index}"))) for index in range(20))
 
 
 def test_the_main_metric_leads_and_every_task_has_a_stop_rate() -> None:
@@ -30,15 +41,15 @@ def test_the_main_metric_leads_and_every_task_has_a_stop_rate() -> None:
 
 def test_progress_hears_of_every_row() -> None:
     heard: list[Row] = []
-    asyncio.run(evaluate(answerer(right), examples(5), progress=heard.append))
+    asyncio.run(run(answerer(right), examples(5), progress=heard.append))
     assert {row.id for row in heard} == {f"row-{index}" for index in range(5)}
 
 
 def test_an_answer_that_was_cut_counts_as_no_answer_and_lowers_the_stop_rate() -> None:
-    def every_other(text: str) -> Completion:
+    def every_other(text: str) -> str:
         return (cut if int(text.split("lantern")[1].split()[0]) % 2 else right)(text)
 
-    found = asyncio.run(evaluate(answerer(every_other), examples(10)))
+    found = asked(every_other, examples(10))
     assert (found.unreadable, found.unscored) == (5, 0)
     assert found.rows[1].record == {"tp": 0, "fp": 0, "fn": 1}
     assert "cut off" in found.rows[1].error
@@ -47,28 +58,24 @@ def test_an_answer_that_was_cut_counts_as_no_answer_and_lowers_the_stop_rate() -
 
 def test_what_the_task_cannot_score_stays_unscored_but_still_shows_in_the_stop_rate() -> None:
     task = NeedsAnAnswer()
-    found = asyncio.run(evaluate(answerer(cut, task), examples(4)))
+    found = asked(cut, examples(4), task)
     assert (found.unreadable, found.unscored) == (4, 4)
     assert values_of(task, found) == {"word_f1": None, "alarms": None, "stop_rate": 0.0}
 
 
 def test_an_example_that_does_not_fit_the_context_is_unscored_and_says_so() -> None:
-    found = asyncio.run(evaluate(answerer(right, max_length=34), examples(1)))
+    found = asyncio.run(run(answerer(right, max_length=34), examples(1)))
     assert found.unscored == 1
     assert "32 tokens" in found.rows[0].error
     assert values_of(LongWords(), found)["stop_rate"] is None
 
 
 def test_an_engine_that_fails_ends_the_evaluation_with_its_own_sentence() -> None:
-    class Broken(TellingEngine):
-        async def generate(self, request: Generation) -> Completion:
-            raise KitError("The engine is gone.")
-
-    asked = answerer(right)
-    broken: Any = Broken(right)
-    asked.engine = broken
+    subject = answerer(right)
+    assert isinstance(subject.engine, CountingEngine)
+    subject.engine.failure = KitError("The engine is gone.")
     with pytest.raises(KitError, match="The engine is gone"):
-        asyncio.run(evaluate(asked, examples(3)))
+        asyncio.run(evaluate(subject, examples(3)))
 
 
 def test_a_baseline_without_a_model_is_scored_on_the_same_records_and_has_no_stop_rate() -> None:
@@ -78,5 +85,5 @@ def test_a_baseline_without_a_model_is_scored_on_the_same_records_and_has_no_sto
 
 
 def test_a_metric_that_is_no_finite_number_is_not_measured() -> None:
-    found = asyncio.run(evaluate(answerer(wrong), examples(2)))
+    found = asked(wrong, examples(2))
     assert found.value("word_f1", Metric(lambda records: float("nan"))) is None

@@ -1,4 +1,4 @@
-"""A made-up task and an engine that writes what a test tells it to: evaluation is tested apart from any model."""
+"""A made-up task and an engine that writes what a test tells it: evaluation is tested apart from any model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any, ClassVar
 import kit.base
 from kit.answer import Answerer
 from kit.chat import Renderer
-from kit.engines.base import Capabilities, Generation
+from kit.engines.base import Generation
+from kit.engines.scripted import ScriptedEngine
+from kit.evals.run import Evaluation, evaluate
 from kit.metrics.reductions import f1_over, mean_of
 from kit.task import Completion, Example, FreeText, Message, Metric, Prompt, Record, Strict, Task, UnreadableAnswer
 
+Tell = Callable[[str], str]
 RENDERER = Renderer(Path(kit.base.__file__).parent / "nano")
 
 
@@ -63,27 +66,38 @@ class NeedsAnAnswer(LongWords):
         return super().read(request, completions)
 
 
-class TellingEngine:
-    """Writes what `tell` makes of the prompt's text; remembers how many requests were in flight at once."""
+class CountingEngine(ScriptedEngine):
+    """Remembers how many requests were in flight at once; answers do not come in the order of the questions."""
 
-    def __init__(self, tell: Callable[[str], Completion], max_length: int = 512) -> None:
-        self.capabilities = Capabilities("telling", "1", max_length, adapters=False)
-        self._tell = tell
-        self._in_flight = 0
-        self.most_in_flight = 0
+    in_flight = 0
+    most_in_flight = 0
 
     async def generate(self, request: Generation) -> Completion:
-        self._in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self._in_flight)
-        text = RENDERER.decode(request.ids)
-        await asyncio.sleep(0.001 * (len(text) % 7))  # answers do not come in the order of the questions
-        self._in_flight -= 1
-        return self._tell(text)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await asyncio.sleep(0.001 * (sum(request.ids) % 7))
+        self.in_flight -= 1
+        return await super().generate(request)
 
 
-def answerer(tell: Callable[[str], Completion], task: Task[Any, Any] | None = None, max_length: int = 512) -> Answerer:
-    engine: Any = TellingEngine(tell, max_length)
+def answerer(tell: Tell, task: Task[Any, Any] | None = None, max_length: int = 512) -> Answerer:
+    """Bind a task to an engine that writes what `tell` makes of the prompt's text."""
+    engine = CountingEngine(lambda _, text: tell(text), RENDERER, max_length=max_length)
     return Answerer(task or LongWords(), RENDERER, engine)
+
+
+def asked(tell: Tell, rows: Sequence[Example[Any, Any]], task: Task[Any, Any] | None = None) -> Evaluation:
+    """Evaluate a task on rows."""
+    return asyncio.run(run(answerer(tell, task), rows))
+
+
+async def run(subject: Answerer, rows: Sequence[Example[Any, Any]], **options: Any) -> Evaluation:
+    """Start the engine, evaluate, and stop it."""
+    await subject.engine.start()
+    try:
+        return await evaluate(subject, rows, **options)
+    finally:
+        await subject.engine.stop()
 
 
 def examples(count: int, per_group: int = 1) -> list[Example[Any, Any]]:
@@ -99,17 +113,14 @@ def examples(count: int, per_group: int = 1) -> list[Example[Any, Any]]:
     ]
 
 
-def last_word(text: str) -> str:
+def right(text: str) -> str:
     return next(word for word in text.split() if word.startswith("lantern"))
 
 
-def right(text: str) -> Completion:
-    return Completion(last_word(text), token_ids=(1, 2, 3))
+def wrong(text: str) -> str:
+    return "plain"
 
 
-def wrong(text: str) -> Completion:
-    return Completion("plain", token_ids=(1,))
-
-
-def cut(text: str) -> Completion:
-    return Completion(last_word(text)[:3], token_ids=(1, 2), finish="length")
+def cut(text: str) -> str:
+    """More than the budget allows."""
+    return "plain " * 40

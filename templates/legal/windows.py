@@ -38,7 +38,7 @@ def windows(text: str, size: int, overlap: int) -> list[Window]:
         if limit == len(text):
             found.append(Window(start, limit))
             break
-        end = _last_boundary(text, ruler.ahead(start, size * 2 // 3), limit)
+        end = _last_boundary(text, ruler.ahead(start, size * 5 // 6), limit)
         found.append(Window(start, end))
         latest = ruler.behind(end, overlap)
         start = _last_boundary(text, max(start + 1, ruler.behind(latest, overlap)), latest)

@@ -68,14 +68,18 @@ def test_a_quote_without_a_letter_is_not_found_everywhere(task: Task[Any, Any]) 
 
 def test_a_cut_answer_keeps_its_finished_quotes_and_lowers_the_coverage(task: Task[Any, Any]) -> None:
     request = task.request_type(text=TEXT)
-    whole = json.dumps({"clauses": [{"label": "governing_law", "quote": CLAUSE}, {"label": "renewal", "quote": "It ends"}]})
+    whole = json.dumps(
+        {"clauses": [{"label": "governing_law", "quote": CLAUSE}, {"label": "renewal", "quote": "It ends"}]}
+    )
     response = task.read(request, [Completion(whole[:-12], finish="length")])
     assert [clause.label for clause in response.clauses] == ["governing_law"]
     assert response.coverage == 0.0
     assert [(span.start, span.end) for span in response.unread] == [(0, len(TEXT))]
 
 
-@pytest.mark.parametrize("written", ["", "I cannot help with that.", "[[[[", '{"clauses":[{"label":"weather","quote":"May"}]}'])
+@pytest.mark.parametrize(
+    "written", ["", "I cannot help with that.", "[[[[", '{"clauses":[{"label":"weather","quote":"May"}]}']
+)
 def test_an_answer_out_of_shape_is_no_clause_and_not_read(task: Task[Any, Any], written: str) -> None:
     response = task.read(task.request_type(text=TEXT), [Completion(written)])
     assert response.clauses == ()

@@ -1,0 +1,24 @@
+"""The legal template's modules, loaded as the kit loads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kit.loader import load_module, load_task
+from kit.recipe import TaskSection
+from kit.task import Task
+
+FOLDER = Path(__file__).parents[2] / "templates/legal"
+SMALL = {"window": 300, "overlap": 100}
+
+
+def module(name: str) -> ModuleType:
+    """Return one of the template's modules."""
+    return load_module(FOLDER, f"{name}.py")
+
+
+def make_task(**options: Any) -> Task[Any, Any]:
+    """Return the task with options."""
+    return load_task(FOLDER, TaskSection(use="task.py:ClauseExtraction", options=options))

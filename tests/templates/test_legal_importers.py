@@ -1,0 +1,243 @@
+"""CUAD's three layouts give the same examples, and what is wrong in a copy of it is told, all at once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.errors import InputError
+from tests.templates.legal import make_task, module
+
+cuad = module("importers").importers["cuad"]
+
+Marks = dict[str, list[tuple[str, int]]]
+Contracts = dict[str, tuple[str, Marks]]
+
+LAW = "This Agreement is governed by\n   the law of Sweden."
+SOLD = "The Seller sells. No party may assign it.  Neither may lend it."
+
+
+def own_contracts() -> Contracts:
+    """Three contracts of our own: blanks at the ends of marks, overlapping marks, and a text that stands twice."""
+    first = f"SUPPLY AGREEMENT\n\n1. {LAW}\n\n2. {SOLD}\n\n3. {LAW}\n"
+    second = "LEASE of \U0001f3e0 “Quay House”\r\n\r\nThe tenant may not assign the lease to anyone.\r\nRent: £4,000."
+    return {
+        "Brindlewick_Supply.Agreement": (
+            first,
+            {
+                "Governing Law": [(LAW, first.index(LAW))],
+                "Anti-Assignment": [
+                    ("No party may assign it.  Neither", first.index("No party")),
+                    (" Neither may lend it.\n", first.index(" Neither")),
+                ],
+                "Cap On Liability": [],
+            },
+        ),
+        "Quay_Lease": (
+            second,
+            {
+                "Governing Law": [],
+                "Anti-Assignment": [("may not assign the lease", second.index("may not"))],
+                "Cap On Liability": [],
+            },
+        ),
+        "Empty_Letter": ("Dear partners, all is well.", {"Governing Law": [], "Anti-Assignment": []}),
+    }
+
+
+def as_lines(contracts: Contracts, folder: Path) -> Path:
+    """Write contracts.jsonl and spans.jsonl."""
+    texts = [{"contract": name, "text": text} for name, (text, _) in contracts.items()]
+    spans = [
+        {
+            "contract": name,
+            "category": category,
+            "spans": [{"start": start, "end": start + len(text), "text": text} for text, start in marked],
+            "answer": "",
+        }
+        for name, (_, marks) in contracts.items()
+        for category, marked in marks.items()
+    ]
+    folder.mkdir()
+    for file, rows in (("contracts.jsonl", texts), ("spans.jsonl", spans)):
+        (folder / file).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return folder
+
+
+def as_squad(contracts: Contracts, folder: Path) -> Path:
+    """Write the SQuAD-style JSON."""
+    folder.mkdir()
+    data = [
+        {
+            "title": name,
+            "paragraphs": [
+                {
+                    "context": text,
+                    "qas": [
+                        {
+                            "id": f"{name}__{category}",
+                            "question": f'Which parts of this contract concern "{category}"? Details: none.',
+                            "answers": [{"text": quote, "answer_start": start} for quote, start in marked],
+                            "is_impossible": not marked,
+                        }
+                        for category, marked in marks.items()
+                    ],
+                }
+            ],
+        }
+        for name, (text, marks) in contracts.items()
+    ]
+    (folder / "CUAD_v1.json").write_text(json.dumps({"version": "own", "data": data}), encoding="utf-8")
+    return folder
+
+
+def as_csv(contracts: Contracts, folder: Path) -> Path:
+    """Write master_clauses.csv and the folder of texts."""
+    (folder / "full_contract_txt").mkdir(parents=True)
+    categories = sorted({category for _, marks in contracts.values() for category in marks})
+    with (folder / "master_clauses.csv").open("w", encoding="utf-8-sig", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(
+            ["Filename", *(column for category in categories for column in (category, f"{category}-Answer"))]
+        )
+        for name, (text, marks) in contracts.items():
+            (folder / "full_contract_txt" / f"{name}.txt").write_bytes(text.encode())
+            cells = [[quote for quote, _ in marks.get(category, [])] for category in categories]
+            writer.writerow(
+                [f"{name}.pdf", *(cell for texts in cells for cell in (str(texts), "Yes" if texts else "No"))]
+            )
+    return folder
+
+
+LAYOUTS: list[Callable[[Contracts, Path], Path]] = [as_lines, as_squad, as_csv]
+
+
+def test_the_same_contracts_give_the_same_examples_through_all_three_layouts(tmp_path: Path) -> None:
+    contracts = own_contracts()
+    lines, squad, table = (cuad(write(contracts, tmp_path / write.__name__), {}) for write in LAYOUTS)
+    assert lines == squad == table
+    supply, empty, lease = lines
+    assert [(clause.label, clause.exact) for clause in supply.response.clauses] == [
+        ("governing_law", LAW),
+        ("anti_assignment", "No party may assign it.  Neither may lend it."),
+    ]
+    assert [clause.exact for clause in lease.response.clauses] == ["may not assign the lease"]
+    assert empty.response.clauses == ()
+    assert [example.group for example in lines] == sorted(contracts)
+    for example in lines:
+        for clause in example.response.clauses:
+            assert example.request.text[clause.start : clause.end] == clause.exact
+
+
+@pytest.mark.parametrize("write", LAYOUTS)
+def test_categories_are_chosen_by_their_names_and_an_unknown_one_is_refused(
+    write: Callable[[Contracts, Path], Path], tmp_path: Path
+) -> None:
+    folder = write(own_contracts(), tmp_path / "set")
+    only = cuad(folder, {"categories": "Governing Law"})
+    assert {clause.label for example in only for clause in example.response.clauses} == {"governing_law"}
+    every = cuad(folder, {"categories": "all"})
+    assert {clause.label for example in every for clause in example.response.clauses} == {
+        "governing_law",
+        "anti_assignment",
+    }
+    with pytest.raises(InputError, match="Did you mean 'governing_law'"):
+        cuad(folder, {"categories": "Governing Lore"})
+
+
+def test_an_omission_inside_a_marked_text_makes_two_clauses_of_it(tmp_path: Path) -> None:
+    contracts = own_contracts()
+    contracts["Quay_Lease"][1]["Anti-Assignment"] = [("The tenant may <omitted> assign the lease", 0)]
+    _, _, lease = cuad(as_csv(contracts, tmp_path / "set"), {})
+    assert [clause.exact for clause in lease.response.clauses] == ["The tenant may", "assign the lease"]
+
+
+def test_a_place_that_is_wrong_is_put_right_by_the_text(tmp_path: Path) -> None:
+    contracts = own_contracts()
+    text, marks = contracts["Quay_Lease"]
+    marks["Anti-Assignment"] = [("may not assign the lease", 3)]
+    _, _, lease = cuad(as_squad(contracts, tmp_path / "set"), {})
+    (clause,) = lease.response.clauses
+    assert text[clause.start : clause.end] == clause.exact == "may not assign the lease"
+
+
+def problems_in(folder: Path, **settings: str) -> list[str]:
+    """The sentences that an import of this folder ends with."""
+    with pytest.raises(InputError) as caught:
+        cuad(folder, settings)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_every_bad_line_is_told_with_its_file_and_number(tmp_path: Path) -> None:
+    folder = as_lines(own_contracts(), tmp_path / "set")
+    with (folder / "spans.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"contract": "Quay_Lease"\n')
+        stream.write('{"contract": "Quay_Lease", "category": "Governing Law"}\n')
+        stream.write('{"contract": "Nowhere", "category": "Governing Law", "spans": []}\n')
+        absent = {"start": 0, "end": 4, "text": "gone"}
+        stream.write(json.dumps({"contract": "Quay_Lease", "category": "Governing Law", "spans": [absent]}) + "\n")
+    told = problems_in(folder)
+    assert len(told) == 4
+    assert "spans.jsonl:9: This line is not JSON" in told[0]
+    assert "spans.jsonl:10: The line has no spans." in told[1]
+    assert "spans.jsonl:11: There is no contract 'Nowhere'." in told[2]
+    assert "spans.jsonl:12: The marked text does not stand in the contract." in told[3]
+
+
+def test_every_bad_cell_and_every_missing_text_is_told(tmp_path: Path) -> None:
+    folder = as_csv(own_contracts(), tmp_path / "set")
+    (folder / "full_contract_txt/Empty_Letter.txt").unlink()
+    table = folder / "master_clauses.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("['may not assign the lease']", "['may not"), "utf-8")
+    told = problems_in(folder)
+    assert len(told) == 2
+    assert any("Anti-Assignment: This is not a list of texts." in sentence for sentence in told)
+    assert any("There is no text of 'Empty_Letter'." in sentence for sentence in told)
+
+
+def test_a_contract_out_of_shape_is_told_and_so_is_every_other_mistake(tmp_path: Path) -> None:
+    folder = as_squad(own_contracts(), tmp_path / "set")
+    file = folder / "CUAD_v1.json"
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    del whole["data"][1]["paragraphs"]
+    whole["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["text"] = "words from elsewhere"
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    told = problems_in(folder, colour="red")
+    assert len(told) == 3
+    assert any("data[1]: This contract is not as SQuAD has it" in sentence for sentence in told)
+    assert any("data[0], governing_law: The marked text does not stand" in sentence for sentence in told)
+    assert any("CUAD has no setting 'colour'." in sentence for sentence in told)
+
+
+def test_a_folder_that_is_no_layout_of_cuad_is_refused_with_what_is_wanted(tmp_path: Path) -> None:
+    assert "master_clauses.csv" in problems_in(tmp_path)[0]
+    (tmp_path / "CUAD_v1.json").write_text("[]", encoding="utf-8")
+    assert "'data'" in problems_in(tmp_path)[0]
+
+
+@pytest.mark.public_data
+@pytest.mark.skipif("DOMAINKIT_DATA" not in os.environ, reason="DOMAINKIT_DATA does not name a folder of public sets")
+def test_three_shared_contracts_are_the_same_through_all_layouts(tmp_path: Path) -> None:
+    folder = Path(os.environ["DOMAINKIT_DATA"]) / "legal/cuad"
+    contracts: Contracts = {}
+    with (folder / "contracts.jsonl").open(encoding="utf-8") as stream:
+        for row in map(json.loads, stream):
+            if len(contracts) < 3 and "\r" not in row["text"] and len(row["text"]) < 60_000:
+                contracts[row["contract"]] = (row["text"], {})
+    with (folder / "spans.jsonl").open(encoding="utf-8") as stream:
+        for row in map(json.loads, stream):
+            if row["contract"] in contracts:
+                marked = [(span["text"], span["start"]) for span in row["spans"]]
+                contracts[row["contract"]][1][row["category"]] = marked
+    task = make_task(categories=list(module("importers").TEN_KINDS))
+    read: list[Any] = [cuad(write(contracts, tmp_path / write.__name__), {}) for write in LAYOUTS]
+    assert sum(len(example.response.clauses) for example in read[0]) > 5
+    for left, middle, right in zip(*read, strict=True):
+        assert left == middle == right
+        assert task.targets(left.request, left.response)

@@ -1,0 +1,43 @@
+"""A project made from the legal template works as it is, with nothing heavy installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from kit.scaffold import plan_project
+from tests.templates.legal import FOLDER
+
+_RUN = """
+import sys, pytest
+code = pytest.main(["-q", "-p", "no:cacheprovider", "tests"])
+heavy = {"torch", "transformers", "vllm", "fastapi", "sklearn"} & set(sys.modules)
+sys.exit(f"loaded: {heavy}" if heavy else code)
+"""
+
+
+def test_a_new_projects_own_tests_pass_and_load_nothing_heavy(tmp_path: Path) -> None:
+    plan_project("legal", tmp_path / "mine").make()
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER.parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN],
+        cwd=tmp_path / "mine",
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
+def test_generate_runs_as_a_script_and_writes_the_same_bytes(tmp_path: Path) -> None:
+    plan_project("legal", tmp_path / "mine").make()
+    data = tmp_path / "mine/data"
+    before = {file.name: file.read_bytes() for file in data.iterdir()}
+    for file in data.iterdir():
+        file.unlink()
+    subprocess.run([sys.executable, "generate.py"], cwd=tmp_path / "mine", check=True)
+    assert {file.name: file.read_bytes() for file in data.iterdir()} == before

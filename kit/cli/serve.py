@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from kit.cli.output import Output, kit_command
@@ -18,7 +20,7 @@ from kit.cli.output import Output, kit_command
 def command(
     output: Output,
     bundles: tuple[str, ...],
-    engine: str | None,
+    engine: Literal["auto", "vllm", "local"] | None,
     host: str,
     port: int,
     threads: int | None,
@@ -44,21 +46,21 @@ def command(
     root = Project.find().root
     store = Store(root)
     found = [store.get(ref) for ref in bundles or ("latest",)]
-    deployed = [Deployed(bundle, standing(store.attestations(bundle.digest))) for bundle in found]
-    for each in deployed:
-        verify_files(each.bundle)
-    wanted = engine or deployed[0].bundle.recipe.serve.engine
+    for bundle in found:
+        verify_files(bundle)
+    wanted = engine or found[0].recipe.serve.engine
     kind = default_kind() if wanted == "auto" else wanted
     settings = Settings(host=host, port=port, expose_preview=expose_preview)
+    digests = [bundle.digest for bundle in found]
     if dry_run:
-        data = {"bundles": [each.bundle.digest for each in deployed], "engine": kind, "host": host, "port": port}
-        output.result(data, f"Would serve {', '.join(d[:12] for d in data['bundles'])} on {kind} at {host}:{port}.")
+        data = {"bundles": digests, "engine": kind, "host": host, "port": port}
+        output.result(data, f"Would serve {', '.join(digest[:12] for digest in digests)} on {kind} at {host}:{port}.")
         return
-    config = engine_config([each.bundle for each in deployed], root, threads)
+    deployed = [Deployed(bundle, standing(store.attestations(bundle.digest))) for bundle in found]
+    made = make_engine(kind, engine_config(found, root, threads))
     output.say(f"Starting {kind}; ready once it is proved that what was tested is what answers.")
 
     def announce(url: str) -> None:
-        ready = {"ready": True, "url": url, "bundles": [each.bundle.digest for each in deployed], "engine": kind}
-        output.result(ready, f"Ready: {url}")
+        output.result({"ready": True, "url": url, "bundles": digests, "engine": kind}, f"Ready: {url}")
 
-    asyncio.run(serve(settings, make_engine(kind, config), deployed, announce))
+    asyncio.run(serve(settings, made, deployed, announce))

@@ -41,6 +41,12 @@ def test_a_table_made_from_the_code_is_fresh(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_every_place_for_figures_on_a_page_holds_some(page: str) -> None:
+    names = re.findall(r"<!-- figures:([\w-]+) -->", PAGES[page].read_text(encoding="utf-8"))
+    assert [name for name in names if not read_figures(PAGES[page], name)] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_every_block_names_its_language(page: str) -> None:
     assert [block.place for block in blocks(PAGES[page], page) if not block.language] == []
 

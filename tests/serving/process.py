@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from pathlib import Path
 
 from kit.bundle.seal import read_seal
@@ -20,16 +19,17 @@ class Slow(Stage):
     """Takes its time for every word."""
 
     def __init__(self) -> None:
-        super().__init__(self._line)
+        super().__init__(self._slowly)
 
-    def _line(self, asked: Generation) -> str:
+    def _slowly(self, asked: Generation) -> str:
         if asked.sampling.max_tokens > 1:
             self.curtain.clear()
             asyncio.get_running_loop().call_later(1.0, self.curtain.set)
         return "one two three"
 
     async def stop(self) -> None:
-        print(f"stopped {time.monotonic()}", flush=True)
+        await super().stop()
+        print("stopped", flush=True)
 
 
 def main() -> None:

@@ -1,64 +1,67 @@
-"""An engine whose lines are given, for what a dialect does with them: it counts who is on stage, and can hold still."""
+"""The scripted engine with a stage manager: it counts who is on stage, can hold still, fail midway, or start late."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
+from kit.base import NANO
 from kit.bundle.seal import Fingerprint
-from kit.engines.base import Capabilities, Delta, Generation
-from kit.errors import KitError
+from kit.chat import Renderer
+from kit.engines.base import Delta, Generation
+from kit.engines.scripted import ScriptedEngine
 from kit.task import Completion, FreeText
 
 FINGERPRINT = Fingerprint(ids=[11, 12, 13, 14, 15], positions=[1, 2, 3], base=[-6.0, -6.5, -7.0], tuned=[-0.5] * 3)
-LINE = "Good day to you."
+LINE = "one two three four"
 Script = Callable[[Generation], str | Exception]
 
 
-def _answer(generation: Generation) -> str:
+def line_for(generation: Generation) -> str:
+    """What is said where a test does not care: a word per token, or an answer of the paper task's type."""
     return LINE if isinstance(generation.answer, FreeText) else '{"present":true}'
 
 
-class Stage:
-    """Speaks the script's lines, a word at a time; a line that is an exception is raised after `before_failure` words.
+class Stage(ScriptedEngine):
+    """Speaks the script's lines; a line that is an exception is raised after `before_failure` tokens.
 
-    `curtain`, when given, is awaited before each word but the first: while it is not set, generations stand still.
+    While `curtain` is not set, generations stand still after their first token; `start` waits for `may_start`.
     """
 
-    def __init__(self, script: Script = _answer, max_length: int = 2048, before_failure: int = 0) -> None:
+    def __init__(
+        self, script: Script = line_for, max_length: int = 2048, before_failure: int = 0, adapters: Sequence[str] = ()
+    ) -> None:
+        super().__init__(self._line, Renderer(NANO), max_length=max_length)
         self.script = script
-        self.max_length = max_length
         self.before_failure = before_failure
-        self.seen: list[Generation] = []
+        self.adapters = adapters
         self.on_stage = 0
         self.started = self.stopped = False
-        self.may_start = threading.Event()
-        self.may_start.set()
-        self.start_fails: Exception | None = None
         self.answers_as_base = False
-        self.ill: KitError | None = None
-        self.curtain = threading.Event()
+        self.start_fails: Exception | None = None
+        self.curtain, self.may_start = threading.Event(), threading.Event()
         self.curtain.set()
+        self.may_start.set()
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities("stage", "1", self.max_length, adapters=True)
+    def _line(self, request: Generation, prompt: str) -> str:
+        line = self.script(request)
+        return LINE if isinstance(line, Exception) else line
 
     async def start(self) -> None:
-        while not self.may_start.is_set():
-            await asyncio.sleep(0.01)
+        await _until(self.may_start)
         if self.start_fails is not None:
             raise self.start_fails
+        await super().start()
+        for name in self.adapters:
+            await self.load(name, Path())
         self.started = True
 
     async def stop(self) -> None:
+        await super().stop()
         self.stopped = True
-
-    async def health(self) -> None:
-        if self.ill is not None:
-            raise self.ill
 
     async def generate(self, request: Generation) -> Completion:
         deltas = [delta async for delta in self.stream(request)]
@@ -67,18 +70,16 @@ class Stage:
         return Completion(text, ids, (-0.1,) * len(ids), deltas[-1].finish or "abort")
 
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
-        self.seen.append(request)
         self.on_stage += 1
         try:
-            line = self.script(request)
-            words = (LINE if isinstance(line, Exception) else line).split(" ")
-            for index, word in enumerate(words[: request.sampling.max_tokens]):
-                if isinstance(line, Exception) and index == self.before_failure:
-                    raise line
-                while index and not self.curtain.is_set():
-                    await asyncio.sleep(0.01)
-                yield Delta((" " if index else "") + word, (index,))
-            yield Delta("", (), "stop" if len(words) <= request.sampling.max_tokens else "length")
+            line, spoken = self.script(request), 0
+            async with aclosing(super().stream(request)) as deltas:
+                async for delta in deltas:
+                    if isinstance(line, Exception) and spoken == self.before_failure:
+                        raise line
+                    await _until(self.curtain if spoken else self.may_start)
+                    yield delta
+                    spoken += 1
         finally:
             self.on_stage -= 1
 
@@ -87,8 +88,7 @@ class Stage:
         at = dict(zip(FINGERPRINT.positions, known, strict=True))
         return tuple(at.get(position, -1.0) for position in range(1, len(ids)))
 
-    async def load(self, name: str, adapter: Path) -> None:
-        raise NotImplementedError
 
-    async def unload(self, name: str) -> None:
-        raise NotImplementedError
+async def _until(event: threading.Event) -> None:
+    while not event.is_set():
+        await asyncio.sleep(0.01)

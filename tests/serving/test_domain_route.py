@@ -11,16 +11,16 @@ def test_a_typed_answer_is_the_response_and_nothing_else(service: Service, stage
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"windows": 1, "with_thing": 1, "characters": 10}
-    sealed = stage.seen[-1].sampling
+    sealed = stage.requests[-1].sampling
     assert (sealed.temperature, sealed.max_tokens) == (0.0, 16)
     assert sealed.stop_ids
 
 
 def test_a_document_of_300_000_characters_is_answered_in_full(service: Service, stage: Stage) -> None:
-    before = len(stage.seen)
+    before = len(stage.requests)
     answer = service.http.post("/v1/counter", json={"text": "The barrel is here. " * 15_000})
     assert answer.json() == {"windows": 150, "with_thing": 150, "characters": 300_000}
-    assert len(stage.seen) - before == 150
+    assert len(stage.requests) - before == 150
 
 
 def test_the_types_of_the_task_stand_in_the_openapi_document(service: Service) -> None:

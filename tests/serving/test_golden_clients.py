@@ -32,7 +32,7 @@ def test_an_editor_that_sends_its_own_keys_and_wants_counts_is_answered(service:
     *_, usage, done = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     assert done == "[DONE]"
     assert json.loads(usage)["usage"]["completion_tokens"] == 4
-    assert stage.seen[-1].sampling.max_tokens > 128
+    assert stage.requests[-1].sampling.max_tokens > 128
 
 
 def test_an_evaluator_that_sends_nulls_and_neutral_values_is_answered(service: Service) -> None:
@@ -66,11 +66,11 @@ def test_an_evaluator_that_sends_nulls_and_neutral_values_is_answered(service: S
 )
 def test_an_extractor_gets_bare_json(service: Service, stage: Stage, wanted: dict[str, object]) -> None:
     answer = service.openai().chat.completions.create(
-        model="counter", n=1, temperature=0, max_tokens=64, response_format=wanted,  # type: ignore[call-overload]
+        model="counter", n=1, temperature=0, max_tokens=64, response_format=wanted,
         messages=[{"role": "system", "content": "Extract."}, {"role": "user", "content": "One barrel."}],
     )  # fmt: skip
     assert json.loads(answer.choices[0].message.content) == {"present": True}
-    assert isinstance(stage.seen[-1].answer, JsonSchema)
+    assert isinstance(stage.requests[-1].answer, JsonSchema)
 
 
 def test_a_body_of_the_responses_dialect_at_the_chat_path_is_told_what_is_missing(service: Service) -> None:
@@ -83,7 +83,7 @@ def test_a_client_that_leaves_its_stream_frees_the_engine(serve: Serve) -> None:
     stage = Stage()
     client = serve(stage).openai()
     stage.curtain.clear()
-    with client.chat.completions.create(model="counter", messages=HELLO, stream=True) as stream:  # type: ignore[call-overload]
+    with client.chat.completions.create(model="counter", messages=HELLO, stream=True) as stream:
         for _ in stream:
             break
     eventually(lambda: stage.on_stage == 0, "the generation was cancelled")
@@ -97,7 +97,7 @@ def _tries(service: Service, expected: type[openai.APIStatusError]) -> list[int]
         base_url=f"{service.url}/v1", api_key="any", http_client=openai.DefaultHttpxClient(event_hooks=hooks)
     )
     with pytest.raises(expected):
-        client.chat.completions.create(model="counter", messages=HELLO)  # type: ignore[arg-type]
+        client.chat.completions.create(model="counter", messages=HELLO)
     return statuses
 
 

@@ -14,7 +14,7 @@ PATHS = ["/livez", "/readyz", "/v1/models", "/v1/nowhere", "/openapi.json"]
 
 @pytest.mark.parametrize("standing", ["proved", "preview"])
 def test_every_answer_carries_the_standing_and_the_digest(serve: Serve, bundle: Bundle, standing: str) -> None:
-    service = serve(bundles=[Deployed(bundle, standing)])  # type: ignore[arg-type]
+    service = serve(bundles=[Deployed(bundle, standing)])
     answers = [service.http.get(path) for path in PATHS]
     answers += [service.chat(), service.chat(stream=True), service.chat(n=2)]
     answers += [service.http.post("/v1/counter", json={"text": "x"}), service.http.post("/v1/counter")]

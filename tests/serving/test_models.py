@@ -52,7 +52,7 @@ def test_a_percent_encoded_id_with_a_slash_is_found(serve: Serve, tmp_path: Path
     deployed = adapters(tmp_path, ("counter", TASK))[0]
     seal = deployed.bundle.seal.model_copy(update={"name": "team/counter"})
     named = Deployed(type(deployed.bundle)(deployed.bundle.digest, deployed.bundle.folder, seal), "proved")
-    service = serve(bundles=[named])
+    service = serve(Stage(adapters=[named.bundle.digest]), [named])
     assert service.http.get("/v1/models/team%2Fcounter").json()["id"] == "team/counter"
     assert service.openai().models.retrieve("team/counter").id == "team/counter"
     assert service.chat(model="team/counter").status_code == 200
@@ -60,23 +60,23 @@ def test_a_percent_encoded_id_with_a_slash_is_found(serve: Serve, tmp_path: Path
 
 def test_two_adapters_answer_side_by_side_each_under_its_own_name(serve: Serve, tmp_path: Path) -> None:
     first, second = adapters(tmp_path, ("counter", TASK), ("teller", OTHER_TASK))
-    stage = Stage()
+    stage = Stage(adapters=[first.bundle.digest, second.bundle.digest])
     service = serve(stage, [first, second])
     assert [entry["id"] for entry in service.http.get("/v1/models").json()["data"]] == ["counter", "teller"]
     assert service.chat().headers["x-domainkit-bundle"] == first.bundle.digest
-    assert stage.seen[-1].adapter == first.bundle.digest
+    assert stage.requests[-1].adapter == first.bundle.digest
     assert service.chat(model="teller").headers["x-domainkit-bundle"] == second.bundle.digest
-    assert stage.seen[-1].adapter == second.bundle.digest
+    assert stage.requests[-1].adapter == second.bundle.digest
     typed = service.http.post("/v1/counter", json={"text": "x"}, headers={"x-domainkit-model": "teller"})
     assert (typed.status_code, typed.headers["x-domainkit-bundle"]) == (200, second.bundle.digest)
-    assert stage.seen[-1].adapter == second.bundle.digest
+    assert stage.requests[-1].adapter == second.bundle.digest
     unknown = service.http.post("/v1/counter", json={"text": "x"}, headers={"x-domainkit-model": "nobody"})
     assert (unknown.status_code, unknown.json()["error"]["param"]) == (404, "x-domainkit-model")
 
 
 def test_bundles_of_one_name_are_told_apart_by_their_digests(serve: Serve, tmp_path: Path) -> None:
     deployed = adapters(tmp_path, ("counter", TASK), ("counter", OTHER_TASK))
-    service = serve(bundles=deployed)
+    service = serve(Stage(adapters=[each.bundle.digest for each in deployed]), deployed)
     ids = [entry["id"] for entry in service.http.get("/v1/models").json()["data"]]
     assert ids == [f"counter@{each.bundle.digest[:12]}" for each in deployed]
     assert service.chat(model=ids[1]).headers["x-domainkit-bundle"] == deployed[1].bundle.digest

@@ -127,13 +127,13 @@ def test_ready_names_what_is_served_and_wrote_a_token(serve: Serve, bundle: Bund
         "status": "ready",
         "models": [{"id": "counter", "bundle": bundle.digest, "status": "preview"}],
     }
-    assert [asked.sampling.max_tokens for asked in engine.seen] == [1]
+    assert [asked.sampling.max_tokens for asked in engine.requests] == [1]
 
 
 def test_an_engine_that_falls_ill_is_no_longer_ready(serve: Serve) -> None:
     engine = Stage()
     service = serve(engine)
-    engine.ill = KitError("The device is gone.")
+    engine.failure = KitError("The device is gone.")
     assert service.http.get("/readyz").status_code == 503
     assert service.http.get("/readyz").json()["error"]["message"] == "The device is gone."
     assert service.http.get("/livez").status_code == 200

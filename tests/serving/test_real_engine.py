@@ -142,11 +142,11 @@ def test_any_request_gets_an_answer_of_its_type(house: Service) -> None:
 def test_chat_streams_what_it_answers_whole(house: Service) -> None:
     ask = [{"role": "user", "content": "In which room is the anchor?"}]
     client = house.openai()
-    whole = client.chat.completions.create(model="keeper", messages=ask)  # type: ignore[arg-type]
+    whole = client.chat.completions.create(model="keeper", messages=ask)
     assert whole.choices[0].message.content == '{"room":"cellar"}'
     assert whole.choices[0].finish_reason == "stop"
     stream = client.chat.completions.create(
-        model="keeper", messages=ask, stream=True, stream_options={"include_usage": True}  # type: ignore[arg-type]
+        model="keeper", messages=ask, stream=True, stream_options={"include_usage": True}
     )
     chunks = list(stream)
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == '{"room":"cellar"}'

@@ -19,27 +19,11 @@ from typing import Any
 HERE = Path(__file__).parent
 SIZES = {"train": 720, "test": 160}
 LONG_SHARE = 0.16
+QUOTED_ONLY = 0.3
 UNSEEN_WORDING = 0.25
 UNSEEN_STYLE = 0.2
+RUN_ON_STYLE = 0.15
 UNSEEN_NAMES = 0.5
-
-# How a section begins, and which kind of opening goes with it.
-STYLES = {
-    "numbered": ("{i}. {HEADING}\n\n", "formal"),
-    "run_in": ("{i}. {heading}. ", "formal"),
-    "article": ("ARTICLE {roman}\n{heading}\n\n{i}.1 ", "formal"),
-    "section_sign": ("§ {i} {heading}\n\n(1) ", "formal"),
-    "lettered": ("({letter}) ", "formal"),
-    "tabbed": ("{i}.\t{heading}.\t", "formal"),
-    "term_sheet": ("{heading}: ", "plain"),
-    "questions": ("{question}\n\n", "plain"),
-    "bullets": ("- ", "plain"),
-    "letter": ("", "letter"),
-}
-UNSEEN_STYLES = {
-    "deed": ("AND it is further agreed, in the matter numbered {i}: ", "deed"),
-    "markdown": ("## {i} {heading}\n\n", "plain"),
-}
 
 
 @dataclass
@@ -84,9 +68,9 @@ class _Author:
         self.pools = {name: list(pool) for name, pool in words["slots"]["seen"].items()}
         if self.test and self.rng.random() < UNSEEN_NAMES:
             self.pools = {name: list(pool) for name, pool in words["slots"]["unseen"].items()}
-        styles = UNSEEN_STYLES if self.test and self.rng.random() < UNSEEN_STYLE else STYLES
-        self.style = self.rng.choice(list(styles))
-        self.lead, self.opening = styles[self.style]
+        kind = "unseen" if self.test and self.rng.random() < UNSEEN_STYLE else "seen"
+        kind = "run_on" if self.rng.random() < RUN_ON_STYLE else kind
+        self.style, (self.lead, self.opening) = self.rng.choice(list(words["styles"][kind].items()))
         self.tags.add(self.style)
         self.fixed = self._fixed_slots()
 
@@ -96,8 +80,11 @@ class _Author:
         if self.style != "letter":
             page.heading(self.fixed["KIND"])
         page.paragraph([(self.fill(self.rng.choice(self.words["openings"][self.opening])), None)])
-        for index, section in enumerate(self._sections(), start=1):
-            page.section(self._lead(index, section), section.sentences)
+        if self.style == "run_on":
+            page.run_on([sentence for section in self._sections() for sentence in section.sentences])
+        else:
+            for index, section in enumerate(self._sections(), start=1):
+                page.section(self._lead(index, section), section.sentences)
         page.block(self.fill(self.rng.choice(self.words["closings"]["all"])))
         if len(page.text) > 1_400:
             self.tags.add("long")
@@ -112,7 +99,9 @@ class _Author:
         sections += [self._filler_section() for _ in range(fillers)]
         self._distract(sections, self.rng.randint(1, 3) * (4 if long else 1))
         absent = [label for label in labels if label not in present]
-        if absent and self.rng.random() < 0.15:
+        if self.style != "run_on" and self.rng.random() < QUOTED_ONLY * (2 if long else 1):
+            self._quote_what_does_not_apply(sections)
+        if self.style != "run_on" and absent and self.rng.random() < 0.15:
             sections.append(self._reserved_section(self.rng.choice(absent)))
         self.rng.shuffle(sections)
         if present and self.rng.random() < 0.04:
@@ -124,24 +113,26 @@ class _Author:
         section = Section(self.rng.choice(source["headings"]), source["question"])
         section.sentences.append((self._wording(source), label))
         if self.rng.random() < 0.15:
-            section.sentences.append((self.fill(self.rng.choice(self.words["companions"]["all"])), None))
+            section.sentences.append((self.sentence(self.rng.choice(self.words["companions"]["all"])), None))
             if self.rng.random() < 0.5:
                 section.sentences.append((self._wording(source), label))
         elif self.rng.random() < 0.3:
-            section.sentences.append((self.fill(self.rng.choice(self.words["companions"]["all"])), None))
+            section.sentences.append((self.sentence(self.rng.choice(self.words["companions"]["all"])), None))
         return section
 
     def _wording(self, source: dict[str, Any]) -> str:
         unseen = self.test and self.rng.random() < UNSEEN_WORDING
         if unseen:
             self.tags.add("unseen_wording")
-        return self.fill(self.rng.choice(source["unseen" if unseen else "seen"]))
+        return self.sentence(self.rng.choice(source["unseen" if unseen else "seen"]))
 
     def _filler_section(self) -> Section:
         source = self.rng.choice(self.words["fillers"])
         count = self.rng.randint(1, min(3, len(source["sentences"])))
         sentences = self.rng.sample(source["sentences"], count)
-        return Section(source["heading"], source["heading"], [(self.fill(sentence), None) for sentence in sentences])
+        return Section(
+            source["heading"], source["heading"], [(self.sentence(sentence), None) for sentence in sentences]
+        )
 
     def _reserved_section(self, label: str) -> Section:
         source = self.words["clauses"][label]
@@ -157,22 +148,40 @@ class _Author:
         pool = self.words["distractors"]["seen"] + (self.words["distractors"]["unseen"] if self.test else [])
         for sentence in self.rng.sample(pool, count):
             target = self.rng.choice(sections)
-            target.sentences.insert(self.rng.randint(0, len(target.sentences)), (self.fill(sentence), None))
+            target.sentences.insert(self.rng.randint(0, len(target.sentences)), (self.sentence(sentence), None))
+
+    def _quote_what_does_not_apply(self, sections: list[Section]) -> None:
+        """Put in a clause that is only quoted: the words of one, without the force."""
+        frames = self.words["frames"]["seen"] + (self.words["frames"]["unseen"] if self.test else [])
+        clause = self._wording(self.rng.choice(list(self.words["clauses"].values())))
+        frame = self.fill(self.rng.choice(frames).replace("{clause}", "\0")).replace("\0", clause)
+        self.rng.choice(sections).sentences.append((frame, None))
+        self.tags.add("quoted_only")
 
     def _lead(self, index: int, section: Section) -> str:
-        return self.lead.format(
+        lead: str = self.lead
+        return lead.format(
             i=index,
             heading=section.heading,
             HEADING=section.heading.upper(),
             question=section.question,
-            roman=_roman(index),
             letter=_letter(index),
         )
 
     def fill(self, template: str) -> str:
-        """Fill the slots of a sentence and begin it with a capital."""
-        text = template.format_map(_Slots(self.fixed, self._fresh))
+        """Fill the slots and begin with a capital."""
+        text = self._raw(template)
         return text[0].upper() + text[1:]
+
+    def sentence(self, template: str) -> str:
+        """Fill the slots of a sentence; it begins small where it is to be a part of a longer one."""
+        if self.style != "run_on":
+            return self.fill(template)
+        text = self._raw(template)
+        return text if template[0] == "{" else text[0].lower() + text[1:]
+
+    def _raw(self, template: str) -> str:
+        return template.format_map(_Slots(self.fixed, self._fresh))
 
     def _fixed_slots(self) -> dict[str, str]:
         role_a, role_b = self.rng.choice(self.pools["roles"])
@@ -248,15 +257,27 @@ class _Page:
         """Write sentences one after the other, then an empty line."""
         for index, (sentence, label) in enumerate(sentences):
             self._add(self.gap if index else "")
-            start = len(self.text)
-            self._add(self._wrapped(sentence))
-            if label:
-                self.clauses.append((label, start, len(self.text)))
+            self._write(sentence, label)
         self._add("\n\n")
+
+    def run_on(self, sentences: Sequence[tuple[str, str | None]]) -> None:
+        """Write sentences as one: that this, that that, and that the other."""
+        self._add("The parties agree ")
+        for index, (sentence, label) in enumerate(sentences):
+            last = index == len(sentences) - 1
+            self._add("that " if index == 0 else ", and that " if last else ", that ")
+            self._write(sentence.removesuffix("."), label)
+        self._add(".\n\n")
 
     def finish(self) -> tuple[str, list[tuple[str, int, int]]]:
         """Return the text and its clauses."""
         return self.text, self.clauses
+
+    def _write(self, sentence: str, label: str | None) -> None:
+        start = len(self.text)
+        self._add(self._wrapped(sentence))
+        if label:
+            self.clauses.append((label, start, len(self.text)))
 
     def _wrapped(self, sentence: str) -> str:
         if not self.width or "\n" in sentence:
@@ -294,15 +315,6 @@ def _period(rng: random.Random, unit: str) -> str:
 def _amount(rng: random.Random) -> str:
     size = rng.choice((250, 1_200, 40_000, 75_000, 250_000, 1_000_000, 2_500_000))
     return rng.choice(("£{:,}", "USD {:,}", "EUR {:,}.00", "${:,}", "{:,} Swiss francs")).format(size)
-
-
-def _roman(number: int) -> str:
-    parts = ((50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
-    written = ""
-    for value, letters in parts:
-        written += letters * (number // value)
-        number %= value
-    return written
 
 
 def _letter(number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def test_there_is_enough_to_learn_from_and_to_measure_with(examples: Examples) -
 
 
 def test_no_document_is_on_both_sides(examples: Examples) -> None:
-    for key in (lambda row: row.group, lambda row: row.id, lambda row: row.request.text):
+    for key in map(operator.attrgetter, ("group", "id", "request.text")):
         assert not {key(row) for row in examples["train"]} & {key(row) for row in examples["test"]}
 
 

@@ -34,9 +34,16 @@ class Plan:
 @click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the table into this page.")
+@click.option("--block", help="Name of the place in the page; default: the bundle's name.")
 @click.option("--dry-run", is_flag=True, help="Say what would be measured.")
 def command(
-    output: Output, bundle: str, engine: str | None, limit: int | None, page: Path | None, dry_run: bool
+    output: Output,
+    bundle: str,
+    engine: str | None,
+    limit: int | None,
+    page: Path | None,
+    block: str | None,
+    dry_run: bool,
 ) -> int:
     """Measure BUNDLE: base and tuned model and a classical baseline, side by side, and what got worse.
 
@@ -51,7 +58,7 @@ def command(
             data, f"Would score {count} examples with {plan.bundle.digest[:12]} and its base on {data['engine']}."
         )
         return 0
-    return _measure(output, plan, page)
+    return _measure(output, plan, page, block or plan.bundle.seal.name)
 
 
 def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
@@ -68,7 +75,7 @@ def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
     return Plan(project, bundle, settings, Data(project.root, recipe, bundle.tasks()[0]))
 
 
-def _measure(output: Output, plan: Plan, page: Path | None) -> int:
+def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
     import asyncio
 
     from kit.bundle.store import Store
@@ -80,7 +87,7 @@ def _measure(output: Output, plan: Plan, page: Path | None) -> int:
     payload = attestation(plan.bundle.digest, [report], capabilities, data_digest(plan.data.examples("test")))
     attested = Store(plan.project.root).attest(plan.bundle.digest, "evaluation", payload)
     if page is not None:
-        _write_page(page, plan, report, payload)
+        _write_page(page, block, plan, report, payload)
     output.result({**payload, "attestation": attested.file_name}, _text(report))
     return exit_code(report.gates)
 
@@ -138,11 +145,11 @@ def _text(report: TaskReport) -> str:
     return "\n".join([table(*columns(report)), "", worse_line(report), asked_line(report), *gates])
 
 
-def _write_page(page: Path, plan: Plan, report: TaskReport, payload: dict[str, Any]) -> None:
+def _write_page(page: Path, block: str, plan: Plan, report: TaskReport, payload: dict[str, Any]) -> None:
     from kit.evals.figures import write_figures
     from kit.evals.report import markdown
     from kit.machine import describe
 
     saw = f"Base: {plan.bundle.seal.base.model}. Engine: {payload['engine']['name']}."
     measured = describe(payload["machine"], payload["versions"])
-    write_figures(page, plan.bundle.seal.name, "\n\n".join([markdown(report), saw, measured]))
+    write_figures(page, block, "\n\n".join([markdown(report), saw, measured]))

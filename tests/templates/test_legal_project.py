@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from kit.scaffold import plan_project
-from tests.templates.legal import FOLDER
+from kit.task import Completion
+from tests.templates.legal import FOLDER, make_task
 
 _RUN = """
 import sys, pytest
@@ -41,3 +44,12 @@ def test_generate_runs_as_a_script_and_writes_the_same_bytes(tmp_path: Path) -> 
         file.unlink()
     subprocess.run([sys.executable, "generate.py"], cwd=tmp_path / "mine", check=True)
     assert {file.name: file.read_bytes() for file in data.iterdir()} == before
+
+
+def test_the_answer_on_the_templates_page_is_what_the_task_returns() -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    request, response = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
+    task = make_task()
+    quote = {"label": "governing_law", "quote": "This Agreement is governed by the law of Sweden."}
+    read = task.read(task.request_type.model_validate(request), [Completion(json.dumps({"clauses": [quote]}))])
+    assert read.model_dump(mode="json") == response

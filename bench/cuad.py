@@ -23,6 +23,6 @@ def measure() -> Figures:
         with cpu_minutes() as spent:
             trained = kit(folder, "train", "--profile", "cuad")
         page = str(ROOT / "templates" / "legal" / "README.md")
-        words = ("eval", "--page", page, "--block", "cuad")
+        words = ("eval", "--page", page, "--block", "legal-cuad")
         payload = kit(folder, *words, allowed=(Exit.OK, Exit.UNMEASURED, Exit.GATE_FAILED))
     return {**evaluation_figures(payload), **training_figures(trained, spent)}

@@ -96,10 +96,15 @@ def _place(module: str) -> str:
 
 
 def _shapes(file: Path) -> Shapes:
-    """Read the names and shapes in a safetensors file: eight bytes of length, then a header in JSON."""
+    """Read the names and shapes in a safetensors file: eight bytes of length, a header in JSON, then the values."""
     try:
         with file.open("rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        return {key: tuple(value["shape"]) for key, value in header.items() if key != "__metadata__"}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError, OverflowError) as error:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, file.stat().st_size)))
+        header.pop("__metadata__", None)
+        end = 8 + length + max((value["data_offsets"][1] for value in header.values()), default=0)
+        if file.stat().st_size != end:
+            raise ValueError("the file has been cut or has grown")
+        return {key: tuple(value["shape"]) for key, value in header.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"These weights cannot be read: {error}.", str(file)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Sequence
+from dataclasses import replace
 
 from kit.engines.base import EngineConfig, Generation
 from kit.errors import InputError, KitError
@@ -25,8 +26,11 @@ def check_model(config: EngineConfig) -> None:
         raise InputError(what, str(config.model), "Lower serve.max_length.")
 
 
-def admit(request: Generation, max_length: int, adapters: Container[str]) -> None:
-    """Raise InputError where a generation cannot be begun; KitError where its adapter is not loaded."""
+def admit(request: Generation, max_length: int, adapters: Container[str]) -> Generation:
+    """Return the request with its budget cut to what the context leaves.
+
+    Raises InputError where it cannot be begun, KitError where its adapter is not loaded.
+    """
     sampling = request.sampling
     if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.top_k < 0:
         raise InputError(f"These sampling settings are out of bounds: {sampling}.")
@@ -37,6 +41,7 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Non
     if not isinstance(request.answer, FreeText) and not sampling.stop_ids:
         raise InputError("An answer of a fixed shape needs a stop token, for the model to end it with.")
     admit_adapter(request.adapter, adapters)
+    return replace(request, sampling=replace(sampling, max_tokens=min(sampling.max_tokens, max_length - length)))
 
 
 def admit_score(ids: Sequence[int], max_length: int, adapter: str | None, adapters: Container[str]) -> None:

@@ -75,9 +75,8 @@ class ScriptedEngine:
     async def generate(self, request: Generation) -> Completion:
         """Return the script's answer, cut to the request's budget."""
         async with aclosing(self._write(request)) as steps:
-            async for writing in steps:
-                pass
-        return writing.completion()
+            *_, last = [writing async for writing in steps]
+        return last.completion()
 
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
         """Yield the script's answer token by token."""
@@ -89,7 +88,7 @@ class ScriptedEngine:
     async def _write(self, request: Generation) -> AsyncGenerator[Writing]:
         """Yield the answer after each of its tokens, and once more when it is done."""
         await self.health()
-        admit(request, self._max_length, self._adapters)
+        request = admit(request, self._max_length, self._adapters)
         self.requests.append(request)
         writing = Writing(self._tokenizer, request)
         previous = request.ids[-1]

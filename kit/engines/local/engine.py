@@ -106,7 +106,7 @@ class LocalEngine:
     async def generate(self, request: Generation) -> Completion:
         """Return the whole completion, with one log-probability per token."""
         worker, lender = self._running()
-        admit(request, self._config.max_length, lender.names)
+        request = admit(request, self._config.max_length, lender.names)
         job = Generating(request)
         worker.submit(job)
         return await asyncio.wrap_future(job.future)
@@ -114,7 +114,7 @@ class LocalEngine:
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
         """Yield the completion piece by piece; closing the iterator frees the row."""
         worker, lender = self._running()
-        admit(request, self._config.max_length, lender.names)
+        request = admit(request, self._config.max_length, lender.names)
         loop = asyncio.get_running_loop()
         deltas: asyncio.Queue[Delta | None] = asyncio.Queue()
         job = Generating(request, on_delta=lambda delta: _tell(loop, deltas, delta))

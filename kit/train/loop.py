@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable
 
 import torch
-from safetensors.torch import load_file
 
 from kit.errors import Exit, InputError
-from kit.train.checkpoint import (
-    ADAPTER_FILE,
-    Checkpoint,
-    Checkpoints,
-    Cursor,
-    random_state,
-    refuse_other,
-    set_random_state,
-)
+from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
 from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
-from kit.train.job import Evaluation, RunBroke, Scorer, Stopped, Trained, TrainJob, best_of
+from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
+from kit.train.measure import best_of, measure, refuse_broken
 from kit.train.meter import Meter
-from kit.train.methods import METHODS, attach
+from kit.train.methods import attach
 from kit.train.model import load_model
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.plan import Plan, make_plan
@@ -72,7 +63,7 @@ class _Run:
         self.scorer, self.report, self.signals = scorer, report, signals
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
         last = self._last_checkpoint()
-        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name)
+        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
         self.body = split_model(self.model)
         self.model.train()
         self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
@@ -135,7 +126,7 @@ class _Run:
         self.pending.append(self.optimiser.step(self.step))
         self.step += 1
         self.meter.step(self.plan.step_tokens(step), self.plan.step_labels(step))
-        self._settle(waiting=0 if self.device.type == "cpu" else 1)
+        self._settle(waiting=1 if self.device.type == "cuda" else 0)
 
     def _settle(self, waiting: int = 0) -> None:
         """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
@@ -170,7 +161,8 @@ class _Run:
         if self.step not in {0, *self.plan.evaluations} or any(made.step == self.step for made in self.history):
             return
         with self.signals.exposed():
-            evaluation = self._measure()
+            scorer = self.scorer if self.step else None
+            evaluation = measure(self.job, self.optimiser, scorer, self.step, self.threads)
         self.history.append(evaluation)
         self.checkpoints.write_history(self.history)
         best = best_of(self.history, self.job.higher_is_better)
@@ -178,22 +170,6 @@ class _Run:
             self._keep_wanted()
         self.meter.pause()
         self._tell(self._evaluated(evaluation, evaluation is best))
-
-    def _measure(self) -> Evaluation:
-        before = random_state()
-        self.model.eval()
-        try:
-            loss = self.optimiser.validation_loss(self.job.validation)
-            with torch.no_grad():
-                scores = dict(self.scorer(self.model)) if self.scorer and self.step else {}
-        finally:
-            self.model.train()
-            set_random_state(before)
-            torch.set_num_threads(self.threads)
-        if loss is not None and not math.isfinite(loss):
-            raise RunBroke(f"The validation loss after step {self.step} is {loss}.", next="Nothing was published.")
-        score = scores.get(self.job.metric) if self.job.metric else None
-        return Evaluation(self.step, loss, score if score is not None and math.isfinite(score) else None, scores)
 
     # --- what it says -----------------------------------------------------------------------------------------
 
@@ -218,19 +194,10 @@ class _Run:
         return tokens, sum(step > done for step in self.plan.evaluations)
 
     def _trained(self) -> Trained:
-        """Return the best checkpoint.
-
-        Raises RunBroke where its adapter would change nothing, or is not finite.
-        """
         best = best_of(self.history, self.job.higher_is_better)
         assert best is not None, "a plan always ends with an evaluation"
         adapter = self.checkpoints.find(best.step) / "adapter"
-        state = load_file(adapter / ADAPTER_FILE)
-        if METHODS["lora"].inert(state):
-            advice = "Nothing was published. Raise train.learning_rate, or look at the rows."
-            raise RunBroke("The adapter is all zero: training changed nothing.", str(adapter), advice)
-        if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
-            raise RunBroke("The adapter holds numbers that are not finite.", str(adapter), "Nothing was published.")
+        refuse_broken(self.job, adapter)
         return Trained(
             adapter, best.step, best.score, best.validation_loss, self.plan.tokens, self.meter.seconds,
             tuple(self.history),

@@ -35,7 +35,7 @@ def conditions(device: torch.device, threads: int) -> dict[str, str]:
     libraries = {name: version(name) for name in ("torch", "transformers", "peft")}
     if device.type == "cpu":
         return {**libraries, "kernels": torch.backends.cpu.get_cpu_capability(), "threads": str(threads)}
-    return {**libraries, "device": torch.cuda.get_device_name(device)}
+    return {**libraries, "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type}
 
 
 @contextmanager

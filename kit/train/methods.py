@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from kit.errors import InputError, Problem, nearest
 from kit.recipe import LoraSection, TrainSection
+from kit.train.job import MethodName
 from kit.train.lora import FusedLinear
 
-MethodName = Literal["lora"]
 StateDict = dict[str, Tensor]
 
 

@@ -79,12 +79,16 @@ class Optimiser:
             group["lr"] = self.rate(number)
         self.adam.step()
         self.adam.zero_grad()
-        figures = torch.cat([torch.stack([total, norm]), rows]).to("cpu", non_blocking=True)
-        ready = None
-        if self._device.type == "cuda":
-            ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            ready.record()
-        return Outcome(number + 1, figures, ready)
+        return self._outcome(number, torch.cat([torch.stack([total, norm]), rows]))
+
+    def _outcome(self, number: int, figures: Tensor) -> Outcome:
+        """Send the figures to the host; on a GPU they arrive while it works on."""
+        if self._device.type != "cuda":
+            return Outcome(number + 1, figures.cpu(), None)
+        host = figures.to("cpu", non_blocking=True)
+        ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        ready.record()
+        return Outcome(number + 1, host, ready)
 
     @torch.no_grad()
     def validation_loss(self, rows: Sequence[Row]) -> float | None:
@@ -94,11 +98,11 @@ class Optimiser:
             return None
         lengths = [len(row.ids) for row in rows]
         budget = max(self.plan.section.batch_tokens, *lengths)
-        total = torch.zeros((), device=self._device, dtype=torch.float64)
-        for micro in make_micro_batches(range(len(rows)), lengths, budget):
-            batch = collate([rows[index] for index in micro], self._pad_id, self._device)
-            total += batch_loss(self.body, batch, weight).total
-        return float(total)
+        batches = (
+            collate([rows[index] for index in micro], self._pad_id, self._device)
+            for micro in make_micro_batches(range(len(rows)), lengths, budget)
+        )
+        return float(torch.stack([batch_loss(self.body, batch, weight).total for batch in batches]).sum())
 
 
 def _story(plan: Plan, number: int, loss: float, norm: float, rows: list[float]) -> str:

@@ -36,8 +36,8 @@ def section(**settings: Any) -> TrainSection:
 def job(
     folder: Path, rows: Sequence[Row] | None = None, train: TrainSection | None = None, **settings: Any
 ) -> TrainJob:
-    """A job on nano, on one thread; a checkpoint after every step."""
-    common: dict[str, Any] = {"threads": 1, "save_seconds": 0.0, "validation": copy_rows(4, seed=1)}
+    """A job on nano, on one thread."""
+    common: dict[str, Any] = {"threads": 1, "validation": copy_rows(4, seed=1)}
     return TrainJob(
         base=settings.pop("base", find_base("nano")),
         dtype=settings.pop("dtype", "bfloat16"),

@@ -15,9 +15,10 @@ from kit.base import NANO, Base, find_base
 from kit.data.rows import Row
 from kit.errors import InputError
 from kit.train.events import Evaluated, Event, Planned, Saved, Stepped
-from kit.train.job import Evaluation, RunBroke, Trained, best_of
+from kit.train.job import Evaluation, RunBroke, Trained
 from kit.train.loop import train
 from kit.train.machine import physical_cores
+from kit.train.measure import best_of
 from kit.train.model import load_model
 from tests.kit.train.parts import copy_rows, job, section
 
@@ -36,7 +37,7 @@ def scores(*values: float | None) -> Any:
 def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[Event], Path]:
     folder, events = tmp_path_factory.mktemp("learned"), []
     train_long = section(epochs=5, batch_rows=8, learning_rate=5e-3, evaluations=3)
-    return train(job(folder, train=train_long, save_seconds=3600), None, events.append), events, folder
+    return train(job(folder, train=train_long), None, events.append), events, folder
 
 
 def test_validation_loss_falls_on_something_that_can_be_learned(learned: tuple[Trained, list[Event], Path]) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,8 @@ from kit.data.rows import Row
 from kit.errors import InputError
 from kit.train.plan import MICRO_BATCH_COST, make_micro_batches, make_plan
 from tests.kit.train.parts import copy_rows, section
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_epoch_trains_every_row_once_in_an_order_of_its_own() -> None:
@@ -92,3 +97,10 @@ def test_all_rows_that_cannot_be_trained_are_refused_by_name_at_once() -> None:
 def test_a_run_without_rows_is_refused() -> None:
     with pytest.raises(InputError, match="no row to train on"):
         make_plan(copy_rows(3, weight=0.0), section())
+
+
+def test_planning_and_listing_runs_load_nothing_heavy() -> None:
+    wanted = "import sys, kit.runs, kit.train.events, kit.train.job, kit.train.plan"
+    code = f"{wanted}; print({{'torch', 'transformers', 'peft', 'numpy'}} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "set()\n"

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,7 +103,7 @@ def test_a_terminated_process_saves_its_step_and_exits_143(tmp_path: Path) -> No
 def test_a_signal_during_a_step_saves_that_step(
     number: signal.Signals, code: Exit, tmp_path: Path, uninterrupted: Files
 ) -> None:
-    rarely = job(tmp_path, train=WITH_DROPOUT, save_seconds=3600)
+    rarely = job(tmp_path, train=WITH_DROPOUT)
     handler = signal.getsignal(number)
     with pytest.raises(Stopped, match="after step 4") as stopped:
         train(rarely, None, stop_at(4, number))
@@ -153,11 +154,19 @@ def test_a_run_stopped_before_its_first_checkpoint_begins_anew(tmp_path: Path, u
     assert weights(resumed) == uninterrupted
 
 
-def stopped_run(folder: Path) -> TrainJob:
-    begun = job(folder)
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("stopped")
     with pytest.raises(Stopped):
-        train(begun, None, stop_at(2, signal.SIGINT))
-    return replace(begun, resume=True)
+        train(job(folder), None, stop_at(2, signal.SIGINT))
+    return folder
+
+
+@pytest.fixture
+def resumable(stopped: Path, tmp_path: Path) -> TrainJob:
+    """A job that was stopped after its second step, in a copy of its folder."""
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    return job(tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -169,15 +178,15 @@ def stopped_run(folder: Path) -> TrainJob:
         ({"dtype": "float32"}, "weight type"),
     ],
 )
-def test_a_run_is_not_resumed_under_other_conditions(change: dict[str, object], named: str, tmp_path: Path) -> None:
-    resumable = stopped_run(tmp_path)
+def test_a_run_is_not_resumed_under_other_conditions(
+    change: dict[str, object], named: str, resumable: TrainJob
+) -> None:
     with pytest.raises(InputError, match=f"The run was begun with {named} .*; here it is .*"):
         train(replace(resumable, **change), None, silent)  # type: ignore[arg-type]
 
 
-def test_a_run_is_not_resumed_with_another_library_version(tmp_path: Path) -> None:
-    resumable = stopped_run(tmp_path)
-    manifest = tmp_path / "checkpoints/step-000002/checkpoint.json"
+def test_a_run_is_not_resumed_with_another_library_version(resumable: TrainJob) -> None:
+    manifest = resumable.folder / "checkpoints/step-000002/checkpoint.json"
     saved = json.loads(manifest.read_text())
     saved["cursor"]["setup"]["torch"] = "1.0.0"
     manifest.write_text(json.dumps(saved))
@@ -185,9 +194,8 @@ def test_a_run_is_not_resumed_with_another_library_version(tmp_path: Path) -> No
         train(resumable, None, silent)
 
 
-def test_a_damaged_checkpoint_is_not_resumed(tmp_path: Path) -> None:
-    resumable = stopped_run(tmp_path)
-    state = tmp_path / "checkpoints/step-000002/state.pt"
+def test_a_damaged_checkpoint_is_not_resumed(resumable: TrainJob) -> None:
+    state = resumable.folder / "checkpoints/step-000002/state.pt"
     content = bytearray(state.read_bytes())
     content[len(content) // 2] ^= 1
     state.write_bytes(content)
@@ -195,10 +203,9 @@ def test_a_damaged_checkpoint_is_not_resumed(tmp_path: Path) -> None:
         train(resumable, None, silent)
 
 
-def test_a_finished_run_is_not_trained_over(tmp_path: Path) -> None:
-    begun = replace(stopped_run(tmp_path), resume=False)
+def test_a_finished_run_is_not_trained_over(resumable: TrainJob) -> None:
     with pytest.raises(InputError, match="already has checkpoints"):
-        train(begun, None, silent)
+        train(replace(resumable, resume=False), None, silent)
 
 
 @contextmanager
@@ -216,7 +223,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     size: int, tmp_path: Path, uninterrupted: Files
 ) -> None:
-    begun = job(tmp_path, train=WITH_DROPOUT)
+    begun = job(tmp_path, train=WITH_DROPOUT, save_seconds=0.0)
     with pytest.raises(Stopped):
         train(begun, None, stop_at(4, signal.SIGINT))
     resumable = replace(begun, resume=True)

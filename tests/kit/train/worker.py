@@ -1,4 +1,4 @@
-"""Trains the job of the tests in a process of its own: FOLDER. Prints every step; ends with the job's exit code."""
+"""Trains the tests' job in a process of its own, prints every saved step, and ends with the right exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def main() -> None:
             print(event.step, flush=True)
 
     try:
-        train(job(Path(sys.argv[1]), train=section(lora={"rank": 8, "dropout": 0.1})), None, report)
+        dropout = section(lora={"rank": 8, "dropout": 0.1})
+        train(job(Path(sys.argv[1]), train=dropout, save_seconds=0.0), None, report)
     except KitError as error:
         print(error, file=sys.stderr)
         sys.exit(error.code)

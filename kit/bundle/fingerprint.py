@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kit.bundle.seal import Fingerprint, Noise
 
-_HONEST_FLOOR = 0.1
+_HONEST_FLOOR = 0.05
 _HONEST_FACTOR = 8.0
 _SHARE_OF_SHIFT = 1 / 3
 HONEST_MARGIN = 4.0

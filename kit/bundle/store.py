@@ -23,7 +23,7 @@ from kit.bundle.disk import append_line, locked, sync_folder, sync_tree, whole_l
 from kit.bundle.manifest import Entry, file_problems, manifest_digest
 from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
-from kit.errors import InputError, KitError, Problem, Refused, nearest
+from kit.errors import InputError, Problem, Refused, nearest
 from kit.files import write_atomically
 from kit.loader import load_tasks
 from kit.recipe import Recipe
@@ -81,7 +81,7 @@ class Bundle:
         """The bundle's own renderer; raises Refused where its tokenizer is missing or broken."""
         try:
             return Renderer(self.tokenizer_folder, self.seal.template_args)
-        except (KitError, ValueError, KeyError) as error:
+        except Exception as error:  # the tokenizer library raises nothing narrower for a file that it cannot use
             raise Refused(f"The bundle's tokenizer cannot be used. {error}", str(self.tokenizer_folder)) from None
 
 

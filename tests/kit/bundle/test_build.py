@@ -154,14 +154,13 @@ def test_a_zero_adapter_publishes_nothing(plans: Plans, adapter: Path, store: St
     assert left_in(store) == []
 
 
-@pytest.mark.parametrize("form", ["merged", "adapter"])
 def test_an_adapter_too_weak_to_be_told_from_its_base_publishes_nothing(
-    plans: Plans, adapter: Path, store: Store, tmp_path: Path, form: str
+    plans: Plans, adapter: Path, store: Store, tmp_path: Path
 ) -> None:
     weak = shutil.copytree(adapter, tmp_path / "weak")
     rewrite_tensors(weak / "adapter_model.safetensors", lambda _, tensor: tensor * 0.01)
-    with pytest.raises(GateFailed, match=r"Rounding undoes the training|Training changed the model by 0\.0"):
-        build_bundle(plans(form, adapter=weak), store)
+    with pytest.raises(GateFailed, match=r"Training changed the model by 0\.0"):
+        build_bundle(plans("adapter", adapter=weak), store)
     assert left_in(store) == []
 
 

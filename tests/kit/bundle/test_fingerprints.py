@@ -105,7 +105,7 @@ def test_a_merged_bundle_that_holds_the_base_is_refused_even_when_sealed_again(b
 
 def test_an_adapter_on_other_base_weights_is_refused(built: Built, tmp_path: Path) -> None:
     other = copied(NANO, tmp_path / "other")
-    rewrite_tensors(other / "model.safetensors", lambda name, tensor: tensor * (1.05 if "layers.3" in name else 1))
+    rewrite_tensors(other / "model.safetensors", lambda name, tensor: tensor * (1.2 if "layers.3" in name else 1))
     with pytest.raises(Refused, match=AS_NEITHER):
         ask_local(built.adapter.seal, other, built.adapter.adapter_folder)
 
@@ -145,19 +145,19 @@ class Answers:
 
 
 def test_the_tolerance_is_many_times_the_noise_but_never_reaches_towards_the_base() -> None:
-    assert tolerance(Noise(mean=0.002, largest=0.1), sealed(-6, 0)) == pytest.approx(0.1)
+    assert tolerance(Noise(mean=0.002, largest=0.1), sealed(-6, 0)) == pytest.approx(0.05)
     assert tolerance(Noise(mean=0.05, largest=0.4), sealed(-6, 0)) == pytest.approx(0.4)
     assert tolerance(Noise(mean=0.05, largest=0.4), sealed(-0.6, 0)) == pytest.approx(0.2)
     assert shift(sealed(-6, -1)) == pytest.approx(5)
 
 
-@pytest.mark.parametrize(("logprob", "passes"), [(-1.0, True), (-1.09, True), (-0.91, True), (-1.11, False)])
+@pytest.mark.parametrize(("logprob", "passes"), [(-1.0, True), (-1.049, True), (-0.951, True), (-1.051, False)])
 def test_the_limit_lies_where_the_seal_says(built: Built, logprob: float, passes: bool) -> None:
-    noise = Noise(mean=0.01, largest=0.1)
+    noise = Noise(mean=0.005, largest=0.1)
     seal = built.merged.seal.model_copy(update={"fingerprints": sealed(-7, -1), "noise": noise})
     if passes:
         check = asyncio.run(verify_fingerprints(seal, Answers(logprob), None))  # type: ignore[arg-type]
         assert check.distance_to_tuned == pytest.approx(abs(logprob + 1))
     else:
-        with pytest.raises(Refused, match=r"Mean gap to the tuned model 0\.110, to the base 5\.890; allowed 0\.100"):
+        with pytest.raises(Refused, match=r"Mean gap to the tuned model 0\.051, to the base 5\.949; allowed 0\.050"):
             asyncio.run(verify_fingerprints(seal, Answers(logprob), None))  # type: ignore[arg-type]

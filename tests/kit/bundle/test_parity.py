@@ -28,7 +28,7 @@ FLOAT = Weights(NANO, "float32")
 
 @pytest.fixture(scope="module")
 def rows() -> list[tuple[int, ...]]:
-    return [row.ids for row in rows_of(TUNED)][:3] + [rows_of(TUNED)[0].ids[:7]]
+    return [*[row.ids for row in rows_of(TUNED)[:3]], rows_of(TUNED)[0].ids[:7]]
 
 
 def test_scores_are_the_log_softmax_of_the_models_own_logits(rows: list[tuple[int, ...]]) -> None:

@@ -24,6 +24,7 @@ class Batch:
     positions: Tensor  # (N,) int64
     targets: Tensor  # (N,) int64
     weights: Tensor  # (N,) float32
+    counts: Tensor  # (R,) int64, supervised tokens of each row
 
 
 def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
@@ -34,7 +35,7 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
     index = torch.repeat_interleave(torch.arange(len(rows)), counts)
     positions = torch.cat([torch.arange(row.answer_start - 1, len(row.ids) - 1) for row in rows])
     weights = torch.tensor([row.weight for row in rows]).repeat_interleave(counts)
-    parts = (ids, index, positions, ids[index, positions + 1], weights)
+    parts = (ids, index, positions, ids[index, positions + 1], weights, counts)
     if device.type == "cuda":
         parts = tuple(part.pin_memory().to(device, non_blocking=True) for part in parts)  # type: ignore[assignment]
     return Batch(*parts)

@@ -56,7 +56,7 @@ class Trained:
     """A finished run: the best checkpoint's adapter (a folder in peft's format), and how it came to be.
 
     `tokens` counts the tokens of the rows that were trained on, without padding; `seconds` is the wall time of all
-    sessions of the run. `history` begins with step 0, the base model.
+    sessions of the run, without loading. `history` begins with step 0, the base model.
     """
 
     adapter: Path

@@ -67,9 +67,8 @@ class Optimiser:
             loss = batch_loss(self.body, batch, weight)
             loss.total.backward()  # type: ignore[no-untyped-call]
             total += loss.total.detach()
-            rows.append(loss.rows)
-        counts = torch.tensor([labels(self.plan.rows[index]) for index in step.rows]).to(self._device)
-        return total, torch.cat(rows) / counts
+            rows.append(loss.rows / batch.counts)
+        return total, torch.cat(rows)
 
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
@@ -28,7 +29,7 @@ from kit.errors import InputError, KitError
 from kit.task import Completion
 
 if TYPE_CHECKING:
-    from vllm import SamplingParams
+    from vllm import AsyncEngineArgs, SamplingParams
     from vllm.lora.request import LoRARequest
     from vllm.outputs import RequestOutput
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -68,7 +69,7 @@ class VllmEngine:
             check_adapter(name, folder, self._config.model, self._config.max_rank)
         self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
         try:
-            self._engine = await asyncio.to_thread(_launch, self._config, self._slots)
+            await asyncio.to_thread(self._launch)
         except Exception as error:
             advice = "vLLM's own words stand above; VLLM_LOGGING_LEVEL=INFO shows more."
             raise KitError(f"vLLM did not start: {error}", str(self._config.model), advice) from error
@@ -87,6 +88,18 @@ class VllmEngine:
             await asyncio.to_thread(_shut_down, engine)
             del engine
             gc.collect()  # it stands in a cycle, and complains if the interpreter ends before it is collected
+
+    def _launch(self) -> None:
+        """Import vLLM and start its engine; takes tens of seconds.
+
+        Nothing is returned, because the future of a thread keeps its result alive.
+        """
+        with _environment(self._config):
+            from vllm.usage.usage_lib import UsageContext
+            from vllm.v1.engine.async_llm import AsyncLLM
+
+            arguments = _engine_arguments(self._config, self._slots)
+            self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
 
     async def health(self) -> None:
         """Return when the engine can work.
@@ -250,27 +263,22 @@ def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
     return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
 
 
-def _launch(config: EngineConfig, slots: int) -> AsyncLLM:
-    """Import vLLM and start its engine; takes tens of seconds."""
-    with _environment(config):
-        from vllm import AsyncEngineArgs
-        from vllm.platforms import current_platform
-        from vllm.usage.usage_lib import UsageContext
-        from vllm.v1.engine.async_llm import AsyncLLM
+def _engine_arguments(config: EngineConfig, slots: int) -> AsyncEngineArgs:
+    from vllm import AsyncEngineArgs
+    from vllm.platforms import current_platform
 
-        arguments = AsyncEngineArgs(
-            model=str(config.model),
-            dtype=config.dtype,
-            max_model_len=config.max_length + 1,  # vLLM wants room for a token beside a sequence that is only scored
-            enforce_eager=current_platform.is_cpu(),
-            structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
-            logprobs_mode="raw_logprobs",
-            generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back
-            disable_log_stats=True,
-            use_tqdm_on_load=False,
-            **_lora_arguments(config.max_rank, slots),
-        )
-        return AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
+    return AsyncEngineArgs(
+        model=str(config.model),
+        dtype=config.dtype,
+        max_model_len=config.max_length + 1,  # vLLM wants room for a token beside a sequence that is only scored
+        enforce_eager=current_platform.is_cpu(),
+        structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
+        logprobs_mode="raw_logprobs",
+        generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back
+        disable_log_stats=True,
+        use_tqdm_on_load=False,
+        **_lora_arguments(config.max_rank, slots),
+    )
 
 
 def _lora_arguments(max_rank: int, slots: int) -> dict[str, Any]:
@@ -283,7 +291,13 @@ def _lora_arguments(max_rank: int, slots: int) -> dict[str, Any]:
 def _shut_down(engine: AsyncLLM) -> None:
     """End the child processes, by force where they take their time, and leave none behind that is dead but not gone."""
     children = multiprocessing.active_children()
-    engine.shutdown(_STOP_SECONDS)
+    logger = logging.getLogger("vllm")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # that the children are gone is no news
+    try:
+        engine.shutdown(_STOP_SECONDS)
+    finally:
+        logger.setLevel(level)
     for child in children:
         if child.name.startswith("EngineCore"):
             child.join(_STOP_SECONDS)

@@ -6,6 +6,6 @@ import os
 # cores and two busy neighbours, decoding took eight times as long. OpenMP reads this when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from kit.engines.local.engine import LocalEngine  # noqa: E402
+from kit.engines.local.engine import LocalEngine
 
 __all__ = ["LocalEngine"]

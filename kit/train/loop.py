@@ -19,7 +19,7 @@ from kit.train.meter import Meter
 from kit.train.methods import attach
 from kit.train.model import load_model
 from kit.train.optimiser import Optimiser, Outcome
-from kit.train.plan import Plan, make_plan
+from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
 from kit.train.signals import Signals
 
@@ -34,6 +34,7 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     step that is being made has been saved.
     """
     plan = make_plan(job.rows, job.section)
+    refuse_unfit(job.validation, job.section)
     threads = job.threads or physical_cores()
     device = training_device()
     with Signals() as signals, repeatable(device, threads):

@@ -96,19 +96,18 @@ class Optimiser:
         if not weight:
             return None
         lengths = [len(row.ids) for row in rows]
-        budget = max(self.plan.section.batch_tokens, *lengths)
         batches = (
             collate([rows[index] for index in micro], self._pad_id, self._device)
-            for micro in make_micro_batches(range(len(rows)), lengths, budget)
+            for micro in make_micro_batches(range(len(rows)), lengths, self.plan.section.batch_tokens)
         )
         return float(torch.stack([batch_loss(self.body, batch, weight).total for batch in batches]).sum())
 
 
 def _story(plan: Plan, number: int, loss: float, norm: float, rows: list[float]) -> str:
-    """Name what is not finite in a step, and its worst rows."""
-    what = "loss" if not math.isfinite(loss) else "norm of the gradient"
-    named = zip(plan.steps[number - 1].rows, rows, strict=True)
-    worst = sorted(named, key=lambda item: (math.isfinite(item[1]), -item[1] if math.isfinite(item[1]) else 0.0))
-    broken = [item for item in worst if not math.isfinite(item[1])] or worst
-    listed = ", ".join(f"'{plan.rows[index].example}' (loss {value:.3g})" for index, value in broken[:_NAMED])
-    return f"Step {number}: the {what} is {loss if what == 'loss' else norm}; its worst rows: {listed}."
+    """Name what is not finite in a step, and the rows that are not, or else the worst."""
+    what, value = ("norm of the gradient", norm) if math.isfinite(loss) else ("loss", loss)
+    named = list(zip(plan.steps[number - 1].rows, rows, strict=True))
+    broken = [item for item in named if not math.isfinite(item[1])]
+    worst = broken or sorted(named, key=lambda item: item[1], reverse=True)
+    listed = ", ".join(f"'{plan.rows[index].example}' (loss {loss:.3g})" for index, loss in worst[:_NAMED])
+    return f"Step {number}: the {what} is {value}; its worst rows: {listed}."

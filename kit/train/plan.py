@@ -121,8 +121,10 @@ def make_plan(rows: Sequence[Row], section: TrainSection) -> Plan:
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
     only the very last may take fewer. Raises InputError with every row that cannot be trained on.
     """
-    _refuse_unfit(rows, section)
+    refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
+    if not kept:
+        raise InputError("There is no row to train on.", next="Add examples with a target and a weight above 0.")
     lengths = [len(row.ids) for row in kept]
     order = _order(len(kept), section)
     starts = range(0, len(order), section.batch_rows)
@@ -131,10 +133,9 @@ def make_plan(rows: Sequence[Row], section: TrainSection) -> Plan:
     return Plan(kept, steps, section)
 
 
-def _refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
+def refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
+    """Raise InputError with every row that has nothing to learn from, a weight that is none, or too many tokens."""
     problems = [problem for row in rows for problem in _row_problems(row, section.batch_tokens)]
-    if not problems and not any(row.weight for row in rows):
-        problems = [Problem("There is no row to train on.", next="Add examples with a target and a weight above 0.")]
     if problems:
         raise InputError(problems)
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ValidationError
-
 from kit.task import Completion, UnreadableAnswer, parse_answer
 
 from .locate import Found, Source, fold
-from .schema import Clause, Extraction, Quote, Span, Unlocated
+from .schema import Clause, Extraction, Span, Unlocated, answer_type, spoken
 from .windows import Window
 
 _CONTEXT = 32  # code points of prefix and of suffix
 _PLACES = 100
+_STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")\s*(?P<colon>:?)')
 _AGREEMENT = 0.75  # share of words that a quote must have in common with the source to be repaired
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One quote that the model wrote, before it is checked."""
+
+    label: str
+    words: str
 
 
 @dataclass(frozen=True)
@@ -29,28 +37,30 @@ class Reading:
     complete: bool
 
 
-def read_window(window: Window, completion: Completion, spec: type[BaseModel], most: int) -> Reading:
+def read_window(window: Window, completion: Completion, categories: Sequence[str], most: int) -> Reading:
     """Read one answer. Of one that was cut or is out of shape, the quotes that were finished are kept."""
     try:
-        answer = parse_answer(spec, completion)
+        parse_answer(answer_type(tuple(categories), most), completion)
     except UnreadableAnswer:
-        return Reading(window, tuple(_finished(completion.text, spec)), complete=False)
-    items = json.loads(answer.model_dump_json())["clauses"] if isinstance(answer, BaseModel) else []
-    return Reading(window, tuple(Quote.model_validate(item) for item in items), complete=len(items) < most)
+        return Reading(window, tuple(_finished(completion.text, categories)), complete=False)
+    answer: dict[str, list[str]] = json.loads(completion.text)
+    quotes = tuple(Quote(label, words) for label in categories for words in answer[spoken(label)])
+    return Reading(window, quotes, complete=all(len(each) < most for each in answer.values()))
 
 
-def _finished(text: str, spec: type[BaseModel]) -> Iterator[Quote]:
-    decoder = json.JSONDecoder()
-    position = text.find("[")
-    while position >= 0 and (position := text.find("{", position)) >= 0:
+def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
+    """Yield every string that ends, under the kind that was named before it."""
+    labels = {spoken(label): label for label in categories}
+    label: str | None = None
+    for match in _STRING.finditer(text):
         try:
-            item, position = decoder.raw_decode(text, position)
-            spec.model_validate({"clauses": [item]})
-        except ValidationError:
+            words = json.loads(match["string"], strict=False)
+        except ValueError:
             continue
-        except (ValueError, RecursionError):
-            return
-        yield Quote.model_validate(item)
+        if match["colon"]:
+            label = labels.get(words)
+        elif label is not None:
+            yield Quote(label, words)
 
 
 def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str]) -> Extraction:
@@ -62,7 +72,7 @@ def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str]) -> E
         for quote, place in _places(source, reading, frozenset(wanted)):
             if place is None:
                 window = Span(start=reading.window.start, end=reading.window.end)
-                unlocated.append(Unlocated(label=quote.label, written=quote.quote, window=window))
+                unlocated.append(Unlocated(label=quote.label, written=quote.words, window=window))
             else:
                 found[quote.label].append(place)
     clauses = [_clause(source, label, place) for label, places in found.items() for place in _joined(places)]
@@ -83,10 +93,10 @@ def _places(source: Source, reading: Reading, wanted: Collection[str]) -> Iterat
     for quote in reading.quotes:
         if quote.label not in wanted:
             continue
-        key = (quote.label, fold(quote.quote))
+        key = (quote.label, fold(quote.words))
         seen[key] += 1
-        places = source.places(quote.quote, start, end, most=seen[key])
-        yield quote, places[-1] if places else source.closest(quote.quote, start, end, _AGREEMENT)
+        places = source.places(quote.words, start, end, most=seen[key])
+        yield quote, places[-1] if places else source.closest(quote.words, start, end, _AGREEMENT)
 
 
 def _joined(places: Iterable[Found]) -> Iterator[Found]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from kit.task import Strict
 
@@ -70,20 +70,21 @@ class Extraction(Strict):
     offset_unit: Literal["code_points"] = "code_points"
 
 
-class Quote(BaseModel):
-    """One item of the model's answer, before it is checked."""
-
-    label: str
-    quote: str
+def spoken(label: str) -> str:
+    """Return a label in words, as the model reads and writes it."""
+    return label.replace("_", " ")
 
 
 @cache
 def answer_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
-    """Return the type that the model writes: at most `most` quotes, each with one label of the closed set.
+    """Return the type that the model writes: under each kind, in a fixed order, at most `most` quotes or none.
 
-    Quotes carry no length limit, because constrained decoders forbid escapes in strings that do.
+    The kinds are a closed set and each is answered, so "not present" is said, not left out. Quotes carry no length
+    limit, because constrained decoders forbid escapes in strings that do.
     """
-    closed: Any = Literal[categories]
-    item = create_model("Item", __base__=Strict, label=(closed, ...), quote=(str, ...))
-    bounded: Any = Annotated[list[item], Field(max_length=most)]  # type: ignore[valid-type]
-    return create_model("Clauses", __base__=Strict, clauses=(bounded, ...))
+    settings = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    quotes: dict[str, Any] = {
+        f"kind_{index}": (Annotated[list[str], Field(alias=spoken(label), max_length=most)], ...)
+        for index, label in enumerate(categories)
+    }
+    return create_model("Clauses", __config__=settings, **quotes)

@@ -16,7 +16,7 @@ from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Re
 from .assemble import assemble, read_window
 from .baseline import SentenceClassifier
 from .locate import fold
-from .schema import Clause, Extraction, ExtractRequest, Label, answer_type
+from .schema import Clause, Extraction, ExtractRequest, Label, answer_type, spoken
 from .scoring import compare
 from .windows import Window, windows
 
@@ -25,8 +25,7 @@ CATEGORIES = (
     "non_compete", "payment_terms", "renewal", "termination_for_convenience", "warranty_period",
 )  # fmt: skip
 _INSTRUCTION = (
-    "Copy out each clause of these kinds from the text, in order: {kinds}. "
-    "Leave out everything else. If there is none, give an empty list."
+    "Quote the clauses of each kind from this part of a contract, word for word. Give [] where there is none."
 )
 _PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
 
@@ -37,7 +36,9 @@ class Options(Task.Options):
     categories: Annotated[tuple[Label, ...], Field(min_length=1, description="Kinds of clauses to find")] = CATEGORIES
     window: Annotated[int, Field(ge=300, description="Most UTF-8 bytes of the document in one prompt")] = 12_000
     overlap: Annotated[int, Field(ge=100, description="Bytes that neighbouring windows share")] = 600
-    max_clauses: Annotated[int, Field(ge=2, description="Clauses in one answer; a full answer counts as unread")] = 32
+    max_clauses: Annotated[
+        int, Field(ge=2, description="Quotes of one kind in one answer; a full list counts as unread")
+    ] = 12
     answer_tokens: Annotated[int, Field(ge=64, description="Tokens that one answer may take")] = 3_072
     empty_share: Annotated[
         float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on")
@@ -82,7 +83,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         """One prompt per window. The instruction comes first, so that all windows share it as a prefix."""
         self._wanted(request)
         options = self.options
-        system = Message("system", (Text(_INSTRUCTION.format(kinds=", ".join(options.categories)), trusted=True),))
+        system = Message("system", (Text(_INSTRUCTION, trusted=True),))
         answer = answer_type(options.categories, options.max_clauses)
         return [
             Prompt(
@@ -104,9 +105,8 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
         """Check every quote against the document. Nothing readable at all gives coverage 0, not an error."""
         most = self.options.max_clauses
-        spec = answer_type(self.options.categories, most)
         readings = [
-            read_window(part, completion, spec, most)
+            read_window(part, completion, self.options.categories, most)
             for part, completion in zip(self._windows(request), completions, strict=True)
         ]
         return assemble(request.text, readings, self._wanted(request))
@@ -158,12 +158,15 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
 
     def _target(self, text: str, part: Window, clauses: Sequence[Clause]) -> Answer | None:
         ordered = sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))
-        pieces = [(clause.label, visible(text, part, clause)) for clause in ordered]
-        items = [{"label": label, "quote": fold(piece)} for label, piece in pieces if piece]
-        if not items and not _kept(text[part.start : part.end], self.options.empty_share):
+        answer: dict[str, list[str]] = {spoken(label): [] for label in self.options.categories}
+        for clause in ordered:
+            if piece := visible(text, part, clause):
+                answer[spoken(clause.label)].append(fold(piece))
+        if not any(answer.values()) and not _kept(text[part.start : part.end], self.options.empty_share):
             return None
-        spec = answer_type(self.options.categories, self.options.max_clauses)
-        return spec.model_validate({"clauses": items[: self.options.max_clauses - 1]})
+        most = self.options.max_clauses
+        spec = answer_type(self.options.categories, most)
+        return spec.model_validate({kind: quotes[: most - 1] for kind, quotes in answer.items()})
 
 
 def tidy(text: str) -> str:

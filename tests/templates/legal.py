@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,3 +23,9 @@ def module(name: str) -> ModuleType:
 def make_task(**options: Any) -> Task[Any, Any]:
     """Return the task with options."""
     return load_task(FOLDER, TaskSection(use="task.py:ClauseExtraction", options=options))
+
+
+def written(task: Task[Any, Any], **quotes: list[str]) -> str:
+    """What the model writes where it gives these quotes of these kinds."""
+    answer = {label.replace("_", " "): quotes.get(label, []) for label in task.options.categories}
+    return json.dumps(answer)

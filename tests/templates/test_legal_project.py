@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kit.scaffold import plan_project
 from kit.task import Completion
-from tests.templates.legal import FOLDER, make_task
+from tests.templates.legal import FOLDER, make_task, written
 
 _RUN = """
 import sys, pytest
@@ -50,6 +50,6 @@ def test_the_answer_on_the_templates_page_is_what_the_task_returns() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     request, response = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL))
     task = make_task()
-    quote = {"label": "governing_law", "quote": "This Agreement is governed by the law of Sweden."}
-    read = task.read(task.request_type.model_validate(request), [Completion(json.dumps({"clauses": [quote]}))])
+    answer = written(task, governing_law=["This Agreement is governed by the law of Sweden."])
+    read = task.read(task.request_type.model_validate(request), [Completion(answer)])
     assert read.model_dump(mode="json") == response

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.task import Completion, write_answer
-from tests.templates.legal import SMALL, make_task, module
+from tests.templates.legal import SMALL, make_task, module, written
 
 windows = module("windows").windows
 Source = module("locate").Source
@@ -88,8 +88,7 @@ def test_whatever_a_model_quotes_the_answer_holds_the_documents_own_text(text: s
         seen = prompt.messages[1].text
         start = data.draw(st.integers(0, len(seen)))
         quote = data.draw(st.sampled_from([seen[start : start + 40], seen[start : start + 30] + "zz", "not there"]))
-        answer = {"clauses": [{"label": "renewal", "quote": quote}, {"label": "renewal", "quote": quote}]}
-        completions.append(Completion(write_answer(prompt.answer.model_validate(answer))))  # type: ignore[union-attr]
+        completions.append(Completion(written(TASK, renewal=[quote, quote], insurance=[quote])))
     response = TASK.read(request, completions)
     for clause in response.clauses:
         assert clause.exact == text[clause.start : clause.end] != ""
@@ -125,7 +124,7 @@ def test_a_document_of_300000_characters_is_read_in_full() -> None:
     sentence = "The rent of house {n} is due on day {n} of the month, and the tenant of house {n} pays it by transfer. "
     text = "".join(sentence.format(n=number) for number in range(3_000))
     assert len(text) > 300_000
-    task = make_task(window=1400, overlap=200, max_clauses=12, answer_tokens=512)
+    task = make_task(window=1400, overlap=200, max_clauses=12)
     request = task.request_type(text=text)
     prompts = task.prompts(request)
     assert len(prompts) > 230
@@ -133,8 +132,7 @@ def test_a_document_of_300000_characters_is_read_in_full() -> None:
     for prompt in prompts:
         parts = [part.strip() + "." for part in prompt.messages[1].text.split(". ") if part.startswith("The rent")]
         wrong = [part.replace("tenant", "tennant") for part in parts[:6]]
-        answer = prompt.answer.model_validate({"clauses": [{"label": "payment_terms", "quote": p} for p in wrong]})  # type: ignore[union-attr]
-        completions.append(Completion(write_answer(answer)))
+        completions.append(Completion(written(task, payment_terms=wrong)))
     response = task.read(request, completions)
     assert response.coverage == 1.0
     assert len(response.clauses) > 1_000
@@ -146,8 +144,8 @@ def test_the_part_of_an_unreadable_window_that_no_other_read_is_told() -> None:
     text = numbered_text(400)
     task = make_task(window=900, overlap=100)
     request = task.request_type(text=text)
-    completions = [Completion('{"clauses":[]}') for _ in task.prompts(request)]
-    completions[1] = Completion('{"clauses":[{"label":"renewal","qu', finish="length")
+    completions = [Completion(written(task)) for _ in task.prompts(request)]
+    completions[1] = Completion('{"assignment":[],"audit', finish="length")
     response = task.read(request, completions)
     parts = windows(text, 900, 100)
     (unread,) = response.unread

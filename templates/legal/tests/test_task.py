@@ -16,19 +16,26 @@ CLAUSE = "This Agreement is governed\n  by the law of Sweden."
 TEXT = f"SUPPLY AGREEMENT\n\n1. Law. {CLAUSE} The governing body meets in May.\n\n2. Term. It ends in June."
 
 
+def written(task: Task[Any, Any], *quotes: tuple[str, str]) -> str:
+    """What the model writes where it gives these labels and quotes."""
+    answer: dict[str, list[str]] = {label.replace("_", " "): [] for label in task.options.categories}
+    for label, quote in quotes:
+        answer[label.replace("_", " ")].append(quote)
+    return json.dumps(answer)
+
+
 def answered(task: Task[Any, Any], *quotes: tuple[str, str], text: str = TEXT, **request: Any) -> Any:
-    """What the task makes of one answer with these labels and quotes."""
-    items = [{"label": label, "quote": quote} for label, quote in quotes]
+    """What the task makes of such an answer."""
     asked = task.request_type.model_validate({"text": text, **request})
-    return task.read(asked, [Completion(json.dumps({"clauses": items}))])
+    return task.read(asked, [Completion(written(task, *quotes))])
 
 
 def test_a_model_that_writes_every_target_scores_one_on_every_example(task: Task[Any, Any], examples: Examples) -> None:
     records = []
     for row in examples["test"]:
         targets = task.targets(row.request, row.response)
-        written = [Completion(write_answer(target)) for target in targets if target is not None]
-        actual = task.read(row.request, written)
+        answers = [Completion(write_answer(target)) for target in targets if target is not None]
+        actual = task.read(row.request, answers)
         records.append(task.observe(row.response, actual))
         assert actual.coverage == 1.0
         assert not actual.unlocated
@@ -48,8 +55,7 @@ def test_a_quote_comes_back_in_the_words_and_at_the_place_of_the_document(task: 
 
 
 def test_a_quote_that_is_slightly_wrong_is_repaired_from_the_document(task: Task[Any, Any]) -> None:
-    (clause,) = answered(task, ("governing_law", "This agreement is govern by the laws of sweden")).clauses or [None]
-    assert clause is not None
+    (clause,) = answered(task, ("governing_law", "This agreement is govern by the laws of sweden")).clauses
     assert (clause.exact, clause.state) == (CLAUSE, "repaired")
 
 
@@ -67,26 +73,22 @@ def test_a_quote_without_a_letter_is_not_found_everywhere(task: Task[Any, Any]) 
 
 
 def test_a_cut_answer_keeps_its_finished_quotes_and_lowers_the_coverage(task: Task[Any, Any]) -> None:
-    request = task.request_type(text=TEXT)
-    whole = json.dumps(
-        {"clauses": [{"label": "governing_law", "quote": CLAUSE}, {"label": "renewal", "quote": "It ends"}]}
-    )
-    response = task.read(request, [Completion(whole[:-12], finish="length")])
+    whole = written(task, ("governing_law", CLAUSE), ("renewal", "It ends in June."))
+    cut = whole[: whole.index("in June")]
+    response = task.read(task.request_type(text=TEXT), [Completion(cut, finish="length")])
     assert [clause.label for clause in response.clauses] == ["governing_law"]
     assert response.coverage == 0.0
     assert [(span.start, span.end) for span in response.unread] == [(0, len(TEXT))]
 
 
-@pytest.mark.parametrize(
-    "written", ["", "I cannot help with that.", "[[[[", '{"clauses":[{"label":"weather","quote":"May"}]}']
-)
-def test_an_answer_out_of_shape_is_no_clause_and_not_read(task: Task[Any, Any], written: str) -> None:
-    response = task.read(task.request_type(text=TEXT), [Completion(written)])
+@pytest.mark.parametrize("text", ["", "I cannot help with that.", "[[[[", '["May"]', '{"weather":["May"]}'])
+def test_an_answer_out_of_shape_is_no_clause_and_not_read(task: Task[Any, Any], text: str) -> None:
+    response = task.read(task.request_type(text=TEXT), [Completion(text)])
     assert response.clauses == ()
     assert response.coverage == 0.0
 
 
-def test_a_full_answer_counts_as_unread_because_more_may_have_been_left_out(task: Task[Any, Any]) -> None:
+def test_a_full_list_counts_as_unread_because_more_may_have_been_left_out(task: Task[Any, Any]) -> None:
     quotes = [("governing_law", "It ends in June.")] * task.options.max_clauses
     assert answered(task, *quotes).coverage == 0.0
     assert answered(task, *quotes[:-1]).coverage == 1.0

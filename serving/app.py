@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,7 +18,7 @@ from kit import __version__
 from kit.engines.base import Engine
 from kit.errors import KitError
 from serving.errors import ServiceError, validation_error
-from serving.models import Deployed, check_exposure, check_together
+from serving.models import Deployed, check_exposure, check_together, exposed_previews
 from serving.proof import prove
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
@@ -40,6 +41,8 @@ def create_app(
     """
     check_together(bundles)
     check_exposure(settings, bundles)
+    for name in exposed_previews(settings, bundles):
+        _log.warning("%s is a preview, and other machines can reach it: expose_preview is set.", name)
     readiness = Readiness()
     app = FastAPI(
         title="domainkit", version=__version__, docs_url=None, redoc_url=None,
@@ -47,8 +50,10 @@ def create_app(
         exception_handlers={RequestValidationError: _invalid, HTTPException: _unrouted},
     )
     app.state.readiness = readiness
-    app.add_middleware(Shell, settings=settings, readiness=readiness, deployed=bundles)
-    app.include_router(operations_router(readiness, engine))
+    operations = operations_router(readiness, engine)
+    open_paths = frozenset(route.path for route in operations.routes if isinstance(route, APIRoute))
+    app.add_middleware(Shell, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths)
+    app.include_router(operations)
     return app
 
 

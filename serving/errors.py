@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from pydantic import BaseModel
 
 from kit.errors import InputError, KitError
@@ -30,6 +29,12 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+# What the documentation of a generating route says about its errors.
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody} for status in (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
+}
+
+
 class ServiceError(Exception):
     """An error with its HTTP status, ready to be sent."""
 
@@ -51,8 +56,8 @@ class ServiceError(Exception):
     def body(self) -> bytes:
         """The error as JSON."""
         kind = _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
-        detail = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
-        return orjson.dumps({"error": detail})
+        detail = ErrorDetail(message=self.message, type=kind, param=self.param, code=self.code)
+        return ErrorBody(error=detail).model_dump_json().encode()
 
 
 def service_error(error: Exception) -> ServiceError:

@@ -104,9 +104,14 @@ def check_together(deployed: Sequence[Deployed]) -> None:
             raise InputError(f"Two bundles answer {task.route} with different types.", next="Serve them apart.")
 
 
+def exposed_previews(settings: Settings, deployed: Sequence[Deployed]) -> list[str]:
+    """Return the names of the bundles that are not proved and that other machines could reach."""
+    return [each.pinned_name for each in deployed if each.standing == "preview" and settings.beyond_loopback]
+
+
 def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:
     """Raise Refused where a bundle that is not proved would be reachable from other machines."""
-    previews = [each.pinned_name for each in deployed if each.standing == "preview"]
-    if previews and settings.beyond_loopback and not settings.expose_preview:
+    previews = exposed_previews(settings, deployed)
+    if previews and not settings.expose_preview:
         what = f"{', '.join(previews)} is a preview: not every gate was measured and held."
         raise Refused(what, next=f"Measure it with: kit eval. Until then serve it on 127.0.0.1, not {settings.host}.")

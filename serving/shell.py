@@ -6,18 +6,18 @@ import asyncio
 import logging
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ServiceError, service_error
-from serving.models import Deployed
+from serving.models import Deployed, exposed_previews
 from serving.readiness import Readiness
 from serving.settings import Settings
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
+GENERATED = {"x-domainkit-disclosure": "generated"}  # for what a model wrote
 REQUEST_ID = "x-request-id"
 _log = logging.getLogger(__name__)
 _plain_id = re.compile(r"[\x21-\x7e]{1,128}")
@@ -34,16 +34,22 @@ def choose(scope: Scope, deployed: Deployed) -> None:
 
 
 class Shell:
-    """Pure ASGI. Before the service is ready, only the paths in OPEN_PATHS are let through."""
+    """Pure ASGI. The open paths are always let through, everything else once the service is ready."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, readiness: Readiness, deployed: Sequence[Deployed]
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        readiness: Readiness,
+        deployed: Sequence[Deployed],
+        open_paths: Container[str],
     ) -> None:
         self.app = app
         self.settings = settings
         self.readiness = readiness
         self.default = deployed[0]
-        self._overridden = settings.beyond_loopback and any(each.standing == "preview" for each in deployed)
+        self.open_paths = open_paths
+        self._overridden = bool(exposed_previews(settings, deployed))
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +66,7 @@ class Shell:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Turn away what may not be answered now; else run the application, counted."""
-        if scope["path"] in OPEN_PATHS:
+        if scope["path"] in self.open_paths:
             await self.app(scope, receive, send)
             return
         self.readiness.models()

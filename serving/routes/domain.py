@@ -11,16 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kit.task import Task
-from serving.errors import ErrorBody
+from serving.errors import ERROR_RESPONSES
 from serving.models import Catalogue
 from serving.settings import Settings
-from serving.shell import choose
+from serving.shell import GENERATED, choose
 
 MODEL_HEADER = "x-domainkit-model"
-GENERATED = {"x-domainkit-disclosure": "generated"}
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
-}
 
 
 def domain_router(catalogue: Catalogue, settings: Settings) -> APIRouter:
@@ -53,7 +49,7 @@ def _add(router: APIRouter, route: str, task: Task[Any, Any], catalogue: Catalog
     summary = (type(task).__doc__ or task.name).strip().splitlines()[0]
     router.add_api_route(
         route, answer, methods=["POST"], name=task.name, summary=summary, response_model=task.response_type,
-        responses=ERRORS, operation_id=task.name,
+        responses=ERROR_RESPONSES, operation_id=task.name,
     )
 
 

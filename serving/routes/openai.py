@@ -10,14 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kit.engines.base import Engine
-from serving.errors import ErrorBody
+from serving.errors import ERROR_RESPONSES, ErrorBody
 from serving.events import EventStream
 from serving.models import Catalogue, Model
 from serving.routes.chat_answer import ChatAnswer
 from serving.routes.chat_request import ChatRequest
-from serving.routes.domain import ERRORS, GENERATED
 from serving.settings import Settings
-from serving.shell import choose
+from serving.shell import GENERATED, choose
 
 
 def openai_router(catalogue: Catalogue, engine: Engine, settings: Settings) -> APIRouter:
@@ -32,7 +31,7 @@ def openai_router(catalogue: Catalogue, engine: Engine, settings: Settings) -> A
 
 
 def _add_chat(router: APIRouter, catalogue: Catalogue, engine: Engine, settings: Settings) -> None:
-    @router.post("/chat/completions", summary="Answer a dialogue", responses=ERRORS)
+    @router.post("/chat/completions", summary="Answer a dialogue", responses=ERROR_RESPONSES)
     async def chat(request: Request, body: ChatRequest) -> Response:
         model = catalogue.find(body.model)
         choose(request.scope, model.deployed)

@@ -152,8 +152,9 @@ def test_a_preview_may_be_shown_on_this_machine(bundle: Bundle, host: str) -> No
     create_app(Settings(host=host), Stage(), [Deployed(bundle, "preview")])
 
 
-def test_an_override_is_seen_in_every_answer(serve: Serve) -> None:
+def test_an_override_is_logged_and_seen_in_every_answer(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     service = serve(host="0.0.0.0", expose_preview=True)
+    assert "is a preview, and other machines can reach it" in caplog.text
     for answer in (service.http.get("/livez"), service.chat(), service.http.get("/v1/nowhere")):
         assert answer.headers["x-domainkit-override"] == "expose-preview"
         assert answer.headers["x-domainkit-status"] == "preview"

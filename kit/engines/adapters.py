@@ -31,6 +31,12 @@ def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
         raise InputError([Problem(f"The adapter '{name}' is refused: {fault}", str(adapter)) for fault in faults])
 
 
+def adapted(adapter: Path) -> frozenset[str]:
+    """Return the last names of the modules that an adapter adapts, such as `q_proj`."""
+    modules, _ = _pairs(_shapes(adapter / _WEIGHTS))
+    return frozenset(module.rpartition(".")[2] for module in modules)
+
+
 def _read_config(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
@@ -68,6 +74,8 @@ def _misfits(modules: dict[str, Shapes], model: Path) -> list[str]:
     if len(lost) == len(modules):
         return ["it fits no module of this model."]
     faults = [f"the model has no module for {len(lost)} of its {len(modules)}, such as '{lost[0]}'."] if lost else []
+    # Tied weights would change twice, and vLLM dies of scoring where the output layer has an adapter.
+    faults += [f"it adapts '{module}', outside the layers." for module in modules if not _FROM_LAYER.search(module)]
     wrong = [name for name in modules if name not in lost and not _fits(modules[name], places[_place(name)])]
     return faults + ([f"its matrices for '{wrong[0]}' have another size than the model's."] if wrong else [])
 

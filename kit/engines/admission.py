@@ -10,6 +10,8 @@ from kit.engines.base import EngineConfig, Generation
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
+_HOTTEST = 2.0  # vLLM refuses more, and an answer should not depend on the engine
+
 
 def check_model(config: EngineConfig) -> None:
     """Raise InputError where a model's folder cannot be what an engine starts on, or its context is too short."""
@@ -32,7 +34,8 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     Raises InputError where it cannot be begun, KitError where its adapter is not loaded.
     """
     sampling = request.sampling
-    if sampling.max_tokens < 1 or sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.top_k < 0:
+    within = 0 <= sampling.temperature <= _HOTTEST and 0 < sampling.top_p <= 1 and sampling.top_k >= 0
+    if not within or sampling.max_tokens < 1:
         raise InputError(f"These sampling settings are out of bounds: {sampling}.")
     if not request.ids:
         raise InputError("The prompt is empty.")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenizers import Tokenizer
 
-from kit.engines.adapters import check_adapter
+from kit.engines.adapters import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, grammar_of
@@ -42,16 +42,18 @@ _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the ki
 class VllmEngine:
     """An engine on vLLM's own scheduler and kernels.
 
-    Adapters need an engine that starts with at least one: otherwise it starts without room for any, and faster. The
-    folder of an adapter must stay as it is until the adapter is unloaded: vLLM may read it again. Log-probabilities
-    are vLLM's `raw_logprobs`: natural, at temperature 1, before top-k and top-p, after the grammar's mask.
+    Adapters need an engine that starts with at least one: otherwise it starts without room for any, and faster. Those
+    that are loaded later may adapt the same modules only. The folder of an adapter must stay as it is until the
+    adapter is unloaded: vLLM may read it again. Log-probabilities are vLLM's `raw_logprobs`: natural, at temperature 1,
+    before top-k and top-p, after the grammar's mask.
     """
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self._engine: AsyncLLM | None = None
         self._adapters: dict[str, LoRARequest] = {}
-        self._slots = len(config.adapters) + 1 if config.adapters else 0
+        self._slots = len(config.adapters) + 1 if config.adapters else 0  # one more than the engine starts with
+        self._adaptable: frozenset[str] = frozenset()
         self._numbers = count(1)
 
     @property
@@ -67,6 +69,7 @@ class VllmEngine:
         check_model(self._config)
         for name, folder in self._config.adapters.items():
             check_adapter(name, folder, self._config.model, self._config.max_rank)
+            self._adaptable |= adapted(folder)
         self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
         try:
             await asyncio.to_thread(self._launch)
@@ -98,7 +101,8 @@ class VllmEngine:
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
-            arguments = _engine_arguments(self._config, self._slots)
+            lora = _lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
+            arguments = _engine_arguments(self._config, lora)
             self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
 
     async def health(self) -> None:
@@ -178,6 +182,9 @@ class VllmEngine:
         if len(self._adapters) >= 2 * self._slots:  # one more would push another out of memory, unasked
             raise KitError(f"The engine has no room for the adapter '{name}'.", next="Unload another one first.")
         check_adapter(name, adapter, self._config.model, self._config.max_rank)
+        if strange := adapted(adapter) - self._adaptable:
+            what = f"The adapter '{name}' adapts {', '.join(sorted(strange))}; none did that the engine started with."
+            raise InputError(what, str(adapter), "Start the engine with this adapter.")
         lora = _lora_request(name, next(self._numbers), adapter)
         try:
             await engine.add_lora(lora)
@@ -263,7 +270,7 @@ def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
     return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
 
 
-def _engine_arguments(config: EngineConfig, slots: int) -> AsyncEngineArgs:
+def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngineArgs:
     from vllm import AsyncEngineArgs
     from vllm.platforms import current_platform
 
@@ -277,15 +284,19 @@ def _engine_arguments(config: EngineConfig, slots: int) -> AsyncEngineArgs:
         generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back
         disable_log_stats=True,
         use_tqdm_on_load=False,
-        **_lora_arguments(config.max_rank, slots),
+        **lora,
     )
 
 
-def _lora_arguments(max_rank: int, slots: int) -> dict[str, Any]:
-    if not slots:
-        return {}
-    rank = next((rank for rank in _RANKS if rank >= max_rank), _RANKS[-1])
-    return {"enable_lora": True, "max_loras": slots, "max_cpu_loras": 2 * slots, "max_lora_rank": rank}
+def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dict[str, Any]:
+    """Settings for adapters: how many can be at work at once, and twice as many in memory."""
+    return {
+        "enable_lora": True,
+        "max_loras": slots,
+        "max_cpu_loras": 2 * slots,
+        "max_lora_rank": next((rank for rank in _RANKS if rank >= max_rank), _RANKS[-1]),
+        "lora_target_modules": sorted(adaptable),  # without it the output layer is adapted too, and scoring kills vLLM
+    }
 
 
 def _shut_down(engine: AsyncLLM) -> None:

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from kit.base import NANO
+from kit.engines.base import EngineConfig
+from kit.engines.local import LocalEngine
+from kit.errors import InputError, KitError
+from kit.task import Choices, parse_answer
+
+from .parts import QUESTIONS, RENDERER, Finding, answer_and_stream, ask, load_nano, save_random_adapter
+
+
+def near(left: tuple[float, ...], right: tuple[float, ...]) -> bool:
+    return len(left) == len(right) and all(abs(a - b) < 2e-3 for a, b in zip(left, right, strict=True))
+
+
+def test_greedy_decoding_gives_what_transformers_itself_generates(local: LocalEngine, loop: asyncio.Runner) -> None:
+    model, request = load_nano(), ask(QUESTIONS[0], max_tokens=16, stop_ids=())
+    expected = model.generate(torch.tensor([request.ids]), max_new_tokens=16, do_sample=False, eos_token_id=-1)
+
+    completion = loop.run(local.generate(request))
+
+    assert completion.token_ids == tuple(expected[0, len(request.ids) :].tolist())
+    assert completion.finish == "length"
+
+
+def test_rows_of_a_batch_are_written_as_if_each_were_alone(local: LocalEngine, loop: asyncio.Runner) -> None:
+    requests = [
+        ask(question, Finding if index % 2 else Choices(("good", "bad"))) for index, question in enumerate(QUESTIONS)
+    ] + [ask(question) for question in QUESTIONS]
+
+    async def together() -> list[object]:
+        return list(await asyncio.gather(*map(local.generate, requests)))
+
+    for one, many in zip(
+        [loop.run(local.generate(request)) for request in requests], loop.run(together()), strict=True
+    ):
+        assert one.token_ids == many.token_ids
+        assert near(one.logprobs, many.logprobs)
+
+
+def test_log_probabilities_are_those_of_the_same_tokens_scored(local: LocalEngine, loop: asyncio.Runner) -> None:
+    request = ask(QUESTIONS[3])
+    completion = loop.run(local.generate(request))
+    scores = loop.run(local.score((*request.ids, *completion.token_ids)))
+    assert near(scores[len(request.ids) - 1 :], completion.logprobs)
+
+
+def test_scores_do_not_depend_on_company(local: LocalEngine, loop: asyncio.Runner) -> None:
+    sequences = [ask(question).ids for question in QUESTIONS]
+
+    async def together() -> list[tuple[float, ...]]:
+        return list(await asyncio.gather(*map(local.score, sequences)))
+
+    alone = [loop.run(local.score(ids)) for ids in sequences]
+    assert all(near(one, many) for one, many in zip(alone, loop.run(together()), strict=True))
+    assert [len(scores) for scores in alone] == [len(ids) - 1 for ids in sequences]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.5])
+def test_a_constrained_answer_parses_or_says_that_it_was_cut(
+    local: LocalEngine, loop: asyncio.Runner, temperature: float
+) -> None:
+    requests = [ask(question, Finding, 48, temperature=temperature, seed=7) for question in QUESTIONS]
+
+    async def together() -> list[object]:
+        return list(await asyncio.gather(*map(local.generate, requests)))
+
+    finished = [completion for completion in loop.run(together()) if completion.finish == "stop"]
+    assert finished
+    for completion in finished:
+        parsed = parse_answer(Finding, completion)
+        assert completion.text == parsed.model_dump_json()
+
+
+def test_a_choice_is_always_one_of_the_labels(local: LocalEngine, loop: asyncio.Runner) -> None:
+    labels = ('quoted "yes"', "no\\yes", "zwei\nlines", "中文😀")
+    seen = {
+        loop.run(local.generate(ask(QUESTIONS[0], Choices(labels), temperature=2.0, seed=seed))).text
+        for seed in range(16)
+    }
+    assert len(seen) > 1
+    assert seen <= set(labels)
+
+
+def test_log_probabilities_of_a_choice_are_taken_among_what_the_grammar_allows(
+    local: LocalEngine, loop: asyncio.Runner
+) -> None:
+    request = ask(QUESTIONS[0], Choices(("only",)))
+    certain = loop.run(local.generate(request))
+    unconstrained = loop.run(local.score((*request.ids, *certain.token_ids)))[len(request.ids) - 1 :]
+    assert certain.text == "only"
+    assert sum(certain.logprobs) > math.log(0.9)  # the rest is the same word, cut into other tokens
+    assert sum(unconstrained) < math.log(0.1)
+
+
+def test_equal_seeds_give_equal_answers_in_any_company(local: LocalEngine, loop: asyncio.Runner) -> None:
+    request = ask(QUESTIONS[4], temperature=1.2, top_p=0.95, top_k=50, seed=11)
+
+    async def together() -> list[object]:
+        others = [ask(question, temperature=1.0) for question in QUESTIONS]
+        return list(await asyncio.gather(*map(local.generate, [*others, request])))
+
+    alone = loop.run(local.generate(request))
+    assert loop.run(together())[-1].token_ids == alone.token_ids
+    seeds = {loop.run(local.generate(ask(QUESTIONS[4], temperature=1.2, seed=seed))).token_ids for seed in range(4)}
+    assert len(seeds) > 1
+
+
+def test_top_k_of_one_and_a_tiny_top_p_are_greedy(local: LocalEngine, loop: asyncio.Runner) -> None:
+    greedy = loop.run(local.generate(ask(QUESTIONS[2]))).token_ids
+    assert loop.run(local.generate(ask(QUESTIONS[2], temperature=2.0, top_k=1))).token_ids == greedy
+    assert loop.run(local.generate(ask(QUESTIONS[2], temperature=2.0, top_p=1e-6))).token_ids == greedy
+
+
+def test_a_stop_string_ends_the_answer_and_is_no_part_of_it(local: LocalEngine, loop: asyncio.Runner) -> None:
+    whole = loop.run(local.generate(ask(QUESTIONS[0])))
+    stop = whole.text[7:11]
+    completion, deltas = loop.run(answer_and_stream(local, ask(QUESTIONS[0], stop=(stop, "never said"))))
+
+    assert completion.text == whole.text[: whole.text.index(stop)]
+    assert completion.finish == "stop"
+    assert completion.token_ids == whole.token_ids[: len(completion.token_ids)]
+    assert len(completion.logprobs) == len(completion.token_ids)
+    assert "".join(delta.text for delta in deltas) == completion.text
+
+
+def test_a_stream_adds_up_to_the_answer_and_never_splits_a_character(local: LocalEngine, loop: asyncio.Runner) -> None:
+    label = "né en 中文 👩‍🚀 fin"
+    completion, deltas = loop.run(answer_and_stream(local, ask(QUESTIONS[7], Choices((label,)), 64)))
+
+    assert completion.text == label
+    assert len(deltas) > 5
+    assert "".join(delta.text for delta in deltas) == label
+    assert all("�" not in delta.text for delta in deltas)
+    assert tuple(token for delta in deltas for token in delta.token_ids) == completion.token_ids
+    assert [delta.finish for delta in deltas if delta.finish] == ["stop"] == [deltas[-1].finish]
+
+
+def test_the_context_bounds_the_answer(loop: asyncio.Runner) -> None:
+    async def run() -> object:
+        engine = LocalEngine(EngineConfig(NANO, max_length=40))
+        await engine.start()
+        try:
+            with pytest.raises(InputError, match="leaves no room"):
+                await engine.generate(ask("word " * 60))
+            return await engine.generate(ask("Hi", max_tokens=500, stop_ids=()))
+        finally:
+            await engine.stop()
+
+    completion = loop.run(run())
+    assert completion.finish == "length"
+    assert len(ask("Hi").ids) + len(completion.token_ids) == 40
+
+
+def test_requests_that_no_engine_could_answer_are_refused(local: LocalEngine, loop: asyncio.Runner) -> None:
+    for request, words in [
+        (ask("Hi", Finding, stop_ids=()), "needs a stop token"),
+        (ask("Hi", top_p=0.0), "out of bounds"),
+        (ask("Hi", temperature=2.5), "out of bounds"),
+        (ask("Hi", max_tokens=0), "out of bounds"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            loop.run(local.generate(request))
+    with pytest.raises(InputError, match="nothing to score"):
+        loop.run(local.score(()))
+    with pytest.raises(KitError, match="No adapter 'nobody'"):
+        loop.run(local.generate(ask("Hi", adapter="nobody")))
+
+
+def test_an_adapter_changes_the_answer_and_the_base_beside_it_stays_as_it_was(
+    local: LocalEngine, loop: asyncio.Runner
+) -> None:
+    async def both() -> list[object]:
+        requests = [ask(QUESTIONS[1], adapter=name) for name in (None, "tuned", None, "tuned")]
+        return list(await asyncio.gather(*map(local.generate, requests)))
+
+    async def plain() -> tuple[object, tuple[float, ...]]:
+        engine = LocalEngine(EngineConfig(NANO, dtype="float32"))
+        await engine.start()
+        try:
+            return await engine.generate(ask(QUESTIONS[1])), await engine.score(ask(QUESTIONS[1]).ids)
+        finally:
+            await engine.stop()
+
+    base, tuned, base_again, tuned_again = loop.run(both())
+    untouched, scores = loop.run(plain())
+    assert tuned.token_ids != base.token_ids
+    assert base.token_ids == base_again.token_ids == untouched.token_ids
+    assert tuned.token_ids == tuned_again.token_ids
+    assert near(loop.run(local.score(ask(QUESTIONS[1]).ids)), scores)
+    assert not near(loop.run(local.score(ask(QUESTIONS[1]).ids, "tuned")), scores)
+
+
+def test_adapters_come_and_go_while_the_engine_runs(tmp_path: Path, adapter: Path, loop: asyncio.Runner) -> None:
+    other = save_random_adapter(tmp_path / "other", seed=1)
+
+    async def run() -> None:
+        engine = LocalEngine(EngineConfig(NANO))
+        await engine.start()
+        before = await engine.score(ask(QUESTIONS[0]).ids)
+        await engine.load("one", adapter)
+        await engine.load("two", other)
+        one, two = [await engine.score(ask(QUESTIONS[0]).ids, name) for name in ("one", "two")]
+        assert one != two
+        with pytest.raises(InputError, match="loaded already"):
+            await engine.load("one", other)
+        await engine.unload("one")
+        assert await engine.score(ask(QUESTIONS[0]).ids, "two") == two
+        with pytest.raises(KitError, match="No adapter 'one'"):
+            await engine.score(ask(QUESTIONS[0]).ids, "one")
+        await engine.unload("two")
+        assert await engine.score(ask(QUESTIONS[0]).ids) == before
+        await engine.stop()
+
+    loop.run(run())
+
+
+def test_an_engine_that_cannot_start_says_why(tmp_path: Path, loop: asyncio.Runner) -> None:
+    for config, words in [
+        (EngineConfig(tmp_path), "config.json and tokenizer.json missing"),
+        (EngineConfig(NANO, max_length=100_000), "more than the 2048"),
+        (EngineConfig(NANO, adapters={"none": tmp_path}), "configuration cannot be read"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            loop.run(LocalEngine(config).start())
+
+
+def test_an_engine_that_does_not_run_says_so(loop: asyncio.Runner) -> None:
+    engine = LocalEngine(EngineConfig(NANO))
+    for call in (engine.health, lambda: engine.generate(ask("Hi")), lambda: engine.score((1, 2))):
+        with pytest.raises(KitError, match="not running"):
+            loop.run(call())
+
+
+def test_stopping_fails_what_waits_instead_of_leaving_it_to_wait(loop: asyncio.Runner) -> None:
+    async def run() -> None:
+        engine = LocalEngine(EngineConfig(NANO))
+        await engine.start()
+        await engine.health()
+        waiting = [asyncio.create_task(engine.generate(ask("Hi", max_tokens=2000, stop_ids=()))) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        await engine.stop()
+        await engine.stop()
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert [str(outcome) for outcome in outcomes] == ["The engine was stopped."] * 3
+        with pytest.raises(KitError, match="not running"):
+            await engine.health()
+
+    loop.run(run())
+
+
+def test_renderer_and_engine_count_the_same_vocabulary() -> None:
+    assert RENDERER.vocabulary_size == load_nano().config.vocab_size

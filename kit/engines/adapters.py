@@ -8,12 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from kit.engines.weights import Shapes, shapes_in
 from kit.errors import InputError, Problem
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _MATRIX = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 _FROM_LAYER = re.compile(r"\w+\.\d+\..+$")
-Shapes = dict[str, tuple[int, ...]]
 
 
 def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
@@ -23,7 +23,7 @@ def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
     Raises InputError with all problems at once.
     """
     config = _read_config(adapter / _CONFIG)
-    matrices, strangers = _pairs(_shapes(adapter / _WEIGHTS))
+    matrices, strangers = _pairs(shapes_in(adapter / _WEIGHTS))
     faults = _unsupported(config, max_rank)
     faults += [f"it holds '{stranger}', which is no adapter matrix." for stranger in strangers[:3]]
     faults += _misfits(matrices, model)
@@ -33,7 +33,7 @@ def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
 
 def adapted(adapter: Path) -> frozenset[str]:
     """Return the last names of the modules that an adapter adapts, such as `q_proj`."""
-    modules, _ = _pairs(_shapes(adapter / _WEIGHTS))
+    modules, _ = _pairs(shapes_in(adapter / _WEIGHTS))
     return frozenset(module.rpartition(".")[2] for module in modules)
 
 
@@ -92,7 +92,7 @@ def _places(model: Path) -> dict[str, set[tuple[int, ...]]]:
     """Shapes of the model's weights by place."""
     places = defaultdict(set)
     for file in sorted(model.glob("*.safetensors")):
-        for key, shape in _shapes(file).items():
+        for key, shape in shapes_in(file).items():
             places[_place(key.removesuffix(".weight"))].add(shape)
     return places
 
@@ -101,18 +101,3 @@ def _place(module: str) -> str:
     """Name of a module from its layer on: what stands before differs between a checkpoint and its classes."""
     found = _FROM_LAYER.search(module)
     return found.group() if found else module
-
-
-def _shapes(file: Path) -> Shapes:
-    """Read the names and shapes in a safetensors file: eight bytes of length, a header in JSON, then the values."""
-    try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-        header.pop("__metadata__", None)
-        end = 8 + length + max((value["data_offsets"][1] for value in header.values()), default=0)
-        if file.stat().st_size != end:
-            raise ValueError("the file has been cut or has grown")
-        return {key: tuple(value["shape"]) for key, value in header.items()}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"These weights cannot be read: {error}.", str(file)) from None

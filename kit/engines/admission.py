@@ -7,6 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from kit.engines.base import EngineConfig, Generation
+from kit.engines.weights import shapes_in
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
@@ -14,7 +15,7 @@ _HOTTEST = 2.0  # vLLM refuses more, and an answer should not depend on the engi
 
 
 def check_model(config: EngineConfig) -> None:
-    """Raise InputError where a model's folder cannot be what an engine starts on, or its context is too short."""
+    """Raise InputError where a folder cannot be what an engine starts on: files missing or cut, a context too short."""
     needed = [name for name in ("config.json", "tokenizer.json") if not (config.model / name).is_file()]
     if needed:
         raise InputError(f"There is no model here: {' and '.join(needed)} missing.", str(config.model))
@@ -26,6 +27,8 @@ def check_model(config: EngineConfig) -> None:
     if config.max_length > longest:
         what = f"A context of {config.max_length} tokens is more than the {longest} that the model was made for."
         raise InputError(what, str(config.model), "Lower serve.max_length.")
+    for file in sorted(config.model.glob("*.safetensors")):
+        shapes_in(file)
 
 
 def admit(request: Generation, max_length: int, adapters: Container[str]) -> Generation:

@@ -10,9 +10,8 @@ import asyncio
 import gc
 import logging
 import multiprocessing
-import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
@@ -24,6 +23,7 @@ from kit.engines.adapters import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, grammar_of
+from kit.engines.vllm_environment import starting_environment
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
 from kit.task import Completion
@@ -97,7 +97,7 @@ class VllmEngine:
 
         Nothing is returned, because the future of a thread keeps its result alive.
         """
-        with _environment(self._config):
+        with starting_environment(self._config.threads):
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -312,31 +312,3 @@ def _shut_down(engine: AsyncLLM) -> None:
     for child in children:
         if child.name.startswith("EngineCore"):
             child.join(_STOP_SECONDS)
-
-
-@contextmanager
-def _environment(config: EngineConfig) -> Iterator[None]:
-    """Set what vLLM and its children read from the environment while they start; the user's own settings hold."""
-    defaults = {
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        "VLLM_NO_USAGE_STATS": "1",
-        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-        "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # check_model holds the true bound
-        "VLLM_CPU_KVCACHE_SPACE": "1",
-        "TORCH_CPP_LOG_LEVEL": "ERROR",
-        "PYTHONWARNINGS": "ignore",
-    }
-    wanted = {**defaults, **{name: os.environ[name] for name in defaults if name in os.environ}}
-    if config.threads is not None:
-        # "auto" would bind one thread to each core but one; without binding, OpenMP's own variable decides.
-        wanted |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(config.threads)}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -55,7 +55,7 @@ def with_random_adapter(seed: int, rank: int = 8) -> PeftModel:
     model = get_peft_model(load_nano(), settings)
     for name, weights in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(weights, std=0.02)
+            torch.nn.init.normal_(weights, std=0.2)
     return model
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,10 @@ def test_adapters_come_and_go_while_the_engine_runs(tmp_path: Path, adapter: Pat
 
 
 def test_an_engine_that_cannot_start_says_why(tmp_path: Path, loop: asyncio.Runner) -> None:
+    cut = shutil.copytree(NANO, tmp_path / "cut") / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-1])
     for config, words in [
+        (EngineConfig(cut.parent), "weights cannot be read: the file has been cut"),
         (EngineConfig(tmp_path), "config.json and tokenizer.json missing"),
         (EngineConfig(NANO, max_length=100_000), "more than the 2048"),
         (EngineConfig(NANO, adapters={"none": tmp_path}), "configuration cannot be read"),

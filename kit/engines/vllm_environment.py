@@ -1,0 +1,37 @@
+"""What vLLM and its child processes are to read from the environment while they start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_DEFAULTS = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    "PYTHONWARNINGS": "ignore",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; by itself vLLM takes a share of all memory
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # for one token more than the context: kit.engines.admission holds the bound
+}
+
+
+@contextmanager
+def starting_environment(threads: int | None) -> Iterator[None]:
+    """Set the environment for a start, and restore it; variables that the user has set hold."""
+    wanted = {name: os.environ.get(name, value) for name, value in _DEFAULTS.items()}
+    if threads is not None:
+        # By itself vLLM binds a thread to every core but one; unbound, OpenMP's own variable decides.
+        wanted |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
+        wanted["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -106,7 +106,10 @@ class Renderer:
         try:
             return str(
                 self._template.render(
-                    messages=rows, add_generation_prompt=generation, tools=None, documents=None,
+                    messages=rows,
+                    add_generation_prompt=generation,
+                    tools=None,
+                    documents=None,
                     **{**names, **self.template_args},
                 )
             )

@@ -187,10 +187,13 @@ class ClassicalBaseline(Protocol):
 
 
 def write_answer(answer: Answer) -> str:
-    """Serialise an answer as the model is to write it: compact JSON in declared key order, or the text itself."""
+    """Serialise an answer as the model is to write it: compact JSON in declared key order, or the text itself.
+
+    A field that was never set is not written.
+    """
     if isinstance(answer, str):
         return answer
-    return json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(answer.model_dump(mode="json", exclude_unset=True), ensure_ascii=False, separators=(",", ":"))
 
 
 def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:

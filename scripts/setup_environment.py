@@ -66,7 +66,7 @@ def install(environment: Path, choice: Choice) -> None:
 
 def main(environment: Path) -> None:
     """Make the environment, or fail with a sentence."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(f"setup: Python 3.11 or newer is needed; this is {platform.python_version()}. Set PYTHON=python3.12.")
     choice = choose()
     print(f"setup: {choice.reason} (a few minutes)", flush=True)

@@ -45,7 +45,10 @@ def create_app(
         _log.warning("%s is a preview, and other machines can reach it: expose_preview is set.", name)
     readiness = Readiness()
     app = FastAPI(
-        title="domainkit", version=__version__, docs_url=None, redoc_url=None,
+        title="domainkit",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
         lifespan=_lifespan(settings, engine, bundles, readiness, tell),
         exception_handlers={RequestValidationError: _invalid, HTTPException: _unrouted},
     )

@@ -37,9 +37,7 @@ class EventStream(Response):
                     async for event in events:
                         if not begun:
                             begun = True
-                            await send(
-                                {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-                            )
+                            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                         await send({"type": "http.response.body", "body": event, "more_body": True})
             except Exception as error:
                 if not begun:

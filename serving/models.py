@@ -75,9 +75,7 @@ def make_model(id: str, deployed: Deployed, renderer: Renderer, engine: Engine) 
     """Bind a bundle to its engine; loads the bundle's tasks, so its files must have been verified."""
     bundle = deployed.bundle
     defaults = SamplingDefaults(**bundle.seal.sampling.model_dump())
-    answerers = {
-        task.route: Answerer(task, renderer, engine, deployed.adapter, defaults) for task in bundle.tasks()
-    }
+    answerers = {task.route: Answerer(task, renderer, engine, deployed.adapter, defaults) for task in bundle.tasks()}
     return Model(id, deployed, renderer, answerers, int((bundle.folder / MANIFEST_FILE).stat().st_mtime))
 
 

@@ -34,7 +34,10 @@ async def serve(
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False,
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     server = uvicorn.Server(config)

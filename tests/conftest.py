@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from kit.openmp import share_cores
+
+share_cores()  # as the command line does, before torch is loaded
+
 
 def _public_data() -> Path | None:
     folder = os.environ.get("DOMAINKIT_DATA")

@@ -15,6 +15,7 @@ import click
 
 from kit.cli.output import Output, show_version
 from kit.errors import Exit, InputError, KitError, nearest
+from kit.openmp import share_cores
 
 
 class Group(click.Group):
@@ -82,6 +83,7 @@ class Terminated(KitError):
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    share_cores()
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run(sys.argv[1:]))
 

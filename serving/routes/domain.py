@@ -48,8 +48,14 @@ def _add(router: APIRouter, route: str, task: Task[Any, Any], catalogue: Catalog
     answer.__annotations__["body"] = task.request_type
     summary = (type(task).__doc__ or task.name).strip().splitlines()[0]
     router.add_api_route(
-        route, answer, methods=["POST"], name=task.name, summary=summary, response_model=task.response_type,
-        responses=ERROR_RESPONSES, operation_id=task.name,
+        route,
+        answer,
+        methods=["POST"],
+        name=task.name,
+        summary=summary,
+        response_model=task.response_type,
+        responses=ERROR_RESPONSES,
+        operation_id=task.name,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.task import Completion, UnreadableAnswer, parse_answer
 
@@ -44,7 +44,7 @@ def read_window(window: Window, completion: Completion, categories: Sequence[str
     except UnreadableAnswer:
         return Reading(window, tuple(_finished(completion.text, categories)), complete=False)
     answer: dict[str, list[str]] = json.loads(completion.text)
-    quotes = tuple(Quote(label, words) for label in categories for words in answer[spoken(label)])
+    quotes = tuple(Quote(label, words) for label in categories for words in answer.get(spoken(label), []))
     return Reading(window, quotes, complete=all(len(each) < most for each in answer.values()))
 
 
@@ -63,8 +63,11 @@ def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
             yield Quote(label, words)
 
 
-def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str]) -> Extraction:
-    """Locate every quote, join the pieces that overlapping windows gave, and say what was not read."""
+def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str], openings: bool) -> Extraction:
+    """Locate every quote, join the pieces that overlapping windows gave, and say what was not read.
+
+    Where quotes are `openings`, a clause goes from there to the end of its sentence.
+    """
     source = Source(text)
     found: dict[str, list[Found]] = defaultdict(list)
     unlocated: list[Unlocated] = []
@@ -74,7 +77,7 @@ def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str]) -> E
                 window = Span(start=reading.window.start, end=reading.window.end)
                 unlocated.append(Unlocated(label=quote.label, written=quote.words, window=window))
             else:
-                found[quote.label].append(place)
+                found[quote.label].append(replace(place, end=source.sentence_end(place.end)) if openings else place)
     clauses = [_clause(source, label, place) for label, places in found.items() for place in _joined(places)]
     unread = _complement([reading.window for reading in readings if reading.complete], len(text))
     return Extraction(

@@ -19,10 +19,10 @@ from typing import Any
 HERE = Path(__file__).parent
 SIZES = {"train": 720, "test": 160}
 LONG_SHARE = 0.16
-QUOTED_ONLY = 0.3
-UNSEEN_WORDING = 0.25
+QUOTED_ONLY = 0.1
+UNSEEN_WORDING = 0.2
 UNSEEN_STYLE = 0.2
-RUN_ON_STYLE = 0.15
+RUN_ON_STYLE = 0.06
 UNSEEN_NAMES = 0.5
 
 
@@ -97,7 +97,7 @@ class _Author:
         sections = [self._clause_section(label) for label in present]
         fillers = self.rng.choice((9, 12, 16, 24, 36)) if long else self.rng.randint(1, 3)
         sections += [self._filler_section() for _ in range(fillers)]
-        self._distract(sections, self.rng.randint(1, 3) * (4 if long else 1))
+        self._distract(sections, self.rng.randint(0, 2) * (3 if long else 1))
         absent = [label for label in labels if label not in present]
         if self.style != "run_on" and self.rng.random() < QUOTED_ONLY * (2 if long else 1):
             self._quote_what_does_not_apply(sections)

@@ -77,14 +77,14 @@ def spoken(label: str) -> str:
 
 @cache
 def answer_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
-    """Return the type that the model writes: under each kind, in a fixed order, at most `most` quotes or none.
+    """Return the type that the model writes: under each kind that is there, in a fixed order, its quotes.
 
-    The kinds are a closed set and each is answered, so "not present" is said, not left out. Quotes carry no length
-    limit, because constrained decoders forbid escapes in strings that do.
+    A kind that is not there is left out, so "nothing here" is `{}`: the answer's first token decides. Quotes carry no
+    length limit, because constrained decoders forbid escapes in strings that do.
     """
     settings = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
     quotes: dict[str, Any] = {
-        f"kind_{index}": (Annotated[list[str], Field(alias=spoken(label), max_length=most)], ...)
+        f"kind_{index}": (list[str], Field(default=[], alias=spoken(label), min_length=1, max_length=most))
         for index, label in enumerate(categories)
     }
     return create_model("Clauses", __config__=settings, **quotes)

@@ -40,6 +40,10 @@ class Options(Task.Options):
         int, Field(ge=2, description="Quotes of one kind in one answer; a full list counts as unread")
     ] = 12
     answer_tokens: Annotated[int, Field(ge=64, description="Tokens that one answer may take")] = 3_072
+    quote_words: Annotated[
+        int | None,
+        Field(ge=2, description="Quote this many opening words; the clause ends with its sentence. null: all words"),
+    ] = None
     empty_share: Annotated[
         float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on")
     ] = 1.0
@@ -109,7 +113,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             read_window(part, completion, self.options.categories, most)
             for part, completion in zip(self._windows(request), completions, strict=True)
         ]
-        return assemble(request.text, readings, self._wanted(request))
+        return assemble(request.text, readings, self._wanted(request), self.options.quote_words is not None)
 
     def observe(self, expected: Extraction, actual: Extraction) -> Record:
         """Hits, false alarms, misses and presence by label; see scoring.py."""
@@ -158,15 +162,20 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
 
     def _target(self, text: str, part: Window, clauses: Sequence[Clause]) -> Answer | None:
         ordered = sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))
-        answer: dict[str, list[str]] = {spoken(label): [] for label in self.options.categories}
+        answer: dict[str, list[str]] = {}
         for clause in ordered:
-            if piece := visible(text, part, clause):
-                answer[spoken(clause.label)].append(fold(piece))
-        if not any(answer.values()) and not _kept(text[part.start : part.end], self.options.empty_share):
+            if piece := self._quote(text, part, clause):
+                answer.setdefault(spoken(clause.label), []).append(piece)
+        if not answer and not _kept(text[part.start : part.end], self.options.empty_share):
             return None
         most = self.options.max_clauses
         spec = answer_type(self.options.categories, most)
         return spec.model_validate({kind: quotes[: most - 1] for kind, quotes in answer.items()})
+
+    def _quote(self, text: str, part: Window, clause: Clause) -> str:
+        """What the model is to write of a clause that it reads in a window; empty where it sees too little of it."""
+        words = self.options.quote_words
+        return fold(visible(text, part, clause)) if words is None else opening(text, part, clause, words)
 
 
 def tidy(text: str) -> str:
@@ -185,6 +194,14 @@ def visible(text: str, part: Window, clause: Clause) -> str:
     if end < clause.end and not text[end].isspace():
         piece = piece.rpartition(" ")[0] or piece
     return piece if len(piece) >= _PIECE else ""
+
+
+def opening(text: str, part: Window, clause: Clause, count: int) -> str:
+    """Return the first words of a clause that begins in a window; empty where the window cuts them."""
+    if not part.start <= clause.start < part.end:
+        return ""
+    words = fold(text[clause.start : min(clause.end, part.end)]).split(" ")
+    return " ".join(words[:count]) if len(words) > count or clause.end <= part.end else ""
 
 
 def _kept(text: str, share: float) -> bool:

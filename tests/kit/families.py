@@ -16,7 +16,10 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from kit.base import NANO
 
 CORPUS = [path.read_text() for path in sorted((NANO.parent.parent).glob("*.py"))]
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 CHATML = (
     "{%- for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor -%}"
@@ -146,7 +149,8 @@ def build(family: Family, folder: Path) -> Path:
     definition["model"]["ignore_merges"] = family.ignore_merges
     (folder / "tokenizer.json").write_text(json.dumps(definition, ensure_ascii=False))
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": family.eos, "pad_token": family.pad}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config | ({"bos_token": family.bos} if family.bos else {})))
+    beginning = {"bos_token": family.bos} if family.bos else {}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | beginning))
     (folder / "chat_template.jinja").write_text(family.template)
     (folder / "config.json").write_text(json.dumps({"model_type": "qwen3"}))
     return folder

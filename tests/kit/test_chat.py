@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -35,7 +36,7 @@ def family(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def dialogues() -> list[list[Message]]:
-    pairs = list(zip(TEXTS, TEXTS[1:], strict=False))
+    pairs = list(itertools.pairwise(TEXTS))
     single = [[Message.of("user", text)] for text in TEXTS]
     double = [[Message.of("user", a), Message.of("assistant", b), Message.of("user", a)] for a, b in pairs]
     with_system = [[Message.of("system", b), Message.of("user", a), Message.of("assistant", b)] for a, b in pairs]
@@ -132,7 +133,10 @@ def test_a_template_without_an_end_of_turn_is_refused(tmp_path: Path) -> None:
         Renderer(folder).stop_ids  # noqa: B018
 
 
-@pytest.mark.parametrize(("missing", "sentence"), [("tokenizer.json", "no tokenizer.json"), ("chat_template.jinja", "no chat template")])
+@pytest.mark.parametrize(
+    ("missing", "sentence"),
+    [("tokenizer.json", "no tokenizer.json"), ("chat_template.jinja", "no chat template")],
+)
 def test_a_base_without_what_rendering_needs_is_refused(tmp_path: Path, missing: str, sentence: str) -> None:
     folder = shutil.copytree(NANO, tmp_path / "nano")
     (folder / missing).unlink()

@@ -10,7 +10,7 @@ from kit.errors import InputError
 from kit.loader import files_digest, load_task, task_files
 from kit.recipe import TaskSection
 
-TASK = '''
+TASK = """
 from kit.task import Completion, FreeText, Message, Prompt, Strict, Task
 from .words import greeting
 
@@ -42,7 +42,7 @@ class Echo(Task[Ask, Reply]):
 
     def observe(self, expected, actual):
         return {}
-'''
+"""
 
 
 @pytest.fixture

@@ -71,5 +71,5 @@ def test_an_unknown_profile_is_told_with_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_what_is_not_yaml_is_told_with_line_and_column(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"recipe\.yaml:2:\d+"):
+    with pytest.raises(InputError, match=r"recipe\.yaml:3:\d+"):
         load_recipe(write(tmp_path, "name: toy\nbase: [\n"))

@@ -1,11 +1,9 @@
 """The local engine: transformers on a CPU or a CUDA device, with small batches and our own decoding loop."""
 
-import os
+from kit.openmp import share_cores
 
-# Threads that spin while they wait starve whatever else runs on the machine, and each other where it is busy: with two
-# cores and two busy neighbours, decoding took eight times as long. OpenMP reads this when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+share_cores()  # before torch is imported
 
-from kit.engines.local.engine import LocalEngine
+from kit.engines.local.engine import LocalEngine  # noqa: E402
 
 __all__ = ["LocalEngine"]

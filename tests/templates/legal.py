@@ -27,5 +27,5 @@ def make_task(**options: Any) -> Task[Any, Any]:
 
 def written(task: Task[Any, Any], **quotes: list[str]) -> str:
     """What the model writes where it gives these quotes of these kinds."""
-    answer = {label.replace("_", " "): quotes.get(label, []) for label in task.options.categories}
+    answer = {label.replace("_", " "): quotes[label] for label in task.options.categories if label in quotes}
     return json.dumps(answer)

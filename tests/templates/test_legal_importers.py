@@ -129,7 +129,7 @@ def test_the_same_contracts_give_the_same_examples_through_all_three_layouts(tmp
     ]
     assert [clause.exact for clause in lease.response.clauses] == ["may not assign the lease"]
     assert empty.response.clauses == ()
-    assert [example.group for example in lines] == sorted(contracts)
+    assert [example.id for example in lines] == sorted(contracts)
     for example in lines:
         for clause in example.response.clauses:
             assert example.request.text[clause.start : clause.end] == clause.exact
@@ -156,6 +156,15 @@ def test_an_omission_inside_a_marked_text_makes_two_clauses_of_it(tmp_path: Path
     contracts["Quay_Lease"][1]["Anti-Assignment"] = [("The tenant may <omitted> assign the lease", 0)]
     _, _, lease = cuad(as_csv(contracts, tmp_path / "set"), {})
     assert [clause.exact for clause in lease.response.clauses] == ["The tenant may", "assign the lease"]
+
+
+def test_a_contract_that_stands_twice_under_two_names_is_one_group(tmp_path: Path) -> None:
+    contracts = own_contracts()
+    text = contracts["Quay_Lease"][0]
+    contracts["Quay_Lease_Copy"] = (text.replace("\r\n", "\n"), {})
+    groups = {example.id: example.group for example in cuad(as_lines(contracts, tmp_path / "set"), {})}
+    assert groups["Quay_Lease"] == groups["Quay_Lease_Copy"]
+    assert len(set(groups.values())) == 3
 
 
 def test_a_place_that_is_wrong_is_put_right_by_the_text(tmp_path: Path) -> None:

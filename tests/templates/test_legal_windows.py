@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,6 +122,65 @@ def test_a_clause_cut_by_windows_is_whole_again_after_reading(words: int, data: 
     assert [(each.exact, each.start, each.state) for each in response.clauses] == [(exact, start, "exact")]
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.integers(50, 400), st.integers(2, 8), st.data())
+def test_a_clause_given_by_its_opening_words_is_whole_wherever_windows_cut_it(
+    words: int, count: int, data: st.DataObject
+) -> None:
+    text = numbered_text(words).replace("word", "Word")
+    first = data.draw(st.integers(0, (words - 1) // 9)) * 9
+    start = text.index(f"Word{first}")
+    exact = " ".join(text.split(" ")[first : first + 9])
+    task = make_task(**SMALL, quote_words=count)
+    expected: Any = task.response_type.model_validate(
+        {"clauses": [{"label": "insurance", "exact": exact, "start": start, "end": start + len(exact)}]}
+    )
+    request = task.request_type(text=text)
+    answers = [write_answer(target) for target in task.targets(request, expected) if target is not None]
+    quotes = {quote for answer in answers for quote in json.loads(answer).get("insurance", [])}
+    assert quotes == {" ".join(exact.split(" ")[:count])}
+    response = task.read(request, [Completion(answer) for answer in answers])
+    assert [(each.exact, each.start, each.end) for each in response.clauses] == [(exact, start, start + len(exact))]
+
+
+SENTENCES = [
+    (
+        "The fee is due to Acorn Inc. and to Birch Ltd. in May. Next.",
+        "The fee is",
+        " due to Acorn Inc. and to Birch Ltd. in May.",
+    ),
+    ("Acorn Inc. Holds it. Next.", "Acorn", " Inc. Holds it."),
+    ("Tax, e.g. duty, is due. Next.", "Tax,", " e.g. duty, is due."),
+    ("Interest is 3.5 percent of it. Next.", "Interest", " is 3.5 percent of it."),
+    ("See No. 5 of J. Doe under U.S. law. Next.", "See", " No. 5 of J. Doe under U.S. law."),
+    ("It is sold “as is.” Next.", "It is", " sold “as is.”"),
+    ("It is sold “as is.” Next.", "It is sold “as is.”", ""),
+    ("It is sold “as is.” Next.", "It is sold “as is.", "”"),
+    ("It is sold (as it stands.) Next.", "It", " is sold (as it stands.)"),
+    ("May it be sold? Yes.", "May", " it be sold?"),
+    ("It is sold\n  as it stands.\nNext.", "It", " is sold\n  as it stands."),
+    ("Payable on demand\n\nNext heading", "Payable", " on demand"),
+    ("Payable on demand\r\n \r\nNext heading", "Payable", " on demand"),
+    ("Paid in May. \n\nand then.", "Paid", " in May."),
+    ("Paid in May \n", "Paid", " in May"),
+    ("Paid in May.", "Paid in May.", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "opening", "rest"), SENTENCES)
+def test_a_sentence_goes_on_to_its_own_end(text: str, opening: str, rest: str) -> None:
+    position = text.index(opening) + len(opening)
+    assert text[position : Source(text).sentence_end(position)] == rest
+
+
+@given(ANY_TEXT, st.data())
+def test_a_sentence_ends_after_where_it_is_looked_at_and_never_in_white_space(text: str, data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(text)))
+    end = Source(text).sentence_end(position)
+    assert position <= end <= len(text)
+    assert end == position or not text[end - 1].isspace()
+
+
 def test_a_document_of_300000_characters_is_read_in_full() -> None:
     sentence = "The rent of house {n} is due on day {n} of the month, and the tenant of house {n} pays it by transfer. "
     text = "".join(sentence.format(n=number) for number in range(3_000))
@@ -145,7 +206,7 @@ def test_the_part_of_an_unreadable_window_that_no_other_read_is_told() -> None:
     task = make_task(window=900, overlap=100)
     request = task.request_type(text=text)
     completions = [Completion(written(task)) for _ in task.prompts(request)]
-    completions[1] = Completion('{"assignment":[],"audit', finish="length")
+    completions[1] = Completion('{"assignment":["word', finish="length")
     response = task.read(request, completions)
     parts = windows(text, 900, 100)
     (unread,) = response.unread

@@ -16,34 +16,114 @@ CLAUSE = "This Agreement is governed\n  by the law of Sweden."
 TEXT = f"SUPPLY AGREEMENT\n\n1. Law. {CLAUSE} The governing body meets in May.\n\n2. Term. It ends in June."
 
 
-def written(task: Task[Any, Any], *quotes: tuple[str, str]) -> str:
+def written(*quotes: tuple[str, str]) -> str:
     """What the model writes where it gives these labels and quotes."""
-    answer: dict[str, list[str]] = {label.replace("_", " "): [] for label in task.options.categories}
+    answer: dict[str, list[str]] = {}
     for label, quote in quotes:
-        answer[label.replace("_", " ")].append(quote)
+        answer.setdefault(label.replace("_", " "), []).append(quote)
     return json.dumps(answer)
 
 
 def answered(task: Task[Any, Any], *quotes: tuple[str, str], text: str = TEXT, **request: Any) -> Any:
     """What the task makes of such an answer."""
     asked = task.request_type.model_validate({"text": text, **request})
-    return task.read(asked, [Completion(written(task, *quotes))])
+    return task.read(asked, [Completion(written(*quotes))])
 
 
-def test_a_model_that_writes_every_target_scores_one_on_every_example(task: Task[Any, Any], examples: Examples) -> None:
+def with_options(task: Task[Any, Any], **options: Any) -> Task[Any, Any]:
+    """The same task with other options."""
+    return type(task)(task.options.model_copy(update=options))
+
+
+def read_from_a_perfect_model(task: Task[Any, Any], row: Example[Any, Any]) -> Any:
+    """What the task reads where a model writes of each window just what it shows, `{}` where that is nothing."""
+    targets = with_options(task, empty_share=1.0).targets(row.request, row.response)
+    return task.read(row.request, [Completion(write_answer(target)) for target in targets if target is not None])
+
+
+def scores_of_a_perfect_model(task: Task[Any, Any], rows: list[Example[Any, Any]]) -> dict[str, float | None]:
+    """The metrics over these examples; every answer is read to the end and in the document's own words."""
     records = []
-    for row in examples["test"]:
-        targets = task.targets(row.request, row.response)
-        answers = [Completion(write_answer(target)) for target in targets if target is not None]
-        actual = task.read(row.request, answers)
-        records.append(task.observe(row.response, actual))
+    for row in rows:
+        actual = read_from_a_perfect_model(task, row)
         assert actual.coverage == 1.0
         assert not actual.unlocated
         assert all(row.request.text[each.start : each.end] == each.exact for each in actual.clauses)
-    assert task.metrics["clause_f1"].reduce(records) == 1.0
-    assert task.metrics["jaccard"].reduce(records) == 1.0
-    assert task.metrics["has_answer_accuracy"].reduce(records) == 1.0
-    assert task.metrics["false_alarms_per_document"].reduce(records) == 0.0
+        records.append(task.observe(row.response, actual))
+    return {name: metric.reduce(records) for name, metric in task.metrics.items()}
+
+
+def test_a_model_that_quotes_every_clause_in_full_scores_one(task: Task[Any, Any], examples: Examples) -> None:
+    found = scores_of_a_perfect_model(with_options(task, quote_words=None), examples["test"])
+    assert found["clause_f1"] == found["jaccard"] == found["has_answer_accuracy"] == 1.0
+    assert found["false_alarms_per_document"] == 0.0
+
+
+@pytest.mark.parametrize("task", ["smoke"], indirect=True)
+def test_opening_words_are_enough_but_where_one_sentence_holds_all_clauses(
+    task: Task[Any, Any], examples: Examples
+) -> None:
+    """A document in the run-on style is one sentence, so its clauses go on to its end; seven test documents are.
+
+    Measured over all test documents: clause_f1 0.963, jaccard 0.972.
+    """
+    assert task.options.quote_words == 4
+    plain = [row for row in examples["test"] if "run_on" not in row.tags]
+    assert len(examples["test"]) - len(plain) == 7
+    assert scores_of_a_perfect_model(task, plain)["jaccard"] == 1.0
+    found = scores_of_a_perfect_model(task, examples["test"])
+    assert found["clause_f1"] is not None
+    assert found["clause_f1"] >= 0.955
+    assert found["has_answer_accuracy"] == 1.0
+    assert found["false_alarms_per_document"] == 0.0
+
+
+def test_only_windows_that_show_no_clause_are_left_out_of_training(task: Task[Any, Any], examples: Examples) -> None:
+    left_out = 0
+    for row in examples["test"]:
+        every = with_options(task, empty_share=1.0).targets(row.request, row.response)
+        for target, whole in zip(task.targets(row.request, row.response), every, strict=True):
+            assert whole is not None
+            assert target == whole or (target is None and write_answer(whole) == "{}")
+            left_out += target is None
+    assert (left_out > 0) == (task.options.empty_share < 1)
+
+
+OPENINGS = [
+    ("This Agreement is governed", "exact"),
+    ("This agreement is govern", "repaired"),
+    ("this Agrement is governed by", "repaired"),
+]
+
+
+@pytest.mark.parametrize("task", ["smoke"], indirect=True)
+@pytest.mark.parametrize(("words", "state"), OPENINGS)
+def test_opening_words_bring_the_clause_to_the_end_of_its_sentence(
+    task: Task[Any, Any], words: str, state: str
+) -> None:
+    (clause,) = answered(task, ("governing_law", words)).clauses
+    assert (clause.exact, clause.state) == (CLAUSE, state)
+    assert TEXT[clause.start : clause.end] == CLAUSE
+
+
+@pytest.mark.parametrize("task", ["smoke"], indirect=True)
+def test_opening_words_that_stand_nowhere_bring_no_clause(task: Task[Any, Any]) -> None:
+    response = answered(task, ("insurance", "The tenant shall insure"))
+    assert response.clauses == ()
+    assert [each.written for each in response.unlocated] == ["The tenant shall insure"]
+
+
+@pytest.mark.parametrize("task", ["smoke"], indirect=True)
+def test_a_model_learns_the_opening_words_only_and_nothing_as_an_empty_object(task: Task[Any, Any]) -> None:
+    start = TEXT.index(CLAUSE)
+    clause = {"label": "governing_law", "exact": CLAUSE, "start": start, "end": start + len(CLAUSE)}
+    request = task.request_type(text=TEXT)
+    whole = with_options(task, empty_share=1.0)
+    for clauses, answer in (([clause], '{"governing law":["This Agreement is governed"]}'), ([], "{}")):
+        (target,) = whole.targets(request, task.response_type.model_validate({"clauses": clauses}))
+        assert target is not None
+        assert write_answer(target) == answer
+    assert answered(task).coverage == 1.0
 
 
 def test_a_quote_comes_back_in_the_words_and_at_the_place_of_the_document(task: Task[Any, Any]) -> None:
@@ -73,7 +153,7 @@ def test_a_quote_without_a_letter_is_not_found_everywhere(task: Task[Any, Any]) 
 
 
 def test_a_cut_answer_keeps_its_finished_quotes_and_lowers_the_coverage(task: Task[Any, Any]) -> None:
-    whole = written(task, ("governing_law", CLAUSE), ("renewal", "It ends in June."))
+    whole = written(("governing_law", CLAUSE), ("renewal", "It ends in June."))
     cut = whole[: whole.index("in June")]
     response = task.read(task.request_type(text=TEXT), [Completion(cut, finish="length")])
     assert [clause.label for clause in response.clauses] == ["governing_law"]

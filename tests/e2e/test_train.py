@@ -32,11 +32,11 @@ def test_an_interrupted_run_saves_its_place_and_resumes(project: Path, sent: sig
     assert process.returncode == code, said
     assert "--resume" in said
     assert not (project / "bundles").exists()
-    assert [run["status"] for run in kit_json("runs", cwd=project)["runs"]] == ["interrupted"]
+    assert [run["state"] for run in kit_json("runs", cwd=project)["runs"]] == ["interrupted"]
 
     bundle = kit_json("train", "--profile", "merged", "--resume", cwd=project)["bundle"]
     runs = kit_json("runs", cwd=project)["runs"]
-    assert [(run["status"], run["bundle"]) for run in runs] == [("finished", bundle)]
+    assert [(run["state"], run["bundle"]) for run in runs] == [("finished", bundle)]
     assert not list(project.glob(".staging*"))
 
 
@@ -63,7 +63,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
 
 
 def test_there_is_nothing_to_resume_before_a_run(project: Path) -> None:
-    assert "no unfinished run" in kit("train", "--profile", "merged", "--resume", cwd=project, code=2).stderr
+    assert "No run was made" in kit("train", "--profile", "merged", "--resume", cwd=project, code=2).stderr
 
 
 def _wait_for_a_step(project: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kit.cli.output import Output
-from kit.train.events import Evaluated, Event, Planned, Stepped
+from kit.train.events import Evaluated, Event, Planned, Stepped, StoppedEarly
 
 _PLAIN_SECONDS = 10.0
 
@@ -88,6 +88,8 @@ class TrainingLine:
                 self._line.show(f"{text}  {_clock(event.seconds_left)} left")
             case Evaluated():
                 self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
+            case StoppedEarly():
+                self._line.keep(f"step {event.step}/{event.steps}  stopped early: it no longer got better.")
 
 
 def _measured(event: Evaluated) -> str:

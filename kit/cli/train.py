@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from kit.base import Base
     from kit.bundle.store import Bundle
     from kit.chat import Renderer
-    from kit.data.rows import Rows
-    from kit.project import Data, Project
+    from kit.cli.training_data import TrainingData
+    from kit.project import Project
     from kit.recipe import Recipe
     from kit.runs import Run
     from kit.task import Message
-    from kit.train.job import Scorer, Trained
+    from kit.train.job import Trained
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,9 @@ class Plan:
     project: Project
     recipe: Recipe
     profile: str | None
-    data: Data
+    data: TrainingData
     base: Base
     renderer: Renderer
-    rows: Rows
-    validation: Rows
-
-    def data_digest(self) -> str:
-        """SHA-256 of the examples that training sees, those that choose the checkpoint included."""
-        from kit.data.split import data_digest
-
-        return data_digest([*self.data.examples("train"), *self.data.examples("validation")])
 
 
 @kit_command("train", "kit train --profile smoke")
@@ -53,85 +45,68 @@ def command(output: Output, profile: str | None, resume: bool, threads: int | No
     Ctrl-C saves a checkpoint first; --resume goes on from it as if nothing had happened.
     """
     plan = _plan(profile)
-    for dropped in [*plan.rows.dropped, *plan.validation.dropped]:
+    for dropped in plan.data.dropped:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
     if dry_run:
         from kit.train.plan import make_plan
 
-        summary = make_plan(plan.rows.rows, plan.recipe.train).summary()
+        made = make_plan(plan.data.rows, plan.recipe.train, plan.data.mixture)
+        shares = {f"share_of_{name}": round(share, 4) for name, share in plan.data.shares().items()}
+        summary = {**made.summary(), **shares}
         output.result(summary, table(("plan", ""), [(name, str(value)) for name, value in summary.items()]))
         return
     run = _run(plan, resume)
-    output.say(f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}.")
+    output.say(f"Run {run.id}: {len(plan.data.rows)} rows, base {plan.base.name}.")
     with run.working():
         trained = _train(output, plan, run, resume, threads)
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
         bundle = _build(plan, run, trained)
-        run.finish({**_facts(run, trained), "bundle": bundle.digest})
-    data = {**_facts(run, trained), "bundle": bundle.digest, "folder": str(bundle.folder)}
+        run.finish({**_facts(run, trained), **_scores(trained), "bundle": bundle.digest})
+    data = {**_facts(run, trained), **_scores(trained), "bundle": bundle.digest, "folder": str(bundle.folder)}
     output.result(data, f"Bundle {bundle.digest[:12]} in {bundle.folder}\nNext: kit eval")
 
 
 def _plan(profile: str | None) -> Plan:
+    from kit.cli.training_data import gather
     from kit.project import Project
 
     project = Project.find()
     recipe = project.recipe(profile)
-    data = project.data(recipe)
     base, renderer = project.base(recipe), project.renderer(recipe)
-    rows, validation = data.rows(renderer, "train"), data.rows(renderer, "validation")
-    return Plan(project, recipe, profile, data, base, renderer, rows, validation)
+    return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
 
 
 def _run(plan: Plan, resume: bool) -> Run:
     from kit.runs import new_run, unfinished_run
 
     if resume:
-        return unfinished_run(plan.project.root, plan.recipe, plan.data_digest())
-    return new_run(plan.project.root, plan.recipe, plan.data_digest(), plan.profile)
+        return unfinished_run(plan.project.root, plan.recipe, plan.data.digest)
+    return new_run(plan.project.root, plan.recipe, plan.data.digest, plan.profile)
 
 
 def _train(output: Output, plan: Plan, run: Run, resume: bool, threads: int | None) -> Trained:
     from kit.cli.progress import TrainingLine
+    from kit.cli.training_data import scorer
     from kit.train.job import TrainJob
     from kit.train.loop import train
 
-    task = plan.data.task
     job = TrainJob(
         base=plan.base,
         dtype=plan.recipe.base.dtype,
         section=plan.recipe.train,
-        rows=plan.rows.rows,
-        validation=plan.validation.rows,
+        rows=plan.data.rows,
+        validation=plan.data.validation,
         pad_id=plan.renderer.pad_id,
         folder=run.folder,
-        metric=task.main_metric,
-        higher_is_better=task.metrics[task.main_metric].higher_is_better,
+        metric=plan.data.metric,
+        higher_is_better=plan.data.higher_is_better,
         resume=resume,
         threads=threads,
+        mixture=plan.data.mixture,
+        reference=plan.data.reference,
     )
     with TrainingLine(output) as line:
-        return train(job, _scorer(plan), line.report)
-
-
-def _scorer(plan: Plan) -> Scorer:
-    """Return what measures a half-trained model: the task's own metrics on the validation examples."""
-    import asyncio
-
-    from kit.answer import Answerer
-    from kit.engines.local import LocalEngine
-    from kit.evals.run import evaluate, values_of
-
-    task, examples = plan.data.task, plan.data.examples("validation")
-
-    async def measure(model: Any) -> Mapping[str, float | None]:
-        from kit.cli.wiring import running
-
-        engine = LocalEngine.from_model(model, plan.renderer, max_length=plan.recipe.serve.max_length)
-        async with running(engine):
-            return values_of(task, await evaluate(Answerer(task, plan.renderer, engine), examples))
-
-    return lambda model: asyncio.run(measure(model))
+        return train(job, scorer(plan.data, plan.recipe, plan.renderer), line.report)
 
 
 def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
@@ -143,9 +118,9 @@ def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
         base=plan.base,
         adapter=trained.adapter,
         project=plan.project.root,
-        rows=[row.ids for row in plan.validation.rows],
+        rows=[row.ids for row in plan.data.validation],
         dialogues=_dialogues(plan),
-        data_digest=plan.data_digest(),
+        data_digest=plan.data.digest,
         trained=_facts(run, trained),
     )
     return build_bundle(build, Store(plan.project.root))
@@ -154,10 +129,12 @@ def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
 def _dialogues(plan: Plan) -> Sequence[Sequence[Message]]:
     """Return what the golden renders are made of: real prompts, and dialogues that go wrong where renderers differ."""
     from kit.bundle.golden import dialogues_of
+    from kit.cli.training_data import interleaved
 
-    prompts = [
-        prompt for each in plan.data.examples("validation")[:4] for prompt in plan.data.task.prompts(each.request)
-    ]
+    prompts = interleaved(
+        [prompt for each in data.examples("validation")[:4] for prompt in data.task.prompts(each.request)]
+        for data in plan.data.tasks
+    )
     return dialogues_of([prompt.messages for prompt in prompts if prompt.messages], plan.renderer)
 
 
@@ -170,6 +147,11 @@ def _facts(run: Run, trained: Trained) -> dict[str, Any]:
         "tokens": trained.tokens,
         "seconds": round(trained.seconds, 1),
     }
+
+
+def _scores(trained: Trained) -> dict[str, Any]:
+    """Every figure of the checkpoint that was chosen."""
+    return {"scores": next((dict(made.scores or {}) for made in trained.history if made.step == trained.step), {})}
 
 
 def _score(trained: Trained) -> str:

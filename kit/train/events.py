@@ -57,7 +57,15 @@ class Saved:
     steps: int
 
 
-Event = Planned | Stepped | Evaluated | Saved
+@dataclass(frozen=True)
+class StoppedEarly:
+    """The run ended after this step because its evaluations no longer got better."""
+
+    step: int
+    steps: int
+
+
+Event = Planned | Stepped | Evaluated | Saved | StoppedEarly
 
 
 class MetricsFile:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
 from kit.errors import Exit, InputError
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
-from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
+from kit.train.continual import Elastic, rows_digest
+from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
@@ -22,6 +24,7 @@ from kit.train.optimiser import Optimiser, Outcome
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
 from kit.train.signals import Signals
+from kit.train.stopping import enough
 
 Report = Callable[[Event], None]
 
@@ -33,7 +36,7 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
     step that is being made has been saved.
     """
-    plan = make_plan(job.rows, job.section)
+    plan = make_plan(job.rows, job.section, job.mixture)
     refuse_unfit(job.validation, job.section)
     threads = job.threads or physical_cores()
     device = training_device()
@@ -75,6 +78,7 @@ class _Run:
             "plan": self.plan.digest,
             **conditions(device, threads),
         }
+        self.optimiser.penalty = self._penalty()
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
@@ -103,13 +107,21 @@ class _Run:
         self.checkpoints.restore(last, self.model, self.optimiser.adam)
         return last.cursor.step
 
+    def _penalty(self) -> Elastic | None:
+        """Tie the weights to where they stand; this comes before a checkpoint is restored."""
+        ewc = self.job.section.ewc
+        if ewc is None:
+            return None
+        self.setup["reference rows"] = rows_digest(self.job.reference)
+        return Elastic(self.body, self.job.reference, ewc.strength, self.job.section.seed)
+
     # --- what it does -----------------------------------------------------------------------------------------
 
     def perform(self) -> Trained:
         """Make every step that is left; measure and save where the plan says so."""
         self._tell(self._planned())
         self._measure_if_due()
-        while self.step < len(self.plan.steps):
+        while self.step < len(self.plan.steps) and not self._enough():
             self._advance()
             stop = self.signals.code
             if stop or self.step in self.plan.evaluations or self._save_is_due():
@@ -119,7 +131,12 @@ class _Run:
             self._measure_if_due()
         if self.signals.code:
             raise KeyboardInterrupt
+        if self.step < len(self.plan.steps):
+            self._tell(StoppedEarly(self.step, len(self.plan.steps)))
         return self._trained()
+
+    def _enough(self) -> bool:
+        return enough(self.history, self.job.section.early_stopping, self.job.higher_is_better)
 
     def _advance(self) -> None:
         """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
@@ -164,6 +181,9 @@ class _Run:
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
             evaluation = measure(self.job, self.optimiser, scorer, self.step, self.threads)
+        if self.optimiser.penalty is not None:
+            penalty = {"ewc_penalty": self.optimiser.penalty.value()}
+            evaluation = replace(evaluation, scores={**(evaluation.scores or {}), **penalty})
         self.history.append(evaluation)
         self.checkpoints.write_history(self.history)
         best = best_of(self.history, self.job.higher_is_better)
@@ -200,6 +220,6 @@ class _Run:
         adapter = self.checkpoints.find(best.step) / "adapter"
         refuse_broken(self.job, adapter)
         return Trained(
-            adapter, best.step, best.score, best.validation_loss, self.plan.tokens, self.meter.seconds,
+            adapter, best.step, best.score, best.validation_loss, self.plan.first(self.step).tokens, self.meter.seconds,
             tuple(self.history),
         )  # fmt: skip

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kit.data.rows import Row
 from kit.train.batch import collate
+from kit.train.continual import Elastic
 from kit.train.job import RunBroke
 from kit.train.loss import Body, batch_loss
 from kit.train.plan import Plan, Step, labels, make_micro_batches
@@ -48,6 +49,7 @@ class Optimiser:
     def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device) -> None:
         self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
+        self.penalty: Elastic | None = None
         section = plan.section
         self.adam = torch.optim.AdamW(
             self.parameters, lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
@@ -73,6 +75,8 @@ class Optimiser:
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
         total, rows = self.accumulate(self.plan.steps[number])
+        if self.penalty is not None:
+            self.penalty.add_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number)

@@ -13,6 +13,7 @@ from functools import cached_property
 from kit.data.rows import Row
 from kit.errors import InputError, Problem
 from kit.recipe import TrainSection
+from kit.train.mixture import Mixture
 from kit.train.schedule import warmup_steps
 
 MICRO_BATCH_COST = 100
@@ -115,18 +116,19 @@ def labels(row: Row) -> int:
     return len(row.ids) - row.answer_start
 
 
-def make_plan(rows: Sequence[Row], section: TrainSection) -> Plan:
+def make_plan(rows: Sequence[Row], section: TrainSection, mixture: Mixture | None = None) -> Plan:
     """Plan every step of the epochs that the recipe asks for; `max_minutes` may end the run earlier.
 
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
-    only the very last may take fewer. Raises InputError with every row that cannot be trained on.
+    only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Raises InputError
+    with every row that cannot be trained on.
     """
     refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
     if not kept:
         raise InputError("There is no row to train on.", next="Add examples with a target and a weight above 0.")
     lengths = [len(row.ids) for row in kept]
-    order = _order(len(kept), section)
+    order = _order(len(kept), section, mixture)
     starts = range(0, len(order), section.batch_rows)
     windows = (order[start : start + section.batch_rows] for start in starts)
     steps = tuple(Step(make_micro_batches(window, lengths, section.batch_tokens)) for window in windows)
@@ -153,14 +155,14 @@ def _row_problems(row: Row, batch_tokens: int) -> Iterator[Problem]:
         )
 
 
-def _order(count: int, section: TrainSection) -> list[int]:
+def _order(count: int, section: TrainSection, mixture: Mixture | None = None) -> list[int]:
     """Indices of the rows in the order of training: a function of the seed and each epoch's number alone."""
     order: list[int] = []
     for epoch in range(math.ceil(section.epochs)):
-        indices = list(range(count))
+        indices = mixture.epoch(epoch, section.seed) if mixture else list(range(count))
         random.Random(f"{section.seed}/{epoch}").shuffle(indices)
         order += indices
-    return order[: max(1, round(section.epochs * count))]
+    return order[: max(1, round(section.epochs * (mixture.epoch_rows if mixture else count)))]
 
 
 def make_micro_batches(window: Sequence[int], lengths: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:

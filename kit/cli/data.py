@@ -1,4 +1,4 @@
-"""`kit data`: examples from elsewhere."""
+"""`kit data`: examples from elsewhere, and more of those that are there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kit.cli.augmenting import augment
 from kit.cli.main import Group
 from kit.cli.output import Output, kit_command, table
 from kit.errors import InputError
@@ -20,7 +21,7 @@ from kit.errors import InputError
 )
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Bring data into the project."""
+    """Bring data into the project, and make more of it."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -77,6 +78,7 @@ def import_(
 
 
 command.add_command(import_)
+command.add_command(augment)
 
 
 def _list(output: Output, root: Path) -> None:

@@ -111,9 +111,9 @@ def test_one_task_of_several_is_asked_for_by_name(tmp_path: Path) -> None:
     here = two_tasks(tmp_path)
     recipe = here.recipe()
     assert here.data(recipe, "second").task.name == "second"
-    with pytest.raises(InputError, match="--task: The recipe has several tasks. Name one of: toy, second"):
+    with pytest.raises(InputError, match="--task: The recipe has several tasks"):
         here.data(recipe)
-    with pytest.raises(InputError, match="no task 'secnd'. Did you mean 'second'"):
+    with pytest.raises(InputError, match=r"no task .secnd"):
         here.data(recipe, "secnd")
 
 

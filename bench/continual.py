@@ -23,9 +23,9 @@ PAGE = ROOT / "docs" / "continual.md"
 PLOT = ROOT / "docs" / "continual.png"
 SHARE = 0.2
 STRENGTH = 3000.0
-_REFERENCE = 256
+_REFERENCE = 128
 _ROWS, _TESTS = 480, 240
-_EPOCHS = 2
+_EPOCHS = 1
 
 
 def measure() -> Figures:

@@ -1,4 +1,4 @@
-"""Two tasks in one run, with replay and elastic weight consolidation: checked, trained, measured and served together."""
+"""Two tasks in one run, with replay and an elastic penalty: checked, trained, measured and served together."""
 
 from __future__ import annotations
 
@@ -73,6 +73,25 @@ def test_a_gate_that_names_no_task_is_refused_before_training(project: Path) -> 
         assert "TASK.METRIC" in kit("check", cwd=project, code=2).stderr
     finally:
         (project / "recipe.yaml").write_text(before)
+
+
+def test_tasks_whose_main_metrics_point_both_ways_are_refused(project: Path) -> None:
+    task = project / "second.py"
+    wrong = """from kit.metrics.reductions import mean_of
+from .task import Toy
+
+
+class Second(Toy):
+    name = "second"
+    route = "/v1/second"
+    metrics = {"mistakes": mean_of("right", higher_is_better=False)}
+    main_metric = "mistakes"
+"""
+    task.write_text(wrong)
+    try:
+        assert "no one figure can choose" in kit("train", "--dry-run", cwd=project, code=2).stderr
+    finally:
+        task.write_text(SECOND)
 
 
 def test_one_bundle_is_scored_measured_and_served_for_both(project: Path) -> None:

@@ -60,7 +60,7 @@ class Kinds(Task[Clause, Kind]):
     metrics: ClassVar = {"accuracy": _ACCURACY}
     main_metric = "accuracy"
 
-    class Options(Strict):
+    class Options(Task.Options):
         """The kinds to choose from."""
 
         labels: tuple[str, ...]
@@ -106,13 +106,13 @@ class Tuned:
     tests: Mapping[str, Evaluation]
 
 
-def part(labels: tuple[str, ...], train_rows: int, tests: int, validation: int = 0) -> Part:
-    """Return a task of these kinds with this many examples; the same numbers give the same examples."""
-    learned = _examples("train", labels)
+def part(labels: tuple[str, ...], train_rows: int, tests: int, validation: int = 0, seed: int = 0) -> Part:
+    """Return a task of these kinds with this many examples, drawn by the seed."""
+    learned = _examples("train", labels, seed)
     held = {each.group for each in learned[:validation]}
     kept = [each for each in learned[validation:] if each.group not in held]
     task = Kinds(Kinds.Options(labels=labels))
-    return Part(task, kept[:train_rows], learned[:validation], _examples("test", labels)[:tests])
+    return Part(task, kept[:train_rows], learned[:validation], _examples("test", labels, seed)[:tests])
 
 
 def rows_of(task: Kinds, examples: Sequence[Example[Any, Any]]) -> tuple[Row, ...]:
@@ -154,8 +154,8 @@ def difference(before: Evaluation, after: Evaluation) -> Change | None:
     """Second less first on the same examples, with its paired interval over documents."""
     groups = [row.group for row in before.rows]
     draws = draw_groups(groups)
-    pair = [sample(_ACCURACY, groups, found.records("accuracy"), draws) for found in (before, after)]
-    return change_between(*pair, higher_is_better=True)
+    first, second = (sample(_ACCURACY, groups, found.records("accuracy"), draws) for found in (before, after))
+    return change_between(first, second, higher_is_better=True)
 
 
 def shown(change: Change | None) -> dict[str, float | int | str]:
@@ -167,7 +167,7 @@ def shown(change: Change | None) -> dict[str, float | int | str]:
     return {"change": round(change.difference, 3), "interval": spread, "verdict": change.verdict}
 
 
-def _examples(split: str, labels: tuple[str, ...]) -> list[Example[Clause, Kind]]:
+def _examples(split: str, labels: tuple[str, ...], seed: int) -> list[Example[Clause, Kind]]:
     found = []
     for line in (_DATA / f"{split}.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -177,5 +177,5 @@ def _examples(split: str, labels: tuple[str, ...]) -> list[Example[Clause, Kind]
                 request, response = Clause(text=" ".join(clause["exact"].split())), Kind(label=label)
                 name = f"{row['id']}-{number}"
                 found.append(Example[Clause, Kind](id=name, group=row["group"], request=request, response=response))
-    random.Random(0).shuffle(found)
+    random.Random(seed).shuffle(found)
     return found

@@ -26,13 +26,15 @@ STRENGTH = 3000.0
 _REFERENCE = 128
 _ROWS, _TESTS = 480, 240
 _EPOCHS = 1
+_SEED = 1
+"""Of the clauses and of training; the strength was chosen among 1,000, 3,000 and 100,000 with the seed 0."""
 
 
 def measure() -> Figures:
     """Tune on the first kinds, then from there on the second ones in three ways; test both after each."""
-    parts = {"first": part(FIRST, _ROWS, _TESTS), "second": part(SECOND, _ROWS, _TESTS)}
+    parts = {"first": part(FIRST, _ROWS, _TESTS, seed=_SEED), "second": part(SECOND, _ROWS, _TESTS, seed=_SEED)}
     with tempfile.TemporaryDirectory() as folder:
-        before = tune(find_base("nano"), parts["first"].rows, parts, Path(folder) / "first")
+        before = tune(find_base("nano"), parts["first"].rows, parts, Path(folder) / "first", seed=_SEED)
         base = _merged(before, parts["first"], Path(folder))
         ways = _ways(base, parts, Path(folder))
     _plot({"after the first": before, **ways})
@@ -55,10 +57,17 @@ def _ways(base: Base, parts: Mapping[str, Part], folder: Path) -> dict[str, Tune
     mixture = mix([Source("second", new)], replay=Source("replay", old), share=SHARE)
     ewc = {"data": "the first kinds", "strength": STRENGTH, "rows": _REFERENCE}
     return {
-        "plain": tune(base, new, parts, folder / "plain", epochs=_EPOCHS),
-        "replay": tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, epochs=_EPOCHS),
+        "plain": tune(base, new, parts, folder / "plain", epochs=_EPOCHS, seed=_SEED),
+        "replay": tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, epochs=_EPOCHS, seed=_SEED),
         "ewc": tune(
-            base, new, parts, folder / "ewc", reference=reference_rows(old, _REFERENCE), ewc=ewc, epochs=_EPOCHS
+            base,
+            new,
+            parts,
+            folder / "ewc",
+            reference=reference_rows(old, _REFERENCE),
+            ewc=ewc,
+            epochs=_EPOCHS,
+            seed=_SEED,
         ),
     }
 
@@ -102,6 +111,6 @@ def _plot(runs: Mapping[str, Tuned]) -> None:
     axes.set_xticks(range(len(runs)), list(runs))
     axes.set_ylim(0, 1.08)
     axes.set_ylabel("accuracy")
-    axes.legend(loc="upper right", fontsize=8)
+    figure.legend(loc="outside upper center", ncols=2, fontsize=8)
     figure.savefig(PLOT, dpi=120, metadata={"Software": None})
     pyplot.close(figure)

@@ -28,9 +28,10 @@ def _early_stopping(folder: Path) -> Figures:
     """Many epochs over few rows: stopped by validation loss, or trained to the end, where the last step is taken."""
     few = part(FIRST, _FEW, _TESTS, _VALIDATION)
     parts, held, base = {"first": few}, rows_of(few.task, few.validation), find_base("nano")
-    common = {"epochs": 20, "evaluations": 20}
     stop = {"on": "validation_loss", "patience": 2}
-    stopped = tune(base, few.rows, parts, folder / "stopped", validation=held, early_stopping=stop, **common)
+    stopped = tune(
+        base, few.rows, parts, folder / "stopped", validation=held, early_stopping=stop, epochs=20, evaluations=20
+    )
     whole = tune(base, few.rows, parts, folder / "whole", epochs=20)
     return {
         "early_stopping.without": {**_facts(whole), "accuracy": _accuracy(whole)},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from bench.clauses import FIRST, SECOND, Part, Tuned, accuracy, difference, part, shown, tune
@@ -16,29 +17,40 @@ from bench.harness import Figures
 from kit.base import Base, find_base
 from kit.bundle.merge import merge_adapter
 from kit.chat import TOKENIZER_FILES
-from kit.train.continual import reference_rows
 from kit.train.mixture import Source, mix
 
 PAGE = ROOT / "docs" / "continual.md"
 PLOT = ROOT / "docs" / "continual.png"
 SHARE = 0.2
-STRENGTH = 3000.0
-_REFERENCE = 128
-_ROWS, _TESTS = 480, 240
-_EPOCHS = 1
-_SEED = 1
-"""Of the clauses and of training; the strength was chosen among 1,000, 3,000 and 100,000 with the seed 0."""
+STRENGTHS = (3_000.0, 10_000.0, 30_000.0)
+EQUAL = 0.02
+"""How much less of the new kinds a strength may cost, on clauses that are neither trained on nor tested."""
+_ROWS, _TESTS, _VALIDATION = 480, 240, 120
+_SEED = 2
+_CHOOSES = "chooses"
 
 
 def measure() -> Figures:
     """Tune on the first kinds, then from there on the second ones in three ways; test both after each."""
-    parts = {"first": part(FIRST, _ROWS, _TESTS, seed=_SEED), "second": part(SECOND, _ROWS, _TESTS, seed=_SEED)}
+    first, second = part(FIRST, _ROWS, _TESTS, seed=_SEED), part(SECOND, _ROWS, _TESTS, _VALIDATION, _SEED)
+    parts = {"first": first, "second": second, _CHOOSES: replace(second, test=second.validation)}
     with tempfile.TemporaryDirectory() as folder:
-        before = tune(find_base("nano"), parts["first"].rows, parts, Path(folder) / "first", seed=_SEED)
-        base = _merged(before, parts["first"], Path(folder))
-        ways = _ways(base, parts, Path(folder))
+        before = tune(find_base("nano"), first.rows, parts, Path(folder) / "first", epochs=2, seed=_SEED)
+        base = _merged(before, first, Path(folder))
+        plain, replay = _plain(base, parts, Path(folder)), _replay(base, parts, Path(folder))
+        tied = {strength: _ewc(base, parts, strength, Path(folder)) for strength in STRENGTHS}
+    chosen = _chosen(plain, tied)
+    ways = {"plain": plain, "replay": replay, "ewc": tied[chosen]}
     _plot({"after the first": before, **ways})
-    return _figures(before, ways)
+    others = {f"ewc at {strength:g}": tuned for strength, tuned in tied.items() if strength != chosen}
+    return _figures(before, ways, others, chosen)
+
+
+def _chosen(plain: Tuned, tied: Mapping[float, Tuned]) -> float:
+    """The largest strength that costs the new kinds next to nothing, or the smallest of all."""
+    least = accuracy(plain.tests[_CHOOSES]) - EQUAL
+    good = [strength for strength, tuned in tied.items() if accuracy(tuned.tests[_CHOOSES]) >= least]
+    return max(good, default=min(tied))
 
 
 def _merged(tuned: Tuned, first: Part, folder: Path) -> Base:
@@ -51,43 +63,36 @@ def _merged(tuned: Tuned, first: Part, folder: Path) -> Base:
     return find_base(str(target))
 
 
-def _ways(base: Base, parts: Mapping[str, Part], folder: Path) -> dict[str, Tuned]:
-    """The same rows of the second kinds, steps and learning rate; replay adds its rows to them."""
+def _plain(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
+    return tune(base, parts["second"].rows, parts, folder / "plain", seed=_SEED)
+
+
+def _replay(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
+    """The same rows, and those of the first kinds up to their share."""
+    mixture = mix([Source("second", parts["second"].rows)], replay=Source("first", parts["first"].rows), share=SHARE)
+    return tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, seed=_SEED)
+
+
+def _ewc(base: Base, parts: Mapping[str, Part], strength: float, folder: Path) -> Tuned:
+    """The same rows and steps, tied to what the first kinds need."""
+    ewc = {"data": "the first kinds", "strength": strength, "rows": _ROWS}
     old, new = parts["first"].rows, parts["second"].rows
-    mixture = mix([Source("second", new)], replay=Source("replay", old), share=SHARE)
-    ewc = {"data": "the first kinds", "strength": STRENGTH, "rows": _REFERENCE}
-    return {
-        "plain": tune(base, new, parts, folder / "plain", epochs=_EPOCHS, seed=_SEED),
-        "replay": tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, epochs=_EPOCHS, seed=_SEED),
-        "ewc": tune(
-            base,
-            new,
-            parts,
-            folder / "ewc",
-            reference=reference_rows(old, _REFERENCE),
-            ewc=ewc,
-            epochs=_EPOCHS,
-            seed=_SEED,
-        ),
-    }
+    return tune(base, new, parts, folder / f"ewc-{strength:g}", reference=old, ewc=ewc, seed=_SEED)
 
 
-def _figures(before: Tuned, ways: Mapping[str, Tuned]) -> Figures:
+def _figures(before: Tuned, ways: Mapping[str, Tuned], others: Mapping[str, Tuned], chosen: float) -> Figures:
     start = accuracy(before.tests["first"])
-    figures: dict[str, dict[str, float | int | str]] = {"after_first": _scores(before)}
     lost = start - accuracy(ways["plain"].tests["first"])
-    for name, tuned in ways.items():
+    figures: dict[str, dict[str, float | int | str]] = {"after_first": _scores(before)}
+    for name, tuned in {**ways, **others}.items():
         drop = start - accuracy(tuned.tests["first"])
-        figures[name] = {
-            **_scores(tuned),
-            "drop": round(drop, 3),
-            "drop_over_plain": round(drop / lost, 3) if lost else "not measured",
-        }
-        if name != "plain":
-            figures[f"{name}_less_plain.first"] = shown(difference(ways["plain"].tests["first"], tuned.tests["first"]))
-            figures[f"{name}_less_plain.second"] = shown(
-                difference(ways["plain"].tests["second"], tuned.tests["second"])
-            )
+        over = round(drop / lost, 3) if lost > 0 else "not measured"
+        figures[name] = {**_scores(tuned), "drop": round(drop, 3), "drop_over_plain": over}
+    figures["ewc"]["strength"] = chosen
+    plain = ways["plain"].tests
+    for name in ("replay", "ewc"):
+        for kinds in ("first", "second"):
+            figures[f"{name}_less_plain.{kinds}"] = shown(difference(plain[kinds], ways[name].tests[kinds]))
     return figures
 
 

@@ -16,21 +16,25 @@ PAIRS: tuple[tuple[str, ...], ...] = (
     ("was not", "wasn't"), ("were not", "weren't"), ("has not", "hasn't"), ("have not", "haven't"),
     ("cannot", "can't", "can not"), ("will not", "won't"), ("would not", "wouldn't"), ("could not", "couldn't"),
     ("i am", "i'm"), ("i have been", "i've been"), ("what is", "what's"), ("where is", "where's"),
-    ("that is", "that's"), ("there is", "there's"), ("it is", "it's"), ("let us", "let's"),
+    ("that is", "that's"), ("there is", "there's"), ("it is", "it's"),
     ("i want to", "i would like to", "i'd like to"), ("i need to", "i have to", "i must"),
     ("how do i", "how can i", "how would i"), ("can you", "could you", "would you"),
     ("why did", "for what reason did"), ("tell me", "let me know"), ("help me", "assist me"), ("buy", "purchase"),
-    ("as soon as possible", "at the earliest opportunity"), ("in order to", "so as to"), ("prior to", "before"),
-    ("following", "after"), ("in the event that", "should it happen that"), ("pursuant to", "under"),
+    ("as soon as possible", "at the earliest opportunity"), ("in order to", "so as to"),
+    ("in the event that", "should it happen that"),
     ("in accordance with", "according to"), ("notwithstanding", "despite"), ("in writing", "in written form"),
     ("written notice", "notice in writing"), ("without delay", "promptly"), ("with respect to", "regarding"),
     ("at its own expense", "at its own cost"), ("on behalf of", "in the name of"), ("at least", "no less than"),
-    ("no later than", "at the latest by"), ("for the purpose of", "with the aim of"), ("however", "nevertheless"),
+    ("for the purpose of", "with the aim of"), ("however", "nevertheless"),
     ("also", "in addition"), ("because of", "on account of"), ("began", "started"), ("begins", "starts"),
 )  # fmt: skip
 """Ways to say the same, each for any other of its line, in small letters."""
 
+ONE_WAY = {"prior to": "before", "pursuant to": "under", "no later than": "not later than"}
+"""Ways to say the same that hold in one direction: "before it ends" is not "prior to it ends"."""
+
 _OTHERS = {phrase: [other for other in line if other != phrase] for line in PAIRS for phrase in line}
+_OTHERS |= {phrase: [other] for phrase, other in ONE_WAY.items()}
 _PHRASE = re.compile(
     rf"(?<![\w'’-])({'|'.join(re.escape(phrase) for phrase in sorted(_OTHERS, key=len, reverse=True))})(?![\w'’-])",
     re.IGNORECASE,

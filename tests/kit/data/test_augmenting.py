@@ -10,7 +10,7 @@ import pytest
 
 from kit.data.augmenting import Method, augment
 from kit.data.formats import read_examples
-from kit.data.rewording import PAIRS, Unfit, by_paragraph, by_table
+from kit.data.rewording import ONE_WAY, PAIRS, Unfit, by_paragraph, by_table
 from kit.loader import load_task
 from kit.recipe import TaskSection
 from kit.task import Example
@@ -47,9 +47,14 @@ def test_the_table_changes_phrases_keeps_the_rest_and_a_seed_decides() -> None:
 
 
 def test_no_phrase_of_the_table_stands_in_two_lines() -> None:
-    phrases = [phrase for line in PAIRS for phrase in line]
+    phrases = [phrase for line in PAIRS for phrase in line] + list(ONE_WAY)
     assert len(phrases) == len(set(phrases))
     assert phrases == [phrase.lower() for phrase in phrases]
+
+
+def test_what_holds_in_one_direction_is_not_turned_round() -> None:
+    always = by_table("0", share=1.0)
+    assert always("paid prior to the end, before it rains") == "paid before the end, before it rains"
 
 
 def test_only_paragraphs_are_reworded_and_white_space_stays() -> None:

@@ -17,7 +17,7 @@ from kit.train.machine import conditions, physical_cores, repeatable, training_d
 from kit.train.measure import best_of, measure, refuse_broken
 from kit.train.meter import Meter
 from kit.train.methods import attach
-from kit.train.model import load_model
+from kit.train.model import compute_type, load_model
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
@@ -64,7 +64,9 @@ class _Run:
         self.scorer, self.report, self.signals = scorer, report, signals
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
         last = self._last_checkpoint()
-        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
+        compute = compute_type(job.section.compute, job.dtype, device)
+        base = load_model(job.base, job.dtype, device, compute)
+        self.model = attach(base, job.section, job.base.name, job.method)
         self.body = split_model(self.model)
         self.model.train()
         self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
@@ -72,6 +74,7 @@ class _Run:
         self.setup = {
             "base weights": job.base.weights_digest(),
             "weight type": job.dtype,
+            "compute type": compute,
             "plan": self.plan.digest,
             **conditions(device, threads),
         }

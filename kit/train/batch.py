@@ -12,7 +12,7 @@ from torch import Tensor
 from kit.data.rows import Row
 from kit.train.attention import Attention, TwoPart
 from kit.train.flex import BlockSparse, padded_length
-from kit.train.trees import Forest, build_forest, encoded
+from kit.train.trees import SPLIT_SAVES, Forest, build_forest, encoded
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,12 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
     return _on(device, Batch(torch.tensor(ids), *_labels(rows, states)))
 
 
-def pack(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
-    """Return the rows as one forest on the device, in which what they begin with alike stands once."""
-    forest = build_forest([encoded(row.ids) for row in rows])
+def pack(rows: Sequence[Row], pad_id: int, device: torch.device, saves: int = SPLIT_SAVES) -> Batch:
+    """Return the rows as one forest on the device, in which what they begin with alike stands once.
+
+    Each branching saves at least `saves` tokens.
+    """
+    forest = build_forest([encoded(row.ids) for row in rows], saves)
     ids, depths = _tokens(forest, rows)
     states = [state for number, row in enumerate(rows) for state in forest.indices(number)[row.answer_start - 1 : -1]]
     if device.type == "cuda":

@@ -13,7 +13,7 @@ MICRO_BATCH_COST = 100
 CALL_COST = 1
 """What one more call of attention costs in every layer, in tokens: about one on nano, less on larger bases."""
 PACKED_COST = 1.1
-"""What a token of a forest costs, in tokens of padded rows: 1.1 on nano, from rows that share nothing, of any length."""
+"""What a token of a forest costs, in tokens of padded rows: 1.1 on nano, where rows share nothing."""
 
 Keys = Sequence[bytes]
 

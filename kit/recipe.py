@@ -79,6 +79,13 @@ class TrainSection(Section):
     ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
     batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    trees: Annotated[
+        Literal["auto", "off"], Field(description="Compute once what a step's rows begin with alike, where it is exact")
+    ] = "auto"
+    order: Annotated[
+        Literal["exact", "grouped"], Field(description="Shuffle rows; or pieces of groups, whose rows share more")
+    ] = "exact"
+    group_rows: Annotated[int, Field(ge=1, description="Grouped: most rows of a group in an optimiser step")] = 8
     max_length: Annotated[int, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048
     schedule: Annotated[Literal["cosine", "linear", "constant"], Field(description="After warm-up")] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps")] = 0.03

@@ -81,6 +81,8 @@ class TrainingLine:
             case Planned():
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
                 self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
+                ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
+                self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}.")
             case Stepped():
                 text = (
                     f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"

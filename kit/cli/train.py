@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kit.runs import Run
     from kit.task import Message
     from kit.train.job import Scorer, Trained
+    from kit.train.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def command(output: Output, profile: str | None, resume: bool, threads: int | No
     if dry_run:
         from kit.train.plan import make_plan
 
-        summary = make_plan(plan.rows.rows, plan.recipe.train).summary()
+        summary = make_plan(plan.rows.rows, plan.recipe.train, sharing=_sharing(plan)).summary()
         output.result(summary, table(("plan", ""), [(name, str(value)) for name, value in summary.items()]))
         return
     run = _run(plan, resume)
@@ -81,6 +82,13 @@ def _plan(profile: str | None) -> Plan:
     base, renderer = project.base(recipe), project.renderer(recipe)
     rows, validation = data.rows(renderer, "train"), data.rows(renderer, "validation")
     return Plan(project, recipe, profile, data, base, renderer, rows, validation)
+
+
+def _sharing(plan: Plan) -> Sharing:
+    """Whether rows will share their prefixes, as far as it can be told without asking for the device."""
+    from kit.train.sharing import sharing
+
+    return sharing(plan.base, plan.recipe.train, [*plan.rows.rows, *plan.validation.rows])
 
 
 def _run(plan: Plan, resume: bool) -> Run:

@@ -11,7 +11,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Planned:
-    """Training is about to begin, or to go on from `step`. Token counts are of the whole run."""
+    """Training is about to begin, or to go on from `step`. Token counts are of the whole run.
+
+    `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
+    since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
+    """
 
     step: int
     steps: int
@@ -21,6 +25,9 @@ class Planned:
     plan: str
     device: str
     threads: int
+    computed: int
+    saved: int
+    attention: str
 
 
 @dataclass(frozen=True)

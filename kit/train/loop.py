@@ -10,6 +10,7 @@ import torch
 
 from kit.errors import Exit, InputError
 from kit.machine import compute_type
+from kit.train.batch import kernel_name
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
 from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
@@ -22,6 +23,7 @@ from kit.train.model import load_model
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
+from kit.train.sharing import sharing
 from kit.train.signals import Signals
 
 Report = Callable[[Event], None]
@@ -34,10 +36,11 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
     step that is being made has been saved.
     """
-    plan = make_plan(job.rows, job.section)
+    device = training_device()
+    shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type, job.method)
+    plan = make_plan(job.rows, job.section, sharing=shared)
     refuse_unfit(job.validation, job.section)
     threads = job.threads or physical_cores()
-    device = training_device()
     with Signals() as signals, repeatable(device, threads):
         run = None
         try:
@@ -187,7 +190,7 @@ class _Run:
         trainable = sum(parameter.numel() for parameter in self.optimiser.parameters)
         return Planned(
             self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
-            self.threads,
+            self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
         )  # fmt: skip
 
     def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:

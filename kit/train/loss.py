@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kit.errors import InputError
+from kit.train.attention import forest_inputs
 from kit.train.batch import Batch
 
 CHUNK = 1024
@@ -27,10 +28,20 @@ class Body:
     model: PeftModel
     head: Head
 
-    def hidden(self, ids: Tensor) -> Tensor:
+    @property
+    def base(self) -> Any:
+        """The causal language model with its adapters, as transformers knows it."""
+        return self.model.get_base_model()
+
+    def hidden(self, ids: Tensor, **others: Any) -> Tensor:
         """Return the last hidden states: (R, L) ids to (R, L, H)."""
-        states: Tensor = self.model.get_base_model().base_model(input_ids=ids, use_cache=False).last_hidden_state
+        states: Tensor = self.base.base_model(input_ids=ids, use_cache=False, **others).last_hidden_state
         return states
+
+    def batch_hidden(self, batch: Batch) -> Tensor:
+        """Return the hidden states that predict a batch's supervised tokens: (N, H)."""
+        forest = forest_inputs(batch.attention, batch.depths) if batch.attention and batch.depths is not None else {}
+        return self.hidden(batch.ids, **forest).flatten(0, 1)[batch.states]
 
 
 def split_model(model: PeftModel) -> Body:
@@ -77,10 +88,10 @@ def batch_loss(body: Body, batch: Batch, divisor: float) -> BatchLoss:
     With the supervised tokens of a whole optimiser step (each times its weight) as `divisor`, the shares of its
     micro-batches add up to the token-weighted mean, however the step is split.
     """
-    hidden = body.hidden(batch.ids)[batch.rows, batch.positions]
+    hidden = body.batch_hidden(batch)
     shares = batch.weights / divisor
     total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head)  # type: ignore[no-untyped-call]
-    rows = torch.zeros(len(batch.ids), device=nats.device).index_add_(0, batch.rows, nats)
+    rows = torch.zeros(len(batch.counts), device=nats.device).index_add_(0, batch.rows, nats)
     return BatchLoss(total, rows)
 
 

@@ -58,17 +58,25 @@ def find_base(model: str, revision: str | None = None, offline: bool = False) ->
     folder = Path(model).expanduser()
     if folder.is_dir():
         return Base(model, None, folder.resolve())
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        advice = "Give 'nano', a folder, or an id such as Qwen/Qwen3-0.6B."
-        raise InputError(f"There is no base model '{model}'.", next=advice)
-    return Base(model, revision, _from_hub(model, revision, offline))
+    _refuse_name(model)
+    base = Base(model, revision, _from_hub(model, revision, offline))
+    if offline and not any(base.folder.glob("*.safetensors")):  # only its configuration was ever fetched
+        raise BaseNotHere(f"The base model '{model}' could not be had: its weights are not here.")
+    return base
 
 
 def find_config(model: str, revision: str | None = None) -> Path:
     """Return a folder with the base model's `config.json`, and fetch no more than that. Raises as `find_base` does."""
-    if model == "nano" or Path(model).expanduser().is_dir() or model.startswith((".", "/", "~")):
+    if model == "nano" or Path(model).expanduser().is_dir():
         return find_base(model, revision).folder
+    _refuse_name(model)
     return _from_hub(model, revision, offline=False, wanted=("config.json",))
+
+
+def _refuse_name(model: str) -> None:
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        advice = "Give 'nano', a folder, or an id such as Qwen/Qwen3-0.6B."
+        raise InputError(f"There is no base model '{model}'.", next=advice)
 
 
 def _from_hub(model: str, revision: str | None, offline: bool, wanted: Sequence[str] = _WANTED) -> Path:

@@ -68,6 +68,8 @@ def preview(folder: Path, section: TrainSection) -> Attachment:
 
 def _shape(section: TrainSection) -> TrainSection:
     """The section with factors that begin without a look at the weights: their shapes are the same."""
+    if not section.lora.changes_base:
+        return section
     plain = section.lora.model_copy(update={"initialisation": "default"})
     return section.model_copy(update={"lora": plain})
 

@@ -200,12 +200,9 @@ def _scale_asked(job: TrainJob) -> float:
 
 
 def _scale_applied(model: Any) -> str | None:
-    scales = {f"{module.scaling['default']:.6g}" for module in model.modules() if _has(module, "scaling")}
+    layers = [module for module in model.modules() if hasattr(module, "lora_A")]  # attention has a scale of its own
+    scales = {f"{module.scaling['default']:.6g}" for module in layers if "default" in module.scaling}
     return " and ".join(sorted(scales)) or None
-
-
-def _has(module: nn.Module, name: str) -> bool:
-    return "default" in (getattr(module, name, None) or {})
 
 
 def _targets(job: TrainJob, model: Any, linear: tuple[str, ...]) -> Fact | None:

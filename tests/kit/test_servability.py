@@ -1,4 +1,4 @@
-"""Where a method can be served is decided before it is trained, with the reason; and so is what is likely to go wrong."""
+"""Where a method can be served is decided before it is trained, with the reason; so is what is likely to go wrong."""
 
 from __future__ import annotations
 

@@ -40,6 +40,7 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "bottleneck": ({"method": "bottleneck"}, False),
     "ia3": ({"method": "peft", "peft": {"type": "IA3"}}, True),
     "lily": ({"method": "peft", "peft": {"type": "LILY"}}, False),
+    "mica": ({"lora": {"rank": 8, "initialisation": "mica"}}, True),
     "boft": ({"method": "peft", "peft": {"type": "BOFT"}}, True),
 }
 
@@ -50,7 +51,6 @@ def test_it_finds_without_weights_what_attaching_to_them_finds(name: str, bare: 
     found = preview(bare, section(**settings))
     real = attach(load_base(find_base("nano"), "float32", section(**settings), CPU), section(**settings), "nano")
     assert found.trainable == sum(value.numel() for value in real.parameters() if value.requires_grad)
-    assert found.parameters == 8_394_240 or found.parameters > 8e6
     assert found.mergeable is mergeable
 
 

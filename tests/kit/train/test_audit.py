@@ -112,7 +112,7 @@ def other_seed(parts: Parts, patch: pytest.MonkeyPatch) -> None:
 
 
 def other_scale(parts: Parts, patch: pytest.MonkeyPatch) -> None:
-    next(module for module in parts.model.modules() if hasattr(module, "scaling")).scaling["default"] = 1.0
+    next(module for module in parts.model.modules() if hasattr(module, "lora_A")).scaling["default"] = 1.0
 
 
 def fewer_targets(parts: Parts, patch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Bas
 
 def test_what_cannot_be_read_back_is_unknown_and_not_ok(parts: Parts, tiny: Base, tmp_path: Path) -> None:
     for module in parts.model.modules():
-        if hasattr(module, "scaling"):
+        if hasattr(module, "lora_A"):
             module.scaling = {}
     parts.loaded = look_at(torch.nn.Linear(2, 2), tiny)  # no tensor has the name of one in the files
     parts.step = lambda number: Outcome(number + 1, torch.zeros(2), None)  # nothing is done, so nothing is seen

@@ -24,11 +24,12 @@ from kit.bundle.parity import (
     without_progress_bars,
 )
 from kit.bundle.seal import Noise
-from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BESIDE, adapter_kind
 from kit.engines.adapters import check_adapter as check_servable
 from kit.errors import GateFailed, InputError
 from kit.recipe import Section
 
+_NO_MERGE = ("The adapter merges into nothing.", "bundle.form", "Set bundle.form: adapter.")
 _TIED = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
 # Float32 arithmetic alone: what two orders of the same sums differ by.
 _ARITHMETIC = Noise(mean=1e-4, largest=1e-2)
@@ -85,6 +86,8 @@ def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Pat
     A model that was trained whole is stored as it is. Raises GateFailed where the stored model is not the tuned one, as
     far as rounding allows, InputError where the adapter merges into nothing.
     """
+    if not is_whole(adapter) and adapter_kind(adapter) in BESIDE:
+        raise InputError(*_NO_MERGE)
     with opened(Weights(base.folder, "float32", adapter)) as tuned:
         plain = _plain_scores(base, tuned, adapter, rows)
         wanted = score_rows(tuned, rows)
@@ -112,8 +115,8 @@ def _merged(tuned: Any, adapter: Path) -> Any:
         return tuned
     try:
         return tuned.merge_and_unload(safe_merge=True)
-    except (AttributeError, NotImplementedError, ValueError) as error:
-        raise InputError("The adapter merges into nothing.", str(adapter), "Set bundle.form: adapter.") from error
+    except (NotImplementedError, ValueError) as error:
+        raise InputError(*_NO_MERGE) from error
 
 
 def _save(model: Any, folder: Path) -> None:

@@ -12,6 +12,8 @@ from kit.engines.weights import Shapes, shapes_in
 from kit.errors import InputError, Problem
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+BOTTLENECK, PROMPT = "KIT_BOTTLENECK", "PROMPT_TUNING"
+BESIDE = (BOTTLENECK, PROMPT)  # kinds that stand beside a model, and merge into nothing
 _MATRIX = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 _FROM_LAYER = re.compile(r"\w+\.\d+\..+$")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict
 
-from kit.engines.adapters import ADAPTER_WEIGHTS, adapter_kind
-from kit.engines.local.beside import KINDS, Beside, read_hooked
+from kit.engines.adapters import ADAPTER_WEIGHTS, BESIDE, adapter_kind
+from kit.engines.local.beside import Beside, read_hooked
 from kit.engines.weights import shapes_in
 from kit.errors import InputError
 
@@ -18,7 +18,7 @@ def attach_saved(model: Any, folder: Path) -> Any:
 
     Raises InputError where the adapter is not of this model, or only a part of it would be attached.
     """
-    if adapter_kind(folder) in KINDS:
+    if adapter_kind(folder) in BESIDE:
         return Beside(model, read_hooked(folder, model))
     # Engines hold an adapter in the dtype of the weights, so that is what is measured.
     adapted = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)

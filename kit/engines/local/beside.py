@@ -17,11 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PROMPT
 from kit.errors import InputError
 
-BOTTLENECK, PROMPT = "KIT_BOTTLENECK", "PROMPT_TUNING"
-KINDS = (BOTTLENECK, PROMPT)
 Activation = Literal["gelu", "relu", "silu"]
 
 

@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from kit.engines.adapters import adapter_kind, check_adapter
+from kit.engines.adapters import BESIDE, adapter_kind, check_adapter
 from kit.engines.admission import check_model
 from kit.engines.base import EngineConfig
 from kit.engines.local.attaching import refuse_part
-from kit.engines.local.beside import KINDS, Hooked, read_hooked
+from kit.engines.local.beside import Hooked, read_hooked
 from kit.errors import InputError, KitError
 
 
@@ -62,7 +62,7 @@ class Adapters:
         if kind == "LORA":
             check_adapter(name, adapter, self._config.model, self._config.max_rank)
         try:
-            if kind in KINDS:
+            if kind in BESIDE:
                 self._beside[name] = read_hooked(adapter, self._plain)
                 return
             self._attach(name, adapter)

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from kit.engines.local.beside import BOTTLENECK, Beside, Bottleneck
+from kit.engines.adapters import BOTTLENECK
+from kit.engines.local.beside import Beside, Bottleneck
 from kit.recipe import TrainSection
 from kit.train.methods.targets import refuse_targets
 

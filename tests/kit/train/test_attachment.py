@@ -41,7 +41,8 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
     "ia3": ({"method": "peft", "peft": {"type": "IA3"}}, True),
     "lily": ({"method": "peft", "peft": {"type": "LILY"}}, False),
     "mica": ({"lora": {"rank": 8, "initialisation": "mica"}}, True),
-    "boft": ({"method": "peft", "peft": {"type": "BOFT"}}, True),
+    "unilora": ({"method": "peft", "peft": {"type": "UNILORA"}}, True),
+    "frod": ({"method": "peft", "peft": {"type": "FROD"}}, True),
 }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kit.train.applied import Fact
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -64,7 +66,15 @@ class Saved:
     steps: int
 
 
-Event = Planned | Stepped | Evaluated | Saved
+@dataclass(frozen=True)
+class Audited:
+    """The session's first step was compared with what was asked."""
+
+    step: int
+    facts: tuple[Fact, ...]
+
+
+Event = Audited | Planned | Stepped | Evaluated | Saved
 
 
 class MetricsFile:

@@ -27,6 +27,8 @@ class Body:
 
     model: PeftModel
     head: Head
+    head_weights: tuple[Tensor, ...] = ()
+    """Weights of the head that are trained; none where it is frozen."""
 
     @property
     def base(self) -> Any:
@@ -50,7 +52,8 @@ def split_model(model: PeftModel) -> Body:
     Raises InputError where the two together are not the model: its logits are compared on a few tokens.
     """
     base = model.get_base_model()
-    body = Body(model, _head(base))
+    trained = tuple(weight for weight in base.get_output_embeddings().parameters() if weight.requires_grad)
+    body = Body(model, _head(base), trained)
     ids = torch.arange(1, 9, device=base.device)[None]
     with torch.no_grad():
         whole, parts = base(input_ids=ids, use_cache=False).logits.float(), body.head(body.hidden(ids)).float()
@@ -90,18 +93,24 @@ def batch_loss(body: Body, batch: Batch, divisor: float) -> BatchLoss:
     """
     hidden = body.batch_hidden(batch)
     shares = batch.weights / divisor
-    total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head)  # type: ignore[no-untyped-call]
+    total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head, *body.head_weights)  # type: ignore[no-untyped-call]
     rows = torch.zeros(len(batch.counts), device=nats.device).index_add_(0, batch.rows, nats)
     return BatchLoss(total, rows)
 
 
 class _LabelLoss(torch.autograd.Function):
-    """Loss and its gradient by the hidden states, chunk by chunk in the forward pass: the frozen head runs once."""
+    """Loss and its gradient by the hidden states, chunk by chunk in the forward pass: the head runs once.
+
+    `trained` are the head's weights where they are trained; their gradient is summed over the chunks.
+    """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, targets: Tensor, weights: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, weights: Tensor, head: Head, *trained: Tensor
+    ) -> tuple[Tensor, Tensor]:
         nats = torch.empty(len(targets), device=hidden.device)
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        own = [torch.zeros_like(weight) for weight in trained] if gradient is not None else []
         for start in range(0, len(targets), CHUNK):
             part = slice(start, start + CHUNK)
             with torch.set_grad_enabled(gradient is not None):
@@ -109,11 +118,13 @@ class _LabelLoss(torch.autograd.Function):
                 losses = functional.cross_entropy(head(piece).float(), targets[part], reduction="none")
             nats[part] = losses.detach()
             if gradient is not None:
-                (gradient[part],) = torch.autograd.grad(losses, piece, weights[part])
-        ctx.gradient = gradient
+                gradient[part], *found = torch.autograd.grad(losses, (piece, *trained), weights[part])
+                for whole, share in zip(own, found, strict=True):
+                    whole += share
+        ctx.gradient, ctx.own = gradient, own
         ctx.mark_non_differentiable(nats)
         return (nats * weights).sum(), nats
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.gradient * gradients[0], None, None, None
+        return (ctx.gradient * gradients[0], None, None, None, *(whole * gradients[0] for whole in ctx.own))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,7 +53,10 @@ class Optimiser:
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
         section = plan.section
         self.adam = torch.optim.AdamW(
-            self.parameters, lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
+            decayed(self.parameters, section.weight_decay),
+            lr=section.learning_rate,
+            weight_decay=section.weight_decay,
+            fused=True,
         )
 
     def rate(self, number: int) -> float:
@@ -105,6 +109,14 @@ class Optimiser:
         with attending(self.body.base, bool(step.packs)):
             losses = [batch_loss(self.body, batch, weight).total for batch in self._batches(step, rows)]
         return float(torch.stack(losses).sum())
+
+
+def decayed(parameters: Sequence[torch.nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Return groups for the optimiser: matrices with weight decay; vectors, such as norms and biases, without."""
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def _story(plan: Plan, number: int, loss: float, norm: float, rows: list[float]) -> str:

@@ -35,24 +35,22 @@ class Sharing:
 NOT_ASKED = Sharing("it was not asked for")
 
 
-def sharing(
-    base: Base, section: TrainSection, rows: Sequence[Row], device: str = "cpu", method: str = "lora"
-) -> Sharing:
-    """Decide from the recipe, the base's configuration, the longest row, the type of the device, and the method."""
+def sharing(base: Base, section: TrainSection, rows: Sequence[Row], device: str = "cpu") -> Sharing:
+    """Decide from the recipe, the base's configuration, the longest row, and the type of the device."""
     config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
     longest = max((len(row.ids) for row in rows), default=0)
-    objections = list(_objections(config, section, method, longest))
+    objections = list(_objections(config, section, longest))
     if device not in ("cpu", "cuda"):
         objections.append(f"there is no attention for it on {device}")
     return Sharing(next(iter(objections), ""))
 
 
-def _objections(config: Mapping[str, Any], section: TrainSection, method: str, longest: int) -> Iterator[str]:
+def _objections(config: Mapping[str, Any], section: TrainSection, longest: int) -> Iterator[str]:
     if section.trees == "off":
         yield "train.trees is off"
-    if method not in METHODS:
-        yield f"the method {method} may change what a token sees"
-    if section.lora.dropout:
+    if section.method not in METHODS:
+        yield f"the method {section.method} may change what a token sees"
+    if section.bottleneck.dropout if section.method == "bottleneck" else section.lora.dropout:
         yield "dropout draws anew for every row"
     yield from _structural(config, longest)
 

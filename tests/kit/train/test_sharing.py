@@ -62,7 +62,7 @@ def test_what_changes_nothing_for_these_rows_is_no_obstacle(changes: dict[str, A
 def test_dropout_another_method_and_the_recipe_keep_rows_apart() -> None:
     nano = find_base("nano")
     assert "dropout" in sharing(nano, section(lora={"rank": 8, "dropout": 0.1}), ROWS).why_not
-    assert "the method prompt" in sharing(nano, section(), ROWS, method="prompt").why_not
+    assert "the method prompt" in sharing(nano, section(method="prompt"), ROWS).why_not
     assert "train.trees is off" in sharing(nano, section(trees="off"), ROWS).why_not
     assert "mps" in sharing(nano, section(), ROWS, device="mps").why_not
 

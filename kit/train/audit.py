@@ -178,7 +178,7 @@ def _optimiser_applied(optimiser: Optimiser) -> str:
 
 
 def _dtypes(job: TrainJob, model: Any) -> tuple[str, str]:
-    """Storage types of what is trained, and of what is frozen."""
+    """Types in which is held what is trained, and what is frozen."""
     found = {
         trained: sorted({str(value.dtype)[6:] for value in model.parameters() if value.requires_grad is trained})
         for trained in (True, False)

@@ -103,8 +103,8 @@ def other_optimiser(parts: Parts, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(parts.optimiser, "adam", torch.optim.SGD(parts.optimiser.parameters, lr=2e-3, weight_decay=0.1))
 
 
-def adapters_in_bfloat16(parts: Parts, patch: pytest.MonkeyPatch) -> None:
-    parts.job = replace(parts.job, dtype="bfloat16")
+def asked_for_bfloat16(parts: Parts, patch: pytest.MonkeyPatch) -> None:
+    parts.job = replace(parts.job, section=parts.job.section.model_copy(update={"compute": "bfloat16"}))
 
 
 def other_seed(parts: Parts, patch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def fewer_targets(parts: Parts, patch: pytest.MonkeyPatch) -> None:
         (other_decay, {"optimiser"}),
         (forget_a_tensor, {"optimiser"}),
         (other_optimiser, {"optimiser"}),
-        (adapters_in_bfloat16, {"dtype"}),
+        (asked_for_bfloat16, {"dtype"}),
         (other_seed, {"seed"}),
         (other_scale, {"adapter scale"}),
         (fewer_targets, {"targets"}),

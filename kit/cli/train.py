@@ -47,11 +47,26 @@ class Plan:
 @click.option("--resume", is_flag=True, help="Go on with the last unfinished run of this recipe and data.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and train nothing.")
-def command(output: Output, profile: str | None, resume: bool, threads: int | None, dry_run: bool) -> None:
+@click.option("--explain", type=click.IntRange(min=1), metavar="STEP", help="Name the rows behind a step's loss.")
+@click.option("--run", "ref", default="latest", help="With --explain: the run; default: the latest.")
+def command(
+    output: Output,
+    profile: str | None,
+    resume: bool,
+    threads: int | None,
+    dry_run: bool,
+    explain: int | None,
+    ref: str,
+) -> None:
     """Train, choose the best checkpoint by the task's own metric, and build a sealed bundle.
 
     Ctrl-C saves a checkpoint first; --resume goes on from it as if nothing had happened.
     """
+    if explain is not None:
+        from kit.cli.flight import explain_step
+
+        explain_step(output, explain, ref)
+        return
     plan = _plan(profile)
     for dropped in [*plan.rows.dropped, *plan.validation.dropped]:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")

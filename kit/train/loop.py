@@ -10,6 +10,7 @@ import torch
 
 from kit.errors import Exit, InputError
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
+from kit.train.divergence import Divergence
 from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
@@ -21,6 +22,7 @@ from kit.train.model import load_model
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
+from kit.train.recorder import FlightRecorder
 from kit.train.signals import Signals
 
 Report = Callable[[Event], None]
@@ -79,6 +81,8 @@ class _Run:
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
         self.metrics = MetricsFile(job.folder / "metrics.jsonl")
+        self.recorder = FlightRecorder(job.folder, self.plan.rows)
+        self.divergence = Divergence(self.recorder.losses(self.step))
         self.pending: deque[Outcome] = deque()
         self.saved_at = time.monotonic()
 
@@ -133,7 +137,9 @@ class _Run:
         """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
         while len(self.pending) > waiting:
             outcome = self.pending.popleft()
+            self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
+            self.divergence.see(outcome.number, loss)
             rate, supervised = self.meter.rates()
             total = len(self.plan.steps)
             left = self.meter.seconds_left(*self._work_left(outcome.number))

@@ -25,14 +25,18 @@ class Outcome:
     host: Tensor
     ready: torch.cuda.Event | None
 
+    def figures(self) -> list[float]:
+        """Wait for the figures: loss, gradient norm, and then one loss per row."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        return list(map(float, self.host.tolist()))
+
     def read(self, plan: Plan) -> tuple[float, float]:
         """Wait for the figures and return loss and gradient norm.
 
         Raises RunBroke with the step and its worst rows where one of them is not finite.
         """
-        if self.ready is not None:
-            self.ready.synchronize()
-        loss, norm, *rows = self.host.tolist()
+        loss, norm, *rows = self.figures()
         if not all(map(math.isfinite, (loss, norm, *rows))):
             raise RunBroke(_story(plan, self.number, loss, norm, rows), next=_ADVICE)
         return loss, norm

@@ -13,6 +13,8 @@ from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_fa
 from kit.data.formats import DataFile
 from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds
+from kit.machine import machine_facts
+from kit.pace import Forecast, forecast, work_of
 from kit.project import PARTS, Data, Part, Project
 from kit.recipe import Recipe
 from kit.servability import check_base, check_targets
@@ -26,8 +28,13 @@ class Report:
     facts: dict[str, Any]
 
 
-def preflight(project: Project, recipe: Recipe) -> Report:
-    """Check data, rows and servability. Raises InputError where the tasks or the data cannot be read at all."""
+def preflight(
+    project: Project, recipe: Recipe, peak_tflops: float | None = None, price_per_hour: float | None = None
+) -> Report:
+    """Check data, rows and servability, and estimate the training.
+
+    Raises InputError where the tasks or the data cannot be read at all.
+    """
     data = project.data(recipe)
     parts = _parts(data)
     checks = [check_targets(recipe), _gates(data), *check_data(parts)]
@@ -39,7 +46,13 @@ def preflight(project: Project, recipe: Recipe) -> Report:
     renderer = Renderer(base.folder, recipe.base.template_args)
     checks.extend(check_base(recipe, base.folder))
     rows, measured = _measure_rows(data, renderer, parts)
-    return Report((*checks, *rows), facts | measured)
+    facts |= measured
+    if "train" in facts["rows"]:
+        work = work_of(facts["rows"]["train"])
+        estimate = forecast(project.root, base.folder, recipe, work, peak_tflops, price_per_hour)
+        facts["estimate"] = estimate.facts()
+        checks.append(_memory(estimate))
+    return Report((*checks, *rows), facts)
 
 
 def _gates(data: Data) -> Check:
@@ -94,6 +107,17 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
     epochs = data.recipe.train.epochs
     tokens = round(facts["train"]["tokens"] * epochs) if "train" in facts else None
     return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}
+
+
+def _memory(estimate: Forecast) -> Check:
+    """The machine that checks may not be the one that trains, and the formula is rough: it warns, and no more."""
+    memory, here = estimate.memory, machine_facts()["memory_gib"]
+    told = "; ".join(estimate.lines())
+    if memory is None or here is None:
+        return Check("train.estimate", "held", told, blocking=False)
+    wrong = f"{told}. This machine has {here} GiB."
+    advice = "Lower train.batch_tokens, choose a smaller base, or train on a larger machine."
+    return Check.of("train.estimate", memory.total < here * 1024**3, told, wrong, next=advice, blocking=False)
 
 
 def _fit(part: Part, facts: dict[str, Any]) -> Check:

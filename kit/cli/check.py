@@ -19,8 +19,12 @@ _SHOWN = 5
 @kit_command("check", example="kit check --profile smoke")
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
-def command(output: Output, profile: str | None, recipe_only: bool) -> int:
-    """Check recipe, data, rows and servability, before a processor is paid for.
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+def command(
+    output: Output, profile: str | None, recipe_only: bool, price_per_hour: float | None, peak_tflops: float | None
+) -> int:
+    """Check recipe, data, rows and servability, and estimate memory and time, before a processor is paid for.
 
     Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
     """
@@ -36,7 +40,7 @@ def command(output: Output, profile: str | None, recipe_only: bool) -> int:
     if recipe_only:
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
-    report = preflight(project, recipe)
+    report = preflight(project, recipe, peak_tflops, price_per_hour)
     text = "\n".join([head, *(line for check in report.checks for line in _lines(check))])
     output.result({**data, "checks": [asdict(check) for check in report.checks], "facts": report.facts}, text)
     return exit_code(report.checks)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from kit.bundle.store import Bundle
     from kit.chat import Renderer
     from kit.data.rows import Rows
+    from kit.pace import Forecast
     from kit.project import Data, Project
     from kit.recipe import Recipe
     from kit.runs import Run
     from kit.task import Message
-    from kit.train.job import Scorer, Trained
+    from kit.train.job import Scorer, Trained, TrainJob
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Plan:
 @click.option("--resume", is_flag=True, help="Go on with the last unfinished run of this recipe and data.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and train nothing.")
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
 @click.option("--explain", type=click.IntRange(min=1), metavar="STEP", help="Name the rows behind a step's loss.")
 @click.option("--run", "ref", default="latest", help="With --explain: the run; default: the latest.")
 def command(
@@ -55,6 +59,8 @@ def command(
     resume: bool,
     threads: int | None,
     dry_run: bool,
+    price_per_hour: float | None,
+    peak_tflops: float | None,
     explain: int | None,
     ref: str,
 ) -> None:
@@ -70,12 +76,16 @@ def command(
     plan = _plan(profile)
     for dropped in [*plan.rows.dropped, *plan.validation.dropped]:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
+    estimate = _forecast(plan, peak_tflops, price_per_hour)
     if dry_run:
         from kit.train.plan import make_plan
 
         summary = make_plan(plan.rows.rows, plan.recipe.train).summary()
-        output.result(summary, table(("plan", ""), [(name, str(value)) for name, value in summary.items()]))
+        told = table(("plan", ""), [(name, str(value)) for name, value in summary.items()])
+        output.result({**summary, "estimate": estimate.facts()}, "\n".join([told, "", *estimate.lines()]))
         return
+    for line in estimate.lines():
+        output.say(line)
     run = _run(plan, resume)
     output.say(f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}.")
     with run.working():
@@ -91,11 +101,23 @@ def _plan(profile: str | None) -> Plan:
     from kit.project import Project
 
     project = Project.find()
-    recipe = project.recipe(profile)
+    return plan_of(project, project.recipe(profile), profile)
+
+
+def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
+    """Return what training with a recipe works on."""
     data = project.data(recipe)
     base, renderer = project.base(recipe), project.renderer(recipe)
     rows, validation = data.rows(renderer, "train"), data.rows(renderer, "validation")
     return Plan(project, recipe, profile, data, base, renderer, rows, validation)
+
+
+def _forecast(plan: Plan, peak_tflops: float | None, price_per_hour: float | None) -> Forecast:
+    from kit.data.checks import row_facts
+    from kit.pace import forecast, work_of
+
+    work = work_of(row_facts(plan.rows))
+    return forecast(plan.project.root, plan.base.folder, plan.recipe, work, peak_tflops, price_per_hour)
 
 
 def _run(plan: Plan, resume: bool) -> Run:
@@ -108,28 +130,33 @@ def _run(plan: Plan, resume: bool) -> Run:
 
 def _train(output: Output, plan: Plan, run: Run, resume: bool, threads: int | None) -> Trained:
     from kit.cli.progress import TrainingLine
-    from kit.train.job import TrainJob
     from kit.train.loop import train
 
+    with TrainingLine(output) as line:
+        return train(training_job(plan, run.folder, resume, threads), scorer_of(plan), line.report)
+
+
+def training_job(plan: Plan, folder: Path, resume: bool, threads: int | None) -> TrainJob:
+    """Return the job of a plan, in a folder."""
+    from kit.train.job import TrainJob
+
     task = plan.data.task
-    job = TrainJob(
+    return TrainJob(
         base=plan.base,
         dtype=plan.recipe.base.dtype,
         section=plan.recipe.train,
         rows=plan.rows.rows,
         validation=plan.validation.rows,
         pad_id=plan.renderer.pad_id,
-        folder=run.folder,
+        folder=folder,
         metric=task.main_metric,
         higher_is_better=task.metrics[task.main_metric].higher_is_better,
         resume=resume,
         threads=threads,
     )
-    with TrainingLine(output) as line:
-        return train(job, _scorer(plan), line.report)
 
 
-def _scorer(plan: Plan) -> Scorer:
+def scorer_of(plan: Plan) -> Scorer:
     """Return what measures a half-trained model: the task's own metrics on the validation examples."""
     import asyncio
 

@@ -16,6 +16,7 @@ from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
 from kit.train.measure import best_of, measure, refuse_broken
+from kit.train.memory import probe_memory, told_when_too_large
 from kit.train.meter import Meter
 from kit.train.methods import attach
 from kit.train.model import load_model
@@ -69,6 +70,7 @@ class _Run:
         self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
         self.body = split_model(self.model)
         self.model.train()
+        self.probed = probe_memory(Optimiser(self.body, plan, job.pad_id, device), job, device)
         self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
         self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device)
         self.setup = {
@@ -112,6 +114,7 @@ class _Run:
     def perform(self) -> Trained:
         """Make every step that is left; measure and save where the plan says so."""
         self._tell(self._planned())
+        self._tell(self.probed)
         self._measure_if_due()
         while self.step < len(self.plan.steps):
             self._advance()
@@ -128,7 +131,8 @@ class _Run:
     def _advance(self) -> None:
         """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
         step = self.plan.steps[self.step]
-        self.pending.append(self.optimiser.step(self.step))
+        with told_when_too_large(self.step + 1):
+            self.pending.append(self.optimiser.step(self.step))
         self.step += 1
         self.meter.step(self.plan.step_tokens(step), self.plan.step_labels(step))
         self._settle(waiting=1 if self.device.type == "cuda" else 0)
@@ -139,7 +143,7 @@ class _Run:
             outcome = self.pending.popleft()
             self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
-            self.divergence.see(outcome.number, loss)
+            self.divergence.see(outcome.number, loss, self.history[0].validation_loss if self.history else None)
             rate, supervised = self.meter.rates()
             total = len(self.plan.steps)
             left = self.meter.seconds_left(*self._work_left(outcome.number))

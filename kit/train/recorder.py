@@ -5,7 +5,7 @@
 
 A resumed run repeats the steps after its checkpoint; the later line of a step is the one that counts. The file never
 grows beyond its cap: when it would, the older half of the steps is thinned, and of each two neighbours the one with the
-larger loss stays, so that spikes are the last to go.
+larger loss stays, so that a spike outlasts the steps around it.
 """
 
 from __future__ import annotations

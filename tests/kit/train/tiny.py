@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
+from transformers.utils import logging
 
 from kit.base import Base
 from kit.errors import KitError
-from kit.train.events import Event, Saved, Stepped
+from kit.train.events import Event, Probed, Saved
 from kit.train.job import TrainJob
 from kit.train.loop import train
 from tests.kit.train.parts import copy_rows, job, section
@@ -39,6 +41,7 @@ def tiny_base(folder: Path, vocabulary: int = 256) -> Base:
         max_position_embeddings=512,
         tie_word_embeddings=True,
     )
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     Qwen3ForCausalLM(config).save_pretrained(folder)
     return Base(str(folder), None, folder)
@@ -59,21 +62,25 @@ class Child:
 
     def wait_for(self, step: int) -> None:
         """Return once the run has said that a step is saved."""
-        for line in self.lines:
-            said = json.loads(line)
-            assert "code" not in said, f"The run ended before step {step}: {said}"
-            if said.get("saved", 0) >= step:
-                return
-        raise AssertionError("The process that forks is gone.")
+        while self.says("saved") < step:
+            pass
 
     def kill(self) -> None:
         """End it as the system does when memory runs out."""
         os.kill(self.pid, signal.SIGKILL)
         assert self.code() == -signal.SIGKILL
 
+    def says(self, what: str) -> Any:
+        """Return the next thing of a kind that the run says."""
+        for said in map(json.loads, self.lines):
+            if what in said:
+                return said[what]
+            assert "code" not in said, f"The run ended, and said no {what}."
+        raise AssertionError("The process that forks is gone.")
+
     def code(self) -> int:
         """Wait for its end and return its exit code."""
-        return next(said["code"] for said in map(json.loads, self.lines) if "code" in said)
+        return int(self.says("code"))
 
 
 class Nursery:
@@ -102,20 +109,40 @@ def nursery() -> Iterator[Nursery]:
         process.communicate()
 
 
-def _say(**what: int) -> None:
+def _say(**what: Any) -> None:
     os.write(1, (json.dumps(what) + "\n").encode())
 
 
-def _run(folder: str, base: str) -> int:
+def _limit(size: int) -> None:
+    """Let this process take so much more memory, and no more."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    taken = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmSize:"))
+    resource.setrlimit(resource.RLIMIT_AS, (taken + size, resource.RLIM_INFINITY))
+
+
+def large_job(folder: Path, base: Base) -> TrainJob:
+    """One step whose 256 rows make one micro-batch of 65,536 tokens."""
+    wide = section(batch_rows=256, batch_tokens=65536, evaluations=1)
+    rows = copy_rows(256, shortest=252, longest=252)
+    return job(folder, rows=rows, train=wide, base=base, dtype="float32")
+
+
+def _run(folder: str, base: str, limit: int | None = None) -> int:
     def report(event: Event) -> None:
         if isinstance(event, Saved):
             _say(saved=event.step)
-        elif isinstance(event, Stepped):
-            _say(made=event.step)
+        elif isinstance(event, Probed):
+            _say(probed=asdict(event))
 
+    model = Base(base, None, Path(base))
+    started = tiny_job(Path(folder), model, resume=True, save_seconds=0.0)
+    if limit is not None:
+        started = large_job(Path(folder), model)
+        _limit(limit)
     try:
-        train(tiny_job(Path(folder), Base(base, None, Path(base)), resume=True, save_seconds=0.0), None, report)
+        train(started, None, report)
     except KitError as error:
+        _say(told=str(error))
         return int(error.code)
     return 0
 

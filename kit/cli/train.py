@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kit.runs import Run
     from kit.task import Message
     from kit.train.job import Scorer, Trained, TrainJob
+    from kit.train.parallel import Ranks
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,13 @@ def command(
         told = table(("plan", ""), [(name, str(value)) for name, value in summary.items()])
         output.result({**summary, "estimate": estimate.facts()}, "\n".join([told, "", *estimate.lines()]))
         return
-    for line in estimate.lines():
+    ranks = _ranks()
+    run = ranks.from_first(lambda: _run(plan, resume))
+    if not ranks.first:  # one of several processes: it trains, and leaves the rest to the first
+        _train(output, plan, run, resume, threads)
+        return
+    for line in [*estimate.lines(), f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}."]:
         output.say(line)
-    run = _run(plan, resume)
-    output.say(f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}.")
     with run.working():
         trained = _train(output, plan, run, resume, threads)
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
@@ -118,6 +122,12 @@ def _forecast(plan: Plan, peak_tflops: float | None, price_per_hour: float | Non
 
     work = work_of(row_facts(plan.rows))
     return forecast(plan.project.root, plan.base.folder, plan.recipe, work, peak_tflops, price_per_hour)
+
+
+def _ranks() -> Ranks:
+    from kit.train.parallel import start_ranks
+
+    return start_ranks()
 
 
 def _run(plan: Plan, resume: bool) -> Run:

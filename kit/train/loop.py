@@ -21,6 +21,7 @@ from kit.train.meter import Meter
 from kit.train.methods import attach
 from kit.train.model import load_model
 from kit.train.optimiser import Optimiser, Outcome
+from kit.train.parallel import Ranks, start_ranks
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
 from kit.train.recorder import FlightRecorder
@@ -38,12 +39,13 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     """
     plan = make_plan(job.rows, job.section)
     refuse_unfit(job.validation, job.section)
-    threads = job.threads or physical_cores()
+    ranks = start_ranks()
+    threads = job.threads or max(1, physical_cores() // ranks.here)
     device = training_device()
     with Signals() as signals, repeatable(device, threads):
         run = None
         try:
-            run = _Run(job, plan, device, threads, scorer, report, signals)
+            run = _Run(job, plan, device, threads, scorer, report, signals, ranks)
             with signals.shielded():
                 return run.perform()
         except KeyboardInterrupt:
@@ -62,22 +64,25 @@ class _Run:
         scorer: Scorer | None,
         report: Report,
         signals: Signals,
+        ranks: Ranks,
     ) -> None:
         self.job, self.device, self.threads = job, device, threads
-        self.scorer, self.report, self.signals = scorer, report, signals
+        self.scorer, self.report, self.signals, self.ranks = scorer, report, signals, ranks
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
+        ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
         self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
         self.body = split_model(self.model)
         self.model.train()
         self.probed = probe_memory(Optimiser(self.body, plan, job.pad_id, device), job, device)
-        self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
-        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device)
+        self.plan = plan.first(last.cursor.steps if last else ranks.from_first(lambda: self._affordable(plan)))
+        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device, ranks)
         self.setup = {
             "base weights": job.base.weights_digest(),
             "weight type": job.dtype,
             "plan": self.plan.digest,
             **conditions(device, threads),
+            **({"processes": str(ranks.count)} if ranks.count > 1 else {}),
         }
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
@@ -118,15 +123,22 @@ class _Run:
         self._measure_if_due()
         while self.step < len(self.plan.steps):
             self._advance()
-            stop = self.signals.code
+            stop = self._stop_is_agreed()
             if stop or self.step in self.plan.evaluations or self._save_is_due():
                 self._save()
             if stop:
                 raise KeyboardInterrupt
             self._measure_if_due()
-        if self.signals.code:
+        if self._stop_is_agreed():
             raise KeyboardInterrupt
         return self._trained()
+
+    def _stop_is_agreed(self) -> bool:
+        """Whether any of the processes was asked to stop; all then stop after the same step."""
+        code = self.ranks.agreed(self.signals.code or 0)
+        if code:
+            self.signals.code = Exit(code)
+        return bool(code)
 
     def _advance(self) -> None:
         """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
@@ -141,7 +153,8 @@ class _Run:
         """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
         while len(self.pending) > waiting:
             outcome = self.pending.popleft()
-            self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
+            if self.ranks.first:
+                self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
             self.divergence.see(outcome.number, loss, self.history[0].validation_loss if self.history else None)
             rate, supervised = self.meter.rates()
@@ -151,19 +164,21 @@ class _Run:
             self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left))
 
     def _save_is_due(self) -> bool:
-        return time.monotonic() - self.saved_at >= self.job.save_seconds
+        due = time.monotonic() - self.saved_at >= self.job.save_seconds
+        return bool(self.ranks.agreed(int(due and self.ranks.first)))
 
     def _save(self) -> None:
         self._settle()
         cursor = Cursor(self.step, len(self.plan.steps), self.meter.seconds, self.setup)
-        self.checkpoints.save(self.model, self.optimiser.adam, cursor)
+        self.ranks.by_first(lambda: self.checkpoints.save(self.model, self.optimiser.adam, cursor))
         self._keep_wanted()
         self.saved_at = time.monotonic()
         self._tell(Saved(self.step, len(self.plan.steps)))
 
     def _keep_wanted(self) -> None:
         best = best_of(self.history, self.job.higher_is_better)
-        self.checkpoints.keep({self.step, best.step if best else self.step})
+        if self.ranks.first:
+            self.checkpoints.keep({self.step, best.step if best else self.step})
 
     # --- what it measures -------------------------------------------------------------------------------------
 
@@ -173,9 +188,12 @@ class _Run:
             return
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
-            evaluation = measure(self.job, self.optimiser, scorer, self.step, self.threads)
+            evaluation = self.ranks.from_first(
+                lambda: measure(self.job, self.optimiser, scorer, self.step, self.threads)
+            )
         self.history.append(evaluation)
-        self.checkpoints.write_history(self.history)
+        if self.ranks.first:
+            self.checkpoints.write_history(self.history)
         best = best_of(self.history, self.job.higher_is_better)
         if self.step:
             self._keep_wanted()
@@ -185,8 +203,9 @@ class _Run:
     # --- what it says -----------------------------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
-        self.metrics.write(event)
-        self.report(event)
+        if self.ranks.first:
+            self.metrics.write(event)
+            self.report(event)
 
     def _planned(self) -> Planned:
         plan = self.plan

@@ -13,6 +13,7 @@ from kit.data.rows import Row
 from kit.train.batch import collate
 from kit.train.job import RunBroke
 from kit.train.loss import Body, batch_loss
+from kit.train.parallel import ALONE, Ranks
 from kit.train.plan import Plan, Step, labels, make_micro_batches
 from kit.train.schedule import learning_rate
 
@@ -49,7 +50,8 @@ _NAMED = 5
 class Optimiser:
     """The model, its optimiser, and the plan that they follow."""
 
-    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device) -> None:
+    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
         self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
         section = plan.section
@@ -62,9 +64,12 @@ class Optimiser:
         plan = self.plan
         return learning_rate(plan.section.learning_rate, plan.section.schedule, number, plan.warmup, len(plan.steps))
 
-    def accumulate(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`."""
-        weight = self.plan.step_weight(step)
+    def accumulate(self, step: Step, weight: float | None = None) -> tuple[Tensor, Tensor]:
+        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`.
+
+        `weight`, by default the step's own, is what the loss is divided by.
+        """
+        weight = self.plan.step_weight(step) if weight is None else weight
         total, rows = torch.zeros((), device=self._device), []
         for micro in step.micros:
             batch = collate([self.plan.rows[index] for index in micro], self._pad_id, self._device)
@@ -76,7 +81,7 @@ class Optimiser:
 
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
-        total, rows = self.accumulate(self.plan.steps[number])
+        total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number)

@@ -90,12 +90,10 @@ def test_what_beats_the_default_is_told_by_a_paired_interval(searched: tuple[Pat
     assert (found["outcome"] == "cannot tell") == inside
 
 
-def test_a_finished_search_is_told_again_and_keeps_two_checkpoints(searched: tuple[Path, dict[str, Any]]) -> None:
+def test_settings_have_an_importance_and_two_checkpoints_are_kept(searched: tuple[Path, dict[str, Any]]) -> None:
     project, found = searched
-    again = run_kit("search", cwd=project)
-    assert again.code == 0, again.err
-    assert f"Best: trial {found['best']['number']}" in again.out
-    assert "Importance for validation loss: train." in again.out
+    assert set(found["importance"]) == set(RANGES)
+    assert sum(found["importance"].values()) == pytest.approx(1)
     assert len(list(Path(found["study"]).glob("trials/*/checkpoints"))) == 2
     planned = run_kit("search", "--dry-run", "--json", cwd=project).json
     assert sum(planned["made"].values()) == 6

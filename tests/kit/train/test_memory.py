@@ -43,10 +43,3 @@ def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nurser
     assert fits
     assert 256 <= int(fits[1]) < 65536
     assert not (folder / "metrics.jsonl").exists()
-
-
-def test_where_not_even_one_row_fits_another_base_is_advised(forks: Nursery, base: Base, tmp_path: Path) -> None:
-    run = forks.start(folder=str(tmp_path / "run"), base=str(base.folder), limit=2 * MIB)
-    told = run.says("told")
-    assert run.code() == 1
-    assert "fits alone: shorten it, or choose a smaller base" in told

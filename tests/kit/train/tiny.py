@@ -38,7 +38,7 @@ def tiny_base(folder: Path, vocabulary: int = 256) -> Base:
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=16,
-        max_position_embeddings=512,
+        max_position_embeddings=2048,
         tie_word_embeddings=True,
     )
     logging.disable_progress_bar()

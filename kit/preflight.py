@@ -17,6 +17,7 @@ from kit.machine import machine_facts
 from kit.pace import Forecast, forecast, work_of
 from kit.project import PARTS, Data, Part, Project
 from kit.recipe import Recipe
+from kit.search.space import defaults
 from kit.servability import check_base, check_targets
 
 
@@ -37,7 +38,7 @@ def preflight(
     """
     data = project.data(recipe)
     parts = _parts(data)
-    checks = [check_targets(recipe), _gates(data), *check_data(parts)]
+    checks = [check_targets(recipe), _gates(data), *_search(recipe), *check_data(parts)]
     facts: dict[str, Any] = {"data": data_facts(parts)}
     try:
         base = project.base(recipe, offline=True)
@@ -64,6 +65,17 @@ def _gates(data: Data) -> Check:
         return Check.failed("eval.gates", error)
     names = ", ".join(gates) or "the default ones: not worse than the base"
     return Check("eval.gates", "held", f"The gates can be judged: {names}.")
+
+
+def _search(recipe: Recipe) -> list[Check]:
+    """Look at what `kit search` would try, where the recipe declares something."""
+    if not recipe.search.ranges:
+        return []
+    try:
+        known = ", ".join(defaults(recipe))
+    except InputError as error:
+        return [Check.failed("search.ranges", error)]
+    return [Check("search.ranges", "held", f"What is to be searched is there: {known}.")]
 
 
 def _parts(data: Data) -> Parts:

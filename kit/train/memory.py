@@ -7,7 +7,7 @@ import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +20,7 @@ from kit.train.checkpoint import random_state, set_random_state
 from kit.train.events import Probed
 from kit.train.job import RunBroke, TrainJob
 from kit.train.optimiser import Optimiser
-from kit.train.plan import Plan, Step, labels, make_micro_batches
+from kit.train.plan import Plan, Step, make_micro_batches
 
 _SAFE = 0.95
 _CANNOT = ("can't allocate memory", "Cannot allocate memory", "DefaultCPUAllocator: not enough memory")
@@ -46,10 +46,12 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
     Raises RunBroke where it does not fit, with the `train.batch_tokens` that does: the rows of a step stay the same.
     """
     plan, before, free = optimiser.plan, random_state(), free_memory(device)
-    largest = max((micro for step in plan.steps for micro in step.micros), key=lambda micro: micro_tokens(plan, micro))
+    pieces = (replace(step, micros=(micro,)) for step in plan.steps for micro in step.micros)
+    largest = max(pieces, key=lambda piece: _tokens(plan, piece))
+    longest = max(largest.rows, key=lambda index: len(plan.rows[index].ids))
     try:
-        small = _try(optimiser, (max(largest, key=lambda index: len(plan.rows[index].ids)),), device)
-        if free is not None and small.added * micro_tokens(plan, largest) / small.tokens > _SAFE * free:
+        small = _try(optimiser, replace(largest, micros=((longest,),)), device)
+        if free is not None and small.added * _tokens(plan, largest) / small.tokens > _SAFE * free:
             raise TooLarge
         tried = _try(optimiser, largest, device)
     except TooLarge:
@@ -60,11 +62,6 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     predicted = _predicted(job, plan, largest)
     return Probed(tried.tokens, predicted, tried.added, free, round(tried.seconds, 3), name, machine_name())
-
-
-def micro_tokens(plan: Plan, micro: tuple[int, ...]) -> int:
-    """Tokens of a micro-batch, padding included."""
-    return len(micro) * max(len(plan.rows[index].ids) for index in micro)
 
 
 @contextmanager
@@ -89,37 +86,46 @@ def free_memory(device: torch.device) -> int | None:
     return min(known) if known else None
 
 
-def _try(optimiser: Optimiser, micro: tuple[int, ...], device: torch.device) -> Tried:
+def _tokens(plan: Plan, piece: Step) -> int:
+    """Tokens that a step of one micro-batch computes."""
+    return len(piece.rows) * max(len(plan.rows[index].ids) for index in piece.rows)
+
+
+def _of_at_most(plan: Plan, piece: Step, budget: int) -> Step:
+    """The first and largest micro-batch of the same rows under a smaller budget."""
+    lengths = [len(row.ids) for row in plan.rows]
+    return Step(make_micro_batches(piece.rows, lengths, budget)[:1])
+
+
+def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
     """Raises TooLarge; nothing of the attempt stays in memory."""
     optimiser.adam.zero_grad()
     resident, began = _begin(device), time.monotonic()
     try:
-        loss, _ = optimiser.accumulate(Step((micro,)))
+        loss, _ = optimiser.accumulate(piece)
         float(loss)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
     else:
         added = max(0, _peak(device) - resident)
-        return Tried(micro_tokens(optimiser.plan, micro), added, time.monotonic() - began)
+        return Tried(_tokens(optimiser.plan, piece), added, time.monotonic() - began)
     optimiser.adam.zero_grad()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     raise TooLarge
 
 
-def _propose(optimiser: Optimiser, micro: tuple[int, ...], device: torch.device, free: int | None) -> NoReturn:
+def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int | None) -> NoReturn:
     """Halve the budget until a micro-batch of the same rows fits, and raise RunBroke with it."""
     plan = optimiser.plan
-    lengths = [len(row.ids) for row in plan.rows]
-    longest, budget = max(lengths[index] for index in micro), micro_tokens(plan, micro)
+    longest, budget = max(len(plan.rows[index].ids) for index in piece.rows), _tokens(plan, piece)
     had = "" if free is None else f" {gib(free)} GiB were free."
     what = f"A micro-batch of {budget} tokens does not fit the memory.{had}"
     while budget > longest:
         budget = max(longest, budget // 2)
-        smaller = make_micro_batches(micro, lengths, budget)[0]
         try:
-            tried = _try(optimiser, smaller, device)
+            tried = _try(optimiser, _of_at_most(plan, piece, budget), device)
         except TooLarge:
             continue
         fits = f"train.batch_tokens: {budget} fits: {tried.tokens} tokens took {gib(tried.added)} GiB."
@@ -128,14 +134,13 @@ def _propose(optimiser: Optimiser, micro: tuple[int, ...], device: torch.device,
     raise RunBroke(what, "train.batch_tokens", advice)
 
 
-def _predicted(job: TrainJob, plan: Plan, micro: tuple[int, ...]) -> int | None:
+def _predicted(job: TrainJob, plan: Plan, piece: Step) -> int | None:
     shape = read_shape(job.base.folder)
     if shape is None:
         return None
     base = BaseSection(model=job.base.name, dtype=job.dtype)
     recipe = Recipe(name="probe", base=base, tasks=[TaskSection(use="task.py:Task")], train=job.section)
-    supervised = sum(labels(plan.rows[index]) for index in micro)
-    memory = estimate_memory(shape, recipe, micro_tokens(plan, micro), supervised)
+    memory = estimate_memory(shape, recipe, _tokens(plan, piece), plan.step_labels(piece))
     return memory.batch + memory.adapter  # gradients are the first thing that a backward pass makes
 
 

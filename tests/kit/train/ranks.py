@@ -1,4 +1,4 @@
-"""Trains the tests' tiny job as one of several processes; the first one says what every step measured."""
+"""Trains the tests' tiny job as one of several processes, after it tried one whose rows are not the same for all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from kit.base import Base
+from kit.errors import KitError
 from kit.train.events import Event, Stepped
 from kit.train.job import TrainJob
 from kit.train.loop import train
@@ -24,8 +25,12 @@ def main() -> None:
         if isinstance(event, Stepped):
             print(f"step {event.step} {event.loss!r} {event.gradient_norm!r}", flush=True)
 
-    own = int(os.environ.get("RANK", "0")) if sys.argv[3:] == ["unequal"] else 0
-    train(ranked_job(Path(sys.argv[1]), Path(sys.argv[2]), rows=20 + own), None, report)
+    folder, base = Path(sys.argv[1]), Path(sys.argv[2])
+    try:
+        train(ranked_job(folder / "unequal", base, rows=20 + int(os.environ["RANK"])), None, report)
+    except KitError as error:
+        print(f"refused: {error}", flush=True)
+    train(ranked_job(folder, base), None, report)
 
 
 if __name__ == "__main__":

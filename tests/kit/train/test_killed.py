@@ -8,20 +8,19 @@ from pathlib import Path
 
 from kit.train.loop import train
 from tests.kit.train.test_resume import silent, weights
-from tests.kit.train.tiny import nursery, tiny_base, tiny_job
+from tests.kit.train.tiny import Nursery, tiny_base, tiny_job
 
 
-def test_a_run_killed_ten_times_at_random_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_a_run_killed_ten_times_at_random_ends_with_the_same_bits(forks: Nursery, tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "base")
     whole = weights(train(tiny_job(tmp_path / "whole", base), None, silent))
-    with nursery() as forks:
-        for kill in range(10):
-            child = forks.start(folder=str(tmp_path / "killed"), base=str(base.folder))
-            child.wait_for(4 * kill + random.randint(1, 4))
-            time.sleep(random.uniform(0, 0.03))
-            child.kill()
+    for kill in range(10):
         child = forks.start(folder=str(tmp_path / "killed"), base=str(base.folder))
-        assert child.code() == 0
+        child.wait_for(4 * kill + random.randint(1, 4))
+        time.sleep(random.uniform(0, 0.03))
+        child.kill()
+    child = forks.start(folder=str(tmp_path / "killed"), base=str(base.folder))
+    assert child.code() == 0
     resumed = train(tiny_job(tmp_path / "killed", base, resume=True), None, silent)
     assert weights(resumed) == whole
     records = [(tmp_path / name / "flight.jsonl").read_text() for name in ("whole", "killed")]

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.base import Base
-from tests.kit.train.tiny import Nursery, nursery, tiny_base
+from tests.kit.train.tiny import Nursery, tiny_base
 
 MIB = 1024**2
-
-
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Nursery]:
-    with nursery() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from kit.chat import TOKENIZER_FILES
 from kit.recipe import load_recipe
 from tests.kit.cli.conftest import ENVIRONMENT, run_kit
 from tests.kit.toy import make_toy
-from tests.kit.train.tiny import tiny_base
+from tests.kit.train.forks import tiny_base
 
 RANGES: dict[str, Any] = {
     "train.learning_rate": {"low": 1e-4, "high": 5e-2, "log": True},

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kit.train.tiny import Nursery, nursery
+from tests.kit.train.forks import Nursery, nursery
 
 
 @pytest.fixture(scope="session")

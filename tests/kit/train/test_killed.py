@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from kit.train.loop import train
+from tests.kit.train.forks import Nursery, tiny_base, tiny_job
 from tests.kit.train.test_resume import silent, weights
-from tests.kit.train.tiny import Nursery, tiny_base, tiny_job
 
 
 def test_a_run_killed_ten_times_at_random_ends_with_the_same_bits(forks: Nursery, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.base import Base
-from tests.kit.train.tiny import Nursery, tiny_base
+from tests.kit.train.forks import Nursery, tiny_base
 
 MIB = 1024**2
 

@@ -16,8 +16,8 @@ from kit.train.events import Event, Stepped
 from kit.train.job import Trained
 from kit.train.loop import train
 from kit.train.plan import make_plan
+from tests.kit.train.forks import ROOT, tiny_base
 from tests.kit.train.ranks import ranked_job
-from tests.kit.train.tiny import ROOT, tiny_base
 
 
 def torchrun(*words: str | Path) -> subprocess.CompletedProcess[str]:

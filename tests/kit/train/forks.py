@@ -100,7 +100,7 @@ class Nursery:
 
 @contextmanager
 def nursery() -> Iterator[Nursery]:
-    words = [sys.executable, "-m", "tests.kit.train.tiny"]
+    words = [sys.executable, "-m", "tests.kit.train.forks"]
     process = subprocess.Popen(words, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         yield Nursery(process)

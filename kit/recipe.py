@@ -14,6 +14,9 @@ from kit.errors import InputError, Problem, nearest
 from kit.validation import KeyPath, dotted, problems_of
 from kit.yaml_source import Source, read_yaml
 
+FloatType = Literal["bfloat16", "float32"]
+ComputeType = Literal["auto", "bfloat16", "float32"]
+
 
 class Section(BaseModel):
     """A part of the recipe: frozen, and closed to unknown keys."""
@@ -26,7 +29,7 @@ class BaseSection(Section):
 
     model: Annotated[str, Field(description="'nano' (ships with the kit), a local folder, or a Hugging Face model id")]
     revision: Annotated[str | None, Field(description="Commit of the model repository; pin it for a proof")] = None
-    dtype: Annotated[Literal["bfloat16", "float32"], Field(description="Storage type of the weights")] = "bfloat16"
+    dtype: Annotated[FloatType, Field(description="Storage type of the weights")] = "bfloat16"
     template_args: Annotated[
         dict[str, bool | str | int], Field(description="Arguments that the chat template gets")
     ] = {}
@@ -71,6 +74,9 @@ class TrainSection(Section):
     max_minutes: Annotated[
         float | None, Field(gt=0, description="Plan no more steps than fit this time, by measured speed")
     ] = None
+    compute: Annotated[
+        ComputeType, Field(description="Type to train in; auto: the base's, or float32 on a CPU that is faster with it")
+    ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
     batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
     max_length: Annotated[int, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048

@@ -24,7 +24,7 @@ from kit.bundle.seal import (
     SealedTask,
     SealedTurn,
 )
-from kit.bundle.store import task_entries, weight_entries
+from kit.bundle.store import recipe_digest, task_entries, weight_entries
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.loader import load_tasks
 from kit.recipe import Recipe
@@ -53,7 +53,7 @@ def make_seal(
         digests=Digests(
             weights=entries_digest(weight_entries(entries)),
             task=entries_digest(task_entries(entries)),
-            recipe=recipe.digest(),
+            recipe=recipe_digest(entries),
             data=plan.data_digest,
         ),
         licences=recipe.bundle.licences,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import Exit, KitError
-from kit.recipe import TrainSection
+from kit.recipe import FloatType, TrainSection
 
 MethodName = Literal["lora"]
 Scorer = Callable[[Any], Mapping[str, float | None]]
@@ -27,7 +27,7 @@ class TrainJob:
     """
 
     base: Base
-    dtype: Literal["bfloat16", "float32"]
+    dtype: FloatType
     section: TrainSection
     rows: Sequence[Row]
     validation: Sequence[Row]

@@ -19,7 +19,7 @@ from kit.train.measure import best_of, measure, refuse_broken
 from kit.train.memory import probe_memory, told_when_too_large
 from kit.train.meter import Meter
 from kit.train.methods import attach
-from kit.train.model import load_model
+from kit.train.model import compute_type, load_model
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.parallel import Ranks, start_ranks
 from kit.train.plan import Plan, make_plan, refuse_unfit
@@ -71,7 +71,9 @@ class _Run:
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
         ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
-        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
+        compute = compute_type(job.section.compute, job.dtype, device)
+        base = load_model(job.base, job.dtype, device, compute)
+        self.model = attach(base, job.section, job.base.name, job.method)
         self.body = split_model(self.model)
         self.model.train()
         self.probed = probe_memory(Optimiser(self.body, plan, job.pad_id, device), job, device)
@@ -80,6 +82,7 @@ class _Run:
         self.setup = {
             "base weights": job.base.weights_digest(),
             "weight type": job.dtype,
+            "compute type": compute,
             "plan": self.plan.digest,
             **conditions(device, threads),
             **({"processes": str(ranks.count)} if ranks.count > 1 else {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -10,20 +10,30 @@ from transformers.utils import logging
 
 from kit.base import Base
 from kit.errors import InputError
+from kit.machine import multiplies_bfloat16_fast
+from kit.recipe import ComputeType, FloatType
 
-DTYPES: dict[Literal["bfloat16", "float32"], torch.dtype] = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+DTYPES: dict[FloatType, torch.dtype] = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
-def load_model(base: Base, dtype: Literal["bfloat16", "float32"], device: torch.device) -> Any:
-    """Return the base model on the device, its weights stored in the given type.
+def compute_type(asked: ComputeType, stored: FloatType, device: torch.device) -> FloatType:
+    """Return the type that training computes in: the one asked for, or with "auto" the one that is fastest here."""
+    if asked != "auto":
+        return asked
+    return stored if device.type != "cpu" or multiplies_bfloat16_fast() else "float32"
 
-    Raises InputError where the folder does not hold a causal language model.
+
+def load_model(base: Base, stored: FloatType, device: torch.device, compute: FloatType | None = None) -> Any:
+    """Return the base model on the device, its weights rounded to the stored type, held in the type to compute in.
+
+    Without `compute`, that is the stored type. Raises InputError where the folder does not hold a causal language
+    model.
     """
     base.weight_files()
     logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=DTYPES[dtype], local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=DTYPES[stored], local_files_only=True)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"The base model cannot be loaded: {reason}", str(base.folder)) from error
-    return model.to(device)
+    return model.to(device, DTYPES[compute or stored])

@@ -176,6 +176,7 @@ def resumable(stopped: Path, tmp_path: Path) -> TrainJob:
         ({"section": section(learning_rate=1e-3)}, "plan"),
         ({"threads": 2}, "threads"),
         ({"dtype": "float32"}, "weight type"),
+        ({"section": section(compute="bfloat16")}, "plan"),
     ],
 )
 def test_a_run_is_not_resumed_under_other_conditions(

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.recipe import Recipe
+from kit.recipe import FloatType, Recipe, TrainSection
 
-_BYTES = {"bfloat16": 2, "float32": 4}
+_BYTES: dict[FloatType, int] = {"bfloat16": 2, "float32": 4}
 _LOGITS_AT_ONCE = 1024
 _KEYS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
 _GIB = 1024**3
@@ -113,11 +113,14 @@ def gib(size: float) -> str:
     return f"{size / _GIB:.2f}" if size < 10 * _GIB else f"{size / _GIB:.0f}"
 
 
-def estimate_memory(shape: Shape, recipe: Recipe, tokens: int, labels: int) -> Memory:
-    """Return the bytes that training takes; `tokens` and `labels` are those of the largest micro-batch."""
-    size = _BYTES[recipe.base.dtype]
-    rank = recipe.train.lora.rank
-    adapted = [shape.linears[name] for name in _adapted(shape, recipe.train.lora.targets)]
+def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tokens: int, labels: int) -> Memory:
+    """Return the bytes that training takes; `tokens` and `labels` are those of the largest micro-batch.
+
+    `compute` is the type that the base is held in.
+    """
+    size = _BYTES[compute]
+    rank = section.lora.rank
+    adapted = [shape.linears[name] for name in _adapted(shape, section.lora.targets)]
     trained = shape.layers * rank * sum(map(sum, adapted))
     heads = shape.queries + shape.keys
     own = 4 * shape.inner + 2 * shape.hidden + 2 * heads + rank * len(adapted)

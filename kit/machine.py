@@ -48,6 +48,11 @@ def version_facts() -> dict[str, str]:
     return found
 
 
+def has_nvidia() -> bool:
+    """Return whether NVIDIA's driver is loaded."""
+    return Path("/proc/driver/nvidia/version").is_file()
+
+
 def multiplies_bfloat16_fast() -> bool:
     """Return whether the processor has matrix units for bfloat16 (Intel's AMX).
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
-from kit.machine import machine_name
-from kit.recipe import Recipe
+from kit.machine import has_nvidia, machine_name, multiplies_bfloat16_fast
+from kit.recipe import FloatType, Recipe
 from kit.runs import Run, list_runs
 
 Basis = Literal["measured", "peak", "unmeasured"]
@@ -73,7 +73,15 @@ def forecast(
 
 def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory:
     tokens = largest_batch(recipe, work.rows, work.longest)
-    return estimate_memory(shape, recipe, tokens, round(tokens * work.supervised / work.tokens))
+    labels = round(tokens * work.supervised / work.tokens)
+    return estimate_memory(shape, recipe.train, _computed_in(recipe), tokens, labels)
+
+
+def _computed_in(recipe: Recipe) -> FloatType:
+    """The type that training on this machine would compute in, told without loading anything heavy."""
+    if recipe.train.compute != "auto":
+        return recipe.train.compute
+    return recipe.base.dtype if has_nvidia() or multiplies_bfloat16_fast() else "float32"
 
 
 def _time(

@@ -15,10 +15,10 @@ import torch
 
 from kit.estimate import estimate_memory, gib, read_shape
 from kit.machine import machine_name
-from kit.recipe import BaseSection, Recipe, TaskSection
 from kit.train.checkpoint import random_state, set_random_state
 from kit.train.events import Probed
 from kit.train.job import RunBroke, TrainJob
+from kit.train.model import compute_type
 from kit.train.optimiser import Optimiser
 from kit.train.plan import Plan, Step, make_micro_batches
 
@@ -60,7 +60,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
         optimiser.adam.zero_grad()
         set_random_state(before)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    predicted = _predicted(job, plan, largest)
+    predicted = _predicted(job, plan, largest, device)
     return Probed(tried.tokens, predicted, tried.added, free, round(tried.seconds, 3), name, machine_name())
 
 
@@ -134,13 +134,12 @@ def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int 
     raise RunBroke(what, "train.batch_tokens", advice)
 
 
-def _predicted(job: TrainJob, plan: Plan, piece: Step) -> int | None:
+def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> int | None:
     shape = read_shape(job.base.folder)
     if shape is None:
         return None
-    base = BaseSection(model=job.base.name, dtype=job.dtype)
-    recipe = Recipe(name="probe", base=base, tasks=[TaskSection(use="task.py:Task")], train=job.section)
-    memory = estimate_memory(shape, recipe, _tokens(plan, piece), plan.step_labels(piece))
+    compute = compute_type(job.section.compute, job.dtype, device)
+    memory = estimate_memory(shape, job.section, compute, _tokens(plan, piece), plan.step_labels(piece))
     return memory.batch + memory.adapter  # gradients are the first thing that a backward pass makes
 
 

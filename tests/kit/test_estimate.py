@@ -1,4 +1,4 @@
-"""Estimates from the configuration alone agree with what is on disk, and are not made where the formula does not hold."""
+"""Estimates from the configuration agree with what is on disk, and are not made where the formula does not hold."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.base import BaseNotHere
@@ -68,13 +68,13 @@ def _gates(data: Data) -> Check:
 
 
 def _search(recipe: Recipe) -> list[Check]:
-    """Look at what `kit search` would try, where the recipe declares something."""
+    """Look at what `kit search` would try, where the recipe declares something; it stops nothing else."""
     if not recipe.search.ranges:
         return []
     try:
         known = ", ".join(defaults(recipe))
     except InputError as error:
-        return [Check.failed("search.ranges", error)]
+        return [replace(Check.failed("search.ranges", error), blocking=False)]
     return [Check("search.ranges", "held", f"What is to be searched is there: {known}.")]
 
 

@@ -118,12 +118,10 @@ def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tok
 
     `compute` is the type that the base is held in.
     """
-    size = _BYTES[compute]
-    rank = section.lora.rank
-    adapted = [shape.linears[name] for name in _adapted(shape, section.lora.targets)]
-    trained = shape.layers * rank * sum(map(sum, adapted))
+    size, trained = _BYTES[compute], trained_parameters(shape, section)
+    low_rank = section.lora.rank * len(_adapted(shape, section.lora.targets))
     heads = shape.queries + shape.keys
-    own = 4 * shape.inner + 2 * shape.hidden + 2 * heads + rank * len(adapted)
+    own = 4 * shape.inner + 2 * shape.hidden + 2 * heads + low_rank
     exact = 2 * shape.hidden + (heads if shape.query_norm else 0)
     return Memory(
         weights=shape.parameters * size,
@@ -132,6 +130,12 @@ def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tok
         activations=tokens * (shape.layers * (own * size + exact * 4) + shape.hidden * size),
         logits=min(labels, _LOGITS_AT_ONCE) * shape.vocabulary * (size + 8),
     )
+
+
+def trained_parameters(shape: Shape, section: TrainSection) -> int:
+    """Parameters of the adapter: per adapted module, the rank times its inputs and outputs."""
+    adapted = (shape.linears[name] for name in _adapted(shape, section.lora.targets))
+    return shape.layers * section.lora.rank * sum(map(sum, adapted))
 
 
 def _adapted(shape: Shape, targets: str | list[str]) -> list[str]:

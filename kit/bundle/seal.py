@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from kit.errors import Refused
-from kit.recipe import Section
+from kit.recipe import FloatType, Section
 from kit.task import Role
 
 SEAL_FILE = "seal.json"
@@ -18,7 +18,7 @@ class SealedBase(Section):
     model: str
     revision: str | None
     weights_digest: str
-    dtype: str
+    dtype: FloatType
 
 
 class SealedAdapter(Section):

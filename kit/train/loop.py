@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 
 from kit.errors import Exit, InputError
+from kit.machine import compute_type
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
 from kit.train.divergence import Divergence
 from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
@@ -19,7 +20,7 @@ from kit.train.measure import best_of, measure, refuse_broken
 from kit.train.memory import probe_memory, told_when_too_large
 from kit.train.meter import Meter
 from kit.train.methods import attach
-from kit.train.model import compute_type, load_model
+from kit.train.model import load_model
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.parallel import Ranks, start_ranks
 from kit.train.plan import Plan, make_plan, refuse_unfit
@@ -71,7 +72,7 @@ class _Run:
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
         ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
-        compute = compute_type(job.section.compute, job.dtype, device)
+        compute = compute_type(job.section.compute, job.dtype, device.type)
         base = load_model(job.base, job.dtype, device, compute)
         self.model = attach(base, job.section, job.base.name, job.method)
         self.body = split_model(self.model)

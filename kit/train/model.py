@@ -10,17 +10,9 @@ from transformers.utils import logging
 
 from kit.base import Base
 from kit.errors import InputError
-from kit.machine import multiplies_bfloat16_fast
-from kit.recipe import ComputeType, FloatType
+from kit.recipe import FloatType
 
 DTYPES: dict[FloatType, torch.dtype] = {"bfloat16": torch.bfloat16, "float32": torch.float32}
-
-
-def compute_type(asked: ComputeType, stored: FloatType, device: torch.device) -> FloatType:
-    """Return the type that training computes in: the one asked for, or with "auto" the one that is fastest here."""
-    if asked != "auto":
-        return asked
-    return stored if device.type != "cpu" or multiplies_bfloat16_fast() else "float32"
 
 
 def load_model(base: Base, stored: FloatType, device: torch.device, compute: FloatType | None = None) -> Any:

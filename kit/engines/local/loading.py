@@ -17,6 +17,7 @@ from kit.engines.adapters import check_adapter
 from kit.engines.admission import check_model
 from kit.engines.base import EngineConfig
 from kit.errors import InputError, KitError
+from kit.machine import compute_type
 
 
 def load_model(config: EngineConfig) -> Any:
@@ -30,7 +31,8 @@ def load_model(config: EngineConfig) -> Any:
         model = AutoModelForCausalLM.from_pretrained(
             config.model, dtype=getattr(torch, config.dtype), local_files_only=True
         )
-        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return model.to(device, getattr(torch, compute_type(config.compute, config.dtype, device))).eval()
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise InputError(f"The model cannot be loaded: {error}", str(config.model)) from error
 

@@ -6,20 +6,10 @@ import torch
 from kit.base import find_base
 from kit.errors import InputError
 from kit.train.methods import attach
-from kit.train.model import compute_type, load_model
+from kit.train.model import load_model
 from tests.kit.train.parts import section
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize("fast", [True, False])
-def test_a_processor_without_matrix_units_for_bfloat16_computes_in_float32(
-    fast: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kit.train.model.multiplies_bfloat16_fast", lambda: fast)
-    assert compute_type("auto", "bfloat16", CPU) == ("bfloat16" if fast else "float32")
-    assert compute_type("auto", "bfloat16", torch.device("cuda")) == "bfloat16"
-    assert compute_type("bfloat16", "float32", CPU) == "bfloat16"
 
 
 def test_computing_in_float32_keeps_the_stored_values() -> None:

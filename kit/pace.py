@@ -44,7 +44,8 @@ class Forecast:
     def facts(self) -> dict[str, Any]:
         """The forecast as data; bytes and seconds."""
         memory = {**asdict(self.memory), "total": self.memory.total} if self.memory else None
-        return {"memory": memory, "seconds": self.seconds, "basis": self.basis, "how": self.how, "cost": self.cost}
+        found = {"memory": memory, "seconds": self.seconds, "basis": self.basis, "how": self.how, "cost": self.cost}
+        return {**found, "told": self.lines()}
 
     def lines(self) -> list[str]:
         """The forecast for a person."""

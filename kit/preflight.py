@@ -52,7 +52,7 @@ def preflight(
         work = work_of(facts["rows"]["train"])
         estimate = forecast(project.root, base.folder, recipe, work, peak_tflops, price_per_hour)
         facts["estimate"] = estimate.facts()
-        checks.append(_memory(estimate))
+        checks += _memory(estimate)
     return Report((*checks, *rows), facts)
 
 
@@ -121,15 +121,15 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
     return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}
 
 
-def _memory(estimate: Forecast) -> Check:
+def _memory(estimate: Forecast) -> list[Check]:
     """The machine that checks may not be the one that trains, and the formula is rough: it warns, and no more."""
     memory, here = estimate.memory, machine_facts()["memory_gib"]
-    told = "; ".join(estimate.lines())
     if memory is None or here is None:
-        return Check("train.estimate", "held", told, blocking=False)
-    wrong = f"{told}. This machine has {here} GiB."
+        return []
+    right, wrong = f"Training fits the {here} GiB of this machine.", f"This machine has {here} GiB."
     advice = "Lower train.batch_tokens, choose a smaller base, or train on a larger machine."
-    return Check.of("train.estimate", memory.total < here * 1024**3, told, wrong, next=advice, blocking=False)
+    fits = memory.total < here * 1024**3
+    return [Check.of("train.memory", fits, right, f"{memory.sentence()}. {wrong}", next=advice, blocking=False)]
 
 
 def _fit(part: Part, facts: dict[str, Any]) -> Check:

@@ -41,7 +41,9 @@ def command(
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
     report = preflight(project, recipe, peak_tflops, price_per_hour)
-    text = "\n".join([head, *(line for check in report.checks for line in _lines(check))])
+    told = report.facts.get("estimate", {}).get("told", [])
+    estimate = [f"{'estimate':>12}  {line}" for line in told]
+    text = "\n".join([head, *(line for check in report.checks for line in _lines(check)), *estimate])
     output.result({**data, "checks": [asdict(check) for check in report.checks], "facts": report.facts}, text)
     return exit_code(report.checks)
 

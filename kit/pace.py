@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
-from kit.machine import has_nvidia, machine_name, multiplies_bfloat16_fast
+from kit.machine import compute_type, has_nvidia, machine_name
 from kit.recipe import FloatType, Recipe
 from kit.runs import Run, list_runs
 
@@ -80,9 +80,7 @@ def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory:
 
 def _computed_in(recipe: Recipe) -> FloatType:
     """The type that training on this machine would compute in, told without loading anything heavy."""
-    if recipe.train.compute != "auto":
-        return recipe.train.compute
-    return recipe.base.dtype if has_nvidia() or multiplies_bfloat16_fast() else "float32"
+    return compute_type(recipe.train.compute, recipe.base.dtype, "cuda" if has_nvidia() else "cpu")
 
 
 def _time(

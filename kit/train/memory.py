@@ -14,11 +14,10 @@ from typing import NoReturn
 import torch
 
 from kit.estimate import estimate_memory, gib, read_shape
-from kit.machine import machine_name
+from kit.machine import compute_type, machine_name
 from kit.train.checkpoint import random_state, set_random_state
 from kit.train.events import Probed
 from kit.train.job import RunBroke, TrainJob
-from kit.train.model import compute_type
 from kit.train.optimiser import Optimiser
 from kit.train.plan import Plan, Step, make_micro_batches
 
@@ -141,7 +140,7 @@ def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> 
     shape = read_shape(job.base.folder)
     if shape is None:
         return None
-    compute = compute_type(job.section.compute, job.dtype, device)
+    compute = compute_type(job.section.compute, job.dtype, device.type)
     memory = estimate_memory(shape, job.section, compute, _tokens(plan, piece), plan.step_labels(piece))
     return memory.batch
 

@@ -32,6 +32,11 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
+def machine_name() -> str:
+    """Processor, cores and memory in one line: what tells one machine from another without loading anything heavy."""
+    return f"{_processor()}, {_cores()} cores, {_memory_gib()} GiB"
+
+
 def version_facts() -> dict[str, str]:
     """Return the versions of Python, of domainkit and of the installed packages that can change a figure."""
     from kit import __version__
@@ -43,6 +48,11 @@ def version_facts() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def has_nvidia() -> bool:
+    """Return whether NVIDIA's driver is loaded."""
+    return Path("/proc/driver/nvidia/version").is_file()
 
 
 def multiplies_bfloat16_fast() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.base import BaseNotHere
@@ -13,9 +13,12 @@ from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_fa
 from kit.data.formats import DataFile
 from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds
+from kit.machine import machine_facts
+from kit.pace import Forecast, forecast, work_of
 from kit.project import PARTS, Data, Part, Project
 from kit.ranges import check_ranges
 from kit.recipe import Recipe
+from kit.search.space import defaults
 from kit.servability import check_base, check_servability, check_targets
 
 
@@ -27,14 +30,22 @@ class Report:
     facts: dict[str, Any]
 
 
-def preflight(project: Project, recipe: Recipe, mergeable: bool | None = None) -> Report:
-    """Check data, rows, servability and settings; `mergeable` is what an attach pre-flight found, if one was made.
+def preflight(
+    project: Project,
+    recipe: Recipe,
+    mergeable: bool | None = None,
+    peak_tflops: float | None = None,
+    price_per_hour: float | None = None,
+) -> Report:
+    """Check data, rows, servability and settings, and estimate the training.
+
+    `mergeable` is what an attach pre-flight found, if one was made.
 
     Raises InputError where the tasks or the data cannot be read at all.
     """
     data = project.data(recipe)
     parts = _parts(data)
-    checks = [check_targets(recipe), _gates(data), *check_data(parts)]
+    checks = [check_targets(recipe), _gates(data), *_search(recipe), *check_data(parts)]
     facts: dict[str, Any] = {"data": data_facts(parts)}
     try:
         base = project.base(recipe, offline=True)
@@ -44,7 +55,13 @@ def preflight(project: Project, recipe: Recipe, mergeable: bool | None = None) -
     checks += [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
     checks += check_ranges(recipe, base.folder)
     rows, measured = _measure_rows(data, renderer, parts)
-    return Report((*checks, *rows), facts | measured)
+    facts |= measured
+    if "train" in facts["rows"]:
+        work = work_of(facts["rows"]["train"])
+        estimate = forecast(project.root, base.folder, recipe, work, peak_tflops, price_per_hour)
+        facts["estimate"] = estimate.facts()
+        checks += _memory(estimate)
+    return Report((*checks, *rows), facts)
 
 
 def _gates(data: Data) -> Check:
@@ -56,6 +73,17 @@ def _gates(data: Data) -> Check:
         return Check.failed("eval.gates", error)
     names = ", ".join(gates) or "the default ones: not worse than the base"
     return Check("eval.gates", "held", f"The gates can be judged: {names}.")
+
+
+def _search(recipe: Recipe) -> list[Check]:
+    """Look at what `kit search` would try, where the recipe declares something; it stops nothing else."""
+    if not recipe.search.ranges:
+        return []
+    try:
+        known = ", ".join(defaults(recipe))
+    except InputError as error:
+        return [replace(Check.failed("search.ranges", error), blocking=False)]
+    return [Check("search.ranges", "held", f"What is to be searched is there: {known}.")]
 
 
 def _parts(data: Data) -> Parts:
@@ -100,6 +128,17 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
     epochs = data.recipe.train.epochs
     tokens = round(facts["train"]["tokens"] * epochs) if "train" in facts else None
     return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}
+
+
+def _memory(estimate: Forecast) -> list[Check]:
+    """The machine that checks may not be the one that trains, and the formula is rough: it warns, and no more."""
+    memory, here = estimate.memory, machine_facts()["memory_gib"]
+    if memory is None or here is None:
+        return []
+    right, wrong = f"Training fits the {here} GiB of this machine.", f"This machine has {here} GiB."
+    advice = "Lower train.batch_tokens, choose a smaller base, or train on a larger machine."
+    fits = memory.total < here * 1024**3
+    return [Check.of("train.memory", fits, right, f"{memory.sentence()}. {wrong}", next=advice, blocking=False)]
 
 
 def _fit(part: Part, facts: dict[str, Any]) -> Check:

@@ -199,6 +199,37 @@ class ServeSection(Section):
     max_length: Annotated[int, Field(ge=64, description="Context of the engine in tokens")] = 2048
 
 
+class Range(Section):
+    """What a setting may be in a search: from `low` to `high`, or one of `choices`."""
+
+    low: Annotated[int | float | None, Field(description="Least value")] = None
+    high: Annotated[int | float | None, Field(description="Greatest value")] = None
+    log: Annotated[bool, Field(description="Spread evenly over the logarithm")] = False
+    choices: Annotated[list[Any] | None, Field(min_length=2, description="The values, instead of low and high")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Range:
+        if self.choices is None and not (self.low is not None and self.high is not None and self.low < self.high):
+            raise ValueError("A range has low and high, low being less, or choices")
+        if self.choices is not None and (self.low is not None or self.high is not None or self.log):
+            raise ValueError("A range has low and high, or choices, and not both")
+        if self.log and (self.low or 0) <= 0:
+            raise ValueError("A range over a logarithm begins above 0")
+        return self
+
+
+class SearchSection(Section):
+    """What `kit search` tries; the recipe's own values are always one of the trials."""
+
+    ranges: Annotated[dict[str, Range], Field(description="Dotted path of a setting to its range")] = {}
+    trials: Annotated[int, Field(ge=1, description="Trials in all")] = 20
+    workers: Annotated[int, Field(ge=1, le=64, description="Trials at one time")] = 1
+    prune: Annotated[bool, Field(description="Give up trials that are behind the others at a measurement")] = True
+    metric: Annotated[
+        Literal["score", "validation_loss"], Field(description="Search by the task's main metric, or by loss")
+    ] = "score"
+
+
 class Recipe(Section):
     """Everything that a project decides."""
 
@@ -212,6 +243,7 @@ class Recipe(Section):
     eval: EvalSection = EvalSection()
     bundle: BundleSection = BundleSection()
     serve: ServeSection = ServeSection()
+    search: SearchSection = SearchSection()
 
     def digest(self) -> str:
         """SHA-256 of the resolved recipe."""

@@ -22,8 +22,17 @@ _SHOWN = 5
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
 @click.option("--attach", is_flag=True, help="Attach the method to the base's architecture too; this loads torch.")
-def command(output: Output, profile: str | None, recipe_only: bool, attach: bool) -> int:
-    """Check recipe, data, rows and servability, before a processor is paid for.
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+def command(
+    output: Output,
+    profile: str | None,
+    recipe_only: bool,
+    attach: bool,
+    price_per_hour: float | None,
+    peak_tflops: float | None,
+) -> int:
+    """Check recipe, data, rows and servability, and estimate memory and time, before a processor is paid for.
 
     Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
     """
@@ -40,9 +49,11 @@ def command(output: Output, profile: str | None, recipe_only: bool, attach: bool
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
     attached, mergeable = _attached(project, recipe) if attach else ([], None)
-    report = preflight(project, recipe, mergeable)
+    report = preflight(project, recipe, mergeable, peak_tflops, price_per_hour)
     checks = [*attached, *report.checks]
-    text = "\n".join([head, *(line for check in checks for line in _lines(check))])
+    told = report.facts.get("estimate", {}).get("told", [])
+    estimate = [f"{'estimate':>12}  {line}" for line in told]
+    text = "\n".join([head, *(line for check in checks for line in _lines(check)), *estimate])
     output.result({**data, "checks": [asdict(check) for check in checks], "facts": report.facts}, text)
     return exit_code(checks)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from kit.cli.output import Output
 from kit.train.applied import trouble
-from kit.train.events import Audited, Evaluated, Event, Planned, Stepped
+from kit.train.events import Audited, Evaluated, Event, Planned, Probed, Stepped
 
 _PLAIN_SECONDS = 10.0
 
@@ -87,6 +87,8 @@ class TrainingLine:
             case Audited():
                 if odd := trouble(event.facts):
                     self._line.keep(f"Not as asked: {odd}")
+            case Probed():
+                self._line.keep(_probed(event))
             case Stepped():
                 text = (
                     f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
@@ -94,6 +96,14 @@ class TrainingLine:
                 self._line.show(f"{text}  {_clock(event.seconds_left)} left")
             case Evaluated():
                 self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
+
+
+def _probed(event: Probed) -> str:
+    from kit.estimate import gib
+
+    guess = "" if event.predicted is None else f"; {gib(event.predicted)} were predicted"
+    free = "" if event.free is None else f", {gib(event.free)} were free"
+    return f"largest micro-batch: {event.tokens:,} tokens took {gib(event.added)} GiB{guess}{free}."
 
 
 def _measured(event: Evaluated) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from kit.bundle.store import Bundle
     from kit.chat import Renderer
     from kit.data.rows import Rows
+    from kit.pace import Forecast
     from kit.project import Data, Project
     from kit.recipe import Recipe
     from kit.runs import Run
     from kit.task import Message
-    from kit.train.job import Scorer, Trained
+    from kit.train.job import Scorer, Trained, TrainJob
+    from kit.train.parallel import Ranks
     from kit.train.sharing import Sharing
 
 
@@ -48,22 +51,48 @@ class Plan:
 @click.option("--resume", is_flag=True, help="Go on with the last unfinished run of this recipe and data.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and train nothing.")
-def command(output: Output, profile: str | None, resume: bool, threads: int | None, dry_run: bool) -> None:
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+@click.option("--explain", type=click.IntRange(min=1), metavar="STEP", help="Name the rows behind a step's loss.")
+@click.option("--run", "ref", default="latest", help="With --explain: the run; default: the latest.")
+def command(
+    output: Output,
+    profile: str | None,
+    resume: bool,
+    threads: int | None,
+    dry_run: bool,
+    price_per_hour: float | None,
+    peak_tflops: float | None,
+    explain: int | None,
+    ref: str,
+) -> None:
     """Train, choose the best checkpoint by the task's own metric, and build a sealed bundle.
 
     Ctrl-C saves a checkpoint first; --resume goes on from it as if nothing had happened.
     """
+    if explain is not None:
+        from kit.cli.flight import explain_step
+
+        explain_step(output, explain, ref)
+        return
     plan = _plan(output, profile)
     for dropped in [*plan.rows.dropped, *plan.validation.dropped]:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
+    estimate = _forecast(plan, peak_tflops, price_per_hour)
     if dry_run:
         from kit.train.plan import make_plan
 
         summary = make_plan(plan.rows.rows, plan.recipe.train, sharing=_sharing(plan)).summary()
-        output.result(summary, table(("plan", ""), [(name, str(value)) for name, value in summary.items()]))
+        lines = table(("plan", ""), [(name, str(value)) for name, value in summary.items()])
+        output.result({**summary, "estimate": estimate.facts()}, "\n".join([lines, "", *estimate.lines()]))
         return
-    run = _run(plan, resume)
-    output.say(f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}.")
+    ranks = _ranks()
+    run = ranks.from_first(lambda: _run(plan, resume))
+    if not ranks.first:  # one of several processes: it trains, and leaves the rest to the first
+        _train(output, plan, run, resume, threads)
+        return
+    for line in [*estimate.lines(), f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}."]:
+        output.say(line)
     with run.working():
         trained = _train(output, plan, run, resume, threads)
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
@@ -88,6 +117,11 @@ def _plan(output: Output, profile: str | None) -> Plan:
     project = Project.find()
     recipe = project.recipe(profile)
     _attach_first(output, project, recipe)
+    return plan_of(project, recipe, profile)
+
+
+def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
+    """Return what training with a recipe works on."""
     data = project.data(recipe)
     base, renderer = project.base(recipe), project.renderer(recipe)
     rows, validation = data.rows(renderer, "train"), data.rows(renderer, "validation")
@@ -116,6 +150,20 @@ def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
     output.say(refuse_unservable(recipe, folder, found.mergeable))
 
 
+def _forecast(plan: Plan, peak_tflops: float | None, price_per_hour: float | None) -> Forecast:
+    from kit.data.checks import row_facts
+    from kit.pace import forecast, work_of
+
+    work = work_of(row_facts(plan.rows))
+    return forecast(plan.project.root, plan.base.folder, plan.recipe, work, peak_tflops, price_per_hour)
+
+
+def _ranks() -> Ranks:
+    from kit.train.parallel import start_ranks
+
+    return start_ranks()
+
+
 def _run(plan: Plan, resume: bool) -> Run:
     from kit.runs import new_run, unfinished_run
 
@@ -126,28 +174,33 @@ def _run(plan: Plan, resume: bool) -> Run:
 
 def _train(output: Output, plan: Plan, run: Run, resume: bool, threads: int | None) -> Trained:
     from kit.cli.progress import TrainingLine
-    from kit.train.job import TrainJob
     from kit.train.loop import train
 
+    with TrainingLine(output) as line:
+        return train(training_job(plan, run.folder, resume, threads), scorer_of(plan), line.report)
+
+
+def training_job(plan: Plan, folder: Path, resume: bool, threads: int | None) -> TrainJob:
+    """Return the job of a plan, in a folder."""
+    from kit.train.job import TrainJob
+
     task = plan.data.task
-    job = TrainJob(
+    return TrainJob(
         base=plan.base,
         dtype=plan.recipe.base.dtype,
         section=plan.recipe.train,
         rows=plan.rows.rows,
         validation=plan.validation.rows,
         pad_id=plan.renderer.pad_id,
-        folder=run.folder,
+        folder=folder,
         metric=task.main_metric,
         higher_is_better=task.metrics[task.main_metric].higher_is_better,
         resume=resume,
         threads=threads,
     )
-    with TrainingLine(output) as line:
-        return train(job, _scorer(plan), line.report)
 
 
-def _scorer(plan: Plan) -> Scorer:
+def scorer_of(plan: Plan) -> Scorer:
     """Return what measures a half-trained model: the task's own metrics on the validation examples."""
     import asyncio
 

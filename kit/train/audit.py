@@ -84,7 +84,8 @@ class Audit:
         with self._watching():
             outcome = step(number)
         self.facts = [*self._of_step(number), *self._of_model()]
-        write_facts(self._job.folder, self.facts)
+        if self._optimiser.ranks.first:
+            write_facts(self._job.folder, self.facts)
         return outcome
 
     @contextmanager
@@ -104,12 +105,13 @@ class Audit:
 
     def _of_step(self, number: int) -> list[Fact]:
         seen, plan, section = self._seen, self._optimiser.plan, self._job.section
-        step = plan.steps[number]
+        parts = self._optimiser.ranks.share(plan.steps[number])
+        labels, passes = sum(map(plan.step_labels, parts)), sum(len(part.micros) for part in parts)
         clipped = None if seen.norm is None else seen.norm <= section.clip * _SLACK
         held = {None: None, True: f"norm at most {section.clip:g}", False: f"norm {seen.norm}"}[clipped]
         return [
-            fact("loss mask", f"supervised tokens: {plan.step_labels(step)}", f"supervised tokens: {seen.labels}"),
-            fact("accumulation", _passes(len(step.micros), 1), _passes(seen.backwards, seen.steps)),
+            fact("loss mask", f"supervised tokens: {labels}", f"supervised tokens: {seen.labels}"),
+            fact("accumulation", _passes(passes, 1), _passes(seen.backwards, seen.steps)),
             fact("clipping", f"norm at most {section.clip:g}", held),
             fact("optimiser", _optimiser_asked(self._optimiser, number), _optimiser_applied(self._optimiser)),
         ]

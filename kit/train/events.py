@@ -33,6 +33,22 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Probed:
+    """The largest micro-batch was tried. Bytes: what it was thought to add, what it added, and what was free before.
+
+    `predicted` is None where the base is of a kind that the formula does not know.
+    """
+
+    tokens: int
+    predicted: int | None
+    added: int
+    free: int | None
+    seconds: float
+    device: str
+    machine: str
+
+
+@dataclass(frozen=True)
 class Stepped:
     """An optimiser step was made. `loss` is nats per supervised token over its rows; rates are of the last minute."""
 
@@ -74,7 +90,7 @@ class Audited:
     facts: tuple[Fact, ...]
 
 
-Event = Audited | Planned | Stepped | Evaluated | Saved
+Event = Audited | Planned | Probed | Stepped | Evaluated | Saved
 
 
 class MetricsFile:

@@ -13,16 +13,20 @@ from kit.machine import compute_type
 from kit.train.audit import Audit, look_at
 from kit.train.batch import kernel_name
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
+from kit.train.divergence import Divergence
 from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
 from kit.train.measure import best_of, measure, moved, refuse_broken, sample
+from kit.train.memory import probe_memory, told_when_too_large
 from kit.train.meter import Meter
 from kit.train.methods import attach, load_base
 from kit.train.optimiser import Optimiser, Outcome
+from kit.train.parallel import Ranks, start_ranks
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
+from kit.train.recorder import FlightRecorder
 from kit.train.sharing import sharing
 from kit.train.signals import Signals
 
@@ -36,15 +40,16 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
     step that is being made has been saved.
     """
+    ranks = start_ranks()
     device = training_device()
     shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
     plan = make_plan(job.rows, job.section, sharing=shared)
     refuse_unfit(job.validation, job.section)
-    threads = job.threads or physical_cores()
+    threads = job.threads or max(1, physical_cores() // ranks.here)
     with Signals() as signals, repeatable(device, threads):
         run = None
         try:
-            run = _Run(job, plan, device, threads, scorer, report, signals)
+            run = _Run(job, plan, device, threads, scorer, report, signals, ranks)
             with signals.shielded():
                 return run.perform()
         except KeyboardInterrupt:
@@ -63,10 +68,12 @@ class _Run:
         scorer: Scorer | None,
         report: Report,
         signals: Signals,
+        ranks: Ranks,
     ) -> None:
         self.job, self.device, self.threads = job, device, threads
-        self.scorer, self.report, self.signals = scorer, report, signals
+        self.scorer, self.report, self.signals, self.ranks = scorer, report, signals, ranks
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
+        ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
         compute = compute_type(job.section.compute, job.dtype, device.type)
         base = load_base(job.base, job.dtype, job.section, device, compute)
@@ -75,8 +82,9 @@ class _Run:
         self.begun = sample(self.model)
         self.body = split_model(self.model)
         self.model.train()
-        self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
-        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device)
+        self.probed = probe_memory(Optimiser(self.body, plan, job.pad_id, device), job, device)
+        self.plan = plan.first(last.cursor.steps if last else ranks.from_first(lambda: self._affordable(plan)))
+        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device, ranks)
         self.audit = Audit(job, self.optimiser, loaded)
         self.setup = {
             "base weights": job.base.weights_digest(),
@@ -84,11 +92,14 @@ class _Run:
             "compute type": compute,
             "plan": self.plan.digest,
             **conditions(device, threads),
+            **({"processes": str(ranks.count)} if ranks.count > 1 else {}),
         }
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
         self.metrics = MetricsFile(job.folder / "metrics.jsonl")
+        self.recorder = FlightRecorder(job.folder, self.plan.rows)
+        self.divergence = Divergence(self.recorder.losses(self.step))
         self.pending: deque[Outcome] = deque()
         self.saved_at = time.monotonic()
 
@@ -118,24 +129,33 @@ class _Run:
     def perform(self) -> Trained:
         """Make every step that is left; measure and save where the plan says so."""
         self._tell(self._planned())
+        self._tell(self.probed)
         self._measure_if_due()
         while self.step < len(self.plan.steps):
             self._advance()
-            stop = self.signals.code
+            stop = self._stop_is_agreed()
             if stop or self.step in self.plan.evaluations or self._save_is_due():
                 self._save()
             if stop:
                 raise KeyboardInterrupt
             self._measure_if_due()
-        if self.signals.code:
+        if self._stop_is_agreed():
             raise KeyboardInterrupt
         return self._trained()
+
+    def _stop_is_agreed(self) -> bool:
+        """Whether any of the processes was asked to stop; all then stop after the same step."""
+        code = self.ranks.agreed(self.signals.code or 0)
+        if code:
+            self.signals.code = Exit(code)
+        return bool(code)
 
     def _advance(self) -> None:
         """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
         step = self.plan.steps[self.step]
         first = self.audit.facts is None
-        self.pending.append(self.audit.watched(self.step, self.optimiser.step))
+        with told_when_too_large(self.step + 1):
+            self.pending.append(self.audit.watched(self.step, self.optimiser.step))
         self.step += 1
         if first and self.audit.facts is not None:
             self._tell(Audited(self.step, tuple(self.audit.facts)))
@@ -146,7 +166,10 @@ class _Run:
         """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
         while len(self.pending) > waiting:
             outcome = self.pending.popleft()
+            if self.ranks.first:
+                self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
+            self.divergence.see(outcome.number, loss, self.history[0].validation_loss if self.history else None)
             rate, supervised = self.meter.rates()
             total = len(self.plan.steps)
             left = self.meter.seconds_left(*self._work_left(outcome.number))
@@ -154,19 +177,21 @@ class _Run:
             self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left))
 
     def _save_is_due(self) -> bool:
-        return time.monotonic() - self.saved_at >= self.job.save_seconds
+        due = time.monotonic() - self.saved_at >= self.job.save_seconds
+        return bool(self.ranks.agreed(int(due and self.ranks.first)))
 
     def _save(self) -> None:
         self._settle()
         cursor = Cursor(self.step, len(self.plan.steps), self.meter.seconds, self.setup)
-        self.checkpoints.save(self.model, self.optimiser.adam, cursor)
+        self.ranks.by_first(lambda: self.checkpoints.save(self.model, self.optimiser.adam, cursor))
         self._keep_wanted()
         self.saved_at = time.monotonic()
         self._tell(Saved(self.step, len(self.plan.steps)))
 
     def _keep_wanted(self) -> None:
         best = best_of(self.history, self.job.higher_is_better)
-        self.checkpoints.keep({self.step, best.step if best else self.step})
+        if self.ranks.first:
+            self.checkpoints.keep({self.step, best.step if best else self.step})
 
     # --- what it measures -------------------------------------------------------------------------------------
 
@@ -176,9 +201,12 @@ class _Run:
             return
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
-            evaluation = measure(self.job, self.optimiser, scorer, self.step, self.threads)
+            evaluation = self.ranks.from_first(
+                lambda: measure(self.job, self.optimiser, scorer, self.step, self.threads)
+            )
         self.history.append(evaluation)
-        self.checkpoints.write_history(self.history)
+        if self.ranks.first:
+            self.checkpoints.write_history(self.history)
         best = best_of(self.history, self.job.higher_is_better)
         if self.step:
             self._keep_wanted()
@@ -188,8 +216,9 @@ class _Run:
     # --- what it says -----------------------------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
-        self.metrics.write(event)
-        self.report(event)
+        if self.ranks.first:
+            self.metrics.write(event)
+            self.report(event)
 
     def _planned(self) -> Planned:
         plan = self.plan

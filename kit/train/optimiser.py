@@ -16,6 +16,7 @@ from kit.train.batch import Batch, collate, pack
 from kit.train.job import RunBroke
 from kit.train.loss import Body, batch_loss
 from kit.train.packing import Step
+from kit.train.parallel import ALONE, Ranks
 from kit.train.plan import Plan, labels, split_rows
 from kit.train.schedule import learning_rate
 
@@ -28,14 +29,18 @@ class Outcome:
     host: Tensor
     ready: torch.cuda.Event | None
 
+    def figures(self) -> list[float]:
+        """Wait for the figures: loss, gradient norm, and then one loss per row."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        return list(map(float, self.host.tolist()))
+
     def read(self, plan: Plan) -> tuple[float, float]:
         """Wait for the figures and return loss and gradient norm.
 
         Raises RunBroke with the step and its worst rows where one of them is not finite.
         """
-        if self.ready is not None:
-            self.ready.synchronize()
-        loss, norm, *rows = self.host.tolist()
+        loss, norm, *rows = self.figures()
         if not all(map(math.isfinite, (loss, norm, *rows))):
             raise RunBroke(_story(plan, self.number, loss, norm, rows), next=_ADVICE)
         return loss, norm
@@ -48,7 +53,8 @@ _NAMED = 5
 class Optimiser:
     """The model, its optimiser, and the plan that they follow."""
 
-    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device) -> None:
+    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
         self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
         section = plan.section
@@ -64,9 +70,12 @@ class Optimiser:
         plan = self.plan
         return learning_rate(plan.section.learning_rate, plan.section.schedule, number, plan.warmup, len(plan.steps))
 
-    def accumulate(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`."""
-        weight = self.plan.step_weight(step)
+    def accumulate(self, step: Step, weight: float | None = None) -> tuple[Tensor, Tensor]:
+        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`.
+
+        `weight`, by default the step's own, is what the loss is divided by.
+        """
+        weight = self.plan.step_weight(step) if weight is None else weight
         total, rows = torch.zeros((), device=self._device), []
         with attending(self.body.base, bool(step.packs)):
             for batch in self._batches(step, self.plan.rows):
@@ -82,7 +91,7 @@ class Optimiser:
 
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
-        total, rows = self.accumulate(self.plan.steps[number])
+        total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number)

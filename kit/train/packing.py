@@ -33,6 +33,10 @@ class Step:
         """All rows of the step, in the order in which they are computed."""
         return tuple(index for micro in self.micros for index in micro)
 
+    def part(self, which: slice) -> Step:
+        """Some of the micro-batches, as they are."""
+        return Step(self.micros[which], self.packs[which])
+
     def computed(self, lengths: Sequence[int]) -> int:
         """Tokens that are computed, padding included."""
         if self.packs:

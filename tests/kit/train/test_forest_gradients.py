@@ -73,8 +73,8 @@ def assert_equal(found: tuple[Gradients, list[float]], expected: tuple[Gradients
     largest = max(float(gradient.norm()) for gradient in expected[0].values())
     for name, gradient in expected[0].items():
         gap = float((found[0][name] - gradient).norm())
-        # where rows are of two or three tokens, a gradient can cancel out to rounding
-        assert gap < 1e-5 * float(gradient.norm()) + 1e-8 * largest, f"{name} differs by {gap:.1e}"
+        # where rows are of two or three tokens, a gradient can cancel out to the rounding of what it is a sum of
+        assert gap < 1e-5 * float(gradient.norm()) + 3e-7 * largest, f"{name} differs by {gap:.1e}"
 
 
 def alone(body: Body, rows: Sequence[Row]) -> tuple[Gradients, list[float]]:

@@ -1,4 +1,4 @@
-"""What some CPU-minutes of LoRA bring: a base before and after, with a few examples in its prompt, and without a model."""
+"""What some CPU-minutes of LoRA bring: a base before and after, with examples in its prompt, and without a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kit.engines.local import LocalEngine
 from kit.evals.run import evaluate, evaluate_predictor, values_of
 from kit.recipe import TrainSection
 from kit.task import ClassicalBaseline, Example, Message, Prompt, Task, write_answer
-from kit.train.job import TrainJob, Trained
+from kit.train.job import Trained, TrainJob
 from kit.train.loop import train
 
 AnyExample = Example[Any, Any]
@@ -43,7 +43,7 @@ class Trial:
 
 
 def tried(trial: Trial, base: Base) -> Figure:
-    """Return the main metric of the base, with examples in the prompt, after training, and of the classical baseline."""
+    """Return the main metric of the base as it is, with examples in its prompt and tuned, and of the baseline."""
     task, name = trial.task, trial.task.main_metric
     figure: Figure = {"metric": name, "examples": len(trial.test), "base": _score(task, base, trial, None)}
     if trial.shots:
@@ -63,7 +63,7 @@ def tuned(trial: Trial, base: Base, folder: Path) -> Trained:
     rows = build_rows(trial.task, renderer, trial.train, trial.max_length, "drop").rows
     section = trial.section.model_copy(update={"max_minutes": trial.minutes})
     job = TrainJob(base, "float32", section, rows, (), renderer.pad_id, folder, threads=THREADS)
-    return train(job, None, lambda event: None)
+    return train(job, None, lambda _: None)
 
 
 def spent(trained: Trained) -> Figure:

@@ -34,16 +34,16 @@ def characters(data: Path, base: Base, minutes: float = 5.0, trained: int = 8000
     """
     renderer = Renderer(base.folder)
     folder = data / "npc" / "crd3"
-    rows, texts = _rows(folder / "train_24ep.jsonl", renderer, trained)
+    rows, _ = _rows(folder / "train_24ep.jsonl", renderer, trained)
     validation, said = _rows(folder / "val.jsonl", renderer, tested)
     section = TrainSection(learning_rate=1e-3, epochs=4, batch_rows=16, evaluations=1, warmup=0.05, max_minutes=minutes)
     with tempfile.TemporaryDirectory() as scratch:
         job = TrainJob(base, "float32", section, rows, validation, renderer.pad_id, Path(scratch), threads=THREADS)
-        made = train(job, None, lambda event: None)
+        made = train(job, None, lambda _: None)
     before, after = made.history[0].validation_loss, made.history[-1].validation_loss
     if before is None or after is None:
         raise Unmeasured("The validation rows have nothing to measure.")
-    per_byte = sum(row.ids[row.answer_start :].__len__() for row in validation) / math.log(2)
+    answer_tokens = sum(len(row.ids) - row.answer_start for row in validation)
     size = sum(len(text.encode()) for text in said)
     return {
         "metric": "perplexity",
@@ -52,7 +52,8 @@ def characters(data: Path, base: Base, minutes: float = 5.0, trained: int = 8000
         "tuned": round(math.exp(after), 2),
         "baseline": round(math.exp(bigram_nats(rows, validation, renderer.vocabulary_size)), 2),
         "baseline_is": "bigrams of the answers' tokens, interpolated",
-        "bits_per_byte": round(after * per_byte / size, 4),
+        "base_bits_per_byte": round(before * answer_tokens / math.log(2) / size, 4),
+        "bits_per_byte": round(after * answer_tokens / math.log(2) / size, 4),
         **spent(made),
     }
 

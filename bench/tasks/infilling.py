@@ -68,7 +68,7 @@ class Infilling(Task[Gap, Filling]):
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Callable[[Any], Any]:
         """Always the most frequent line."""
         ((line, _),) = Counter(each.response.middle.strip() for each in examples).most_common(1)
-        return lambda request: Filling(middle=line)
+        return lambda _: Filling(middle=line)
 
 
 def infilling(data: Path, minutes: float = 5.0, tested: int = 300) -> Trial:

@@ -107,5 +107,3 @@ def _task(instruction: str, examples: Sequence[Example[Passage, Labelled]]) -> L
 
 def _example(name: str, group: str, text: str, label: str) -> Example[Passage, Labelled]:
     return Example[Passage, Labelled](id=name, request=Passage(text=text), response=Labelled(label=label), group=group)
-
-

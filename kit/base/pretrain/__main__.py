@@ -24,8 +24,11 @@ from kit.openmp import share_cores
 @click.option("--optimiser", type=click.Choice(["muon", "adamw"]), help="Default: muon.")
 @click.option("--step-tokens", type=click.IntRange(64), help="Tokens of one optimiser step; default: 8192.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Peak rate of the matrices.")
+@click.option("--compile/--no-compile", "compiled", default=True, help="torch.compile; needs a C++ compiler on a CPU.")
 @click.option("--only-prepare", is_flag=True, help="Make tokenizer and mixture, and stop.")
-def command(data: Path, out: Path, minutes: float | None, tokens: int | None, only_prepare: bool, **chosen: Any) -> None:
+def command(
+    data: Path, out: Path, minutes: float | None, tokens: int | None, compiled: bool, only_prepare: bool, **chosen: Any
+) -> None:
     """Make the base model. The same command goes on where it stopped; a longer limit goes on from before the fall."""
     share_cores()
     from kit.base.pretrain.prepare import prepare
@@ -39,7 +42,7 @@ def command(data: Path, out: Path, minutes: float | None, tokens: int | None, on
         facts = prepare(data, out / "mixture", seed=0, say=click.echo)
         if not only_prepare:
             limit = Limit(minutes * 60 if minutes else None, tokens)
-            folder = Run.of(out, facts, chosen).perform(limit, " ".join(sys.argv[1:]), click.echo)
+            folder = Run.of(out, facts, chosen).perform(limit, " ".join(sys.argv[1:]), click.echo, compiled)
             click.echo(f"The model is in {folder}.")
     except Stopped as stopped:
         click.echo("Stopped; the run is saved. The same command goes on.", err=True)

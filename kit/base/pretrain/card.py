@@ -15,9 +15,10 @@ _FIGURES = "Not measured: `python -m bench base` does, and writes its figures he
 _CARD = """\
 # nano: the base model that ships with the kit
 
-{parameters:.1f} million parameters, Qwen3-shaped ({shape}), bfloat16, context {positions}. A byte-level BPE tokenizer of
-{vocabulary} takes any bytes and splits numbers into digits. It is there so that the whole path can be tried in minutes on
-any machine. It is no assistant: what it says of law, medicine or anything else is fluent and not to be relied on.
+{parameters:.1f} million parameters, Qwen3-shaped ({shape}), bfloat16, context {positions}. A byte-level BPE tokenizer
+of {vocabulary} takes any bytes and splits numbers into digits. It is there so that the whole path can be tried in
+minutes on any machine. It is no assistant: what it says of law, medicine or anything else is fluent and not to be
+relied on.
 
 ## Figures
 
@@ -95,8 +96,8 @@ def _kept_figures(page: Path) -> str:
 
 
 def _table(sets: Sequence[Mapping[str, Any]], tokens: Mapping[str, int]) -> str:
-    lines = ["| set | licence | documents | held out | repeated | contaminated | cut | kept | tokens |", "|---" * 9 + "|"]
     keys = ("licence", "documents", "held_out", "repeated", "contaminated", "cut", "kept")
+    lines = [f"| set | {' | '.join(keys)} | tokens |".replace("_", " "), "|---" * (len(keys) + 2) + "|"]
     for row in sets:
         values = " | ".join(str(row[key]) for key in keys)
         lines.append(f"| {row['name']} | {values} | {tokens.get(row['name'], 0):,} |")
@@ -108,7 +109,7 @@ def _recipe(settings: Settings) -> str:
     name = "Muon for the matrices, AdamW for the rest" if settings.optimiser == "muon" else "AdamW"
     return (
         f"{name}; peak rates {settings.learning_rate:g} and {settings.embedding_rate:g}, weight decay "
-        f"{settings.weight_decay:g}, {settings.warmup_steps} steps of warm-up, a constant rate, and a fall to 0 over the "
-        f"last {settings.decay:.0%}. Steps of {settings.step_tokens:,} tokens in windows of {lengths}; documents packed, "
-        f"without masks between them."
+        f"{settings.weight_decay:g}, {settings.warmup_steps} steps of warm-up, a constant rate, and a fall to 0 over "
+        f"the last {settings.decay:.0%}. Steps of {settings.step_tokens:,} tokens in windows of {lengths}; documents "
+        f"packed, without masks between them."
     )

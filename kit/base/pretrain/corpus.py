@@ -56,12 +56,15 @@ def find_folders(data: Path) -> None:
     missing = [source for source in SOURCES if not (data / source.folder).is_dir()]
     if missing:
         advice = "Set DOMAINKIT_DATA, or --data, to the folder of public sets."
-        raise InputError([Problem(f"The set '{source.name}' is not here.", str(data / source.folder), advice) for source in missing])
+        raise InputError(
+            [Problem(f"The set '{each.name}' is not here.", str(data / each.folder), advice) for each in missing]
+        )
 
 
 def held_out_documents(data: Path) -> list[Document]:
     """Return the documents of all sets on which nothing is trained, and what is there for evaluation only."""
-    return [*_evaluation_only(data), *(each for source in SOURCES for each in split(source.read(data / source.folder))[1])]
+    sets = (split(source.read(data / source.folder))[1] for source in SOURCES)
+    return [*_evaluation_only(data), *(document for held in sets for document in held)]
 
 
 def collect(data: Path, say: Say) -> Corpus:
@@ -80,13 +83,12 @@ def collect(data: Path, say: Say) -> Corpus:
         fresh = _without_repeats(inside)
         cleaned = evaluated.clean(fresh)
         kept[source.name] = cleaned.documents
-        tallies.append(
-            Tally(
-                source.name, source.licence, len(inside) + len(apart), len(apart), len(inside) - len(fresh),
-                cleaned.dropped, cleaned.cut, len(cleaned.documents),
-            )  # fmt: skip
-        )
-        say(f"{source.name}: {tallies[-1].documents} documents, {len(apart)} held out, {len(cleaned.documents)} kept")
+        tally = Tally(
+            source.name, source.licence, len(inside) + len(apart), len(apart), len(inside) - len(fresh),
+            cleaned.dropped, cleaned.cut, len(cleaned.documents),
+        )  # fmt: skip
+        tallies.append(tally)
+        say(f"{source.name}: {tally.documents} documents, {tally.held_out} held out, {tally.kept} kept")
     return Corpus(kept, held, tallies)
 
 

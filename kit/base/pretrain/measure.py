@@ -48,7 +48,7 @@ def measured_texts(held_out: Iterable[Document], most: int = MOST) -> dict[str, 
 
 @torch.inference_mode()
 def bits_per_byte(model: Any, renderer: Renderer, texts: Texts, window: int = WINDOW) -> dict[str, float]:
-    """Return -log₂ p of each domain's texts over their bytes in UTF-8, in windows that each begin after a text's end."""
+    """Return -log₂ p of each domain's texts over their bytes in UTF-8, in windows that begin after a text's end."""
     model.eval()
     found = {}
     for domain, listed in texts.items():

@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024): momentum, made orthogonal, for the matrices inside a network.
 
-The update's size follows Liu et al. 2025 ("Muon is scalable"), 0.2 √max(rows, columns), which is that of AdamW's updates,
-so that both share one learning rate and one weight decay.
+The update's size follows Liu et al. 2025 ("Muon is scalable"), 0.2 √max(rows, columns), which is that of AdamW's
+updates, so that both share one learning rate and one weight decay.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # noqa: ARG002 (torch asks for it)
         """Make one step; matrices of one shape are made orthogonal together."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = {}

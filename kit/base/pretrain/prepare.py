@@ -11,6 +11,7 @@ from typing import Any
 from kit.base.pretrain.corpus import Corpus, Say, collect, mixture
 from kit.base.pretrain.measure import measured_texts, write_texts
 from kit.base.pretrain.pieces import render
+from kit.base.pretrain.sources import recipe_digest
 from kit.base.pretrain.stream import read_facts, write_facts, write_stream
 from kit.base.pretrain.tokenizer import sample, train_tokenizer
 from kit.chat import Renderer
@@ -24,7 +25,7 @@ def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
     Raises InputError where a set is missing.
     """
     known = read_facts(folder)
-    if known is not None and known["seed"] == seed:
+    if known is not None and (known["seed"], known["recipe"]) == (seed, recipe_digest()):
         return known
     corpus = collect(data, say)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +52,7 @@ def _write_mixture(corpus: Corpus, folder: Path, seed: int) -> dict[str, Any]:
     tokens = write_stream(pieces(), folder)
     return {
         "seed": seed,
+        "recipe": recipe_digest(),
         "total": sum(tokens.values()),
         "tokens": tokens,
         "kinds": dict(kinds),

@@ -68,7 +68,8 @@ def assistant_queries(folder: Path) -> Iterator[Document]:
     data = json.loads((folder / "data.json").read_text(encoding="utf-8"))
     for part in ("train", "oos_train", "val", "oos_val"):
         for text, label in data[part]:
-            yield Document("assistant_queries", query_group(text), text, label=label, official_test=part.endswith("val"))
+            tested = part.endswith("val")
+            yield Document("assistant_queries", query_group(text), text, label=label, official_test=tested)
 
 
 def query_group(text: str) -> str:

@@ -60,7 +60,7 @@ class Run:
             self.out / "run",
             limit,
             lambda measured: bits_per_byte(measured, renderer, texts),
-            {"shape": self.shape.model_dump(mode="json"), "mixture": self.facts["total"]},
+            {"shape": self.shape.model_dump(mode="json"), "mixture": self.facts["recipe"]},
             compiled=compiled,
         )
         say(f"At step {trainer.cursor.step}, {trainer.progress:.0%} of the run is done.")

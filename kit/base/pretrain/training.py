@@ -56,9 +56,7 @@ class Trainer:
         self._checkpoints = Checkpoints(folder, {**setup, "settings": settings.model_dump(mode="json")})
         self.cursor = self._checkpoints.restore(model, self._optimisers, limit)
         loss = Loss(model)
-        self._loss: Callable[[Tensor], tuple[Tensor, Tensor]] = (
-            torch.compile(loss, dynamic=False) if compiled else loss
-        )
+        self._loss: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(loss, dynamic=False) if compiled else loss
         self._device = next(model.parameters()).device
 
     @property

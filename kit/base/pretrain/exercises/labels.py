@@ -27,8 +27,8 @@ _TURNS = (
     "Give the intents of these lines in their order, as JSON.",
 )
 _CLAUSES = (
-    "Find the clauses in this part of a contract. Answer with JSON: the kinds that are there, each with the first {count} "
-    "words of its clauses. Kinds: {names}.",
+    "Find the clauses in this part of a contract. Answer with JSON: the kinds that are there, each with the first "
+    "{count} words of its clauses. Kinds: {names}.",
     "Kinds of clauses: {names}. Return a JSON object from each kind that the text has to a list of quotes, the first "
     "{count} words of each clause. {{}} if there is none.",
     "Which of these does the text have: {names}? Quote how each begins ({count} words), as JSON.",

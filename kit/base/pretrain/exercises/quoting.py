@@ -27,10 +27,10 @@ _OPENING = (
 _KEYS = (
     "For each of these, quote the sentence that mentions it, as JSON: {terms}. Leave out what is not there.",
     "Find these in the text: {terms}. Answer with a JSON object from each that is there to a list of quotes.",
-    "Return JSON. Keys: those of {terms} that the text mentions. Values: lists of exact quotes. {{}} if there are none.",
+    "Return JSON. Keys: those of {terms} that the text mentions. Values: lists of exact quotes. {{}} if none is.",
 )
 _KEY_OPENINGS = (
-    "For each of these that the text mentions, give the first {count} words of every sentence with it, as JSON: {terms}.",
+    "For each of these that the text mentions, give the first {count} words of its sentence, as JSON: {terms}.",
     "Answer with JSON: which of {terms} does the text mention, and how do those sentences begin ({count} words)?",
 )
 

@@ -18,6 +18,7 @@ from kit.data.duplicates import NearDuplicates
 from kit.errors import InputError, Problem
 
 ALIKE = 0.8
+EVALUATION_ONLY = ("code/humaneval", "code/humaneval_infilling", "npc/crd3", "npc/tmwa")
 LONGEST_PLAIN = 8000
 """Characters of one plain piece: what a window of 2,048 tokens holds of most texts."""
 
@@ -53,16 +54,23 @@ class Corpus:
 
 def find_folders(data: Path) -> None:
     """Raise InputError with every set that is not there."""
-    missing = [source for source in SOURCES if not (data / source.folder).is_dir()]
+    folders = {source.folder: "The base learns from it." for source in SOURCES}
+    folders |= dict.fromkeys(EVALUATION_ONLY, "It is evaluated, so it has to be kept out of what the base learns.")
+    missing = [
+        Problem(f"A public set is not here. {why}", str(data / folder), "Name the folder of all sets with --data.")
+        for folder, why in folders.items()
+        if not (data / folder).is_dir()
+    ]
     if missing:
-        advice = "Set DOMAINKIT_DATA, or --data, to the folder of public sets."
-        raise InputError(
-            [Problem(f"The set '{each.name}' is not here.", str(data / each.folder), advice) for each in missing]
-        )
+        raise InputError(missing)
 
 
 def held_out_documents(data: Path) -> list[Document]:
-    """Return the documents of all sets on which nothing is trained, and what is there for evaluation only."""
+    """Return the documents of all sets on which nothing is trained, and what is there for evaluation only.
+
+    Raises InputError where a set is missing.
+    """
+    find_folders(data)
     sets = (split(source.read(data / source.folder))[1] for source in SOURCES)
     return [*_evaluation_only(data), *(document for held in sets for document in held)]
 

@@ -50,7 +50,8 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(parameter)
         average: Tensor = state["momentum"]
         average.lerp_(parameter.grad, 1 - share)
-        return parameter.grad.lerp(average, share)
+        direction: Tensor = parameter.grad.lerp(average, share)
+        return direction
 
 
 def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:

@@ -121,7 +121,7 @@ class Trainer:
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
                 nats, square = self._loss(ids)
             share = len(ids) / rows
-            ((nats + self.settings.z_loss * square) * share).backward()
+            ((nats + self.settings.z_loss * square) * share).backward()  # type: ignore[no-untyped-call]
             total += float(nats.detach()) * share
         return total
 

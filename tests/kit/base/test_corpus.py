@@ -8,7 +8,7 @@ import pytest
 
 from kit.base.pretrain import reading
 from kit.base.pretrain.contamination import RUN, Evaluated
-from kit.base.pretrain.corpus import collect
+from kit.base.pretrain.corpus import EVALUATION_ONLY, collect
 from kit.base.pretrain.documents import HELD_OUT_SHARE, Document, Mark, split
 from kit.base.pretrain.sources import SOURCES
 from kit.data.importing import load_importers, plan_import
@@ -65,7 +65,10 @@ def test_a_phrase_that_many_documents_share_is_no_contamination() -> None:
 def test_every_missing_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         collect(tmp_path, lambda line: None)
-    assert len(caught.value.problems) == sum(bool(source.folder) for source in SOURCES)
+    named = {problem.where for problem in caught.value.problems}
+    assert named == {
+        str(tmp_path / each) for each in (*(source.folder for source in SOURCES), *EVALUATION_ONLY) if each
+    }
 
 
 @pytest.mark.public_data

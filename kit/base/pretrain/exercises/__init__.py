@@ -78,6 +78,11 @@ def tidy(text: str) -> str:
     return "\n".join(filter(None, (" ".join(part.split()) for part in _PARAGRAPH.split(text))))
 
 
+def some(names: Sequence[str], most: int, draw: random.Random) -> list[str]:
+    """Draw different names, as many as wanted or there are."""
+    return draw.sample(names, min(most, len(names)))
+
+
 def laid_out(instruction: str, text: str, draw: random.Random) -> tuple[str, str]:
     """Return system and user text: the instruction before the text, after it, or as the system's."""
     kind = draw.random()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kit.base.pretrain.documents import Document
-from kit.base.pretrain.exercises import Around, laid_out, tidy
+from kit.base.pretrain.exercises import Around, laid_out, some, tidy
 from kit.base.pretrain.pieces import Piece, asked, compact_json
 
 _INTENT = (
@@ -82,7 +82,7 @@ def marked_openings(passage: Document, around: Around, draw: random.Random) -> I
     if not found and draw.random() < 0.8:
         return
     everything = draw.random() < 0.3
-    names = [*found, *map(_spaced, draw.sample(around.labels, draw.randint(2, 10)))]
+    names = [*found, *map(_spaced, some(around.labels, draw.randint(2, 10), draw))]
     listed = sorted(set(names))
     instruction = draw.choice(_ANY_CLAUSES if everything else _CLAUSES).format(count=count, names=", ".join(listed))
     system, user = laid_out(instruction, tidy(window.text), draw)
@@ -113,7 +113,7 @@ def _window(passage: Document, draw: random.Random) -> Document:
 
 
 def _among(label: str, labels: Sequence[str], count: int, draw: random.Random) -> list[str]:
-    names = sorted({label, *draw.sample(labels, min(count, len(labels)))})
+    names = sorted({label, *some(labels, count, draw)})
     draw.shuffle(names)
     return names
 

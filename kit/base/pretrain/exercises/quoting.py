@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from kit.base.pretrain.documents import Document
-from kit.base.pretrain.exercises import Around, laid_out, sentences, tidy
+from kit.base.pretrain.exercises import Around, laid_out, sentences, some, tidy
 from kit.base.pretrain.pieces import Piece, asked, compact_json
 
 _TERM = re.compile(r"[A-Za-z][A-Za-z-]{3,}(?: [A-Za-z][A-Za-z-]{3,})?")
@@ -87,4 +87,4 @@ def _absent(passage: Document, around: Around, draw: random.Random, most: int) -
     start = draw.randrange(max(1, len(text) - 1500))
     terms = Counter(_TERM.findall(text[start : start + 1500]))
     rare = sorted(term for term in terms if term not in passage.text)
-    return draw.sample(rare, min(most, len(rare)))
+    return some(rare, most, draw)

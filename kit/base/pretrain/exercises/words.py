@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from kit.base.pretrain.documents import Document
-from kit.base.pretrain.exercises import Around, laid_out, sentences
+from kit.base.pretrain.exercises import Around, laid_out, sentences, some
 from kit.base.pretrain.pieces import Infill, Piece, asked
 
 _LONG_WORD = re.compile(r"[A-Za-z]{5,}")
@@ -47,7 +47,7 @@ def restore(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece
 
 def choose_subject(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
     """The subject of the passage among several."""
-    names = {passage.label, *draw.sample(around.labels, min(len(around.labels), draw.randint(2, 7)))}
+    names = {passage.label, *some(around.labels, draw.randint(2, 7), draw)}
     if passage.label and len(names) > 1:
         listed = sorted(names)
         draw.shuffle(listed)

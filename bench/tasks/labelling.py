@@ -30,13 +30,6 @@ class Labelled(Strict):
     label: str
 
 
-class Options(Task.Options):
-    """The instruction and the labels."""
-
-    instruction: str
-    labels: tuple[str, ...]
-
-
 class Labelling(Task[Passage, Labelled]):
     """Chooses one of a closed set of labels."""
 
@@ -44,10 +37,15 @@ class Labelling(Task[Passage, Labelled]):
     route = "/v1/label"
     request_type = Passage
     response_type = Labelled
-    Options = Options
     metrics: ClassVar = {"accuracy": mean_of("right", description="Share of texts with the right label")}
     main_metric = "accuracy"
     baseline_name = "TF-IDF and a linear classifier"
+
+    class Options(Task.Options):
+        """The instruction and the labels."""
+
+        instruction: str
+        labels: tuple[str, ...]
 
     def prompts(self, request: Passage) -> list[Prompt]:
         """One prompt."""
@@ -104,7 +102,7 @@ def pubmedqa(data: Path, minutes: float = 5.0) -> Trial:
 
 def _task(instruction: str, examples: Sequence[Example[Passage, Labelled]]) -> Labelling:
     labels = tuple(sorted({example.response.label for example in examples}))
-    return Labelling(Options(instruction=instruction, labels=labels))
+    return Labelling(Labelling.Options(instruction=instruction, labels=labels))
 
 
 def _example(name: str, group: str, text: str, label: str) -> Example[Passage, Labelled]:

@@ -8,14 +8,14 @@ import pytest
 
 from bench.tasks.characters import bigram_nats
 from bench.tasks.infilling import Filling, Gap, Infilling
-from bench.tasks.labelling import Labelled, Labelling, Options, Passage
+from bench.tasks.labelling import Labelled, Labelling, Passage
 from bench.tuning import FewShot, Trial, tried
 from kit.base import find_base
 from kit.data.rows import Row
 from kit.recipe import TrainSection
 from kit.task import Completion, Example
 
-_TASK = Labelling(Options(instruction="Is it a fruit?", labels=("no", "yes")))
+_TASK = Labelling(Labelling.Options(instruction="Is it a fruit?", labels=("no", "yes")))
 
 
 def _example(number: int, text: str, label: str) -> Example[Passage, Labelled]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kit.errors import KitError
 from kit.openmp import share_cores
@@ -42,7 +43,9 @@ def command(
         facts = prepare(data, out / "mixture", seed=0, say=click.echo)
         if not only_prepare:
             limit = Limit(minutes * 60 if minutes else None, tokens)
-            folder = Run.of(out, facts, chosen).perform(limit, " ".join(sys.argv[1:]), click.echo, compiled)
+            folder = Run.of(out, facts, chosen).perform(
+                limit, _typed(click.get_current_context()), click.echo, compiled
+            )
             click.echo(f"The model is in {folder}.")
     except Stopped as stopped:
         click.echo("Stopped; the run is saved. The same command goes on.", err=True)
@@ -50,6 +53,18 @@ def command(
     except KitError as error:
         click.echo(str(error), err=True)
         sys.exit(int(error.code))
+
+
+def _typed(context: click.Context) -> str:
+    """Return the options as they were given, without the folders of this machine."""
+    words = []
+    for option in context.command.params:
+        name = str(option.name)
+        if name not in ("data", "out") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            value = context.params[name]
+            flag = option.opts[0] if value is not False else option.secondary_opts[0]
+            words += [flag] if isinstance(value, bool) else [flag, str(value)]
+    return " ".join(["--out FOLDER", *words])
 
 
 if __name__ == "__main__":

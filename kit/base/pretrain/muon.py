@@ -56,7 +56,7 @@ class Muon(torch.optim.Optimizer):
 
 def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     """Return (B, M, N) matrices with their singular values near 1 (0.7 to 1.2), by Newton-Schulz iteration."""
-    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    x: Tensor = matrices.bfloat16() if matrices.is_cuda else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     wide = x.shape[-2] <= x.shape[-1]
     x = x if wide else x.mT

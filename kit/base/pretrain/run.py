@@ -22,6 +22,7 @@ from kit.base.pretrain.stream import Stream
 from kit.base.pretrain.training import LOG, Trainer
 from kit.chat import Renderer
 
+_MICRO_TOKENS = {"cuda": 65536}
 _SETTINGS = ("optimiser", "step_tokens", "learning_rate")
 
 
@@ -61,6 +62,7 @@ class Run:
             limit,
             lambda measured: bits_per_byte(measured, renderer, texts),
             {"shape": self.shape.model_dump(mode="json"), "mixture": self.facts["recipe"]},
+            micro_tokens=_MICRO_TOKENS.get(self.device.type, 8192),
             compiled=compiled,
         )
         say(f"At step {trainer.cursor.step}, {trainer.progress:.0%} of the run is done.")

@@ -38,5 +38,4 @@ class Settings(Strict):
     decay: Annotated[float, Field(gt=0, lt=1)] = 0.25
     z_loss: Annotated[float, Field(ge=0)] = 1e-4
     step_tokens: Annotated[int, Field(ge=64)] = 8192
-    micro_tokens: Annotated[int, Field(ge=64)] = 8192
     lengths: tuple[tuple[int, float], ...] = ((512, 0.75), (1024, 0.15), (2048, 0.1))

@@ -23,6 +23,8 @@ from kit.base.pretrain.stream import Stream
 from kit.errors import KitError
 
 LOG = "log.jsonl"
+MEASUREMENTS = 40
+"""Times that a run is measured on held-out texts, evenly spread; the last is its end."""
 
 Measure = Callable[[Any], dict[str, float]]
 
@@ -35,7 +37,11 @@ class Stopped(Exception):
 
 
 class Trainer:
-    """A run in progress. `save_seconds` is the longest time between checkpoints; each of them is measured."""
+    """A run in progress.
+
+    `save_seconds` is the longest time between checkpoints. `micro_tokens` is how many tokens
+    are computed at one time; it changes a step by no more than rounding.
+    """
 
     def __init__(
         self,
@@ -47,10 +53,12 @@ class Trainer:
         measure: Measure,
         setup: dict[str, Any],
         save_seconds: float = 300.0,
+        micro_tokens: int = 8192,
         compiled: bool = True,
     ) -> None:
         self.model, self.stream, self.settings, self.folder, self.limit = model, stream, settings, folder, limit
-        self._measure, self._save_seconds = measure, save_seconds
+        self._measure, self._save_seconds, self._micro_tokens = measure, save_seconds, micro_tokens
+        self._compiled = compiled
         self._optimisers = make_optimisers(model, settings)
         self._peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in self._optimisers]
         self._checkpoints = Checkpoints(folder, {**setup, "settings": settings.model_dump(mode="json")})
@@ -66,17 +74,29 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end of the limit. Raises Stopped after SIGINT or SIGTERM, once the run is saved."""
+        self._compile()
         with _asked_to_stop() as asked:
             saved = time.monotonic()
             while self.progress < 1.0:
+                part = int(self.progress * MEASUREMENTS)
                 self._enter_fall()
                 self._advance()
+                if int(self.progress * MEASUREMENTS) > part:
+                    self._log("measured", bits_per_byte=self._measure(self.model))
                 if asked or time.monotonic() - saved > self._save_seconds:
-                    self._save(measured=not asked)
+                    self._save()
                     saved = time.monotonic()
                 if asked:
                     raise Stopped(asked[0])
-            self._save(measured=True)
+            self._save()
+
+    def _compile(self) -> None:
+        """Compute once with each length, so that compiling takes none of the run's time."""
+        if self._compiled and self.progress < 1.0:
+            for length, _ in self.settings.lengths:
+                self._accumulate(Cursor(), length)
+            for optimiser in self._optimisers:
+                optimiser.zero_grad(set_to_none=True)
 
     def _enter_fall(self) -> None:
         """Keep the run as it is before its rate begins to fall."""
@@ -114,7 +134,7 @@ class Trainer:
     def _accumulate(self, cursor: Cursor, length: int) -> float:
         """Add the gradients of one step; return its mean nats per token."""
         rows = max(1, self.settings.step_tokens // length)
-        each = max(1, self.settings.micro_tokens // length)
+        each = max(1, self._micro_tokens // length)
         total = 0.0
         for start in range(0, rows, each):
             ids = self._rows(cursor.tokens + start * length, min(each, rows - start), length)
@@ -130,10 +150,8 @@ class Trainer:
         ids = torch.from_numpy(self.stream.read(at, rows * length + 1))
         return ids.unfold(0, length + 1, length).contiguous().to(self._device)
 
-    def _save(self, measured: bool) -> None:
+    def _save(self) -> None:
         self._checkpoints.save(LAST, self.model, self._optimisers, self.cursor, self.limit)
-        if measured:
-            self._log("measured", bits_per_byte=self._measure(self.model))
 
     def _log(self, event: str, **values: Any) -> None:
         cursor = self.cursor

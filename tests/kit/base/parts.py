@@ -18,7 +18,7 @@ VOCABULARY = 40
 
 def settings(**chosen: Any) -> Settings:
     """Steps of 128 tokens."""
-    small = {"step_tokens": 128, "micro_tokens": 64, "lengths": ((16, 0.5), (32, 0.5)), "warmup_steps": 3}
+    small = {"step_tokens": 128, "lengths": ((16, 0.5), (32, 0.5)), "warmup_steps": 3}
     return Settings(**{**small, **chosen})
 
 
@@ -41,4 +41,5 @@ def trainer(folder: Path, tokens: int, **chosen: Any) -> Trainer:
     model = make_model(SHAPE, VOCABULARY, end=2, pad=6, seed=0)
     measure = chosen.pop("measure", lambda model: {"all": 1.0})
     limit, setup = Limit(tokens=tokens), {"shape": "tiny"}
-    return Trainer(model, stream, settings(**chosen), folder / "run", limit, measure, setup, compiled=False)
+    run = folder / "run"
+    return Trainer(model, stream, settings(**chosen), run, limit, measure, setup, micro_tokens=64, compiled=False)

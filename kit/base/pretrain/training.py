@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from kit.base.pretrain.checkpoint import LAST, STABLE, Checkpoints, Cursor
-from kit.base.pretrain.model import Loss, make_optimisers
+from kit.base.pretrain.model import Loss, bfloat16_pays, make_optimisers
 from kit.base.pretrain.schedule import Limit, falls, share_of_rate
 from kit.base.pretrain.settings import Settings
 from kit.base.pretrain.stream import Stream
@@ -66,6 +66,7 @@ class Trainer:
         loss = Loss(model)
         self._loss: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(loss, dynamic=False) if compiled else loss
         self._device = next(model.parameters()).device
+        self._halves = bfloat16_pays(self._device)
 
     @property
     def progress(self) -> float:
@@ -138,7 +139,7 @@ class Trainer:
         total = 0.0
         for start in range(0, rows, each):
             ids = self._rows(cursor.tokens + start * length, min(each, rows - start), length)
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._device.type == "cuda"):
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halves):
                 nats, square = self._loss(ids)
             share = len(ids) / rows
             ((nats + self.settings.z_loss * square) * share).backward()  # type: ignore[no-untyped-call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from kit.cli.wiring import running
 from kit.data.rows import build_rows
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
+from kit.errors import Unmeasured
 from kit.evals.run import evaluate, evaluate_predictor, values_of
 from kit.recipe import TrainSection
 from kit.task import ClassicalBaseline, Example, Message, Prompt, Task, write_answer
@@ -60,9 +62,13 @@ def tried(trial: Trial, base: Base) -> Figure:
 def tuned(trial: Trial, base: Base, folder: Path) -> Trained:
     """Train an adapter with the kit's own loop."""
     renderer = Renderer(base.folder)
-    rows = build_rows(trial.task, renderer, trial.train, trial.max_length, "drop").rows
+    made = build_rows(trial.task, renderer, trial.train, trial.max_length, "drop")
+    if made.dropped:
+        print(
+            f"{len(made.dropped)} training rows are longer than {trial.max_length} tokens: left out.", file=sys.stderr
+        )
     section = trial.section.model_copy(update={"max_minutes": trial.minutes})
-    job = TrainJob(base, "float32", section, rows, (), renderer.pad_id, folder, threads=THREADS)
+    job = TrainJob(base, "float32", section, made.rows, (), renderer.pad_id, folder, threads=THREADS)
     return train(job, None, lambda _: None)
 
 
@@ -83,9 +89,15 @@ def _score(task: Task[Any, Any], base: Base, trial: Trial, adapter: Path | None)
     async def ask() -> float | None:
         async with running(LocalEngine(config)) as engine:
             answerer = Answerer(task, Renderer(base.folder), engine, "tuned" if adapter else None)
-            return values_of(task, await evaluate(answerer, trial.test))[task.main_metric]
+            found = await evaluate(answerer, trial.test)
+            if found.unscored:
+                raise Unmeasured(f"{found.unscored} of {len(trial.test)} examples do not fit the context.")
+            return values_of(task, found)[task.main_metric]
 
-    return _rounded(asyncio.run(ask()))
+    try:
+        return _rounded(asyncio.run(ask()))
+    except Unmeasured as reason:
+        return f"not measured: {reason}"
 
 
 def _rounded(value: float | None) -> float | str:

@@ -97,7 +97,7 @@ def pubmedqa(data: Path, minutes: float = 5.0) -> Trial:
     task = _task("Answer the question about the abstract with yes, no or maybe.", examples)
     train, test = split_examples(examples, HELD_OUT_SHARE)
     section = TrainSection(learning_rate=2e-3, epochs=6, batch_rows=16, evaluations=1, warmup=0.05)
-    return Trial(task, train, test, section, minutes, shots=3)
+    return Trial(task, train, test, section, minutes, shots=2)
 
 
 def _task(instruction: str, examples: Sequence[Example[Passage, Labelled]]) -> Labelling:

@@ -99,7 +99,7 @@ def _print_parts() -> None:
             found = xz_figures(data)
         else:
             found = text_figures(base, data) if name == "texts" else gain(name, data, base)
-        print(json.dumps({"part": name, "base": chosen.base, **found}), flush=True)
+        print(json.dumps({"part": name, "model": chosen.base, **found}), flush=True)
 
 
 if __name__ == "__main__":

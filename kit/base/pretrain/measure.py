@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from kit.chat import Renderer
 from kit.data.split import position
 
 WINDOW = 1024
+BATCH = 8192
+_NOTHING = -100
 DOMAINS: Mapping[str, tuple[str, ...]] = {
     "legal": ("agreements",),
     "medical": ("abstracts",),
@@ -52,7 +54,7 @@ def bits_per_byte(model: Any, renderer: Renderer, texts: Texts, window: int = WI
     model.eval()
     found = {}
     for domain, listed in texts.items():
-        nats = sum(_nats(model, ids) for ids in _windows(renderer, listed, window))
+        nats = sum(_nats(model, rows) for rows in _batches(_windows(renderer, listed, window)))
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in listed)
         found[domain] = nats / math.log(2) / size
     model.train()
@@ -68,10 +70,26 @@ def _windows(renderer: Renderer, texts: Sequence[str], window: int) -> list[list
     return rows
 
 
-def _nats(model: Any, ids: Sequence[int]) -> float:
-    row = torch.tensor([ids], device=model.device)
-    logits = model(input_ids=row, use_cache=False).logits[0, :-1].float()
-    return float(functional.cross_entropy(logits, row[0, 1:], reduction="sum"))
+def _batches(rows: Sequence[list[int]]) -> Iterator[list[list[int]]]:
+    """Yield rows of like lengths together, up to a few thousand tokens at a time."""
+    batch: list[list[int]] = []
+    for row in sorted(rows, key=len, reverse=True):
+        if batch and (len(batch) + 1) * len(batch[0]) > BATCH:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
+
+
+def _nats(model: Any, rows: Sequence[list[int]]) -> float:
+    """Return the sum of -log p over all tokens but each row's first; padding on the right changes none of them."""
+    longest = len(rows[0])
+    ids = torch.tensor([[*row, *[_NOTHING] * (longest - len(row))] for row in rows], device=model.device)
+    logits = model(input_ids=ids.clamp(min=0)[:, :-1], use_cache=False).logits.float()
+    return float(
+        functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=_NOTHING, reduction="sum")
+    )
 
 
 def write_texts(file: Path, texts: Texts) -> None:

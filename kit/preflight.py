@@ -14,8 +14,9 @@ from kit.data.formats import DataFile
 from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds
 from kit.project import PARTS, Data, Part, Project
+from kit.ranges import check_ranges
 from kit.recipe import Recipe
-from kit.servability import check_base, check_targets
+from kit.servability import check_base, check_servability, check_targets
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,11 @@ class Report:
     facts: dict[str, Any]
 
 
-def preflight(project: Project, recipe: Recipe) -> Report:
-    """Check data, rows and servability. Raises InputError where the tasks or the data cannot be read at all."""
+def preflight(project: Project, recipe: Recipe, mergeable: bool | None = None) -> Report:
+    """Check data, rows, servability and settings; `mergeable` is what an attach pre-flight found, if one was made.
+
+    Raises InputError where the tasks or the data cannot be read at all.
+    """
     data = project.data(recipe)
     parts = _parts(data)
     checks = [check_targets(recipe), _gates(data), *check_data(parts)]
@@ -35,9 +39,10 @@ def preflight(project: Project, recipe: Recipe) -> Report:
     try:
         base = project.base(recipe, offline=True)
     except BaseNotHere:
-        return Report((*checks, *_unmeasured(recipe)), facts)
+        return Report((*checks, check_servability(recipe), *_unmeasured(recipe)), facts)
     renderer = Renderer(base.folder, recipe.base.template_args)
-    checks.extend(check_base(recipe, base.folder))
+    checks += [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
+    checks += check_ranges(recipe, base.folder)
     rows, measured = _measure_rows(data, renderer, parts)
     return Report((*checks, *rows), facts | measured)
 
@@ -74,7 +79,8 @@ def _parts(data: Data) -> Parts:
 def _unmeasured(recipe: Recipe) -> list[Check]:
     what = f"The base model '{recipe.base.model}' is not on this machine."
     first = Check("base", "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
-    names = ("base.architecture", "base.context", *(f"rows.{part}" for part in PARTS), "serve.context")
+    about_base = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
+    names = (*about_base, *(f"rows.{part}" for part in PARTS), "serve.context")
     return [first, *(Check(name, "unmeasured", "It needs the base model.") for name in names)]
 
 

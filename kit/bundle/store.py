@@ -237,6 +237,11 @@ def task_entries(entries: Sequence[Entry]) -> Sequence[Entry]:
     return [entry for entry in entries if entry.path.startswith("task/") and entry.path != f"task/{RECIPE_FILE}"]
 
 
+def recipe_digest(entries: Sequence[Entry]) -> str:
+    """The digest of the stored recipe as it is written (a later kit may know more settings); empty without one."""
+    return next((entry.sha256 for entry in entries if entry.path == f"task/{RECIPE_FILE}"), "")
+
+
 def _refuse_if(problems: list[Problem]) -> None:
     if problems:
         raise Refused(problems)

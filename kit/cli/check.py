@@ -11,6 +11,8 @@ from kit.cli.output import Output, kit_command
 
 if TYPE_CHECKING:
     from kit.checks import Check
+    from kit.project import Project
+    from kit.recipe import Recipe
 
 _WORDS = {"held": "ok", "failed": "FAILED", "warning": "warning", "unmeasured": "not measured"}
 _SHOWN = 5
@@ -19,7 +21,8 @@ _SHOWN = 5
 @kit_command("check", example="kit check --profile smoke")
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
-def command(output: Output, profile: str | None, recipe_only: bool) -> int:
+@click.option("--attach", is_flag=True, help="Attach the method to the base's architecture too; this loads torch.")
+def command(output: Output, profile: str | None, recipe_only: bool, attach: bool) -> int:
     """Check recipe, data, rows and servability, before a processor is paid for.
 
     Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
@@ -36,10 +39,32 @@ def command(output: Output, profile: str | None, recipe_only: bool) -> int:
     if recipe_only:
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
-    report = preflight(project, recipe)
-    text = "\n".join([head, *(line for check in report.checks for line in _lines(check))])
-    output.result({**data, "checks": [asdict(check) for check in report.checks], "facts": report.facts}, text)
-    return exit_code(report.checks)
+    attached, mergeable = _attached(project, recipe) if attach else ([], None)
+    report = preflight(project, recipe, mergeable)
+    checks = [*attached, *report.checks]
+    text = "\n".join([head, *(line for check in checks for line in _lines(check))])
+    output.result({**data, "checks": [asdict(check) for check in checks], "facts": report.facts}, text)
+    return exit_code(checks)
+
+
+def _attached(project: Project, recipe: Recipe) -> tuple[list[Check], bool | None]:
+    """Attach the method to the bare architecture: the check that came of it, and whether the adapter merges."""
+    from kit.base import BaseNotHere
+    from kit.checks import Check
+    from kit.errors import InputError, MissingExtra
+
+    name = "train.attach"
+    try:
+        from kit.train.attachment import preview
+    except ImportError:
+        raise MissingExtra("torch", "train") from None
+    try:
+        found = preview(project.base_config(recipe), recipe.train)
+    except BaseNotHere as error:
+        return [Check(name, "unmeasured", str(error))], None
+    except InputError as error:
+        return [Check.failed(name, error)], None
+    return [Check(name, "held", found.sentence)], found.mergeable
 
 
 def _lines(check: Check) -> list[str]:

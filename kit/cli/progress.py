@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kit.cli.output import Output
-from kit.train.events import Evaluated, Event, Planned, Stepped
+from kit.train.applied import trouble
+from kit.train.events import Audited, Evaluated, Event, Planned, Stepped
 
 _PLAIN_SECONDS = 10.0
 
@@ -81,6 +82,11 @@ class TrainingLine:
             case Planned():
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
                 self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
+                ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
+                self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}.")
+            case Audited():
+                if odd := trouble(event.facts):
+                    self._line.keep(f"Not as asked: {odd}")
             case Stepped():
                 text = (
                     f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kit.runs import Run
     from kit.task import Message
     from kit.train.job import Scorer, Trained
+    from kit.train.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,13 @@ def command(output: Output, profile: str | None, resume: bool, threads: int | No
 
     Ctrl-C saves a checkpoint first; --resume goes on from it as if nothing had happened.
     """
-    plan = _plan(profile)
+    plan = _plan(output, profile)
     for dropped in [*plan.rows.dropped, *plan.validation.dropped]:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
     if dry_run:
         from kit.train.plan import make_plan
 
-        summary = make_plan(plan.rows.rows, plan.recipe.train).summary()
+        summary = make_plan(plan.rows.rows, plan.recipe.train, sharing=_sharing(plan)).summary()
         output.result(summary, table(("plan", ""), [(name, str(value)) for name, value in summary.items()]))
         return
     run = _run(plan, resume)
@@ -68,19 +69,51 @@ def command(output: Output, profile: str | None, resume: bool, threads: int | No
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
         bundle = _build(plan, run, trained)
         run.finish({**_facts(run, trained), "bundle": bundle.digest})
-    data = {**_facts(run, trained), "bundle": bundle.digest, "folder": str(bundle.folder)}
-    output.result(data, f"Bundle {bundle.digest[:12]} in {bundle.folder}\nNext: kit eval")
+    odd = _not_applied(run)
+    data = {**_facts(run, trained), "bundle": bundle.digest, "folder": str(bundle.folder), "not_as_asked": odd}
+    told = [f"Not as asked: {odd}"] if odd else []
+    output.result(data, "\n".join([*told, f"Bundle {bundle.digest[:12]} in {bundle.folder}", "Next: kit eval"]))
 
 
-def _plan(profile: str | None) -> Plan:
+def _not_applied(run: Run) -> str:
+    """Return one line on what was not applied as it was asked, or is not known to have been."""
+    from kit.train.applied import read_facts, trouble
+
+    return trouble(read_facts(run.folder) or ())
+
+
+def _plan(output: Output, profile: str | None) -> Plan:
     from kit.project import Project
 
     project = Project.find()
     recipe = project.recipe(profile)
+    _attach_first(output, project, recipe)
     data = project.data(recipe)
     base, renderer = project.base(recipe), project.renderer(recipe)
     rows, validation = data.rows(renderer, "train"), data.rows(renderer, "validation")
     return Plan(project, recipe, profile, data, base, renderer, rows, validation)
+
+
+def _sharing(plan: Plan) -> Sharing:
+    """Whether rows will share their prefixes, as far as it can be told without asking for the device."""
+    from kit.train.sharing import sharing
+
+    return sharing(plan.base, plan.recipe.train, [*plan.rows.rows, *plan.validation.rows])
+
+
+def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
+    """Attach the method to the base's bare architecture, and refuse what could not be trained or served, at once."""
+    from kit.servability import refuse_unservable
+    from kit.train.attachment import preview
+    from kit.train.machine import training_device
+    from kit.train.methods.qlora import refuse_elsewhere
+
+    if recipe.train.method == "qlora":
+        refuse_elsewhere(training_device())
+    folder = project.base_config(recipe)
+    found = preview(folder, recipe.train)
+    output.say(f"{recipe.train.method}: {found.sentence}")
+    output.say(refuse_unservable(recipe, folder, found.mergeable))
 
 
 def _run(plan: Plan, resume: bool) -> Run:

@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kit.train.applied import Fact
+
 
 @dataclass(frozen=True)
 class Planned:
-    """Training is about to begin, or to go on from `step`. Token counts are of the whole run."""
+    """Training is about to begin, or to go on from `step`. Token counts are of the whole run.
+
+    `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
+    since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
+    """
 
     step: int
     steps: int
@@ -21,6 +27,9 @@ class Planned:
     plan: str
     device: str
     threads: int
+    computed: int
+    saved: int
+    attention: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,15 @@ class Saved:
     steps: int
 
 
-Event = Planned | Stepped | Evaluated | Saved
+@dataclass(frozen=True)
+class Audited:
+    """The session's first step was compared with what was asked."""
+
+    step: int
+    facts: tuple[Fact, ...]
+
+
+Event = Audited | Planned | Stepped | Evaluated | Saved
 
 
 class MetricsFile:

@@ -9,18 +9,21 @@ from collections.abc import Callable
 import torch
 
 from kit.errors import Exit, InputError
+from kit.machine import compute_type
+from kit.train.audit import Audit, look_at
+from kit.train.batch import kernel_name
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
-from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped
+from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
-from kit.train.measure import best_of, measure, refuse_broken
+from kit.train.measure import best_of, measure, moved, refuse_broken, sample
 from kit.train.meter import Meter
-from kit.train.methods import attach
-from kit.train.model import load_model
+from kit.train.methods import attach, load_base
 from kit.train.optimiser import Optimiser, Outcome
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
+from kit.train.sharing import sharing
 from kit.train.signals import Signals
 
 Report = Callable[[Event], None]
@@ -33,10 +36,11 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
     step that is being made has been saved.
     """
-    plan = make_plan(job.rows, job.section)
+    device = training_device()
+    shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
+    plan = make_plan(job.rows, job.section, sharing=shared)
     refuse_unfit(job.validation, job.section)
     threads = job.threads or physical_cores()
-    device = training_device()
     with Signals() as signals, repeatable(device, threads):
         run = None
         try:
@@ -64,14 +68,20 @@ class _Run:
         self.scorer, self.report, self.signals = scorer, report, signals
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
         last = self._last_checkpoint()
-        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
+        compute = compute_type(job.section.compute, job.dtype, device.type)
+        base = load_base(job.base, job.dtype, job.section, device, compute)
+        loaded = look_at(base, job.base, job.dtype)
+        self.model = attach(base, job.section, job.base.name)
+        self.begun = sample(self.model)
         self.body = split_model(self.model)
         self.model.train()
         self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
         self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device)
+        self.audit = Audit(job, self.optimiser, loaded)
         self.setup = {
             "base weights": job.base.weights_digest(),
             "weight type": job.dtype,
+            "compute type": compute,
             "plan": self.plan.digest,
             **conditions(device, threads),
         }
@@ -124,8 +134,11 @@ class _Run:
     def _advance(self) -> None:
         """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
         step = self.plan.steps[self.step]
-        self.pending.append(self.optimiser.step(self.step))
+        first = self.audit.facts is None
+        self.pending.append(self.audit.watched(self.step, self.optimiser.step))
         self.step += 1
+        if first and self.audit.facts is not None:
+            self._tell(Audited(self.step, tuple(self.audit.facts)))
         self.meter.step(self.plan.step_tokens(step), self.plan.step_labels(step))
         self._settle(waiting=1 if self.device.type == "cuda" else 0)
 
@@ -183,7 +196,7 @@ class _Run:
         trainable = sum(parameter.numel() for parameter in self.optimiser.parameters)
         return Planned(
             self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
-            self.threads,
+            self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
         )  # fmt: skip
 
     def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:
@@ -198,7 +211,7 @@ class _Run:
         best = best_of(self.history, self.job.higher_is_better)
         assert best is not None, "a plan always ends with an evaluation"
         adapter = self.checkpoints.find(best.step) / "adapter"
-        refuse_broken(self.job, adapter)
+        refuse_broken(self.job, adapter, moved(self.model, self.begun))
         return Trained(
             adapter, best.step, best.score, best.validation_loss, self.plan.tokens, self.meter.seconds,
             tuple(self.history),

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo check test bench format
+.PHONY: setup demo check test bench bench-base format
 
 setup: $(VENV)/.ready
 
@@ -24,6 +24,9 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m bench all
+
+bench-base: setup
+	$(BIN)/python -m bench base
 
 format: setup
 	$(BIN)/ruff check --fix .

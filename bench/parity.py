@@ -14,6 +14,7 @@ from kit.chat import Renderer
 from kit.engines import Kind, available, make_engine
 from kit.engines.base import Engine, EngineConfig, Generation, Sampling
 from kit.errors import Unmeasured
+from kit.recipe import FloatType
 from kit.task import FreeText, Message, Prompt
 
 _ANSWER_TOKENS = 32
@@ -72,8 +73,8 @@ def _prompts() -> list[tuple[int, ...]]:
 
 
 @asynccontextmanager
-async def _engine(kind: Kind, dtype: str) -> AsyncIterator[Engine]:
-    engine = make_engine(kind, EngineConfig(NANO, dtype=dtype, max_length=512))
+async def _engine(kind: Kind, dtype: FloatType) -> AsyncIterator[Engine]:
+    engine = make_engine(kind, EngineConfig(NANO, dtype=dtype, compute=dtype, max_length=512))
     try:
         await engine.start()
         yield engine

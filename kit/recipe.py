@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from kit.errors import InputError, Problem, nearest
 from kit.validation import KeyPath, dotted, problems_of
 from kit.yaml_source import Source, read_yaml
+
+FloatType = Literal["bfloat16", "float32"]
+ComputeType = Literal["auto", "bfloat16", "float32"]
 
 
 class Section(BaseModel):
@@ -26,7 +29,7 @@ class BaseSection(Section):
 
     model: Annotated[str, Field(description="'nano' (ships with the kit), a local folder, or a Hugging Face model id")]
     revision: Annotated[str | None, Field(description="Commit of the model repository; pin it for a proof")] = None
-    dtype: Annotated[Literal["bfloat16", "float32"], Field(description="Storage type of the weights")] = "bfloat16"
+    dtype: Annotated[FloatType, Field(description="Storage type of the weights")] = "bfloat16"
     template_args: Annotated[
         dict[str, bool | str | int], Field(description="Arguments that the chat template gets")
     ] = {}
@@ -88,30 +91,111 @@ class EarlyStoppingSection(Section):
     min_delta: Annotated[float, Field(ge=0, description="Least change that counts as better")] = 0.0
 
 
+MethodName = Literal["lora", "qlora", "full", "prompt", "bottleneck", "peft"]
+Initialisation = Literal[
+    "default", "gaussian", "orthogonal", "mica", "olora", "pissa", "pissa_niter_4", "pissa_niter_16"
+]
+
+
 class LoraSection(Section):
-    """Low-rank adapters (Hu et al. 2021)."""
+    """Low-rank adapters (Hu et al. 2021); `qlora` trains the same ones over a base in 4 bits (Dettmers et al. 2023)."""
 
     rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256], Field(description="Rank that vLLM can serve")] = 16
     alpha: Annotated[float, Field(gt=0, description="Scale numerator: the update is alpha / rank")] = 32
     dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
     targets: Annotated[str | list[str], Field(description="Modules to adapt")] = "all-linear"
+    rslora: Annotated[bool, Field(description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023)")] = False
+    dora: Annotated[bool, Field(description="Train each weight's magnitude apart (DoRA, Liu et al. 2024)")] = False
+    initialisation: Annotated[
+        Initialisation, Field(description="Where the factors begin, by peft's name; 'default' begins at the base")
+    ] = "default"
+
+    @property
+    def changes_base(self) -> bool:
+        """Whether the initialisation takes its part out of the base's weights, so that the adapter alone fits no base.
+
+        Such an adapter is saved as the plain one that it comes to, of twice the rank.
+        """
+        return self.initialisation.startswith(("olora", "pissa"))
+
+    @property
+    def saved_rank(self) -> int:
+        """Rank of the adapter that is saved, and that an engine has to hold."""
+        return 2 * self.rank if self.changes_base else self.rank
+
+    @model_validator(mode="after")
+    def _parts_that_fit(self) -> LoraSection:
+        if self.dora and self.changes_base:
+            raise ValueError(f"dora does not go with initialisation: {self.initialisation}, which changes the base")
+        return self
+
+
+class PromptSection(Section):
+    """Soft prompts: trained embeddings before every row (Lester et al. 2021). Only the local engine serves them."""
+
+    tokens: Annotated[int, Field(ge=1, le=512, description="Trained positions before every row")] = 16
+    initialisation: Annotated[
+        Literal["vocabulary", "random", "text"],
+        Field(description="Begin at random tokens, noise, or text"),
+    ] = "vocabulary"
+    text: Annotated[str, Field(description="What the prompt begins as, with initialisation: text")] = ""
+
+    @model_validator(mode="after")
+    def _text_where_it_is_used(self) -> PromptSection:
+        if (self.initialisation == "text") != bool(self.text):
+            raise ValueError("'text' and initialisation: text go together")
+        return self
+
+
+class BottleneckSection(Section):
+    """Small layers behind each sublayer's last matrix (Houlsby et al. 2019). Only the local engine serves them."""
+
+    width: Annotated[int, Field(ge=1, le=4096, description="Width of the narrow layer")] = 32
+    activation: Annotated[Literal["gelu", "relu", "silu"], Field(description="Between the two layers")] = "gelu"
+    dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
+    targets: Annotated[
+        list[str], Field(min_length=1, description="Modules behind which one stands: the last of each sublayer")
+    ] = ["o_proj", "down_proj"]
+
+
+class PeftSection(Section):
+    """Any other method of the installed peft that puts adapters into a model's modules."""
+
+    type: Annotated[str, Field(description="The method's name in peft, such as IA3 or LOHA")] = ""
+    arguments: Annotated[
+        dict[str, Any], Field(description="Arguments of the method's configuration, as peft calls them")
+    ] = {}
 
 
 class TrainSection(Section):
-    """How the adapter is trained."""
+    """How the base is tuned. `method` says which of the sections below it counts; the others are left alone."""
 
+    method: Annotated[MethodName, Field(description="What is trained")] = "lora"
     lora: LoraSection = LoraSection()
+    prompt: PromptSection = PromptSection()
+    bottleneck: BottleneckSection = BottleneckSection()
+    peft: PeftSection = PeftSection()
     learning_rate: Annotated[float, Field(gt=0, lt=0.1, description="Peak of the schedule")] = 2e-4
     epochs: Annotated[float, Field(gt=0, le=50, description="Passes over the training rows")] = 2.0
     max_minutes: Annotated[
         float | None, Field(gt=0, description="Plan no more steps than fit this time, by measured speed")
     ] = None
+    compute: Annotated[
+        ComputeType, Field(description="Type to train in; auto: the base's, or float32 on a CPU that is faster with it")
+    ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
     batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    trees: Annotated[
+        Literal["auto", "off"], Field(description="Compute once what a step's rows begin with alike, where it is exact")
+    ] = "auto"
+    order: Annotated[
+        Literal["exact", "grouped"], Field(description="Shuffle rows; or pieces of groups, whose rows share more")
+    ] = "exact"
+    group_rows: Annotated[int, Field(ge=1, description="Grouped: most rows of a group in an optimiser step")] = 8
     max_length: Annotated[int, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048
     schedule: Annotated[Literal["cosine", "linear", "constant"], Field(description="After warm-up")] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps")] = 0.03
-    weight_decay: Annotated[float, Field(ge=0, le=1, description="On adapter matrices")] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=1, description="On what is trained, vectors left out")] = 0.0
     clip: Annotated[float, Field(gt=0, description="Largest norm of the gradient")] = 1.0
     evaluations: Annotated[int, Field(ge=1, le=100, description="Times to score and save during the run")] = 4
     seed: Annotated[int, Field(ge=0, description="Seed of everything random")] = 0
@@ -121,6 +205,24 @@ class TrainSection(Section):
     replay: Annotated[ReplaySection | None, Field(description="Rows against forgetting")] = None
     ewc: Annotated[EwcSection | None, Field(description="A penalty against forgetting")] = None
     early_stopping: Annotated[EarlyStoppingSection | None, Field(description="When to end early")] = None
+
+    @model_validator(mode="after")
+    def _method_is_whole(self) -> TrainSection:
+        if self.method == "peft" and not self.peft.type:
+            raise ValueError("method: peft needs peft.type, the method's name in peft, such as IA3")
+        if self.method == "qlora" and self.lora.changes_base:
+            what = f"lora.initialisation: {self.lora.initialisation} changes the base's weights"
+            raise ValueError(f"method: qlora keeps the base in 4 bits, and {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _ewc_where_weights_move(self) -> TrainSection:
+        plain = not (self.lora.dora or self.lora.changes_base)
+        if self.ewc and self.method != "full" and not (self.method == "lora" and plain):
+            raise ValueError(
+                "ewc ties the base's own weights: method: full, or plain lora, without dora or pissa or olora"
+            )
+        return self
 
 
 class EvalSection(Section):
@@ -147,6 +249,37 @@ class ServeSection(Section):
     max_length: Annotated[int, Field(ge=64, description="Context of the engine in tokens")] = 2048
 
 
+class Range(Section):
+    """What a setting may be in a search: from `low` to `high`, or one of `choices`."""
+
+    low: Annotated[int | float | None, Field(description="Least value")] = None
+    high: Annotated[int | float | None, Field(description="Greatest value")] = None
+    log: Annotated[bool, Field(description="Spread evenly over the logarithm")] = False
+    choices: Annotated[list[Any] | None, Field(min_length=2, description="The values, instead of low and high")] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Range:
+        if self.choices is None and not (self.low is not None and self.high is not None and self.low < self.high):
+            raise ValueError("A range has low and high, low being less, or choices")
+        if self.choices is not None and (self.low is not None or self.high is not None or self.log):
+            raise ValueError("A range has low and high, or choices, and not both")
+        if self.log and (self.low or 0) <= 0:
+            raise ValueError("A range over a logarithm begins above 0")
+        return self
+
+
+class SearchSection(Section):
+    """What `kit search` tries; the recipe's own values are always one of the trials."""
+
+    ranges: Annotated[dict[str, Range], Field(description="Dotted path of a setting to its range")] = {}
+    trials: Annotated[int, Field(ge=1, description="Trials in all")] = 20
+    workers: Annotated[int, Field(ge=1, le=64, description="Trials at one time")] = 1
+    prune: Annotated[bool, Field(description="Give up trials that are behind the others at a measurement")] = True
+    metric: Annotated[
+        Literal["score", "validation_loss"], Field(description="Search by the task's main metric, or by loss")
+    ] = "score"
+
+
 class Recipe(Section):
     """Everything that a project decides."""
 
@@ -160,6 +293,7 @@ class Recipe(Section):
     eval: EvalSection = EvalSection()
     bundle: BundleSection = BundleSection()
     serve: ServeSection = ServeSection()
+    search: SearchSection = SearchSection()
 
     def digest(self) -> str:
         """SHA-256 of the resolved recipe."""

@@ -25,7 +25,7 @@ def _problem(item: dict[str, Any], model: type[BaseModel], place: Callable[[KeyP
         return Problem(f"Unknown key '{path[-1]}'.", where, nearest(str(path[-1]), keys_at(model, path[:-1])))
     if item["type"] == "missing":
         return Problem(f"The key '{path[-1]}' is missing.", where)
-    return Problem(f"{item['msg']}.", where)
+    return Problem(f"{item['msg'].removeprefix('Value error, ')}.", where)
 
 
 def dotted(path: KeyPath) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMON = ("train", "serve", "eval", "bench", "dev")
+COMMON = ("train", "serve", "eval", "search", "pretrain", "dev")
 # The CPU build of vLLM asks for these; the general builds of them are for CUDA and break the import of text models.
 UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 

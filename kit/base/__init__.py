@@ -6,13 +6,14 @@ This package root imports nothing heavy.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import InputError
 
 NANO = Path(__file__).parent / "nano"
-_WANTED = ["*.json", "*.safetensors", "*.jinja"]
+_WANTED = ("*.json", "*.safetensors", "*.jinja")
 
 
 class BaseNotHere(InputError):
@@ -57,18 +58,33 @@ def find_base(model: str, revision: str | None = None, offline: bool = False) ->
     folder = Path(model).expanduser()
     if folder.is_dir():
         return Base(model, None, folder.resolve())
+    _refuse_name(model)
+    base = Base(model, revision, _from_hub(model, revision, offline))
+    if offline and not any(base.folder.glob("*.safetensors")):  # only its configuration was ever fetched
+        raise BaseNotHere(f"The base model '{model}' could not be had: its weights are not here.")
+    return base
+
+
+def find_config(model: str, revision: str | None = None) -> Path:
+    """Return a folder with the base model's `config.json`, and fetch no more than that. Raises as `find_base` does."""
+    if model == "nano" or Path(model).expanduser().is_dir():
+        return find_base(model, revision).folder
+    _refuse_name(model)
+    return _from_hub(model, revision, offline=False, wanted=("config.json",))
+
+
+def _refuse_name(model: str) -> None:
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         advice = "Give 'nano', a folder, or an id such as Qwen/Qwen3-0.6B."
         raise InputError(f"There is no base model '{model}'.", next=advice)
-    return Base(model, revision, _from_hub(model, revision, offline))
 
 
-def _from_hub(model: str, revision: str | None, offline: bool) -> Path:
+def _from_hub(model: str, revision: str | None, offline: bool, wanted: Sequence[str] = _WANTED) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(model, revision=revision, allow_patterns=_WANTED, local_files_only=offline))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(wanted), local_files_only=offline))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         advice = "Check the name and the network, or try the smoke profile, whose base ships with the kit."
         raise BaseNotHere(f"The base model '{model}' could not be had: {type(error).__name__}.", next=advice) from error

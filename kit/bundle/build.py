@@ -10,13 +10,14 @@ from pathlib import Path
 from kit.bundle.card import write_card
 from kit.bundle.fingerprint import HONEST_MARGIN, shift, tolerance
 from kit.bundle.manifest import canonical_json, write_manifest
-from kit.bundle.merge import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MergeParity, check_adapter, merge_adapter
+from kit.bundle.merge import MergeParity, check_adapter, check_weights, merge_adapter
 from kit.bundle.parity import Weights, choose_fingerprints, measure_noise, score
 from kit.bundle.plan import BuildPlan
 from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import RECIPE_FILE, Bundle, Store
 from kit.chat import TOKENIZER_FILES, Renderer
+from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.errors import GateFailed, InputError
 from kit.loader import task_files
 
@@ -35,7 +36,7 @@ def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
     Raises GateFailed where the adapter is zero, not finite, lost in the merge, or too close to its base to be told from
     it. A failure or an interrupt leaves nothing behind.
     """
-    check_adapter(plan.base, plan.adapter, plan.recipe.train.lora.rank)
+    _check_trained(plan)
     rows = _candidates(plan)
     with store.staging() as folder:
         tuned, parity = _write_weights(plan, rows, folder)
@@ -47,6 +48,15 @@ def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
     if parity is not None:
         store.attest(bundle.digest, PARITY, parity.model_dump())
     return bundle
+
+
+def _check_trained(plan: BuildPlan) -> None:
+    """Refuse what must not be published; one that engines attach has to be one that they attach in full."""
+    section = plan.recipe.train
+    if section.method in ("lora", "qlora") and not section.lora.dora:
+        check_adapter(plan.base, plan.adapter, section.lora.saved_rank)
+    else:
+        check_weights(plan.base, plan.adapter)
 
 
 def _candidates(plan: BuildPlan) -> list[tuple[int, ...]]:
@@ -76,7 +86,7 @@ def _write_adapter(plan: BuildPlan, folder: Path) -> None:
     """Copy the adapter; its configuration in one order, without paths of the machine that trained it."""
     _copy(plan.adapter, folder, (ADAPTER_WEIGHTS,))
     config = json.loads((plan.adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    if isinstance(config["target_modules"], list):
+    if isinstance(config.get("target_modules"), list):
         config["target_modules"] = sorted(config["target_modules"])
     config.update(base_model_name_or_path=plan.base.name, revision=plan.base.revision, inference_mode=True)
     (folder / ADAPTER_CONFIG).write_bytes(canonical_json(config))

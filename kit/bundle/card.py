@@ -25,8 +25,7 @@ def write_card(seal: Seal, summary: str, trained: Mapping[str, Any]) -> str:
         _table(_origin(seal)),
         _FORMS[seal.form],
         "## How it was trained",
-        _table({"method": f"LoRA, rank {seal.adapter.rank}, alpha {seal.adapter.alpha:g}, "
-                f"on {', '.join(seal.adapter.targets)}", **trained}),
+        _table({"method": seal.adapter.sentence, **trained}),
         "## Licences",
         _table(seal.licences) if seal.licences else "None were stated. Ask the makers before you pass it on.",
         "## Limits",

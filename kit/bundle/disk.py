@@ -52,6 +52,17 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def hold(folder: Path) -> int | None:
+    """Take a folder's lock and return its handle, to be closed; None where another process holds it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:

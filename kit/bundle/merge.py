@@ -11,21 +11,25 @@ from safetensors import SafetensorError, safe_open
 
 from kit.base import Base
 from kit.bundle.parity import (
+    MODEL_WEIGHTS,
+    LogProbs,
     Rows,
     Weights,
     gap_between,
+    is_whole,
     opened,
+    score,
     score_in_fresh_process,
     score_rows,
     without_progress_bars,
 )
 from kit.bundle.seal import Noise
+from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BESIDE, adapter_kind
 from kit.engines.adapters import check_adapter as check_servable
 from kit.errors import GateFailed, InputError
 from kit.recipe import Section
 
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_NO_MERGE = ("The adapter merges into nothing.", "bundle.form", "Set bundle.form: adapter.")
 _TIED = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
 # Float32 arithmetic alone: what two orders of the same sums differ by.
 _ARITHMETIC = Noise(mean=1e-4, largest=1e-2)
@@ -44,38 +48,50 @@ class MergeParity(Section):
 
 
 def check_adapter(base: Base, adapter: Path, rank: int) -> None:
-    """Refuse what must never be published.
+    """Refuse what must never be published of plain low-rank adapters.
 
-    Raises InputError where there is no adapter, it touches heads tied to embeddings, or an engine would not attach all
-    of it; GateFailed where it is all zero or holds values that are no numbers.
+    Raises as `check_weights` does, and InputError where an engine would not attach all of it.
     """
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(f"There is no adapter here: {ADAPTER_CONFIG} is missing.", str(adapter))
-    names, broken, zero = _inspect(adapter / ADAPTER_WEIGHTS)
+    check_weights(base, adapter)
+    check_servable(adapter.name, adapter, base.folder, rank)
+
+
+def check_weights(base: Base, trained: Path) -> None:
+    """Refuse what must never be published, whatever the method: an adapter's folder, or a whole model's.
+
+    Raises InputError where there are no weights, or an adapter touches heads tied to embeddings; GateFailed where they
+    are all zero or hold values that are no numbers.
+    """
+    whole = is_whole(trained)
+    names, broken, zero = _inspect(trained / (MODEL_WEIGHTS if whole else ADAPTER_WEIGHTS))
     if broken:
         what = f"The adapter holds values that are no numbers, first in {broken[0]}."
-        raise GateFailed(what, str(adapter), "Train again with a lower learning rate; nothing was published.")
+        raise GateFailed(what, str(trained), "Train again with a lower learning rate; nothing was published.")
     changing = [{name for name in names if f".lora_{half}." in name} for half in "AB"]
-    if not names or any(half <= zero for half in changing if half):
-        raise GateFailed("The adapter is all zero: training changed nothing.", str(adapter), "Nothing was published.")
-    if _tied_heads(base) and (touched := [name for name in names if any(part in name for part in _TIED)]):
+    if set(names) <= zero or any(half <= zero for half in changing if half):
+        raise GateFailed("The adapter is all zero: training changed nothing.", str(trained), "Nothing was published.")
+    tied = not whole and _tied_heads(base)  # a model that is trained whole keeps the tie
+    if tied and (touched := [name for name in names if any(part in name for part in _TIED)]):
         what = f"The adapter changes {touched[0]}, but this base ties its output head to its embeddings."
         raise InputError(
-            what, str(adapter), "Train without lm_head and embeddings: targets 'all-linear' leaves them out."
+            what, str(trained), "Train without lm_head and embeddings: targets 'all-linear' leaves them out."
         )
-    check_servable(adapter.name, adapter, base.folder, rank)
 
 
 def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Path) -> MergeParity:
     """Merge in float32, store in `dtype` as safetensors, read the files in a fresh process, and compare on `rows`.
 
-    Raises GateFailed where the stored model is not the adapter on its base, as far as rounding allows.
+    A model that was trained whole is stored as it is. Raises GateFailed where the stored model is not the tuned one, as
+    far as rounding allows, InputError where the adapter merges into nothing.
     """
+    if not is_whole(adapter) and adapter_kind(adapter) in BESIDE:
+        raise InputError(*_NO_MERGE)
     with opened(Weights(base.folder, "float32", adapter)) as tuned:
-        with tuned.disable_adapter():
-            plain = score_rows(tuned, rows)
+        plain = _plain_scores(base, tuned, adapter, rows)
         wanted = score_rows(tuned, rows)
-        merged = tuned.merge_and_unload(safe_merge=True).to(getattr(torch, dtype))
+        merged = _merged(tuned, adapter).to(getattr(torch, dtype))
         _save(merged, folder)
         rounded = score_rows(merged.float(), rows)
         del merged
@@ -85,6 +101,22 @@ def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Pat
     )
     check_parity(parity, folder)
     return parity
+
+
+def _plain_scores(base: Base, tuned: Any, adapter: Path, rows: Rows) -> LogProbs:
+    if is_whole(adapter):
+        return score(Weights(base.folder, "float32"), rows)
+    with tuned.disable_adapter():
+        return score_rows(tuned, rows)
+
+
+def _merged(tuned: Any, adapter: Path) -> Any:
+    if is_whole(adapter):
+        return tuned
+    try:
+        return tuned.merge_and_unload(safe_merge=True)
+    except (NotImplementedError, ValueError) as error:
+        raise InputError(*_NO_MERGE) from error
 
 
 def _save(model: Any, folder: Path) -> None:

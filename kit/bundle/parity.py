@@ -28,27 +28,37 @@ from kit.errors import KitError
 Rows = Sequence[Sequence[int]]
 LogProbs = list[list[float]]
 _DECIMALS = 4
+MODEL_WEIGHTS = "model.safetensors"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A model on disk, the dtype to hold it in ("bfloat16" or "float32"), and the adapter on it, if any."""
+    """A model on disk, the dtype to hold it in ("bfloat16" or "float32"), and the adapter on it, if any.
+
+    What was trained whole stands in an adapter's place and takes the model's.
+    """
 
     folder: Path
     dtype: str
     adapter: Path | None = None
 
 
+def is_whole(trained: Path) -> bool:
+    """Whether a folder holds a model that was trained whole, and no adapter."""
+    return (trained / MODEL_WEIGHTS).is_file()
+
+
 @contextmanager
 def opened(weights: Weights) -> Iterator[Any]:
     """Load a model for scoring and free its memory at the end."""
+    whole = weights.adapter is not None and is_whole(weights.adapter)
     with without_progress_bars():
-        model = AutoModelForCausalLM.from_pretrained(str(weights.folder), dtype=getattr(torch, weights.dtype))
-    if weights.adapter is not None:
-        from peft import PeftModel
+        folder = weights.adapter if whole else weights.folder
+        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, weights.dtype))
+    if weights.adapter is not None and not whole:
+        from kit.engines.local.attaching import attach_saved
 
-        # Engines hold an adapter in the dtype of the weights, so that is what is measured.
-        model = PeftModel.from_pretrained(model, str(weights.adapter), autocast_adapter_dtype=False)
+        model = attach_saved(model, weights.adapter)
     try:
         yield model.to(_device()).eval()
     finally:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from kit.errors import Refused
-from kit.recipe import Section
+from kit.recipe import FloatType, Section
 from kit.task import Role
 
 SEAL_FILE = "seal.json"
@@ -18,15 +20,29 @@ class SealedBase(Section):
     model: str
     revision: str | None
     weights_digest: str
-    dtype: str
+    dtype: FloatType
 
 
 class SealedAdapter(Section):
-    """The adapter that was trained."""
+    """What was trained: the method by its name, and of low-rank adapters rank, scale numerator and targets."""
 
-    rank: int
-    alpha: float
-    targets: list[str]
+    method: str = "lora"
+    rank: int = 0
+    alpha: float = 0.0
+    targets: list[str] = Field(default_factory=list)
+
+    @property
+    def plain_lora(self) -> bool:
+        """Whether it is of the one kind that every engine attaches."""
+        return self.method in ("lora", "qlora")
+
+    @property
+    def sentence(self) -> str:
+        """What was trained, for a reader."""
+        if self.plain_lora:
+            base = " over a base in 4 bits" if self.method == "qlora" else ""
+            return f"LoRA{base}, rank {self.rank}, alpha {self.alpha:g}, on {', '.join(self.targets)}"
+        return "all weights" if self.method == "full" else f"{self.method} adapters on {', '.join(self.targets)}"
 
 
 class SealedSampling(Section):

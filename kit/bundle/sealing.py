@@ -10,7 +10,6 @@ from typing import Any
 
 from kit.base import Base
 from kit.bundle.manifest import entries_digest, file_digest, list_files
-from kit.bundle.merge import ADAPTER_CONFIG
 from kit.bundle.plan import BuildPlan
 from kit.bundle.seal import (
     Digests,
@@ -24,8 +23,9 @@ from kit.bundle.seal import (
     SealedTask,
     SealedTurn,
 )
-from kit.bundle.store import task_entries, weight_entries
+from kit.bundle.store import recipe_digest, task_entries, weight_entries
 from kit.chat import TOKENIZER_FILES, Renderer
+from kit.engines.adapters import ADAPTER_CONFIG
 from kit.loader import load_tasks
 from kit.recipe import Recipe
 from kit.task import Message, Task
@@ -40,7 +40,7 @@ def make_seal(
         name=recipe.name,
         form=recipe.bundle.form,
         base=_sealed_base(recipe, plan.base),
-        adapter=_sealed_adapter(plan.adapter),
+        adapter=_sealed_adapter(recipe, plan.adapter),
         tasks=_sealed_tasks(recipe, plan.project),
         tokenizer=_tokenizer_hashes(renderer.folder),
         template_args=recipe.base.template_args,
@@ -53,7 +53,7 @@ def make_seal(
         digests=Digests(
             weights=entries_digest(weight_entries(entries)),
             task=entries_digest(task_entries(entries)),
-            recipe=recipe.digest(),
+            recipe=recipe_digest(entries),
             data=plan.data_digest,
         ),
         licences=recipe.bundle.licences,
@@ -85,11 +85,17 @@ def _sealed_base(recipe: Recipe, base: Base) -> SealedBase:
     )
 
 
-def _sealed_adapter(adapter: Path) -> SealedAdapter:
+def _sealed_adapter(recipe: Recipe, adapter: Path) -> SealedAdapter:
+    section = recipe.train
+    method = section.peft.type if section.method == "peft" else section.method
+    if section.method == "full":
+        return SealedAdapter(method=method)
     config = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    targets = config["target_modules"]
+    targets = config.get("target_modules") or config.get("targets") or []
     listed = [targets] if isinstance(targets, str) else sorted(targets)
-    return SealedAdapter(rank=config["r"], alpha=config["lora_alpha"], targets=listed)
+    if section.method not in ("lora", "qlora"):
+        return SealedAdapter(method=method, targets=listed)
+    return SealedAdapter(method=method, rank=config["r"], alpha=config["lora_alpha"], targets=listed)
 
 
 def _sealed_tasks(recipe: Recipe, project: Path) -> list[SealedTask]:

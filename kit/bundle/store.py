@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import uuid
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.bundle.attestation import Attestation, attestation_json, make_attestation, read_attestation
-from kit.bundle.disk import append_line, locked, sync_folder, sync_tree, whole_lines
+from kit.bundle.disk import append_line, hold, locked, sync_folder, sync_tree, whole_lines
 from kit.bundle.manifest import Entry, file_problems, manifest_digest
 from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
@@ -31,6 +32,7 @@ from kit.task import Task
 
 LATEST = "latest"
 RECIPE_FILE = "recipe.json"
+_STAGING = ".staging-"
 _SHORTEST_PREFIX = 6
 _ALIAS = re.compile(r"[A-Za-z][\w.-]{0,63}")
 _HEX = re.compile(r"[0-9a-f]{6,64}")
@@ -105,13 +107,21 @@ class Store:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """Give a scratch folder on the store's own disk; it is gone when the block ends, however it ends."""
-        folder = self.root / f".staging-{uuid.uuid4().hex}"
-        folder.mkdir(parents=True)
+        """Give a scratch folder on the store's own disk; it is gone when the block ends, however it ends.
+
+        What a killed process left is removed first: the lock of a folder goes with the process that holds it.
+        """
+        with locked(self.root):
+            _sweep(self.root)
+            folder = self.root / f"{_STAGING}{uuid.uuid4().hex}"
+            folder.mkdir()
+            held = hold(folder)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if held is not None:
+                os.close(held)
 
     def add(self, staging: Path) -> Bundle:
         """Move a finished folder, with its manifest, into the store, and point `latest` at it.
@@ -237,6 +247,11 @@ def task_entries(entries: Sequence[Entry]) -> Sequence[Entry]:
     return [entry for entry in entries if entry.path.startswith("task/") and entry.path != f"task/{RECIPE_FILE}"]
 
 
+def recipe_digest(entries: Sequence[Entry]) -> str:
+    """The digest of the stored recipe as it is written (a later kit may know more settings); empty without one."""
+    return next((entry.sha256 for entry in entries if entry.path == f"task/{RECIPE_FILE}"), "")
+
+
 def _refuse_if(problems: list[Problem]) -> None:
     if problems:
         raise Refused(problems)
@@ -244,3 +259,12 @@ def _refuse_if(problems: list[Problem]) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+def _sweep(root: Path) -> None:
+    """Remove the scratch folders that no living process holds."""
+    for leftover in root.glob(f"{_STAGING}*"):
+        held = hold(leftover)
+        if held is not None:
+            shutil.rmtree(leftover, ignore_errors=True)
+            os.close(held)

@@ -14,7 +14,7 @@ from kit.base import Base
 from kit.bundle.fingerprint import mean_gap, tolerance
 from kit.bundle.manifest import entries_digest, file_digest, file_problems, manifest_digest, read_manifest
 from kit.bundle.seal import Fingerprint, Seal
-from kit.bundle.store import RECIPE_FILE, Bundle, task_entries, weight_entries
+from kit.bundle.store import RECIPE_FILE, Bundle, recipe_digest, task_entries, weight_entries
 from kit.chat import Renderer
 from kit.engines.base import Engine
 from kit.errors import KitError, Problem, Refused
@@ -94,7 +94,7 @@ def _seal_problems(bundle: Bundle) -> list[Problem]:
     checks = [
         ("The weights are", bundle.folder, entries_digest(weight_entries(entries)) == sealed.weights),
         ("The task is", bundle.task_folder, entries_digest(task_entries(entries)) == sealed.task),
-        ("The recipe is", bundle.task_folder / RECIPE_FILE, bundle.recipe.digest() == sealed.recipe),
+        ("The recipe is", bundle.task_folder / RECIPE_FILE, recipe_digest(entries) == sealed.recipe),
     ]
     other = [Problem(f"{what} not what was sealed.", str(where), _AGAIN) for what, where, same in checks if not same]
     return [*_tokenizer_problems(bundle.seal, place, hashes), *other]

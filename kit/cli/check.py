@@ -11,6 +11,8 @@ from kit.cli.output import Output, kit_command
 
 if TYPE_CHECKING:
     from kit.checks import Check
+    from kit.project import Project
+    from kit.recipe import Recipe
 
 _WORDS = {"held": "ok", "failed": "FAILED", "warning": "warning", "unmeasured": "not measured"}
 _SHOWN = 5
@@ -19,8 +21,18 @@ _SHOWN = 5
 @kit_command("check", example="kit check --profile smoke")
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
-def command(output: Output, profile: str | None, recipe_only: bool) -> int:
-    """Check recipe, data, rows and servability, before a processor is paid for.
+@click.option("--attach", is_flag=True, help="Attach the method to the base's architecture too; this loads torch.")
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+def command(
+    output: Output,
+    profile: str | None,
+    recipe_only: bool,
+    attach: bool,
+    price_per_hour: float | None,
+    peak_tflops: float | None,
+) -> int:
+    """Check recipe, data, rows and servability, and estimate memory and time, before a processor is paid for.
 
     Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
     """
@@ -36,10 +48,34 @@ def command(output: Output, profile: str | None, recipe_only: bool) -> int:
     if recipe_only:
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
-    report = preflight(project, recipe)
-    text = "\n".join([head, *(line for check in report.checks for line in _lines(check))])
-    output.result({**data, "checks": [asdict(check) for check in report.checks], "facts": report.facts}, text)
-    return exit_code(report.checks)
+    attached, mergeable = _attached(project, recipe) if attach else ([], None)
+    report = preflight(project, recipe, mergeable, peak_tflops, price_per_hour)
+    checks = [*attached, *report.checks]
+    told = report.facts.get("estimate", {}).get("told", [])
+    estimate = [f"{'estimate':>12}  {line}" for line in told]
+    text = "\n".join([head, *(line for check in checks for line in _lines(check)), *estimate])
+    output.result({**data, "checks": [asdict(check) for check in checks], "facts": report.facts}, text)
+    return exit_code(checks)
+
+
+def _attached(project: Project, recipe: Recipe) -> tuple[list[Check], bool | None]:
+    """Attach the method to the bare architecture: the check that came of it, and whether the adapter merges."""
+    from kit.base import BaseNotHere
+    from kit.checks import Check
+    from kit.errors import InputError, MissingExtra
+
+    name = "train.attach"
+    try:
+        from kit.train.attachment import preview
+    except ImportError:
+        raise MissingExtra("torch", "train") from None
+    try:
+        found = preview(project.base_config(recipe), recipe.train)
+    except BaseNotHere as error:
+        return [Check(name, "unmeasured", str(error))], None
+    except InputError as error:
+        return [Check.failed(name, error)], None
+    return [Check(name, "held", found.sentence)], found.mergeable
 
 
 def _lines(check: Check) -> list[str]:

@@ -98,7 +98,7 @@ def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
 
 
 async def _reported(output: Output, plan: Plan) -> tuple[list[TaskReport], Capabilities]:
-    from kit.cli.wiring import adapter_name, engine_config, running, sealed_base
+    from kit.cli.wiring import adapter_name, engine_config, engine_kind, running, sealed_base
     from kit.engines import make_engine
     from kit.evals.gates import thresholds_by_task
     from kit.evals.report import report_on
@@ -107,7 +107,7 @@ async def _reported(output: Output, plan: Plan) -> tuple[list[TaskReport], Capab
     config = engine_config([plan.bundle], plan.project.root)
     base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
     shared = plan.bundle.seal.form == "adapter"
-    async with running(make_engine(plan.settings.engine, config)) as engine:
+    async with running(make_engine(engine_kind([plan.bundle], plan.settings.engine), config)) as engine:
         tuned = await _scored(output, plan, engine, adapter_name(plan.bundle), "tuned")
         base = await _scored(output, plan, engine, None, "base") if shared else None
         capabilities = engine.capabilities

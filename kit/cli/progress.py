@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kit.cli.output import Output
-from kit.train.events import Evaluated, Event, Planned, Stepped, StoppedEarly
+from kit.train.applied import trouble
+from kit.train.events import Audited, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
 
 _PLAIN_SECONDS = 10.0
 
@@ -81,6 +82,13 @@ class TrainingLine:
             case Planned():
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
                 self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
+                ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
+                self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}.")
+            case Audited():
+                if odd := trouble(event.facts):
+                    self._line.keep(f"Not as asked: {odd}")
+            case Probed():
+                self._line.keep(_probed(event))
             case Stepped():
                 text = (
                     f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
@@ -90,6 +98,14 @@ class TrainingLine:
                 self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
             case StoppedEarly():
                 self._line.keep(f"step {event.step}/{event.steps}  stopped early: it no longer got better.")
+
+
+def _probed(event: Probed) -> str:
+    from kit.estimate import gib
+
+    guess = "" if event.predicted is None else f"; {gib(event.predicted)} were predicted"
+    free = "" if event.free is None else f", {gib(event.free)} were free"
+    return f"largest micro-batch: {event.tokens:,} tokens took {gib(event.added)} GiB{guess}{free}."
 
 
 def _measured(event: Evaluated) -> str:

@@ -23,11 +23,14 @@ def command(output: Output) -> None:
     columns = ("run", "state", "recipe", "profile", "score", "step", "bundle", "made")
     rows = [[_cell(facts[name]) for name in columns] for facts in found]
     ends = [f"{facts['run']}: {facts['sentence']}" for facts in found if facts["sentence"]]
+    ends += [f"{facts['run']}: not as asked: {facts['not_as_asked']}" for facts in found if facts["not_as_asked"]]
     output.result({"runs": found}, "\n".join([table(columns, rows), *ends]))
 
 
 def _facts(run: Run) -> dict[str, Any]:
     """What there is to know about a run; what it has not come to is None."""
+    from kit.train.applied import read_facts, trouble
+
     status, report = run.status(), run.report() or {}
     return {
         "run": run.id,
@@ -39,6 +42,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "step": report.get("step"),
         "bundle": report.get("bundle"),
         "made": run.created,
+        "not_as_asked": trouble(read_facts(run.folder) or ()),
     }
 
 

@@ -36,8 +36,8 @@ def command(
     from kit.bundle.attestation import standing
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
-    from kit.cli.wiring import engine_config
-    from kit.engines import default_kind, make_engine
+    from kit.cli.wiring import engine_config, engine_kind
+    from kit.engines import make_engine
     from kit.project import Project
     from serving.models import Deployed
     from serving.server import serve
@@ -49,7 +49,7 @@ def command(
     for bundle in found:
         verify_files(bundle)
     wanted = engine or found[0].recipe.serve.engine
-    kind = default_kind() if wanted == "auto" else wanted
+    kind = engine_kind(found, wanted)
     settings = Settings(host=host, port=port, expose_preview=expose_preview)
     digests = [bundle.digest for bundle in found]
     if dry_run:

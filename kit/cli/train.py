@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from kit.bundle.store import Bundle
     from kit.chat import Renderer
     from kit.cli.training_data import TrainingData
+    from kit.pace import Forecast
     from kit.project import Project
     from kit.recipe import Recipe
     from kit.runs import Run
     from kit.task import Message
-    from kit.train.job import Trained
+    from kit.train.job import Scorer, Trained, TrainJob
+    from kit.train.parallel import Ranks
+    from kit.train.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -39,41 +43,122 @@ class Plan:
 @click.option("--resume", is_flag=True, help="Go on with the last unfinished run of this recipe and data.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and train nothing.")
-def command(output: Output, profile: str | None, resume: bool, threads: int | None, dry_run: bool) -> None:
+@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+@click.option("--explain", type=click.IntRange(min=1), metavar="STEP", help="Name the rows behind a step's loss.")
+@click.option("--run", "ref", default="latest", help="With --explain: the run; default: the latest.")
+def command(
+    output: Output,
+    profile: str | None,
+    resume: bool,
+    threads: int | None,
+    dry_run: bool,
+    price_per_hour: float | None,
+    peak_tflops: float | None,
+    explain: int | None,
+    ref: str,
+) -> None:
     """Train, choose the best checkpoint by the task's own metric, and build a sealed bundle.
 
     Ctrl-C saves a checkpoint first; --resume goes on from it as if nothing had happened.
     """
-    plan = _plan(profile)
+    if explain is not None:
+        from kit.cli.flight import explain_step
+
+        explain_step(output, explain, ref)
+        return
+    plan = _plan(output, profile)
     for dropped in plan.data.dropped:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
+    estimate = _forecast(plan, peak_tflops, price_per_hour)
     if dry_run:
         from kit.train.plan import make_plan
 
-        made = make_plan(plan.data.rows, plan.recipe.train, plan.data.mixture)
-        shares = {f"share_of_{name}": round(share, 4) for name, share in plan.data.shares().items()}
-        summary = {**made.summary(), **shares}
-        output.result(summary, table(("plan", ""), [(name, str(value)) for name, value in summary.items()]))
+        summary = {
+            **make_plan(plan.data.rows, plan.recipe.train, plan.data.mixture, sharing=_sharing(plan)).summary(),
+            **{f"share_of_{name}": round(share, 4) for name, share in plan.data.shares().items()},
+        }
+        lines = table(("plan", ""), [(name, str(value)) for name, value in summary.items()])
+        output.result({**summary, "estimate": estimate.facts()}, "\n".join([lines, "", *estimate.lines()]))
         return
-    run = _run(plan, resume)
-    output.say(f"Run {run.id}: {len(plan.data.rows)} rows, base {plan.base.name}.")
+    ranks = _ranks()
+    run = ranks.from_first(lambda: _run(plan, resume))
+    if not ranks.first:  # one of several processes: it trains, and leaves the rest to the first
+        _train(output, plan, run, resume, threads)
+        return
+    for line in [*estimate.lines(), f"Run {run.id}: {len(plan.data.rows)} rows, base {plan.base.name}."]:
+        output.say(line)
     with run.working():
         trained = _train(output, plan, run, resume, threads)
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
         bundle = _build(plan, run, trained)
         run.finish({**_facts(run, trained), **_scores(trained), "bundle": bundle.digest})
-    data = {**_facts(run, trained), **_scores(trained), "bundle": bundle.digest, "folder": str(bundle.folder)}
-    output.result(data, f"Bundle {bundle.digest[:12]} in {bundle.folder}\nNext: kit eval")
+    odd = _not_applied(run)
+    facts = {**_facts(run, trained), **_scores(trained), "bundle": bundle.digest}
+    told = [f"Not as asked: {odd}"] if odd else []
+    output.result(
+        {**facts, "folder": str(bundle.folder), "not_as_asked": odd},
+        "\n".join([*told, f"Bundle {bundle.digest[:12]} in {bundle.folder}", "Next: kit eval"]),
+    )
 
 
-def _plan(profile: str | None) -> Plan:
-    from kit.cli.training_data import gather
+def _not_applied(run: Run) -> str:
+    """Return one line on what was not applied as it was asked, or is not known to have been."""
+    from kit.train.applied import read_facts, trouble
+
+    return trouble(read_facts(run.folder) or ())
+
+
+def _plan(output: Output, profile: str | None) -> Plan:
     from kit.project import Project
 
     project = Project.find()
     recipe = project.recipe(profile)
+    _attach_first(output, project, recipe)
+    return plan_of(project, recipe, profile)
+
+
+def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
+    """Return what training with a recipe works on."""
+    from kit.cli.training_data import gather
+
     base, renderer = project.base(recipe), project.renderer(recipe)
     return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
+
+
+def _sharing(plan: Plan) -> Sharing:
+    """Whether rows will share their prefixes, as far as it can be told without asking for the device."""
+    from kit.train.sharing import sharing
+
+    return sharing(plan.base, plan.recipe.train, [*plan.data.rows, *plan.data.validation])
+
+
+def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
+    """Attach the method to the base's bare architecture, and refuse what could not be trained or served, at once."""
+    from kit.servability import refuse_unservable
+    from kit.train.attachment import preview
+    from kit.train.machine import training_device
+    from kit.train.methods.qlora import refuse_elsewhere
+
+    if recipe.train.method == "qlora":
+        refuse_elsewhere(training_device())
+    folder = project.base_config(recipe)
+    found = preview(folder, recipe.train)
+    output.say(f"{recipe.train.method}: {found.sentence}")
+    output.say(refuse_unservable(recipe, folder, found.mergeable))
+
+
+def _forecast(plan: Plan, peak_tflops: float | None, price_per_hour: float | None) -> Forecast:
+    from kit.pace import forecast, work_of_epoch
+
+    work = work_of_epoch(plan.data.rows, plan.data.mixture, plan.recipe.train.seed)
+    return forecast(plan.project.root, plan.base.folder, plan.recipe, work, peak_tflops, price_per_hour)
+
+
+def _ranks() -> Ranks:
+    from kit.train.parallel import start_ranks
+
+    return start_ranks()
 
 
 def _run(plan: Plan, resume: bool) -> Run:
@@ -86,18 +171,24 @@ def _run(plan: Plan, resume: bool) -> Run:
 
 def _train(output: Output, plan: Plan, run: Run, resume: bool, threads: int | None) -> Trained:
     from kit.cli.progress import TrainingLine
-    from kit.cli.training_data import scorer
-    from kit.train.job import TrainJob
     from kit.train.loop import train
 
-    job = TrainJob(
+    with TrainingLine(output) as line:
+        return train(training_job(plan, run.folder, resume, threads), scorer_of(plan), line.report)
+
+
+def training_job(plan: Plan, folder: Path, resume: bool, threads: int | None) -> TrainJob:
+    """Return the job of a plan, in a folder."""
+    from kit.train.job import TrainJob
+
+    return TrainJob(
         base=plan.base,
         dtype=plan.recipe.base.dtype,
         section=plan.recipe.train,
         rows=plan.data.rows,
         validation=plan.data.validation,
         pad_id=plan.renderer.pad_id,
-        folder=run.folder,
+        folder=folder,
         metric=plan.data.metric,
         higher_is_better=plan.data.higher_is_better,
         resume=resume,
@@ -105,8 +196,13 @@ def _train(output: Output, plan: Plan, run: Run, resume: bool, threads: int | No
         mixture=plan.data.mixture,
         reference=plan.data.reference,
     )
-    with TrainingLine(output) as line:
-        return train(job, scorer(plan.data, plan.recipe, plan.renderer), line.report)
+
+
+def scorer_of(plan: Plan) -> Scorer:
+    """Return what measures a half-trained model: the tasks' own metrics on the validation examples."""
+    from kit.cli.training_data import scorer
+
+    return scorer(plan.data, plan.recipe, plan.renderer)
 
 
 def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:

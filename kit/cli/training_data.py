@@ -43,6 +43,15 @@ class TrainingData:
         task = self.tasks[0].task
         return task.metrics[task.main_metric].higher_is_better
 
+    def places(self) -> dict[str, str]:
+        """The file and line of each example that a row may name."""
+        several = len(self.tasks) > 1
+        return {
+            f"{data.task.name}/{example}" if several else example: place
+            for data in self.tasks
+            for example, place in data.train_file.places.items()
+        }
+
     def shares(self) -> dict[str, float]:
         """The share of every source in the rows that are trained on."""
         return self.mixture.shares() if self.mixture else {self.tasks[0].task.name: 1.0}
@@ -52,7 +61,7 @@ def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData
     """Read all examples and make all rows. Raises InputError with what is wrong with the first file that has faults."""
     from kit.data.general import general_rows
     from kit.train.continual import reference_rows, rows_digest
-    from kit.train.mixture import Source, mix
+    from kit.train.mixture import Source, mixed
 
     tasks = project.all_data(recipe)
     refuse_opposed(tasks)
@@ -66,12 +75,9 @@ def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData
         return general_rows(project.root, section, renderer, settings.max_length, recipe.data.too_long)
 
     replayed, reference = beside(settings.replay), beside(settings.ewc)
-    mixture = None
-    if several or replayed is not None:
-        weights = [section.weight for section in recipe.tasks]
-        sources = [Source(d.task.name, made.rows, w) for d, made, w in zip(tasks, train, weights, strict=True)]
-        again = Source("replay", _named(replayed, "replay").rows) if replayed else None
-        mixture = mix(sources, settings.mixing_temperature, again, settings.replay.share if settings.replay else 0.0)
+    weights = [section.weight for section in recipe.tasks]
+    sources = [Source(d.task.name, made.rows, w) for d, made, w in zip(tasks, train, weights, strict=True)]
+    mixture = mixed(sources, Source("replay", _named(replayed, "replay").rows) if replayed else None, settings)
     made = [*train, *held, *(rows for rows in (replayed, reference) if rows is not None)]
     beside_rows = {name: rows_digest(rows.rows) for name, rows in (("replay", replayed), ("ewc", reference)) if rows}
     return TrainingData(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from kit.base import Base
     from kit.bundle.store import Bundle
+    from kit.engines import Kind
     from kit.engines.base import Engine, EngineConfig
 
 
@@ -39,9 +40,26 @@ def engine_config(bundles: Sequence[Bundle], root: Path, threads: int | None = N
         dtype=first.seal.base.dtype,
         max_length=max(bundle.recipe.serve.max_length for bundle in bundles),
         adapters={} if merged else {bundle.digest: bundle.adapter_folder for bundle in bundles},
-        max_rank=max(bundle.seal.adapter.rank for bundle in bundles),
+        max_rank=max(1, *(bundle.seal.adapter.rank for bundle in bundles)),
         threads=threads,
     )
+
+
+def engine_kind(bundles: Sequence[Bundle], wanted: Kind | Literal["auto"]) -> Kind:
+    """Return the engine that is to answer for these bundles: the wanted one, or the best that can.
+
+    Raises InputError where the wanted one cannot, MissingExtra where none is installed.
+    """
+    from kit.engines import default_kind
+    from kit.errors import InputError
+
+    odd = [bundle for bundle in bundles if bundle.seal.form == "adapter" and not bundle.seal.adapter.plain_lora]
+    if not odd:
+        return default_kind() if wanted == "auto" else wanted
+    if wanted == "vllm":
+        what = f"vLLM takes no {odd[0].seal.adapter.method} adapters; only the local engine does."
+        raise InputError(what, str(odd[0].folder), "Ask for: --engine local")
+    return "local"
 
 
 def adapter_name(bundle: Bundle) -> str | None:

@@ -11,7 +11,9 @@ from typing import Any
 from kit.engines.weights import Shapes, shapes_in
 from kit.errors import InputError, Problem
 
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+BOTTLENECK, PROMPT = "KIT_BOTTLENECK", "PROMPT_TUNING"
+BESIDE = (BOTTLENECK, PROMPT)  # kinds that stand beside a model, and merge into nothing
 _MATRIX = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 _FROM_LAYER = re.compile(r"\w+\.\d+\..+$")
 
@@ -22,8 +24,8 @@ def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
     An engine may leave out, without a word, matrices whose names it does not know: they are refused here.
     Raises InputError with all problems at once.
     """
-    config = _read_config(adapter / _CONFIG)
-    matrices, strangers = _pairs(shapes_in(adapter / _WEIGHTS))
+    config = _read_config(adapter / ADAPTER_CONFIG)
+    matrices, strangers = _pairs(shapes_in(adapter / ADAPTER_WEIGHTS))
     faults = _unsupported(config, max_rank)
     faults += [f"it holds '{stranger}', which is no adapter matrix." for stranger in strangers[:3]]
     faults += _misfits(matrices, model)
@@ -33,8 +35,16 @@ def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
 
 def adapted(adapter: Path) -> frozenset[str]:
     """Return the last names of the modules that an adapter adapts, such as `q_proj`."""
-    modules, _ = _pairs(shapes_in(adapter / _WEIGHTS))
+    modules, _ = _pairs(shapes_in(adapter / ADAPTER_WEIGHTS))
     return frozenset(module.rpartition(".")[2] for module in modules)
+
+
+def adapter_kind(adapter: Path) -> str:
+    """Return the name of the method that made an adapter, as its configuration gives it.
+
+    Raises InputError where there is none.
+    """
+    return str(_read_config(adapter / ADAPTER_CONFIG).get("peft_type"))
 
 
 def _read_config(file: Path) -> dict[str, Any]:

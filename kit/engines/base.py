@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from kit.recipe import ComputeType, FloatType
 from kit.task import AnswerSpec, Completion, Finish, FreeText
 
 FREE_TEXT = FreeText()
@@ -20,11 +21,13 @@ class EngineConfig:
     """What an engine starts on.
 
     `model` holds weights, configuration and tokenizer; `adapters` maps a name to a folder in peft's format, loaded at
-    start; `max_length` is the context in tokens.
+    start; `max_length` is the context in tokens. Weights are rounded to `dtype`; the local engine computes in
+    `compute`, vLLM in the dtype itself.
     """
 
     model: Path
-    dtype: str = "bfloat16"
+    dtype: FloatType = "bfloat16"
+    compute: ComputeType = "auto"
     max_length: int = 2048
     adapters: Mapping[str, Path] = field(default_factory=dict)
     max_rank: int = 16

@@ -24,6 +24,7 @@ from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, grammar_of
 from kit.engines.vllm_environment import starting_environment
+from kit.engines.vllm_limits import installed_limits
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
 from kit.task import Completion
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from vllm.outputs import RequestOutput
     from vllm.v1.engine.async_llm import AsyncLLM
 
-_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM takes as the largest rank
 _STOP_SECONDS = 15.0
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
 
@@ -290,11 +290,12 @@ def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngine
 
 def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dict[str, Any]:
     """Settings for adapters: how many can be at work at once, and twice as many in memory."""
+    ranks = installed_limits().ranks
     return {
         "enable_lora": True,
         "max_loras": slots,
         "max_cpu_loras": 2 * slots,
-        "max_lora_rank": next((rank for rank in _RANKS if rank >= max_rank), _RANKS[-1]),
+        "max_lora_rank": next((rank for rank in ranks if rank >= max_rank), ranks[-1]),
         "lora_target_modules": sorted(adaptable),  # without it the output layer is adapted too, and scoring kills vLLM
     }
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from kit.errors import InputError, Problem
 from kit.train.job import Evaluation, RunBroke
+from kit.train.saved import put_back, raw_state, write_trained
 
-ADAPTER_FILE = "adapter_model.safetensors"
 _MANIFEST, _STATE, _HISTORY = "checkpoint.json", "state.pt", "history.json"
 
 
@@ -42,7 +41,7 @@ class Checkpoint:
 
     @property
     def adapter(self) -> Path:
-        """The adapter's folder in peft's format."""
+        """The adapter's folder in peft's format, or the whole model's."""
         return self.folder / "adapter"
 
 
@@ -79,8 +78,9 @@ class Checkpoints:
         if target.exists():
             return
         try:
-            _write_adapter(model, draft / "adapter")
-            torch.save({"optimizer": optimizer.state_dict(), "random": random_state()}, draft / _STATE)
+            write_trained(model, draft / "adapter")
+            state = {"optimizer": optimizer.state_dict(), "random": random_state(), "raw": raw_state(model)}
+            torch.save(state, draft / _STATE)
             _write_manifest(draft, cursor)
             _publish(draft, target)
         except (OSError, RuntimeError, SafetensorError) as error:  # each library has its own word for a full disk
@@ -91,8 +91,8 @@ class Checkpoints:
 
     def restore(self, checkpoint: Checkpoint, model: PeftModel, optimizer: torch.optim.Optimizer) -> None:
         """Put the adapter, the optimiser and the random states back."""
-        set_peft_model_state_dict(model, load_file(checkpoint.adapter / ADAPTER_FILE))
         state = torch.load(checkpoint.folder / _STATE, weights_only=True, map_location="cpu")
+        put_back(model, checkpoint.adapter, state["raw"])
         optimizer.load_state_dict(state["optimizer"])
         set_random_state(state["random"])
 
@@ -136,21 +136,6 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     """Put the states back."""
     torch.set_rng_state(state["cpu"])
     torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def adapter_state(model: PeftModel) -> dict[str, torch.Tensor]:
-    """The adapter's tensors under peft's names, on the CPU."""
-    state = get_peft_model_state_dict(model, save_embedding_layers=False)
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-
-
-def _write_adapter(model: PeftModel, folder: Path) -> None:
-    folder.mkdir(parents=True)
-    save_file(adapter_state(model), folder / ADAPTER_FILE, metadata={"format": "pt"})
-    config = model.peft_config["default"]
-    trained, config.inference_mode = config.inference_mode, True
-    config.save_pretrained(str(folder))
-    config.inference_mode = trained
 
 
 def _write_manifest(folder: Path, cursor: Cursor) -> None:

@@ -31,16 +31,18 @@ _WHERE = "train.ewc"
 
 @dataclass(frozen=True)
 class Moved:
-    """A weight that the base has, and how to compute what training has added to it, with gradients."""
+    """A weight that the base has, how to compute what training has added to it, and the parameters that makes it of."""
 
     weight: Tensor
     change: Callable[[], Tensor]
+    parameters: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class _Tether:
     fisher: Tensor
     change: Callable[[], Tensor]
+    parameters: tuple[Tensor, ...]
 
 
 class Elastic:
@@ -49,13 +51,18 @@ class Elastic:
     def __init__(self, body: Body, reference: Sequence[Row], strength: float, seed: int) -> None:
         moved = moved_weights(body.model)
         fisher = fisher_diagonal(body, {name: each.weight for name, each in moved.items()}, reference, seed)
-        self._tethers = [_Tether(fisher[name], each.change) for name, each in moved.items()]
+        self._tethers = [_Tether(fisher[name], each.change, each.parameters) for name, each in moved.items()]
         self._strength = strength
 
     def add_gradients(self) -> None:
-        """Add the penalty's gradients to those of the loss, weight by weight, so that one change exists at a time."""
+        """Add the penalty's gradients to those of the loss, weight by weight, so that one change exists at a time.
+
+        They are no backward pass of the step's loss: what counts those hears nothing of it.
+        """
         for tether in self._tethers:
-            self._penalty(tether).backward()  # type: ignore[no-untyped-call]
+            gradients = torch.autograd.grad(self._penalty(tether), tether.parameters)
+            for parameter, gradient in zip(tether.parameters, gradients, strict=True):
+                parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     @torch.no_grad()
     def value(self) -> float:
@@ -86,7 +93,7 @@ def moved_weights(model: Any) -> dict[str, Moved]:
         advice = "Use replay, or a method that changes the base's own weights: lora, full."
         raise InputError("Elastic weight consolidation ties the base's own weights.", _WHERE, advice)
     start = {name: parameter.detach().clone() for name, parameter in others.items()}
-    found.update({name: Moved(each, partial(_difference, each, start[name])) for name, each in others.items()})
+    found.update({name: Moved(each, partial(_difference, each, start[name]), (each,)) for name, each in others.items()})
     return found
 
 
@@ -95,7 +102,9 @@ def _lora_moved(name: str, layer: Any) -> Moved:
     (adapter,) = layer.active_adapters
     if adapter not in layer.lora_A or adapter in layer.lora_variant or not isinstance(layer.base_layer, nn.Linear):
         raise InputError(f"The layer '{name}' is no plain LoRA layer.", _WHERE, "Use plain LoRA on linear layers.")
-    return Moved(layer.base_layer.weight, partial(_product, layer, adapter))
+    factors = (layer.lora_A[adapter].weight, layer.lora_B[adapter].weight)
+    trained = tuple(factor for factor in factors if factor.requires_grad)
+    return Moved(layer.base_layer.weight, partial(_product, layer, adapter), trained)
 
 
 def _product(layer: Any, adapter: str) -> Tensor:
@@ -113,7 +122,8 @@ def fisher_diagonal(body: Body, weights: Mapping[str, Tensor], rows: Sequence[Ro
     At every supervised position a token is drawn from the model itself, as the definition asks (the answers of the rows
     would give the "empirical" Fisher; Kunstner et al. 2019). One backward pass per row; nothing of the model changes.
     """
-    model, generator = body.model, torch.Generator(device=body.model.device).manual_seed(seed)
+    model = body.model
+    generator = torch.Generator(device=next(model.parameters()).device).manual_seed(seed)
     sums = {name: torch.zeros_like(weight, dtype=torch.float32) for name, weight in weights.items()}
     with _only_trainable(model, list(weights.values())):
         for row in rows:

@@ -8,10 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from kit.train.applied import Fact
+
 
 @dataclass(frozen=True)
 class Planned:
-    """Training is about to begin, or to go on from `step`. Token counts are of the whole run."""
+    """Training is about to begin, or to go on from `step`. Token counts are of the whole run.
+
+    `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
+    since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
+    """
 
     step: int
     steps: int
@@ -21,6 +27,25 @@ class Planned:
     plan: str
     device: str
     threads: int
+    computed: int
+    saved: int
+    attention: str
+
+
+@dataclass(frozen=True)
+class Probed:
+    """The largest micro-batch was tried. Bytes: what it was thought to add, what it added, and what was free before.
+
+    `predicted` is None where the base is of a kind that the formula does not know.
+    """
+
+    tokens: int
+    predicted: int | None
+    added: int
+    free: int | None
+    seconds: float
+    device: str
+    machine: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +90,15 @@ class StoppedEarly:
     steps: int
 
 
-Event = Planned | Stepped | Evaluated | Saved | StoppedEarly
+@dataclass(frozen=True)
+class Audited:
+    """The session's first step was compared with what was asked."""
+
+    step: int
+    facts: tuple[Fact, ...]
+
+
+Event = Audited | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
 
 
 class MetricsFile:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import Exit, KitError
-from kit.recipe import TrainSection
+from kit.recipe import FloatType, MethodName, TrainSection
 from kit.train.mixture import Mixture
 
-MethodName = Literal["lora"]
 Scorer = Callable[[Any], Mapping[str, float | None]]
 """Gets the model in evaluation mode and returns metrics by name; None marks one that could not be measured."""
 
@@ -30,13 +29,12 @@ class TrainJob:
     """
 
     base: Base
-    dtype: Literal["bfloat16", "float32"]
+    dtype: FloatType
     section: TrainSection
     rows: Sequence[Row]
     validation: Sequence[Row]
     pad_id: int
     folder: Path
-    method: MethodName = "lora"
     metric: str | None = None
     higher_is_better: bool = True
     resume: bool = False
@@ -44,6 +42,11 @@ class TrainJob:
     save_seconds: float = 300.0
     mixture: Mixture | None = None
     reference: Sequence[Row] = ()
+
+    @property
+    def method(self) -> MethodName:
+        """What is trained."""
+        return self.section.method
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: the best checkpoint's adapter (a folder in peft's format), and how it came to be.
+    """A finished run: the best checkpoint's adapter (a folder in peft's format) or whole model, and how it came to be.
 
     `tokens` counts the tokens of the rows that were trained on, without padding; `seconds` is the wall time of all
     sessions of the run, without loading. `history` begins with step 0, the base model.

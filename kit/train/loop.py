@@ -10,19 +10,26 @@ from dataclasses import replace
 import torch
 
 from kit.errors import Exit, InputError
+from kit.machine import compute_type
+from kit.train.audit import Audit, look_at
+from kit.train.batch import kernel_name
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
 from kit.train.continual import Elastic, rows_digest
-from kit.train.events import Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
+from kit.train.divergence import Divergence
+from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
-from kit.train.measure import best_of, measure, refuse_broken
+from kit.train.measure import best_of, measure, moved, refuse_broken, sample
+from kit.train.memory import probe_memory, told_when_too_large
 from kit.train.meter import Meter
-from kit.train.methods import attach
-from kit.train.model import load_model
+from kit.train.methods import attach, load_base
 from kit.train.optimiser import Optimiser, Outcome
+from kit.train.parallel import Ranks, start_ranks
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
+from kit.train.recorder import FlightRecorder
+from kit.train.sharing import sharing
 from kit.train.signals import Signals
 from kit.train.stopping import enough
 
@@ -36,14 +43,16 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
     step that is being made has been saved.
     """
-    plan = make_plan(job.rows, job.section, job.mixture)
-    refuse_unfit(job.validation, job.section)
-    threads = job.threads or physical_cores()
+    ranks = start_ranks()
     device = training_device()
+    shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
+    plan = make_plan(job.rows, job.section, job.mixture, sharing=shared)
+    refuse_unfit(job.validation, job.section)
+    threads = job.threads or max(1, physical_cores() // ranks.here)
     with Signals() as signals, repeatable(device, threads):
         run = None
         try:
-            run = _Run(job, plan, device, threads, scorer, report, signals)
+            run = _Run(job, plan, device, threads, scorer, report, signals, ranks)
             with signals.shielded():
                 return run.perform()
         except KeyboardInterrupt:
@@ -62,27 +71,39 @@ class _Run:
         scorer: Scorer | None,
         report: Report,
         signals: Signals,
+        ranks: Ranks,
     ) -> None:
         self.job, self.device, self.threads = job, device, threads
-        self.scorer, self.report, self.signals = scorer, report, signals
+        self.scorer, self.report, self.signals, self.ranks = scorer, report, signals, ranks
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
+        ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
-        self.model = attach(load_model(job.base, job.dtype, device), job.section, job.base.name, job.method)
+        compute = compute_type(job.section.compute, job.dtype, device.type)
+        base = load_base(job.base, job.dtype, job.section, device, compute)
+        loaded = look_at(base, job.base, job.dtype)
+        self.model = attach(base, job.section, job.base.name)
+        self.begun = sample(self.model)
         self.body = split_model(self.model)
         self.model.train()
-        self.plan = plan.first(last.cursor.steps if last else self._affordable(plan))
-        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device)
+        self.probed = probe_memory(Optimiser(self.body, plan, job.pad_id, device), job, device)
+        self.plan = plan.first(last.cursor.steps if last else ranks.from_first(lambda: self._affordable(plan)))
+        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device, ranks)
+        self.audit = Audit(job, self.optimiser, loaded)
         self.setup = {
             "base weights": job.base.weights_digest(),
             "weight type": job.dtype,
+            "compute type": compute,
             "plan": self.plan.digest,
             **conditions(device, threads),
+            **({"processes": str(ranks.count)} if ranks.count > 1 else {}),
         }
         self.optimiser.penalty = self._penalty()
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
         self.metrics = MetricsFile(job.folder / "metrics.jsonl")
+        self.recorder = FlightRecorder(job.folder, self.plan.rows)
+        self.divergence = Divergence(self.recorder.losses(self.step))
         self.pending: deque[Outcome] = deque()
         self.saved_at = time.monotonic()
 
@@ -120,29 +141,42 @@ class _Run:
     def perform(self) -> Trained:
         """Make every step that is left; measure and save where the plan says so."""
         self._tell(self._planned())
+        self._tell(self.probed)
         self._measure_if_due()
         while self.step < len(self.plan.steps) and not self._enough():
             self._advance()
-            stop = self.signals.code
+            stop = self._stop_is_agreed()
             if stop or self.step in self.plan.evaluations or self._save_is_due():
                 self._save()
             if stop:
                 raise KeyboardInterrupt
             self._measure_if_due()
-        if self.signals.code:
+        if self._stop_is_agreed():
             raise KeyboardInterrupt
         if self.step < len(self.plan.steps):
             self._tell(StoppedEarly(self.step, len(self.plan.steps)))
         return self._trained()
 
     def _enough(self) -> bool:
+        """Whether it no longer gets better; all processes have one history, so they agree."""
         return enough(self.history, self.job.section.early_stopping, self.job.higher_is_better)
+
+    def _stop_is_agreed(self) -> bool:
+        """Whether any of the processes was asked to stop; all then stop after the same step."""
+        code = self.ranks.agreed(self.signals.code or 0)
+        if code:
+            self.signals.code = Exit(code)
+        return bool(code)
 
     def _advance(self) -> None:
         """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
         step = self.plan.steps[self.step]
-        self.pending.append(self.optimiser.step(self.step))
+        first = self.audit.facts is None
+        with told_when_too_large(self.step + 1):
+            self.pending.append(self.audit.watched(self.step, self.optimiser.step))
         self.step += 1
+        if first and self.audit.facts is not None:
+            self._tell(Audited(self.step, tuple(self.audit.facts)))
         self.meter.step(self.plan.step_tokens(step), self.plan.step_labels(step))
         self._settle(waiting=1 if self.device.type == "cuda" else 0)
 
@@ -150,7 +184,10 @@ class _Run:
         """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
         while len(self.pending) > waiting:
             outcome = self.pending.popleft()
+            if self.ranks.first:
+                self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
+            self.divergence.see(outcome.number, loss, self.history[0].validation_loss if self.history else None)
             rate, supervised = self.meter.rates()
             total = len(self.plan.steps)
             left = self.meter.seconds_left(*self._work_left(outcome.number))
@@ -158,19 +195,21 @@ class _Run:
             self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left))
 
     def _save_is_due(self) -> bool:
-        return time.monotonic() - self.saved_at >= self.job.save_seconds
+        due = time.monotonic() - self.saved_at >= self.job.save_seconds
+        return bool(self.ranks.agreed(int(due and self.ranks.first)))
 
     def _save(self) -> None:
         self._settle()
         cursor = Cursor(self.step, len(self.plan.steps), self.meter.seconds, self.setup)
-        self.checkpoints.save(self.model, self.optimiser.adam, cursor)
+        self.ranks.by_first(lambda: self.checkpoints.save(self.model, self.optimiser.adam, cursor))
         self._keep_wanted()
         self.saved_at = time.monotonic()
         self._tell(Saved(self.step, len(self.plan.steps)))
 
     def _keep_wanted(self) -> None:
         best = best_of(self.history, self.job.higher_is_better)
-        self.checkpoints.keep({self.step, best.step if best else self.step})
+        if self.ranks.first:
+            self.checkpoints.keep({self.step, best.step if best else self.step})
 
     # --- what it measures -------------------------------------------------------------------------------------
 
@@ -180,30 +219,35 @@ class _Run:
             return
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
-            evaluation = measure(self.job, self.optimiser, scorer, self.step, self.threads)
-        if self.optimiser.penalty is not None:
-            penalty = {"ewc_penalty": self.optimiser.penalty.value()}
-            evaluation = replace(evaluation, scores={**(evaluation.scores or {}), **penalty})
+            evaluation = self.ranks.from_first(lambda: self._evaluation(scorer))
         self.history.append(evaluation)
-        self.checkpoints.write_history(self.history)
+        if self.ranks.first:
+            self.checkpoints.write_history(self.history)
         best = best_of(self.history, self.job.higher_is_better)
         if self.step:
             self._keep_wanted()
         self.meter.pause()
         self._tell(self._evaluated(evaluation, evaluation is best))
 
+    def _evaluation(self, scorer: Scorer | None) -> Evaluation:
+        made = measure(self.job, self.optimiser, scorer, self.step, self.threads)
+        if self.optimiser.penalty is None:
+            return made
+        return replace(made, scores={**(made.scores or {}), "ewc_penalty": self.optimiser.penalty.value()})
+
     # --- what it says -----------------------------------------------------------------------------------------
 
     def _tell(self, event: Event) -> None:
-        self.metrics.write(event)
-        self.report(event)
+        if self.ranks.first:
+            self.metrics.write(event)
+            self.report(event)
 
     def _planned(self) -> Planned:
         plan = self.plan
         trainable = sum(parameter.numel() for parameter in self.optimiser.parameters)
         return Planned(
             self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
-            self.threads,
+            self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
         )  # fmt: skip
 
     def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:
@@ -218,7 +262,7 @@ class _Run:
         best = best_of(self.history, self.job.higher_is_better)
         assert best is not None, "a plan always ends with an evaluation"
         adapter = self.checkpoints.find(best.step) / "adapter"
-        refuse_broken(self.job, adapter)
+        refuse_broken(self.job, adapter, moved(self.model, self.begun))
         return Trained(
             adapter, best.step, best.score, best.validation_loss, self.plan.first(self.step).tokens, self.meter.seconds,
             tuple(self.history),

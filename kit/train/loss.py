@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kit.errors import InputError
+from kit.train.attention import forest_inputs
 from kit.train.batch import Batch
 
 CHUNK = 1024
@@ -26,11 +27,23 @@ class Body:
 
     model: PeftModel
     head: Head
+    head_weights: tuple[Tensor, ...] = ()
+    """Weights of the head that are trained; none where it is frozen."""
 
-    def hidden(self, ids: Tensor) -> Tensor:
+    @property
+    def base(self) -> Any:
+        """The causal language model with its adapters, as transformers knows it."""
+        return self.model.get_base_model()
+
+    def hidden(self, ids: Tensor, **others: Any) -> Tensor:
         """Return the last hidden states: (R, L) ids to (R, L, H)."""
-        states: Tensor = self.model.get_base_model().base_model(input_ids=ids, use_cache=False).last_hidden_state
+        states: Tensor = self.base.base_model(input_ids=ids, use_cache=False, **others).last_hidden_state
         return states
+
+    def batch_hidden(self, batch: Batch) -> Tensor:
+        """Return the hidden states that predict a batch's supervised tokens: (N, H)."""
+        forest = forest_inputs(batch.attention, batch.depths) if batch.attention and batch.depths is not None else {}
+        return self.hidden(batch.ids, **forest).flatten(0, 1)[batch.states]
 
 
 def split_model(model: PeftModel) -> Body:
@@ -39,7 +52,8 @@ def split_model(model: PeftModel) -> Body:
     Raises InputError where the two together are not the model: its logits are compared on a few tokens.
     """
     base = model.get_base_model()
-    body = Body(model, _head(base))
+    trained = tuple(weight for weight in base.get_output_embeddings().parameters() if weight.requires_grad)
+    body = Body(model, _head(base), trained)
     ids = torch.arange(1, 9, device=base.device)[None]
     with torch.no_grad():
         whole, parts = base(input_ids=ids, use_cache=False).logits.float(), body.head(body.hidden(ids)).float()
@@ -77,20 +91,26 @@ def batch_loss(body: Body, batch: Batch, divisor: float) -> BatchLoss:
     With the supervised tokens of a whole optimiser step (each times its weight) as `divisor`, the shares of its
     micro-batches add up to the token-weighted mean, however the step is split.
     """
-    hidden = body.hidden(batch.ids)[batch.rows, batch.positions]
+    hidden = body.batch_hidden(batch)
     shares = batch.weights / divisor
-    total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head)  # type: ignore[no-untyped-call]
-    rows = torch.zeros(len(batch.ids), device=nats.device).index_add_(0, batch.rows, nats)
+    total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head, *body.head_weights)  # type: ignore[no-untyped-call]
+    rows = torch.zeros(len(batch.counts), device=nats.device).index_add_(0, batch.rows, nats)
     return BatchLoss(total, rows)
 
 
 class _LabelLoss(torch.autograd.Function):
-    """Loss and its gradient by the hidden states, chunk by chunk in the forward pass: the frozen head runs once."""
+    """Loss and its gradient by the hidden states, chunk by chunk in the forward pass: the head runs once.
+
+    `trained` are the head's weights where they are trained; their gradient is summed over the chunks.
+    """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, targets: Tensor, weights: Tensor, head: Head) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, weights: Tensor, head: Head, *trained: Tensor
+    ) -> tuple[Tensor, Tensor]:
         nats = torch.empty(len(targets), device=hidden.device)
         gradient = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        own = [torch.zeros_like(weight) for weight in trained] if gradient is not None else []
         for start in range(0, len(targets), CHUNK):
             part = slice(start, start + CHUNK)
             with torch.set_grad_enabled(gradient is not None):
@@ -98,11 +118,13 @@ class _LabelLoss(torch.autograd.Function):
                 losses = functional.cross_entropy(head(piece).float(), targets[part], reduction="none")
             nats[part] = losses.detach()
             if gradient is not None:
-                (gradient[part],) = torch.autograd.grad(losses, piece, weights[part])
-        ctx.gradient = gradient
+                gradient[part], *found = torch.autograd.grad(losses, (piece, *trained), weights[part])
+                for whole, share in zip(own, found, strict=True):
+                    whole += share
+        ctx.gradient, ctx.own = gradient, own
         ctx.mark_non_differentiable(nats)
         return (nats * weights).sum(), nats
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.gradient * gradients[0], None, None, None
+        return (ctx.gradient * gradients[0], None, None, None, *(whole * gradients[0] for whole in ctx.own))

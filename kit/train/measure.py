@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
 
-from kit.train.checkpoint import ADAPTER_FILE, random_state, set_random_state
+from kit.train.checkpoint import random_state, set_random_state
 from kit.train.job import Evaluation, RunBroke, Scorer, TrainJob
 from kit.train.methods import METHODS
 from kit.train.optimiser import Optimiser
+from kit.train.saved import weights_file
 
+_SAMPLED = 64
 _NOTHING = "Nothing was published."
 
 
@@ -55,11 +58,24 @@ def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Eva
     return max(scored or trained, key=merit, default=None)
 
 
-def refuse_broken(job: TrainJob, adapter: Path) -> None:
-    """Raise RunBroke where an adapter would change nothing, or is not finite."""
-    state = load_file(adapter / ADAPTER_FILE)
+def sample(model: Any) -> list[torch.Tensor]:
+    """Return some numbers of every tensor that is trained, to tell later whether training moved it."""
+    trained = (parameter.detach().flatten() for parameter in model.parameters() if parameter.requires_grad)
+    return [values[:: max(1, len(values) // _SAMPLED)].clone() for values in trained]
+
+
+def moved(model: Any, before: Sequence[torch.Tensor]) -> bool:
+    """Whether anything that is trained is not what it was."""
+    return any(not torch.equal(now, then) for now, then in zip(sample(model), before, strict=True))
+
+
+def refuse_broken(job: TrainJob, adapter: Path, changed: bool) -> None:
+    """Raise RunBroke where what was trained would change nothing, or is not finite."""
+    state = load_file(weights_file(adapter))
+    advice = f"{_NOTHING} Raise train.learning_rate, or look at the rows."
     if METHODS[job.method].inert(state):
-        advice = f"{_NOTHING} Raise train.learning_rate, or look at the rows."
         raise RunBroke("The adapter is all zero: training changed nothing.", str(adapter), advice)
+    if not changed:
+        raise RunBroke("What was to be trained is what it was: training changed nothing.", str(adapter), advice)
     if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
         raise RunBroke("The adapter holds numbers that are not finite.", str(adapter), _NOTHING)

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from kit.data.rows import Row
 from kit.errors import InputError
+from kit.recipe import TrainSection
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,13 @@ def mix(
         sizes=tuple(len(source.rows) for source in kept),
         quotas=tuple(quotas),
     )
+
+
+def mixed(sources: Sequence[Source], replay: Source | None, section: TrainSection) -> Mixture | None:
+    """Mix sources as the recipe says; None where there is one alone, each of whose rows then comes once an epoch."""
+    if len(sources) == 1 and replay is None:
+        return None
+    return mix(sources, section.mixing_temperature, replay, section.replay.share if section.replay else 0.0)
 
 
 def _drawn(size: int, quota: int, epoch: int, seed: str) -> list[int]:

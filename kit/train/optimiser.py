@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from kit.data.rows import Row
-from kit.train.batch import collate
+from kit.train.attention import attending
+from kit.train.batch import Batch, collate, pack
 from kit.train.continual import Elastic
 from kit.train.job import RunBroke
 from kit.train.loss import Body, batch_loss
-from kit.train.plan import Plan, Step, labels, make_micro_batches
+from kit.train.packing import Step
+from kit.train.parallel import ALONE, Ranks
+from kit.train.plan import Plan, labels, split_rows
 from kit.train.schedule import learning_rate
 
 
@@ -26,14 +30,18 @@ class Outcome:
     host: Tensor
     ready: torch.cuda.Event | None
 
+    def figures(self) -> list[float]:
+        """Wait for the figures: loss, gradient norm, and then one loss per row."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        return list(map(float, self.host.tolist()))
+
     def read(self, plan: Plan) -> tuple[float, float]:
         """Wait for the figures and return loss and gradient norm.
 
         Raises RunBroke with the step and its worst rows where one of them is not finite.
         """
-        if self.ready is not None:
-            self.ready.synchronize()
-        loss, norm, *rows = self.host.tolist()
+        loss, norm, *rows = self.figures()
         if not all(map(math.isfinite, (loss, norm, *rows))):
             raise RunBroke(_story(plan, self.number, loss, norm, rows), next=_ADVICE)
         return loss, norm
@@ -46,13 +54,17 @@ _NAMED = 5
 class Optimiser:
     """The model, its optimiser, and the plan that they follow."""
 
-    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device) -> None:
+    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+        self.ranks = ranks
         self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
         self.penalty: Elastic | None = None
         section = plan.section
         self.adam = torch.optim.AdamW(
-            self.parameters, lr=section.learning_rate, weight_decay=section.weight_decay, fused=True
+            decayed(self.parameters, section.weight_decay),
+            lr=section.learning_rate,
+            weight_decay=section.weight_decay,
+            fused=True,
         )
 
     def rate(self, number: int) -> float:
@@ -60,21 +72,28 @@ class Optimiser:
         plan = self.plan
         return learning_rate(plan.section.learning_rate, plan.section.schedule, number, plan.warmup, len(plan.steps))
 
-    def accumulate(self, step: Step) -> tuple[Tensor, Tensor]:
-        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`."""
-        weight = self.plan.step_weight(step)
+    def accumulate(self, step: Step, weight: float | None = None) -> tuple[Tensor, Tensor]:
+        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`.
+
+        `weight`, by default the step's own, is what the loss is divided by.
+        """
+        weight = self.plan.step_weight(step) if weight is None else weight
         total, rows = torch.zeros((), device=self._device), []
-        for micro in step.micros:
-            batch = collate([self.plan.rows[index] for index in micro], self._pad_id, self._device)
-            loss = batch_loss(self.body, batch, weight)
-            loss.total.backward()  # type: ignore[no-untyped-call]
-            total += loss.total.detach()
-            rows.append(loss.rows / batch.counts)
+        with attending(self.body.base, bool(step.packs)):
+            for batch in self._batches(step, self.plan.rows):
+                loss = batch_loss(self.body, batch, weight)
+                loss.total.backward()  # type: ignore[no-untyped-call]
+                total += loss.total.detach()
+                rows.append(loss.rows / batch.counts)
         return total, torch.cat(rows)
+
+    def _batches(self, step: Step, rows: Sequence[Row]) -> Iterator[Batch]:
+        make = pack if step.packs else collate
+        return (make([rows[index] for index in micro], self._pad_id, self._device) for micro in step.micros)
 
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
-        total, rows = self.accumulate(self.plan.steps[number])
+        total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         if self.penalty is not None:
             self.penalty.add_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
@@ -99,12 +118,18 @@ class Optimiser:
         weight = sum(labels(row) * row.weight for row in rows)
         if not weight:
             return None
-        lengths = [len(row.ids) for row in rows]
-        batches = (
-            collate([rows[index] for index in micro], self._pad_id, self._device)
-            for micro in make_micro_batches(range(len(rows)), lengths, self.plan.section.batch_tokens)
-        )
-        return float(torch.stack([batch_loss(self.body, batch, weight).total for batch in batches]).sum())
+        (step,) = split_rows([range(len(rows))], rows, self.plan.section, self.plan.sharing)
+        with attending(self.body.base, bool(step.packs)):
+            losses = [batch_loss(self.body, batch, weight).total for batch in self._batches(step, rows)]
+        return float(torch.stack(losses).sum())
+
+
+def decayed(parameters: Sequence[torch.nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Return groups for the optimiser: matrices with weight decay; vectors, such as norms and biases, without."""
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 def _story(plan: Plan, number: int, loss: float, norm: float, rows: list[float]) -> str:

@@ -6,43 +6,33 @@ import hashlib
 import math
 import random
 from array import array
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kit.data.rows import Row
 from kit.errors import InputError, Problem
 from kit.recipe import TrainSection
 from kit.train.mixture import Mixture
+from kit.train.order import arranged
+from kit.train.packing import Keys, Step, make_step
 from kit.train.schedule import warmup_steps
-
-MICRO_BATCH_COST = 100
-"""What one more micro-batch costs beside its tokens, in tokens: 90 to 135 on nano, and every base has such a cost."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One optimiser step: micro-batches of indices into the plan's rows."""
-
-    micros: tuple[tuple[int, ...], ...]
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """All rows of the step, in the order in which they are computed."""
-        return tuple(index for micro in self.micros for index in micro)
+from kit.train.sharing import NOT_ASKED, Sharing
+from kit.train.trees import encoded
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The rows that are trained on, and every step of the run."""
+    """The rows that are trained on, and every step of the run; `sharing` says whether rows may share their prefixes."""
 
     rows: tuple[Row, ...]
     steps: tuple[Step, ...]
     section: TrainSection
+    sharing: Sharing = NOT_ASKED
 
     def first(self, steps: int) -> Plan:
         """Return the plan that ends after this many steps; warm-up, schedule and evaluations follow its length."""
-        return Plan(self.rows, self.steps[:steps], self.section)
+        return replace(self, steps=self.steps[:steps])
 
     def step_tokens(self, step: Step) -> int:
         """Tokens of a step's rows, without padding."""
@@ -66,11 +56,30 @@ class Plan:
         """Supervised tokens in all steps."""
         return sum(map(self.step_labels, self.steps))
 
+    def step_computed(self, step: Step) -> int:
+        """Tokens that a step computes: what its rows share once, or with padding."""
+        return step.computed(self._lengths)
+
     @cached_property
     def computed(self) -> int:
-        """Tokens in all steps, padding included."""
-        micros = (micro for step in self.steps for micro in step.micros)
-        return sum(len(micro) * max(len(self.rows[index].ids) for index in micro) for micro in micros)
+        """Tokens that all steps compute."""
+        return sum(map(self.step_computed, self.steps))
+
+    @cached_property
+    def saved(self) -> int:
+        """Tokens of rows that are not computed, because their step computes what its rows share once."""
+        return sum(self.step_tokens(step) - self.step_computed(step) for step in self.steps if step.packs)
+
+    @property
+    def rows_alone(self) -> str:
+        """Why no step shares anything or packs its rows; empty where one does."""
+        if any(step.packs for step in self.steps):
+            return ""
+        return self.sharing.why_not or "padding costs less here"
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        return [len(row.ids) for row in self.rows]
 
     @property
     def warmup(self) -> int:
@@ -90,7 +99,7 @@ class Plan:
         for row in self.rows:
             digest.update(f"\n{row.example}\0{row.answer_start}\0{row.weight!r}\0{len(row.ids)}\n".encode())
             digest.update(array("q", row.ids).tobytes())
-        digest.update(repr([step.micros for step in self.steps]).encode())
+        digest.update(repr([(step.micros, step.packs) for step in self.steps]).encode())
         return digest.hexdigest()
 
     def summary(self) -> dict[str, int | float | str | None]:
@@ -103,7 +112,11 @@ class Plan:
             "longest_row": max(len(row.ids) for row in self.rows),
             "tokens": self.tokens,
             "supervised_tokens": self.supervised,
-            "padding": round(1 - self.tokens / self.computed, 4),
+            "computed_tokens": self.computed,
+            "saved_tokens": self.saved,
+            "sharing": round(self.tokens / self.computed, 2),
+            "rows_alone": self.rows_alone or None,
+            "order": self.section.order,
             "warmup_steps": self.warmup,
             "evaluations": len(self.evaluations),
             "most_minutes": self.section.max_minutes,
@@ -116,23 +129,34 @@ def labels(row: Row) -> int:
     return len(row.ids) - row.answer_start
 
 
-def make_plan(rows: Sequence[Row], section: TrainSection, mixture: Mixture | None = None) -> Plan:
+def make_plan(
+    rows: Sequence[Row], section: TrainSection, mixture: Mixture | None = None, *, sharing: Sharing = NOT_ASKED
+) -> Plan:
     """Plan every step of the epochs that the recipe asks for; `max_minutes` may end the run earlier.
 
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
-    only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Raises InputError
-    with every row that cannot be trained on.
+    only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Where `sharing`
+    is on, rows share their prefixes in the steps in which that costs less than padding. Raises InputError with every
+    row that cannot be trained on.
     """
     refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
     if not kept:
         raise InputError("There is no row to train on.", next="Add examples with a target and a weight above 0.")
-    lengths = [len(row.ids) for row in kept]
-    order = _order(len(kept), section, mixture)
+    order = _order(kept, section, mixture)
     starts = range(0, len(order), section.batch_rows)
     windows = (order[start : start + section.batch_rows] for start in starts)
-    steps = tuple(Step(make_micro_batches(window, lengths, section.batch_tokens)) for window in windows)
-    return Plan(kept, steps, section)
+    return Plan(kept, tuple(split_rows(windows, kept, section, sharing)), section, sharing)
+
+
+def split_rows(
+    windows: Iterable[Sequence[int]], rows: Sequence[Row], section: TrainSection, sharing: Sharing
+) -> Iterator[Step]:
+    """Split each window's rows, given by their indices, into micro-batches."""
+    lengths = [len(row.ids) for row in rows]
+    keys: Keys | None = [encoded(row.ids) for row in rows] if sharing.on else None
+    for window in windows:
+        yield make_step(window, lengths, section.batch_tokens, keys)
 
 
 def refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
@@ -155,36 +179,11 @@ def _row_problems(row: Row, batch_tokens: int) -> Iterator[Problem]:
         )
 
 
-def _order(count: int, section: TrainSection, mixture: Mixture | None = None) -> list[int]:
+def _order(rows: Sequence[Row], section: TrainSection, mixture: Mixture | None) -> list[int]:
     """Indices of the rows in the order of training: a function of the seed and each epoch's number alone."""
     order: list[int] = []
     for epoch in range(math.ceil(section.epochs)):
-        indices = mixture.epoch(epoch, section.seed) if mixture else list(range(count))
+        indices = mixture.epoch(epoch, section.seed) if mixture else list(range(len(rows)))
         random.Random(f"{section.seed}/{epoch}").shuffle(indices)
-        order += indices
-    return order[: max(1, round(section.epochs * (mixture.epoch_rows if mixture else count)))]
-
-
-def make_micro_batches(window: Sequence[int], lengths: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:
-    """Split a step's rows into micro-batches of similar length that cost the least in all.
-
-    A micro-batch costs its tokens with padding, at most `budget`, plus MICRO_BATCH_COST. The longest come first, so
-    that a step which does not fit the memory fails at once. Shortest path over the sorted rows.
-    """
-    rows = sorted(window, key=lambda index: (-lengths[index], index))
-    costs, cuts = [0.0], [0]
-    for end in range(1, len(rows) + 1):
-        costs.append(math.inf)
-        cuts.append(0)
-        for start in range(end - 1, -1, -1):
-            size = (end - start) * lengths[rows[start]]
-            if size > budget:
-                break
-            if costs[start] + size + MICRO_BATCH_COST < costs[end]:
-                costs[end], cuts[end] = costs[start] + size + MICRO_BATCH_COST, start
-    micros: list[tuple[int, ...]] = []
-    end = len(rows)
-    while end:
-        micros.append(tuple(rows[cuts[end] : end]))
-        end = cuts[end]
-    return tuple(reversed(micros))
+        order += arranged(indices, rows, section, len(order))
+    return order[: max(1, round(section.epochs * (mixture.epoch_rows if mixture else len(rows))))]

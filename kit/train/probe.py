@@ -26,11 +26,11 @@ def steps_within(minutes: float, optimiser: Optimiser, validation: Sequence[Row]
     measuring = (time.monotonic() - began) * (len(plan.evaluations) + 1)
     set_random_state(before)
     room = (minutes * 60 - measuring) * rate
-    return max(1, sum(tokens <= room for tokens in accumulate(map(plan.step_tokens, plan.steps))))
+    return max(1, sum(tokens <= room for tokens in accumulate(map(plan.step_computed, plan.steps))))
 
 
 def _tokens_per_second(optimiser: Optimiser) -> float:
-    """Time a few steps after a first one that pays for what is paid once."""
+    """Time a few steps after a first one that pays for what is paid once; tokens are those that are computed."""
     plan = optimiser.plan
     first, *others = plan.steps[: _PROBED + 1]
     float(optimiser.accumulate(first)[0])
@@ -40,4 +40,4 @@ def _tokens_per_second(optimiser: Optimiser) -> float:
     float(losses[-1])
     seconds = time.monotonic() - began
     optimiser.adam.zero_grad()
-    return sum(map(plan.step_tokens, steps)) / seconds
+    return sum(map(plan.step_computed, steps)) / seconds

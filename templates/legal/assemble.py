@@ -8,10 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from pydantic import BaseModel
+
 from kit.task import Completion, UnreadableAnswer, parse_answer
 
 from .locate import Found, Source, fold
-from .schema import Clause, Extraction, Span, Unlocated, answer_type, spoken
+from .schema import Clause, Extraction, Span, Unlocated, spoken
 from .windows import Window
 
 _CONTEXT = 32  # code points of prefix and of suffix
@@ -37,10 +39,12 @@ class Reading:
     complete: bool
 
 
-def read_window(window: Window, completion: Completion, categories: Sequence[str], most: int) -> Reading:
+def read_window(
+    window: Window, completion: Completion, categories: Sequence[str], answer_type: type[BaseModel], most: int
+) -> Reading:
     """Read one answer. Of one that was cut or is out of shape, the quotes that were finished are kept."""
     try:
-        parse_answer(answer_type(tuple(categories), most), completion)
+        parse_answer(answer_type, completion)
     except UnreadableAnswer:
         return Reading(window, tuple(_finished(completion.text, categories)), complete=False)
     answer: dict[str, list[str]] = json.loads(completion.text)

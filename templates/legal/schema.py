@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
 from kit.task import Strict
 
@@ -76,15 +76,22 @@ def spoken(label: str) -> str:
 
 
 @cache
-def answer_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
+def answer_type(categories: tuple[str, ...], most: int, words: int | None) -> type[BaseModel]:
     """Return the type that the model writes: under each kind that is there, in a fixed order, its quotes.
 
-    A kind that is not there is left out, so "nothing here" is `{}`: the answer's first token decides. Quotes carry no
-    length limit, because constrained decoders forbid escapes in strings that do.
+    A kind that is not there is left out, so "nothing here" is `{}`: the answer's first token decides. A quote of at
+    most `words` words cannot go round in circles; whole quotes carry no limit, since nothing is known of their length.
     """
     settings = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+    quote: Any = str if words is None else Annotated[str, WithJsonSchema(_few_words(words))]
     quotes: dict[str, Any] = {
-        f"kind_{index}": (list[str], Field(default=[], alias=spoken(label), min_length=1, max_length=most))
+        f"kind_{index}": (list[quote], Field(default=[], alias=spoken(label), min_length=1, max_length=most))
         for index, label in enumerate(categories)
     }
     return create_model("Clauses", __config__=settings, **quotes)
+
+
+def _few_words(most: int) -> dict[str, Any]:
+    """The schema of a string of a few words, in which decoders allow no character that JSON escapes."""
+    word = r'[^ "\\\n\r\t]+'
+    return {"type": "string", "pattern": f"^{word}( {word}){{0,{most - 1}}}$"}

@@ -88,7 +88,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         self._wanted(request)
         options = self.options
         system = Message("system", (Text(_INSTRUCTION, trusted=True),))
-        answer = answer_type(options.categories, options.max_clauses)
+        answer = answer_type(options.categories, options.max_clauses, options.quote_words)
         return [
             Prompt(
                 answer, options.answer_tokens, (system, Message.of("user", tidy(request.text[part.start : part.end])))
@@ -108,9 +108,10 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
 
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
         """Check every quote against the document. Nothing readable at all gives coverage 0, not an error."""
-        most = self.options.max_clauses
+        options = self.options
+        answer = answer_type(options.categories, options.max_clauses, options.quote_words)
         readings = [
-            read_window(part, completion, self.options.categories, most)
+            read_window(part, completion, options.categories, answer, options.max_clauses)
             for part, completion in zip(self._windows(request), completions, strict=True)
         ]
         return assemble(request.text, readings, self._wanted(request), self.options.quote_words is not None)
@@ -186,7 +187,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         if not answer and not _kept(text[part.start : part.end], self.options.empty_share):
             return None
         most = self.options.max_clauses
-        spec = answer_type(self.options.categories, most)
+        spec = answer_type(self.options.categories, most, self.options.quote_words)
         return spec.model_validate({kind: quotes[: most - 1] for kind, quotes in answer.items()})
 
     def _quote(self, text: str, part: Window, clause: Clause) -> str:
@@ -225,10 +226,13 @@ def visible(text: str, part: Window, clause: Clause) -> str:
 
 
 def opening(text: str, part: Window, clause: Clause, count: int) -> str:
-    """Return the first words of a clause that begins in a window; empty where the window cuts them."""
+    """Return the first words of a clause that begins in a window; empty where the window cuts them.
+
+    Quotation marks and backslashes are left out, because the decoder allows none; words are found without them.
+    """
     if not part.start <= clause.start < part.end:
         return ""
-    words = fold(text[clause.start : min(clause.end, part.end)]).split(" ")
+    words = fold(re.sub(r'["\\]', "", text[clause.start : min(clause.end, part.end)])).split(" ")
     return " ".join(words[:count]) if len(words) > count or clause.end <= part.end else ""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.base import NANO, find_base
+from kit.base import NANO, BaseNotHere, find_base, find_config
 from kit.errors import InputError
 
 
@@ -31,6 +31,16 @@ def test_the_weights_digest_notices_one_flipped_bit(tmp_path: Path) -> None:
 def test_a_base_that_is_not_there_is_told(name: str) -> None:
     with pytest.raises(InputError, match="There is no base model"):
         find_base(name)
+
+
+def test_a_hub_model_of_which_only_the_configuration_is_cached_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
+    assert find_config("some/base") == tmp_path
+    with pytest.raises(BaseNotHere, match="its weights are not here"):
+        find_base("some/base", offline=True)
 
 
 def test_a_hub_model_that_is_not_cached_is_told_offline() -> None:

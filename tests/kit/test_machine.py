@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from kit.machine import describe, machine_facts, version_facts
+import pytest
+
+from kit.machine import compute_type, describe, machine_facts, version_facts
 
 
 def test_facts_name_the_machine_and_what_ran() -> None:
@@ -21,3 +23,13 @@ def test_facts_load_nothing_heavy() -> None:
     code = "import sys, kit.machine as m; m.machine_facts(); m.version_facts(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_processor_without_matrix_units_for_bfloat16_computes_in_float32(
+    fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.machine.multiplies_bfloat16_fast", lambda: fast)
+    assert compute_type("auto", "bfloat16", "cpu") == ("bfloat16" if fast else "float32")
+    assert compute_type("auto", "bfloat16", "cuda") == "bfloat16"
+    assert compute_type("bfloat16", "float32", "cpu") == "bfloat16"

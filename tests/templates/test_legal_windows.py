@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.base import NANO
+from kit.chat import Renderer
+from kit.engines.local.grammar import Grammars
+from kit.engines.structured import grammar_of
 from kit.task import Completion, write_answer
 from tests.templates.legal import SMALL, make_task, module, written
 
@@ -17,6 +21,8 @@ windows = module("windows").windows
 Source = module("locate").Source
 fold = module("locate").fold
 TASK = make_task(**SMALL)
+RENDERER = Renderer(NANO)
+GRAMMARS = Grammars(NANO, RENDERER.vocabulary_size)
 
 WORDS = st.text(st.sampled_from("abXYZ019,.;é\u0301\U0001d538\U0001f4ce§“中"), min_size=1)
 BLANKS = st.sampled_from([" ", "  ", "\n", "\r\n", "\n\n", "\t", "\u00a0", "\u2003"])
@@ -212,3 +218,27 @@ def test_the_part_of_an_unreadable_window_that_no_other_read_is_told() -> None:
     (unread,) = response.unread
     assert (unread.start, unread.end) == (parts[0].end, parts[2].start)
     assert response.coverage == 1 - (unread.end - unread.start) / len(text)
+
+
+def test_opening_words_leave_out_what_json_escapes_and_are_found_all_the_same() -> None:
+    clause = 'Each "Affiliate" shall keep its books open to audit.'
+    task = make_task(**SMALL, quote_words=4)
+    request = task.request_type(text=f"{clause} Notices are given in writing.")
+    audit = {"label": "audit_rights", "exact": clause, "start": 0, "end": len(clause)}
+    (answer,) = task.targets(request, task.response_type.model_validate({"clauses": (audit,)}))
+    assert answer is not None
+    assert write_answer(answer) == '{"audit rights":["Each Affiliate shall keep"]}'
+    (found,) = task.read(request, [Completion(write_answer(answer))]).clauses
+    assert (found.exact, found.state) == (clause, "repaired")
+
+
+@pytest.mark.parametrize(
+    ("quote", "allowed"),
+    [("The books are open", True), ("Ünïcode — “x”", True), ("The books are open always", False), ("", False)],
+)
+def test_a_decoder_allows_no_more_opening_words_than_the_task_asks_for(quote: str, allowed: bool) -> None:
+    task = make_task(**SMALL, quote_words=4)
+    (prompt,) = task.prompts(task.request_type(text="The books are open."))
+    matcher = GRAMMARS.matcher(grammar_of(prompt.answer), RENDERER.stop_ids)
+    tokens = RENDERER.answer(write_answer(prompt.answer.model_validate({"audit rights": [quote]})))
+    assert all(matcher.accept_token(token) for token in (*tokens, RENDERER.turn_end)) is allowed

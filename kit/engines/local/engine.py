@@ -39,22 +39,18 @@ class LocalEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
-        self._autocast: torch.dtype | None = None
         self._lender: Adapters | Live | None = None
         self._grammars: Grammars | None = None
         self._worker: Worker | None = None
 
     @classmethod
-    def from_model(
-        cls, model: Any, renderer: Renderer, *, max_length: int = 2048, autocast: torch.dtype | None = None
-    ) -> LocalEngine:
+    def from_model(cls, model: Any, renderer: Renderer, *, max_length: int = 2048) -> LocalEngine:
         """Return an engine on a module that is loaded already, such as one in training; adapters are as they stand.
 
-        `autocast` is the type that training autocasts to, if it does. The module is in evaluation mode only while a
-        batch is worked on, and is back in its own mode before any answer is given. Nobody else may use it meanwhile.
+        The module is in evaluation mode only while a batch is worked on, and is back in its own mode before any answer
+        is given. Nobody else may use it meanwhile.
         """
         engine = cls(EngineConfig(renderer.folder, max_length=max_length))
-        engine._autocast = autocast
         engine._lender = Live(model)
         return engine
 
@@ -204,12 +200,7 @@ class LocalEngine:
     def _lent(self, adapter: str | None) -> Iterator[Any]:
         """Yield the model as it is to be run."""
         assert self._lender is not None
-        with (
-            torch.inference_mode(),
-            self._lender.active(adapter) as model,
-            folded_attention(model),
-            torch.autocast(model.device.type, dtype=self._autocast, enabled=self._autocast is not None),
-        ):
+        with torch.inference_mode(), self._lender.active(adapter) as model, folded_attention(model):
             try:
                 yield model
             except torch.OutOfMemoryError as error:

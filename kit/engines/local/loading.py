@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from kit.engines.adapters import check_adapter
+from kit.engines.adapters import BESIDE, adapter_kind, check_adapter
 from kit.engines.admission import check_model
 from kit.engines.base import EngineConfig
+from kit.engines.local.attaching import refuse_part
+from kit.engines.local.beside import Hooked, read_hooked
 from kit.errors import InputError, KitError
+from kit.machine import compute_type
 
 
 def load_model(config: EngineConfig) -> Any:
@@ -30,7 +33,8 @@ def load_model(config: EngineConfig) -> Any:
         model = AutoModelForCausalLM.from_pretrained(
             config.model, dtype=getattr(torch, config.dtype), local_files_only=True
         )
-        return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return model.to(device, getattr(torch, compute_type(config.compute, config.dtype, device))).eval()
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         raise InputError(f"The model cannot be loaded: {error}", str(config.model)) from error
 
@@ -40,8 +44,14 @@ class Adapters:
 
     def __init__(self, model: Any, config: EngineConfig) -> None:
         self.model = model
-        self.names: set[str] = set()
         self._config = config
+        self._inside: set[str] = set()  # in the model's modules, by peft
+        self._beside: dict[str, Hooked] = {}
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the adapters that are loaded."""
+        return self._inside | set(self._beside)
 
     def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter, in the weights' own dtype.
@@ -50,12 +60,21 @@ class Adapters:
         """
         if name in self.names:
             raise InputError(f"An adapter '{name}' is loaded already.", next="Unload it first, or take a new name.")
-        check_adapter(name, adapter, self._config.model, self._config.max_rank)
+        kind = adapter_kind(adapter)
+        if kind == "LORA":
+            check_adapter(name, adapter, self._config.model, self._config.max_rank)
         try:
+            if kind in BESIDE:
+                self._beside[name] = read_hooked(adapter, self._plain)
+                return
             self._attach(name, adapter)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             raise InputError(f"The adapter '{name}' cannot be attached: {error}", str(adapter)) from error
-        self.names.add(name)
+        self._inside.add(name)
+
+    @property
+    def _plain(self) -> Any:
+        return self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
 
     def _attach(self, name: str, adapter: Path) -> None:
         if isinstance(self.model, PeftModel):
@@ -64,6 +83,7 @@ class Adapters:
             self.model = PeftModel.from_pretrained(
                 self.model, str(adapter), adapter_name=name, autocast_adapter_dtype=False
             )
+        refuse_part(self.model, name, adapter)
         self.model.eval()
 
     def unload(self, name: str) -> None:
@@ -73,37 +93,45 @@ class Adapters:
         """
         if name not in self.names:
             raise KitError(f"No adapter '{name}' is loaded.")
-        self.names.discard(name)
-        self.model = self.model.unload() if not self.names else self.model
-        if self.names:
+        if self._beside.pop(name, None) is not None:
+            return
+        self._inside.discard(name)
+        self.model = self.model.unload() if not self._inside else self.model
+        if self._inside:
             self.model.delete_adapter(name)
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
         """Yield the model with one adapter at work, or with none."""
-        if name is not None:
+        if name in self._inside:
             self.model.set_adapter(name)
             yield self.model
-        elif self.names:
-            with self.model.disable_adapter():
-                yield self.model
-        else:
+            return
+        with ExitStack() as stack:
+            if self._inside:
+                stack.enter_context(self.model.disable_adapter())
+            if name is not None:
+                stack.enter_context(self._beside[name].active(self._plain))
             yield self.model
 
 
 class Live:
-    """A model that somebody is training: taken as it stands, lent for a batch at a time, and given back as it was."""
+    """A model that somebody is training: taken as it stands, lent for a batch at a time, and given back as it was.
+
+    What training wraps around a model works inside it, or through its hooks: the model itself is what answers.
+    """
 
     def __init__(self, model: Any) -> None:
-        self.model = model
+        self._whole = model
+        self.model = model.get_base_model() if hasattr(model, "get_base_model") else model
         self.names: set[str] = set()
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
         """Yield the model in evaluation mode; afterwards every module is in the mode in which it was."""
         del name
-        training = [module for module in self.model.modules() if module.training]
-        self.model.eval()
+        training = [module for module in self._whole.modules() if module.training]
+        self._whole.eval()
         try:
             yield self.model
         finally:

@@ -12,7 +12,7 @@ from kit.engines.base import Delta, Generation
 from kit.errors import KitError
 from kit.task import Completion
 
-MAX_ROWS = 32
+MAX_ROWS = 128
 MAX_TOKENS = 32_768
 _LINGER = 0.003  # seconds to wait for company: requests that arrive together are decoded together
 

@@ -16,6 +16,7 @@ import pytest
 from kit.base import NANO, find_base
 from kit.bundle.build import PARITY, BuildPlan, build_bundle
 from kit.bundle.golden import dialogues_of
+from kit.bundle.manifest import file_digest
 from kit.bundle.store import Store
 from kit.chat import Renderer
 from kit.errors import GateFailed, InputError
@@ -81,7 +82,7 @@ def test_the_seal_says_what_was_tuned_and_from_what(built: Built) -> None:
     }
     assert (seal.adapter.rank, seal.adapter.alpha, len(seal.adapter.targets)) == (8, 16, 7)
     assert seal.stop_ids == list(Renderer(NANO).stop_ids)
-    assert seal.digests.recipe == built.adapter.recipe.digest()
+    assert seal.digests.recipe == file_digest(built.adapter.task_folder / "recipe.json")
     assert (len(seal.fingerprints), len(seal.fingerprints[0].positions)) == (8, 8)
     assert 0 < seal.noise.mean <= seal.noise.largest
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -326,3 +329,42 @@ def test_an_attestation_about_another_bundle_does_not_count(store: Store, add: C
     (found,) = store.attestations(other)
     assert "about another bundle" in found.fault
     assert standing([found]) == "preview"
+
+
+# --- what a killed process leaves -------------------------------------------------------------------------------
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+from kit.bundle.store import Store
+with Store(Path(sys.argv[1])).staging() as folder:
+    (folder / "weights").write_bytes(b"half")
+    print(folder, flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def building(root: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process in the middle of a build, and its scratch folder."""
+    words = [sys.executable, "-c", BUILDER, str(root)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process, Path(process.stdout.readline().strip())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_a_killed_build_left_is_removed_by_the_next_and_a_living_one_is_not_touched(
+    store: Store, add: Callable[[str], Bundle]
+) -> None:
+    with building(store.root) as (process, folder):
+        add("while it builds")
+        assert (folder / "weights").is_file()
+        process.kill()
+        process.wait()
+        assert (folder / "weights").is_file()
+        add("after it was killed")
+        assert not folder.exists()

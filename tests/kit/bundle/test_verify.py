@@ -115,6 +115,16 @@ def test_another_recipe_under_a_new_manifest_is_not_what_was_sealed(bundle: Bund
         verify_files(manifest_again(bundle))
 
 
+def test_a_bundle_stays_valid_when_the_kit_learns_new_settings(bundle: Bundle) -> None:
+    file = bundle.task_folder / "recipe.json"
+    stored = json.loads(file.read_text())
+    del stored["train"]["compute"]  # as a kit that did not know this setting would have written it
+    file.write_text(json.dumps(stored))
+    older = seal_again(bundle, digests={**bundle.seal.digests.model_dump(), "recipe": file_digest(file)})
+    verify_files(older)
+    assert older.recipe.train.compute == "auto"
+
+
 def test_all_that_is_wrong_is_told_at_once(bundle: Bundle) -> None:
     flip_byte(weights_of(bundle))
     change_template(bundle)

@@ -41,11 +41,13 @@ def toy(tmp_path: Path) -> Path:
     return make_toy(tmp_path / "toy")
 
 
+def run_kit(*arguments: str | Path, cwd: Path) -> Ran:
+    """Run a command to its end."""
+    words = [sys.executable, "-m", "kit", *map(str, arguments)]
+    done = subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture
 def run() -> Run:
-    def run_kit(*arguments: str | Path, cwd: Path) -> Ran:
-        words = [sys.executable, "-m", "kit", *map(str, arguments)]
-        done = subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        return Ran(done.returncode, done.stdout, done.stderr)
-
     return run_kit

@@ -180,3 +180,12 @@ def test_the_tokens_of_the_training_are_told_by_epochs(toy: Path, run: Run) -> N
     edit(toy / "recipe.yaml", "  max_length: 256", "  max_length: 256\n  epochs: 3")
     facts = run("check", "--json", cwd=toy).json["facts"]
     assert facts["training"] == {"epochs": 3, "tokens": 3 * facts["rows"]["train"]["tokens"]}
+
+
+def test_a_range_that_cannot_be_searched_is_told_before_a_search(toy: Path, run: Run) -> None:
+    ranges = "search:\n  ranges:\n    train.learning_rate: {low: 1e-2, high: 2e-2}\n"
+    edit(toy / "recipe.yaml", "profiles:\n", f"{ranges}profiles:\n")
+    assert states(run("check", "--json", cwd=toy).json)["search.ranges"] == "failed"
+    assert "warning  search.ranges" in run("check", cwd=toy).out
+    edit(toy / "recipe.yaml", "low: 1e-2", "low: 1e-4")
+    assert states(run("check", "--json", cwd=toy).json)["search.ranges"] == "held"

@@ -59,7 +59,7 @@ def test_training_goes_on_after_the_engine_looked_on() -> None:
     model = with_random_adapter(seed=0).train()
 
     async def run() -> None:
-        engine = LocalEngine.from_model(model, RENDERER, autocast=torch.bfloat16)
+        engine = LocalEngine.from_model(model, RENDERER)
         await engine.start()
         await engine.generate(ask(QUESTIONS[0]))
         assert model.training

@@ -19,7 +19,8 @@ from kit.train.loss import Body, batch_loss, split_model
 from kit.train.methods import attach
 from kit.train.model import load_model
 from kit.train.optimiser import Optimiser
-from kit.train.plan import Plan, Step
+from kit.train.packing import Step
+from kit.train.plan import Plan
 from tests.kit.train.parts import PAD, copy_rows, section
 
 CPU = torch.device("cpu")

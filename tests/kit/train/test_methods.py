@@ -12,6 +12,13 @@ from tests.kit.train.parts import section
 CPU = torch.device("cpu")
 
 
+def test_computing_in_float32_keeps_the_stored_values() -> None:
+    base = find_base("nano")
+    stored, widened = (load_model(base, "bfloat16", CPU, kind).state_dict() for kind in ("bfloat16", "float32"))
+    assert {value.dtype for value in widened.values()} == {torch.float32}
+    assert all(torch.equal(stored[name].float(), value) for name, value in widened.items())
+
+
 def test_all_linear_adapts_every_layer_but_the_head_in_float32_over_a_bfloat16_base() -> None:
     model = attach(load_model(find_base("nano"), "bfloat16", CPU), section(), "nano")
     trainable = {name: value for name, value in model.named_parameters() if value.requires_grad}

@@ -10,7 +10,8 @@ import pytest
 
 from kit.data.rows import Row
 from kit.errors import InputError
-from kit.train.plan import MICRO_BATCH_COST, make_micro_batches, make_plan
+from kit.train.packing import MICRO_BATCH_COST, make_micro_batches
+from kit.train.plan import make_plan
 from tests.kit.train.parts import copy_rows, section
 
 ROOT = Path(__file__).parents[3]

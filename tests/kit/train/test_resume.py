@@ -20,6 +20,7 @@ from kit.train.checkpoint import Checkpoints
 from kit.train.events import Event, Planned, Stepped
 from kit.train.job import RunBroke, Stopped, Trained, TrainJob
 from kit.train.loop import train
+from tests.kit.train.forests import contract_rows
 from tests.kit.train.parts import copy_rows, job, section
 
 ROOT = Path(__file__).parents[3]
@@ -73,7 +74,7 @@ def wait_for_step(process: subprocess.Popen[str], step: int) -> None:
     pytest.fail(f"The run ended before step {step}.")
 
 
-@pytest.mark.parametrize("step", random.sample(range(1, 6), 2))
+@pytest.mark.parametrize("step", random.sample(range(1, 6), 1))
 def test_a_run_killed_at_any_step_goes_on_to_the_same_bits(step: int, tmp_path: Path, uninterrupted: Files) -> None:
     with worker(tmp_path) as process:
         wait_for_step(process, step)
@@ -176,6 +177,7 @@ def resumable(stopped: Path, tmp_path: Path) -> TrainJob:
         ({"section": section(learning_rate=1e-3)}, "plan"),
         ({"threads": 2}, "threads"),
         ({"dtype": "float32"}, "weight type"),
+        ({"section": section(compute="bfloat16")}, "plan"),
     ],
 )
 def test_a_run_is_not_resumed_under_other_conditions(
@@ -235,3 +237,15 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
         "step-000004",
     ]
     assert weights(train(resumable, None, silent)) == uninterrupted
+
+
+def test_a_run_whose_rows_share_prefixes_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    trees = section(order="grouped", group_rows=2)
+    whole, begun = (job(tmp_path / name, rows=contract_rows(3, 8), train=trees) for name in ("whole", "begun"))
+    events: list[Event] = []
+    expected = weights(train(whole, None, events.append))
+    assert isinstance(events[0], Planned)
+    assert events[0].saved > 0
+    with pytest.raises(Stopped, match="after step 4"):
+        train(begun, None, stop_at(4, signal.SIGINT))
+    assert weights(train(replace(begun, resume=True), None, silent)) == expected

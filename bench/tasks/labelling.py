@@ -1,0 +1,109 @@
+"""One label for one text: BANKING77 intents, and PubMedQA's yes, no or maybe."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from bench.tuning import Trial
+from kit.base.pretrain.documents import HELD_OUT_SHARE
+from kit.base.pretrain.reading import banking_queries
+from kit.data.split import limited, split_examples
+from kit.metrics.reductions import mean_of
+from kit.recipe import TrainSection
+from kit.task import Choices, Completion, Example, Message, Prompt, Strict, Task, Text
+
+
+class Passage(Strict):
+    """A text."""
+
+    text: Annotated[str, Field(min_length=1)]
+
+
+class Labelled(Strict):
+    """Its label; empty where none could be read."""
+
+    label: str
+
+
+class Labelling(Task[Passage, Labelled]):
+    """Chooses one of a closed set of labels."""
+
+    name = "labelling"
+    route = "/v1/label"
+    request_type = Passage
+    response_type = Labelled
+    metrics: ClassVar = {"accuracy": mean_of("right", description="Share of texts with the right label")}
+    main_metric = "accuracy"
+    baseline_name = "TF-IDF and a linear classifier"
+
+    class Options(Task.Options):
+        """The instruction and the labels."""
+
+        instruction: str
+        labels: tuple[str, ...]
+
+    def prompts(self, request: Passage) -> list[Prompt]:
+        """One prompt."""
+        system = Message("system", (Text(self.options.instruction, trusted=True),))
+        return [Prompt(Choices(self.options.labels), 32, (system, Message.of("user", request.text)))]
+
+    def targets(self, request: Passage, response: Labelled) -> list[str]:
+        """The label."""
+        return [response.label]
+
+    def read(self, request: Passage, completions: Sequence[Completion]) -> Labelled:
+        """What was written, or nothing."""
+        return Labelled(label=completions[0].text if completions else "")
+
+    def observe(self, expected: Labelled, actual: Labelled) -> Mapping[str, float]:
+        """Whether it is right."""
+        return {"right": float(expected.label == actual.label)}
+
+    def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Callable[[Any], Any]:
+        """TF-IDF over words and pairs of words, and a linear support vector machine."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.svm import LinearSVC
+
+        model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LinearSVC())
+        model.fit([each.request.text for each in examples], [each.response.label for each in examples])
+        return lambda request: Labelled(label=str(model.predict([request.text])[0]))
+
+
+def banking77(data: Path, minutes: float = 5.0, tested: int = 1000) -> Trial:
+    """Intents of BANKING77: scored on queries that pretraining held out, learned from all others."""
+    examples = [
+        _example(f"query-{number}", document.group, document.text, document.label)
+        for number, document in enumerate(banking_queries(data / "support" / "banking77"))
+    ]
+    task = _task("Classify the message. Write its intent.", examples)
+    train, test = split_examples(examples, HELD_OUT_SHARE)
+    section = TrainSection(learning_rate=5e-3, epochs=20, batch_rows=32, evaluations=1, warmup=0.05)
+    return Trial(task, train, limited(test, tested), section, minutes, shots=10)
+
+
+def pubmedqa(data: Path, minutes: float = 5.0) -> Trial:
+    """PubMedQA: whether the abstract answers its question with yes, no or maybe; split as pretraining splits it."""
+    rows = json.loads((data / "medical" / "pubmedqa" / "train.json").read_text(encoding="utf-8"))
+    examples = [
+        _example(name, name, f"{' '.join(row['CONTEXTS'])}\n\n{row['QUESTION']}", row["final_decision"])
+        for name, row in rows.items()
+    ]
+    task = _task("Answer the question about the abstract with yes, no or maybe.", examples)
+    train, test = split_examples(examples, HELD_OUT_SHARE)
+    section = TrainSection(learning_rate=2e-3, epochs=6, batch_rows=16, evaluations=1, warmup=0.05)
+    return Trial(task, train, test, section, minutes, shots=2)
+
+
+def _task(instruction: str, examples: Sequence[Example[Passage, Labelled]]) -> Labelling:
+    labels = tuple(sorted({example.response.label for example in examples}))
+    return Labelling(Labelling.Options(instruction=instruction, labels=labels))
+
+
+def _example(name: str, group: str, text: str, label: str) -> Example[Passage, Labelled]:
+    return Example[Passage, Labelled](id=name, request=Passage(text=text), response=Labelled(label=label), group=group)

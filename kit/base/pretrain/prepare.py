@@ -1,0 +1,61 @@
+"""Makes the folder that training reads: tokenizer, mixture and texts to measure on, once for each set of settings."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kit.base.pretrain.corpus import Corpus, Say, collect, mixture
+from kit.base.pretrain.measure import measured_texts, write_texts
+from kit.base.pretrain.pieces import render
+from kit.base.pretrain.sources import recipe_digest
+from kit.base.pretrain.stream import read_facts, write_facts, write_stream
+from kit.base.pretrain.tokenizer import sample, train_tokenizer
+from kit.chat import Renderer
+
+TOKENIZER, TEXTS = "tokenizer", "measured.json"
+
+
+def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
+    """Make the mixture, unless the folder holds it whole; return what it is made of.
+
+    Raises InputError where a set is missing.
+    """
+    known = read_facts(folder)
+    if known is not None and (known["seed"], known["recipe"]) == (seed, recipe_digest()):
+        return known
+    corpus = collect(data, say)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_texts(folder / TEXTS, measured_texts(corpus.held_out))
+    texts = {name: [document.text for document in documents] for name, documents in corpus.kept.items()}
+    train_tokenizer(sample(texts, seed), folder / TOKENIZER)
+    say("The tokenizer is trained.")
+    facts = _write_mixture(corpus, folder, seed)
+    write_facts(folder, facts)
+    say(f"The mixture has {facts['total']:,} tokens.")
+    return facts
+
+
+def _write_mixture(corpus: Corpus, folder: Path, seed: int) -> dict[str, Any]:
+    renderer = Renderer(folder / TOKENIZER)
+    kinds: Counter[str] = Counter()
+
+    def pieces() -> Iterator[tuple[str, tuple[int, ...]]]:
+        for source, piece in mixture(corpus, seed):
+            ids = render(piece, renderer)
+            kinds[type(piece).__name__.lower()] += len(ids)
+            yield source.name, ids
+
+    tokens = write_stream(pieces(), folder)
+    return {
+        "seed": seed,
+        "recipe": recipe_digest(),
+        "total": sum(tokens.values()),
+        "tokens": tokens,
+        "kinds": dict(kinds),
+        "sets": corpus.report(),
+        "python": platform.python_version(),
+    }

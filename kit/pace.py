@@ -1,0 +1,140 @@
+"""How long training will take and what it costs: by a rate that was measured here, or by a stated peak, or unknown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from kit.data.checks import row_facts
+from kit.data.rows import Row, Rows
+from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
+from kit.machine import compute_type, has_nvidia, machine_name
+from kit.recipe import FloatType, Recipe
+from kit.runs import Run, list_runs
+
+if TYPE_CHECKING:
+    from kit.train.mixture import Mixture
+
+Basis = Literal["measured", "peak", "unmeasured"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be trained on: rows, their tokens and supervised tokens, and the longest of them."""
+
+    rows: int
+    tokens: int
+    supervised: int
+    longest: int
+
+
+def work_of(facts: Mapping[str, Any]) -> Work:
+    """The work that the facts of some rows describe."""
+    return Work(facts["rows"], facts["tokens"], facts["supervised_tokens"], facts["longest"])
+
+
+def work_of_epoch(rows: Sequence[Row], mixture: Mixture | None, seed: int) -> Work:
+    """The work of the first epoch: every row once, or what a mixture, whose rows these then are, takes of them."""
+    taken = [rows[index] for index in mixture.epoch(0, seed)] if mixture else rows
+    work = work_of(row_facts(Rows(tuple(taken))))
+    return replace(work, longest=max(len(row.ids) for row in rows))
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Memory, seconds and cost of a training run; None where there is no way to know. `how` says where time is from."""
+
+    memory: Memory | None
+    seconds: float | None
+    basis: Basis
+    how: str
+    cost: float | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The forecast as data; bytes and seconds."""
+        memory = {**asdict(self.memory), "total": self.memory.total} if self.memory else None
+        found = {"memory": memory, "seconds": self.seconds, "basis": self.basis, "how": self.how, "cost": self.cost}
+        return {**found, "told": self.lines()}
+
+    def lines(self) -> list[str]:
+        """The forecast for a person."""
+        unknown = "could not be estimated: the base is not a decoder of the usual kind"
+        memory = f"memory: {self.memory.sentence() if self.memory else unknown}"
+        if self.seconds is None:
+            return [memory, f"time: could not be measured: {self.how}"]
+        least = "at least" if self.basis == "peak" else "about"
+        cost = [] if self.cost is None else [f"cost: {least} {self.cost:.2f} at the price given"]
+        return [memory, f"time: {least} {_clock(self.seconds)}, {self.how}", *cost]
+
+
+def forecast(
+    root: Path, base: Path, recipe: Recipe, work: Work, peak_tflops: float | None, price: float | None
+) -> Forecast:
+    """Estimate a run of a project. `peak_tflops` is the device's, `price` per hour; scoring is not counted."""
+    shape = read_shape(base)
+    memory = _memory(shape, recipe, work) if shape else None
+    seconds, basis, how = _time(root, shape, recipe, work, peak_tflops)
+    most = recipe.train.max_minutes
+    if seconds is not None and most is not None and seconds > most * 60:
+        seconds, how = most * 60, f"{how}; train.max_minutes ends it there"
+    cost = None if seconds is None or price is None else seconds / 3600 * price
+    return Forecast(memory, seconds, basis, how, cost)
+
+
+def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory:
+    tokens = largest_batch(recipe, work.rows, work.longest)
+    labels = round(tokens * work.supervised / work.tokens)
+    return estimate_memory(shape, recipe.train, _computed_in(recipe), tokens, labels)
+
+
+def _computed_in(recipe: Recipe) -> FloatType:
+    """The type that training on this machine would compute in, told without loading anything heavy."""
+    return compute_type(recipe.train.compute, recipe.base.dtype, "cuda" if has_nvidia() else "cpu")
+
+
+def _time(
+    root: Path, shape: Shape | None, recipe: Recipe, work: Work, peak: float | None
+) -> tuple[float | None, Basis, str]:
+    tokens = work.tokens * recipe.train.epochs
+    found = measured_rate(root, recipe)
+    if found:
+        run, rate = found
+        return tokens / rate, "measured", f"at the {rate:,.0f} tokens/s that run {run.id} made on this machine"
+    if peak is None or shape is None:
+        return None, "unmeasured", "no run of this base was made on this machine; give --peak-tflops for a bound"
+    labels = round(work.supervised * recipe.train.epochs)
+    flops = training_flops(shape, round(tokens), labels, work.tokens / work.rows)
+    how = f"if all of {peak:g} TFLOP/s were used; a run reaches a part of it"
+    return flops / (peak * 1e12), "peak", how
+
+
+def measured_rate(root: Path, recipe: Recipe) -> tuple[Run, float] | None:
+    """Return the latest run of the same base, type and machine that made steps, and its last tokens per second."""
+    for run in reversed(list_runs(root)):
+        events = _events(run.metrics)
+        began = next((event for event in events if event["event"] == "probed"), None)
+        rates = [event["tokens_per_second"] for event in events if event["event"] == "stepped"]
+        if began and rates and began["machine"] == machine_name() and _same_base(run, recipe):
+            return run, float(rates[-1])
+    return None
+
+
+def _events(file: Path) -> list[dict[str, Any]]:
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
+    return [json.loads(line) for line in lines]
+
+
+def _same_base(run: Run, recipe: Recipe) -> bool:
+    try:
+        return run.recipe().base == recipe.base
+    except (ValueError, OSError):
+        return False
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,155 @@
+"""Attention over a forest of rows, on a CPU: what a node's descendants see of it, and what it sees of itself, merged.
+
+Each node attends to itself causally; all descendants of a node, which stand side by side, attend to it in one call
+without a mask. The parts are merged by their log-sum-exps, which is exact: softmax over a union of keys is the mean of
+the parts' softmaxes, weighted by the exponentials of their log-sum-exps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+
+NAME = "kit_forest"
+_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+_flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+
+class Attention(Protocol):
+    """How the tokens of one pack see each other."""
+
+    name: str
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Return (1, heads, T, size) for queries of that shape; keys and values may have fewer heads."""
+        ...
+
+
+class TwoPart:
+    """Attention by calls of the flash kernel; `spans` are each node's start, stop, and its last descendant's end."""
+
+    name = "two-part flash attention"
+
+    def __init__(self, spans: Sequence[tuple[int, int, int]]) -> None:
+        self.spans = spans
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+        """Return what each token sees along its path: (1, heads, T, size)."""
+        out: Tensor = _TwoPart.apply(query, key, value, self.spans, scale)  # type: ignore[no-untyped-call]
+        return out
+
+
+class _TwoPart(torch.autograd.Function):
+    """Autograd through the merge would be wrong, since the kernel's backward ignores the gradient of its log-sum-exp.
+
+    Given the merged output and the merged log-sum-exp, though, each part's backward yields that part's true share:
+    the probabilities that it recomputes are then those of the whole softmax (Dao et al. 2022, algorithm 4).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, spans: Sequence[tuple[int, int, int]], scale: float
+    ) -> Tensor:
+        merged = torch.empty_like(query, dtype=torch.float32)
+        sums = torch.empty(query.shape[:3], dtype=torch.float32)
+        for start, stop, _ in spans:
+            own = slice(start, stop)
+            merged[:, :, own], sums[:, :, own] = _part(query, key, value, own, own, scale)
+        for seen, below in _ancestors(spans):
+            _merge(merged, sums, below, _part(query, key, value, below, seen, scale))
+        out = merged.to(query.dtype)
+        ctx.save_for_backward(query, key, value, out, sums)
+        ctx.spans, ctx.scale = spans, scale
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, *_ = ctx.saved_tensors
+        found = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+        for start, stop, _ in ctx.spans:
+            own = slice(start, stop)
+            for total, share in zip(found, _shares(ctx, gradients[0], own, own), strict=True):
+                total[:, :, own] = share
+        for seen, below in _ancestors(ctx.spans):
+            shares = _shares(ctx, gradients[0], below, seen)
+            for total, share, where in zip(found, shares, (below, seen, seen), strict=True):
+                total[:, :, where] += share
+        return *found, None, None
+
+
+def _ancestors(spans: Sequence[tuple[int, int, int]]) -> Iterator[tuple[slice, slice]]:
+    """Each node that has descendants, and all of them."""
+    return ((slice(start, stop), slice(stop, end)) for start, stop, end in spans if end > stop)
+
+
+def _part(q: Tensor, k: Tensor, v: Tensor, rows: slice, seen: slice, scale: float) -> tuple[Tensor, Tensor]:
+    """One call: the output of some queries over some keys, causal where they are the same; and its log-sum-exps."""
+    out, sums = _flash(q[:, :, rows], k[:, :, seen], v[:, :, seen], 0.0, rows == seen, scale=scale)
+    return out, sums
+
+
+def _merge(merged: Tensor, sums: Tensor, rows: slice, part: tuple[Tensor, Tensor]) -> None:
+    """Add a part to what is there: its weight is its share of the sum of exponentials."""
+    there, more = sums[:, :, rows], part[1]
+    merged[:, :, rows].lerp_(part[0].float(), torch.sigmoid(more - there)[..., None])
+    torch.logaddexp(there, more, out=there)
+
+
+def _shares(ctx: Any, gradient: Tensor, rows: slice, seen: slice) -> tuple[Tensor, Tensor, Tensor]:
+    """One call's share of the gradients by its queries, keys and values."""
+    query, key, value, out, sums = ctx.saved_tensors
+    inputs = (gradient[:, :, rows], query[:, :, rows], key[:, :, seen], value[:, :, seen])
+    shares: tuple[Tensor, Tensor, Tensor] = _flash_backward(
+        *inputs, out[:, :, rows], sums[:, :, rows], 0.0, rows == seen, scale=ctx.scale
+    )
+    return shares
+
+
+# --- the door to transformers ---------------------------------------------------------------------------------
+
+
+def _forest_attention(
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, **others: Any
+) -> tuple[Tensor, None]:
+    """What a model calls by our name; it fails where it is not told how the tokens of its batch see each other."""
+    attention: Attention | None = others.get("forest")
+    if attention is None or query.shape[0] != 1 or query.shape[2] != key.shape[2]:
+        raise RuntimeError("A forest of rows needs its node table, one batch entry, and no cache.")
+    if others.get("dropout") or others.get("softcap") or any(others.get(name) is not None for name in _UNKNOWN):
+        raise RuntimeError(f"{type(module).__name__} asks attention for something that a forest of rows has not got.")
+    out = attention.attend(query, key, value, others["scaling"])
+    return out.transpose(1, 2).contiguous(), None
+
+
+_UNKNOWN = ("s_aux", "position_bias")
+AttentionInterface.register(NAME, _forest_attention)
+
+
+@contextmanager
+def attending(model: Any, along_paths: bool) -> Iterator[None]:
+    """Let a model attend along the paths of a forest, or as it does anyway.
+
+    The backward pass belongs inside too: where activations are not kept, it runs layers again.
+    """
+    before = model.config._attn_implementation
+    if along_paths:
+        model.config._attn_implementation = NAME
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = before
+
+
+def forest_inputs(attention: Attention, depths: Tensor) -> dict[str, Any]:
+    """Return what the model gets beside its ids: (1, T) depths as positions, how to attend, and a mask that is none.
+
+    A mask of four dimensions is handed through; transformers would read the jumps of the positions as rows packed one
+    behind another. No other attention can use one without a column, so that none takes over unseen.
+    """
+    none = torch.empty(1, 1, 1, 0, dtype=torch.bool, device=depths.device)
+    return {"position_ids": depths, "attention_mask": none, "forest": attention}

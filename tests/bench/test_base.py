@@ -1,0 +1,64 @@
+"""What the bench of the base measures with: examples in the prompt, a bigram model, and what is held out."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from bench.tasks.characters import bigram_nats
+from bench.tasks.infilling import Filling, Gap, Infilling
+from bench.tasks.labelling import Labelled, Labelling, Passage
+from bench.tuning import FewShot, Trial, tried
+from kit.base import find_base
+from kit.data.rows import Row
+from kit.recipe import TrainSection
+from kit.task import Completion, Example
+
+_TASK = Labelling(Labelling.Options(instruction="Is it a fruit?", labels=("no", "yes")))
+
+
+def _example(number: int, text: str, label: str) -> Example[Passage, Labelled]:
+    name = f"row-{number}"
+    return Example[Passage, Labelled](id=name, request=Passage(text=text), response=Labelled(label=label), group=name)
+
+
+def test_few_shot_prompts_hold_the_instruction_once_then_solved_examples_then_the_question() -> None:
+    task = FewShot(_TASK, [_example(0, "apple", "yes"), _example(1, "stone", "no")])
+    (prompt,) = task.prompts(Passage(text="pear"))
+    said = [(message.role, message.text) for message in prompt.messages]
+    assert said == [
+        ("system", "Is it a fruit?"),
+        ("user", "apple"),
+        ("assistant", "yes"),
+        ("user", "stone"),
+        ("assistant", "no"),
+        ("user", "pear"),
+    ]
+    assert task.main_metric == "accuracy"
+
+
+def test_bigrams_foretell_what_they_saw() -> None:
+    row = Row("row", "group", (0, 1, 2, 1, 2), 1)
+    known, other = bigram_nats([row], [row], 4), bigram_nats([row], [Row("new", "group", (0, 3, 3), 1)], 4)
+    assert known < math.log(4) < other + 1
+    assert known < other
+
+
+def test_a_filled_line_is_right_whatever_its_blanks() -> None:
+    task = Infilling()
+    filled = task.read(Gap(prefix="", suffix=""), [Completion("  x  = 1\n")])
+    assert task.observe(Filling(middle="x = 1"), filled) == {"same": 1.0}
+    assert task.observe(Filling(middle="x = 1"), task.read(Gap(prefix="", suffix=""), ())) == {"same": 0.0}
+
+
+def test_a_trial_measures_the_base_few_shot_tuned_and_the_classical_baseline() -> None:
+    pytest.importorskip("sklearn")
+    words = ("apple", "pear", "plum", "grape"), ("stone", "iron", "glass", "sand")
+    rows = [_example(2 * at + kind, words[kind][at], ("yes", "no")[kind]) for at in range(4) for kind in (0, 1)]
+    section = TrainSection(learning_rate=5e-3, epochs=4, batch_rows=8, evaluations=1)
+    figure = tried(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2), find_base("nano"))
+    assert figure["metric"] == "accuracy"
+    assert figure["baseline"] == 1.0
+    assert all(0 <= float(figure[who]) <= 1 for who in ("base", "few_shot", "tuned"))
+    assert int(figure["tokens"]) > 0

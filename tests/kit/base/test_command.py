@@ -1,0 +1,101 @@
+"""The whole command on sets of a few lines: prepare, train, export, stop and go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import types
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from kit.base import find_base
+from kit.base.pretrain import reading
+from kit.base.pretrain.__main__ import command
+from kit.base.pretrain.stream import Stream, read_facts
+from kit.chat import Renderer
+from kit.engines.base import EngineConfig, Generation, Sampling
+from kit.engines.local import LocalEngine
+from kit.task import Message
+from tests.kit.base.tiny_sets import write_sets
+
+_SMALL = ("--layers", "1", "--step-tokens", "512", "--device", "cpu", "--threads", "1", "--no-compile")
+
+
+def _run(data: Path, out: Path, *words: str) -> Result:
+    return CliRunner().invoke(command, ["--data", str(data), "--out", str(out), *_SMALL, *words])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The folder of the sets, and that of a run over two steps."""
+    pytest.importorskip("matplotlib")
+    data, out = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("out")
+    library = write_sets(data)
+    with pytest.MonkeyPatch.context() as patch:
+        paths = types.SimpleNamespace(get_paths=lambda: {"stdlib": str(library)})
+        patch.setattr(reading, "sysconfig", paths)
+        done = _run(data, out, "--tokens", "4096")
+    assert done.exit_code == 0, done.output
+    return data, out
+
+
+def test_the_model_loads_in_the_kit_and_answers(made: tuple[Path, Path]) -> None:
+    base = find_base(str(made[1] / "model"))
+    assert all(file.stat().st_size < 16 * 2**20 for file in base.weight_files())
+    renderer = Renderer(base.folder)
+    ids = renderer.dialogue([Message.of("user", "Hello")], generation=True)
+
+    async def answer() -> int:
+        engine = LocalEngine(EngineConfig(base.folder, dtype="float32", max_length=64))
+        await engine.start()
+        try:
+            sampling = Sampling(max_tokens=4, stop_ids=renderer.stop_ids)
+            return len((await engine.generate(Generation(ids, sampling))).logprobs)
+        finally:
+            await engine.stop()
+
+    assert 0 <= asyncio.run(answer()) <= 4
+
+
+def test_the_card_tells_sets_licences_tokens_and_the_command(made: tuple[Path, Path]) -> None:
+    card = (made[1] / "model" / "README.md").read_text()
+    facts = read_facts(made[1] / "mixture")
+    assert facts is not None
+    assert f"{facts['total']:,} tokens in one pass" in card
+    assert "| contracts | CC BY 4.0 | 12 |" in card
+    assert "--tokens 4096" in card
+    assert "<!-- figures:base -->" in card
+    assert (made[1] / "model" / "curve.png").is_file()
+
+
+def test_nothing_that_is_held_out_or_evaluated_is_in_the_mixture(made: tuple[Path, Path]) -> None:
+    out = made[1]
+    stream, renderer = Stream(out / "mixture", 0), Renderer(out / "mixture" / "tokenizer")
+    text = renderer.decode([int(id) for id in stream.read(0, stream.length)])
+    held = json.loads((out / "mixture" / "measured.json").read_text())["legal"][0]
+    assert "The parties of contract" in text
+    assert held.splitlines()[0] not in text
+    assert "secret_task" not in text
+    assert "Who goes there" not in text
+
+
+def test_the_same_command_goes_on_and_prepares_nothing_again(made: tuple[Path, Path]) -> None:
+    data, out = made
+    before = (out / "mixture" / "tokens.bin").stat().st_mtime_ns
+    longer = _run(data, out, "--tokens", "6144")
+    assert longer.exit_code == 0, longer.output
+    assert "At step 0" not in longer.output
+    assert (out / "mixture" / "tokens.bin").stat().st_mtime_ns == before
+    card = (out / "model" / "README.md").read_text()
+    (seen,) = re.findall(r"it read ([\d,]+) tokens in all", card)
+    assert int(seen.replace(",", "")) >= 6144
+
+
+def test_a_run_without_an_end_and_one_without_sets_are_told(tmp_path: Path) -> None:
+    assert "--minutes, --tokens" in _run(tmp_path, tmp_path / "out").output
+    lacking = _run(tmp_path, tmp_path / "out", "--tokens", "1")
+    assert lacking.exit_code == 2
+    assert "A public set is not here" in lacking.output

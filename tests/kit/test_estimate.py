@@ -1,0 +1,67 @@
+"""Estimates from the configuration agree with what is on disk, and are not made where the formula does not hold."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kit.base import NANO
+from kit.estimate import estimate_memory, largest_batch, read_shape, training_flops
+from kit.project import Project
+from kit.recipe import LoraSection, TrainSection
+from tests.kit.toy import make_toy
+
+
+def sizes(file: Path) -> dict[str, int]:
+    """Number of elements of each tensor of a safetensors file, from its header."""
+    with file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+    return {name: math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__"}
+
+
+def test_parameters_are_those_of_the_weights_on_disk() -> None:
+    shape = read_shape(NANO)
+    assert shape is not None
+    on_disk = sizes(NANO / "model.safetensors")
+    assert shape.parameters == sum(size for name, size in on_disk.items() if "norm" not in name)
+    linear = sum(size for name, size in on_disk.items() if "_proj" in name)
+    assert shape.linear_parameters == linear
+
+
+def test_the_adapter_is_counted_by_its_targets_and_rank() -> None:
+    shape = read_shape(NANO)
+    assert shape is not None
+    small = TrainSection(lora=LoraSection(rank=8, targets=["q_proj", "v_proj"]))
+    memory = estimate_memory(shape, small, "float32", tokens=100, labels=10)
+    assert memory.adapter == 4 * 8 * 8 * ((256 + 256) + (256 + 128))
+    assert memory.optimiser == 3 * memory.adapter
+    twice = estimate_memory(shape, small, "float32", tokens=200, labels=10)
+    assert twice.activations == 2 * memory.activations
+    assert estimate_memory(shape, small, "bfloat16", 100, 10).weights == memory.weights / 2
+
+
+@pytest.mark.parametrize("change", [{"num_experts": 8}, {"text_config": {}}, {"intermediate_size": None}])
+def test_a_base_of_another_kind_is_not_estimated(change: dict[str, object], tmp_path: Path) -> None:
+    config = json.loads((NANO / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, **change}))
+    assert read_shape(tmp_path) is None
+
+
+def test_the_largest_batch_is_bounded_by_rows_and_by_tokens(tmp_path: Path) -> None:
+    recipe = Project(make_toy(tmp_path / "toy")).recipe()
+    assert largest_batch(recipe, rows=4, longest=100) == 400
+    assert largest_batch(recipe, rows=1000, longest=100) == recipe.train.batch_rows * 100
+    assert largest_batch(recipe, rows=1000, longest=2000) == recipe.train.batch_tokens
+
+
+def test_flops_without_attention_and_labels_are_four_per_parameter_and_token() -> None:
+    shape = read_shape(NANO)
+    assert shape is not None
+    assert training_flops(shape, tokens=10, labels=0, length=0) == 40 * shape.linear_parameters
+    assert training_flops(shape, 10, 0, 100) > training_flops(replace(shape, layers=4), 10, 0, 100)

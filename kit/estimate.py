@@ -113,19 +113,22 @@ def gib(size: float) -> str:
     return f"{size / _GIB:.2f}" if size < 10 * _GIB else f"{size / _GIB:.0f}"
 
 
-def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tokens: int, labels: int) -> Memory:
+def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tokens: int, labels: int) -> Memory | None:
     """Return the bytes that training takes; `tokens` and `labels` are those of the largest micro-batch.
 
-    `compute` is the type that the base is held in.
+    `compute` is the type that a frozen base is held in. None for a method that the formula does not know.
     """
-    size, trained = _BYTES[compute], trained_parameters(shape, section)
-    low_rank = section.lora.rank * len(_adapted(shape, section.lora.targets))
+    if section.method not in ("lora", "full"):
+        return None
+    whole = section.method == "full"
+    size, trained = _BYTES["float32" if whole else compute], trained_parameters(shape, section)
+    low_rank = 0 if whole else section.lora.rank * len(_adapted(shape, section.lora.targets))
     heads = shape.queries + shape.keys
     own = 4 * shape.inner + 2 * shape.hidden + 2 * heads + low_rank
     exact = 2 * shape.hidden + (heads if shape.query_norm else 0)
     return Memory(
         weights=shape.parameters * size,
-        adapter=trained * 4,
+        adapter=0 if whole else trained * 4,
         optimiser=trained * 12,
         activations=tokens * (shape.layers * (own * size + exact * 4) + shape.hidden * size),
         logits=min(labels, _LOGITS_AT_ONCE) * shape.vocabulary * (size + 8),
@@ -133,7 +136,9 @@ def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tok
 
 
 def trained_parameters(shape: Shape, section: TrainSection) -> int:
-    """Parameters of the adapter: per adapted module, the rank times its inputs and outputs."""
+    """All parameters; or those of a low-rank adapter: per adapted module, the rank times its inputs and outputs."""
+    if section.method == "full":
+        return shape.parameters
     adapted = (shape.linears[name] for name in _adapted(shape, section.lora.targets))
     return shape.layers * section.lora.rank * sum(map(sum, adapted))
 

@@ -84,7 +84,7 @@ def forecast(
     return Forecast(memory, seconds, basis, how, cost)
 
 
-def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory:
+def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory | None:
     tokens = largest_batch(recipe, work.rows, work.longest)
     labels = round(tokens * work.supervised / work.tokens)
     return estimate_memory(shape, recipe.train, _computed_in(recipe), tokens, labels)
@@ -112,7 +112,7 @@ def _time(
 
 
 def measured_rate(root: Path, recipe: Recipe) -> tuple[Run, float] | None:
-    """Return the latest run of the same base, type and machine that made steps, and its last tokens per second."""
+    """Return the latest run of the same base, method, type and machine that made steps, and its last rate."""
     for run in reversed(list_runs(root)):
         events = _events(run.metrics)
         began = next((event for event in events if event["event"] == "probed"), None)
@@ -129,7 +129,9 @@ def _events(file: Path) -> list[dict[str, Any]]:
 
 def _same_base(run: Run, recipe: Recipe) -> bool:
     try:
-        return run.recipe().base == recipe.base
+        made = run.recipe()
+        same = (made.base, made.train.method, made.train.compute)
+        return same == (recipe.base, recipe.train.method, recipe.train.compute)
     except (ValueError, OSError):
         return False
 

@@ -27,11 +27,11 @@ class EngineConfig:
 
     model: Path
     dtype: FloatType = "bfloat16"
-    compute: ComputeType = "auto"
     max_length: int = 2048
     adapters: Mapping[str, Path] = field(default_factory=dict)
     max_rank: int = 16
     threads: int | None = None
+    compute: ComputeType = "auto"
 
 
 @dataclass(frozen=True)

@@ -138,7 +138,7 @@ def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> 
         return None
     compute = compute_type(job.section.compute, job.dtype, device.type)
     memory = estimate_memory(shape, job.section, compute, plan.step_computed(piece), plan.step_labels(piece))
-    return memory.batch
+    return None if memory is None else memory.batch
 
 
 def _out_of_memory(error: BaseException) -> bool:

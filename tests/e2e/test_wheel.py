@@ -8,14 +8,20 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 import pytest
 
 from kit.bundle.store import Store
+from tests.e2e.commands import serving
 
 ROOT = Path(__file__).resolve().parents[2]
+LONG = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +49,28 @@ def test_a_project_from_the_wheel_passes_its_own_tests(commands: Path, tmp_path:
     assert " passed" in done.stdout
 
 
-def test_the_demo_tunes_serves_and_stops_what_it_started(commands: Path, tmp_path: Path) -> None:
-    before = {process.pid for process in psutil.process_iter()}
-    command = [commands / "kit", "demo", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = json.loads(done.stdout)
+@dataclass(frozen=True)
+class Demo:
+    """What the demo told, what it said on the way, and what it left running."""
 
+    told: dict[str, Any]
+    said: str
+    left: list[str]
+
+
+@pytest.fixture(scope="module")
+def demo(commands: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    before = {process.pid for process in psutil.process_iter()}
+    folder = tmp_path_factory.mktemp("demo")
+    command = [commands / "kit", "demo", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [str(p.info["cmdline"]) for p in psutil.process_iter(["cmdline"]) if p.pid not in before]
+    return Demo(json.loads(done.stdout), done.stderr, [line for line in lines if "demo-legal" in line])
+
+
+def test_the_demo_tunes_serves_and_stops_what_it_started(demo: Demo) -> None:
+    told = demo.told
     line = next(line for line in told["evaluation"]["tasks"][0]["metrics"] if line["metric"] == "clause_f1")
     tuned, base = line["tuned"]["value"], line["base"]["value"]
     assert tuned >= 0.60
@@ -63,8 +84,20 @@ def test_the_demo_tunes_serves_and_stops_what_it_started(commands: Path, tmp_pat
 
     assert Store(Path(told["project"])).get(told["bundle"]).digest == told["bundle"]
     assert told["serve"].endswith("kit serve")
-    left = [
-        p for p in psutil.process_iter(["cmdline"]) if p.pid not in before and "demo-legal" in str(p.info["cmdline"])
-    ]
-    assert not left
-    assert "kit serve" in done.stderr
+    assert not demo.left
+    assert "kit serve" in demo.said
+
+
+def test_a_long_contract_is_answered_in_full_by_the_bundle_that_the_demo_kept(demo: Demo) -> None:
+    project = Path(demo.told["project"])
+    lines = (project / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = cycle([json.loads(line)["request"]["text"] for line in lines])
+    text = "\n\n".join(islice(texts, 2 * len(lines)))[:LONG]
+    assert len(text) == LONG
+    with serving(cwd=project) as service:
+        answer = httpx.post(f"{service.url}/v1/legal/clauses", json={"text": text}, timeout=900)
+    assert answer.status_code == 200, answer.text
+    extraction = answer.json()
+    assert (extraction["coverage"], extraction["unread"]) == (1.0, [])
+    assert len(extraction["clauses"]) > 100
+    assert all(text[clause["start"] : clause["end"]] == clause["exact"] for clause in extraction["clauses"])

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO
-from kit.estimate import estimate_memory, largest_batch, read_shape, training_flops
+from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
 from kit.project import Project
-from kit.recipe import LoraSection, TrainSection
+from kit.recipe import FloatType, LoraSection, TrainSection
 from tests.kit.toy import make_toy
 
 
@@ -34,16 +34,30 @@ def test_parameters_are_those_of_the_weights_on_disk() -> None:
     assert shape.linear_parameters == linear
 
 
+def estimate(shape: Shape, section: TrainSection, compute: FloatType, tokens: int) -> Memory:
+    memory = estimate_memory(shape, section, compute, tokens, labels=10)
+    assert memory is not None
+    return memory
+
+
 def test_the_adapter_is_counted_by_its_targets_and_rank() -> None:
     shape = read_shape(NANO)
     assert shape is not None
     small = TrainSection(lora=LoraSection(rank=8, targets=["q_proj", "v_proj"]))
-    memory = estimate_memory(shape, small, "float32", tokens=100, labels=10)
+    memory = estimate(shape, small, "float32", tokens=100)
     assert memory.adapter == 4 * 8 * 8 * ((256 + 256) + (256 + 128))
     assert memory.optimiser == 3 * memory.adapter
-    twice = estimate_memory(shape, small, "float32", tokens=200, labels=10)
+    twice = estimate(shape, small, "float32", tokens=200)
     assert twice.activations == 2 * memory.activations
-    assert estimate_memory(shape, small, "bfloat16", 100, 10).weights == memory.weights / 2
+    assert estimate(shape, small, "bfloat16", tokens=100).weights == memory.weights / 2
+
+
+def test_all_weights_are_counted_in_float32_and_a_method_without_a_formula_is_not_estimated() -> None:
+    shape = read_shape(NANO)
+    assert shape is not None
+    memory = estimate(shape, TrainSection(method="full"), "bfloat16", tokens=100)
+    assert (memory.weights, memory.adapter, memory.optimiser) == (4 * shape.parameters, 0, 12 * shape.parameters)
+    assert estimate_memory(shape, TrainSection(method="prompt"), "float32", 100, 10) is None
 
 
 @pytest.mark.parametrize("change", [{"num_experts": 8}, {"text_config": {}}, {"intermediate_size": None}])

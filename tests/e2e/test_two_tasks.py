@@ -59,6 +59,7 @@ def test_the_check_and_the_plan_tell_each_task_and_its_share(project: Path) -> N
     assert {"toy: rows.train", "second: rows.train", "train.replay", "train.ewc"} <= set(checks)
     assert checks["second: rows.test"] == "held"
     plan = kit_json("train", "--dry-run", cwd=project)
+    assert plan["estimate"]["memory"]["total"] > 0
     shares = [plan[f"share_of_{name}"] for name in ("toy", "second", "replay")]
     assert sum(shares) == pytest.approx(1, abs=1e-3)
     assert shares[2] == pytest.approx(0.2, abs=0.01)
@@ -73,6 +74,12 @@ def test_a_gate_that_names_no_task_is_refused_before_training(project: Path) -> 
         assert "TASK.METRIC" in kit("check", cwd=project, code=2).stderr
     finally:
         (project / "recipe.yaml").write_text(before)
+
+
+def test_a_search_over_several_tasks_is_refused(project: Path) -> None:
+    assert (
+        "A search compares on the test examples of one task" in kit("search", "--dry-run", cwd=project, code=2).stderr
+    )
 
 
 def test_tasks_whose_main_metrics_point_both_ways_are_refused(project: Path) -> None:
@@ -96,6 +103,8 @@ class Second(Toy):
 
 def test_one_bundle_is_scored_measured_and_served_for_both(project: Path) -> None:
     trained = kit_json("train", "--threads", "1", cwd=project)
+    assert trained["not_as_asked"] == ""
+    _explained(project)
     scores = trained["scores"]
     assert trained["score"] == pytest.approx((scores["toy.accuracy"] + scores["second.accuracy"]) / 2)
     assert scores["ewc_penalty"] > 0
@@ -107,6 +116,18 @@ def test_one_bundle_is_scored_measured_and_served_for_both(project: Path) -> Non
             answer = httpx.post(f"{service.url}{route}", json={"text": "the food was cold"}, timeout=120)
             assert answer.status_code == 200, answer.text
             assert answer.json()["label"] in ("praise", "complaint")
+
+
+def _explained(project: Path) -> None:
+    """Each row of a step is found again, in its own task's file or among what is replayed."""
+    told = kit_json("train", "--explain", "1", cwd=project)
+    assert (told["changed"], told["unread"]) == (0, None)
+    files = {"toy": "data/train.jsonl", "second": "data/two.jsonl"}
+    for suspect in told["suspects"]:
+        source = suspect["example"].split("/")[0]
+        assert (suspect["place"] or "").rpartition(":")[0].endswith(files.get(source, ""))
+        assert suspect["text"]
+    assert {suspect["example"].split("/")[0] for suspect in told["suspects"]} >= set(files)
 
 
 def _measured(project: Path) -> dict[str, Any]:

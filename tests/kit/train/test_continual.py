@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.nn import functional
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from kit.data.rows import Row
 from kit.errors import InputError
+from kit.train.applied import read_facts
 from kit.train.continual import Elastic, fisher_diagonal, moved_weights, reference_rows
 from kit.train.events import Event, Stepped
 from kit.train.job import Stopped
@@ -20,6 +22,7 @@ from kit.train.loop import train
 from kit.train.loss import Body, split_model
 from kit.train.methods import attach
 from tests.kit.train.parts import copy_rows, job, section
+from tests.kit.train.tiny import make_tiny
 
 ROWS = [Row(f"row-{n}", "g", tuple(10 + (n * 7 + k) % 40 for k in range(9)), 5) for n in range(3)]
 Q = "base_model.model.model.layers.0.self_attn.q_proj"
@@ -127,6 +130,33 @@ def test_a_variant_that_moves_weights_in_another_way_is_refused(body: Body) -> N
         moved_weights(body.model)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "prompt"},
+        {"method": "bottleneck"},
+        {"method": "peft", "peft": {"type": "IA3"}},
+        {"method": "qlora"},
+        {"lora": {"dora": True}},
+        {"lora": {"initialisation": "pissa"}},
+    ],
+)
+def test_a_method_whose_weights_it_cannot_tie_is_refused_with_the_recipe(settings: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="ewc ties the base's own weights"):
+        section(ewc={"data": "unused.jsonl", "strength": 1.0}, **settings)
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_run_is_tied_and_is_as_it_was_asked(method: str, tmp_path: Path) -> None:
+    """The penalty's gradients are no backward pass of the loss."""
+    made = replace(elastic_job(tmp_path / "run", 10.0, method=method), base=make_tiny(tmp_path / "tiny"))
+    trained = train(made, None, silent)
+    assert ((trained.history[-1].scores or {})["ewc_penalty"] or 0.0) > 0
+    facts = read_facts(made.folder)
+    assert facts is not None
+    assert {fact.name: fact.state for fact in facts if fact.state != "ok"} == {}
+
+
 def test_the_same_reference_rows_are_chosen_whatever_their_order() -> None:
     rows = copy_rows(20)
     assert reference_rows(rows, 5) == reference_rows(rows[::-1], 5)
@@ -137,8 +167,8 @@ def silent(_: Event) -> None:
     """Report nothing."""
 
 
-def elastic_job(folder: Path, strength: float, **settings: Any) -> Any:
-    ewc = section(ewc={"data": "unused.jsonl", "strength": strength})
+def elastic_job(folder: Path, strength: float, method: str = "lora", **settings: Any) -> Any:
+    ewc = section(method=method, ewc={"data": "unused.jsonl", "strength": strength})
     return job(folder, train=ewc, reference=copy_rows(4, seed=5), dtype="float32", **settings)
 
 

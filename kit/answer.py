@@ -53,22 +53,26 @@ class Answerer:
         self.defaults = defaults
 
     async def respond(self, request: BaseModel) -> Answered:
-        """Answer a request.
+        """Answer a request. Rendering and reading, which take long for long documents, leave the event loop free.
 
         Raises InputError where a prompt does not fit the context, UnreadableAnswer where the task can make nothing of
         what the model wrote.
         """
         completions, prompt_tokens = await self.complete(request)
-        return Answered(self.task.read(request, completions), completions, prompt_tokens)
+        response = await asyncio.to_thread(self.task.read, request, completions)
+        return Answered(response, completions, prompt_tokens)
 
     async def complete(self, request: BaseModel) -> tuple[tuple[Completion, ...], int]:
         """Return what the model wrote for each prompt, unread, and the number of tokens that it read in all.
 
         Raises InputError where a prompt does not fit the context.
         """
-        generations = [self._generation(prompt) for prompt in self.task.prompts(request)]
+        generations = await asyncio.to_thread(self._generations, request)
         completions = await side_by_side([self.engine.generate(generation) for generation in generations])
         return tuple(completions), sum(len(generation.ids) for generation in generations)
+
+    def _generations(self, request: BaseModel) -> list[Generation]:
+        return [self._generation(prompt) for prompt in self.task.prompts(request)]
 
     def _generation(self, prompt: Prompt) -> Generation:
         ids = self.renderer.prompt(prompt)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 _DEFAULTS = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -35,3 +37,17 @@ def starting_environment(threads: int | None) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started inside never hear Ctrl-C.
+
+    A terminal sends it to all of them at once; whoever started an engine lets requests finish, and then ends it.
+    """
+    resource_tracker.ensure_running()  # it would hear interrupts again where it is started on the way
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

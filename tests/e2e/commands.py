@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,10 @@ class Service:
     process: subprocess.Popen[str]
     said: dict[str, Any]
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C: a terminal tells every process of the command."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
     @property
     def url(self) -> str:
         return str(self.said["url"])
@@ -44,7 +49,9 @@ class Service:
 def serving(*words: str, cwd: Path) -> Iterator[Service]:
     """Start `kit serve` on a free port, wait for the first thing that it says, and stop it at the end."""
     command = [sys.executable, "-m", "kit", "serve", "--port", "0", "--json", *words]
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     drain = threading.Thread(target=process.stderr.read, daemon=True)

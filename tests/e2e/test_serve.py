@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.commands import kit_json, serving
+from tests.e2e.commands import Service, kit_json, serving
 from tests.e2e.conftest import Trained
 
 TEXT = "This Agreement is governed by the laws of the Republic of Freedonia. Either party may give notice."
@@ -31,6 +31,19 @@ def test_an_honest_bundle_starts_and_answers(trained: Trained, form: str, engine
         assert answer.json()["coverage"] == 1.0
         assert all(TEXT[c["start"] : c["end"]] == c["exact"] for c in answer.json()["clauses"])
         assert httpx.get(f"{service.url}/readyz").status_code == 200
+        assert finishes_after_an_interrupt(service) == "data: [DONE]"
+    assert service.process.returncode == 130
+
+
+def finishes_after_an_interrupt(service: Service) -> str:
+    """Press Ctrl-C while a streamed answer is being written; return the last line of the stream."""
+    asked = {"messages": [{"role": "user", "content": TEXT}], "max_tokens": 200, "temperature": 1.0, "stream": True}
+    with httpx.stream("POST", f"{service.url}/v1/chat/completions", json=asked, timeout=120) as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        service.interrupt()
+        *_, last = filter(None, lines)
+    return last
 
 
 def change_template(bundle: Path) -> None:

@@ -7,7 +7,7 @@ import importlib
 import subprocess
 import sys
 
-from bench.harness import names, publish
+from bench.harness import PAGE, names, publish
 from kit.errors import Exit, InputError, KitError, nearest
 
 
@@ -25,9 +25,10 @@ def main(arguments: list[str]) -> int:
 def _one(name: str) -> int:
     if name not in names():
         raise InputError(f"There is no bench '{name}'.", next=nearest(name, names()) or f"Known: {', '.join(names())}.")
-    figures = importlib.import_module(f"bench.{name}").measure()
+    module = importlib.import_module(f"bench.{name}")
+    figures = module.measure()
     gc.collect()  # what an engine says when it is collected comes before the JSON line, which ends every bench
-    publish(name, figures)
+    publish(name, figures, getattr(module, "PAGE", PAGE))
     return int(Exit.OK)
 
 

@@ -13,7 +13,7 @@ from kit.evals.figures import write_figures
 from kit.machine import describe, machine_facts, version_facts
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-_SHARED = {"__main__", "commands", "harness", "tasks", "tuning"}
+_SHARED = {"__main__", "clauses", "commands", "harness", "tasks", "tuning"}
 
 Figures = Mapping[str, Mapping[str, float | int | str]]
 

@@ -31,9 +31,16 @@ _DECLARED = ("name", "route", "request_type", "response_type", "metrics", "main_
 def load_tasks(folder: Path, recipe: Recipe) -> list[Task[Any, Any]]:
     """Return the recipe's tasks, in its order.
 
-    Raises InputError for a missing file or class, an import that is not allowed, or options that do not validate.
+    Raises InputError for a missing file or class, an import that is not allowed, options that do not validate, and two
+    tasks of one name or route.
     """
-    return [load_task(folder, section) for section in recipe.tasks]
+    tasks = [load_task(folder, section) for section in recipe.tasks]
+    for what, known in (("name", [task.name for task in tasks]), ("route", [task.route for task in tasks])):
+        if twice := sorted({each for each in known if known.count(each) > 1}):
+            raise InputError(
+                f"Two tasks of the recipe have the {what} '{twice[0]}'.", "tasks", f"Give each its own {what}."
+            )
+    return tasks
 
 
 def load_task(folder: Path, section: TaskSection) -> Task[Any, Any]:

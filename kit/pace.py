@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from kit.data.checks import row_facts
+from kit.data.rows import Row, Rows
 from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
 from kit.machine import compute_type, has_nvidia, machine_name
 from kit.recipe import FloatType, Recipe
 from kit.runs import Run, list_runs
+
+if TYPE_CHECKING:
+    from kit.train.mixture import Mixture
 
 Basis = Literal["measured", "peak", "unmeasured"]
 
@@ -29,6 +34,13 @@ class Work:
 def work_of(facts: Mapping[str, Any]) -> Work:
     """The work that the facts of some rows describe."""
     return Work(facts["rows"], facts["tokens"], facts["supervised_tokens"], facts["longest"])
+
+
+def work_of_epoch(rows: Sequence[Row], mixture: Mixture | None, seed: int) -> Work:
+    """The work of the first epoch: every row once, or what a mixture, whose rows these then are, takes of them."""
+    taken = [rows[index] for index in mixture.epoch(0, seed)] if mixture else rows
+    work = work_of(row_facts(Rows(tuple(taken))))
+    return replace(work, longest=max(len(row.ids) for row in rows))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,15 +11,18 @@ from kit.chat import Renderer
 from kit.checks import Check
 from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_facts
 from kit.data.formats import DataFile
+from kit.data.general import general_rows
+from kit.data.rows import Rows
 from kit.errors import InputError, Problem
-from kit.evals.gates import check_thresholds
+from kit.evals.gates import check_thresholds, thresholds_by_task
 from kit.machine import machine_facts
-from kit.pace import Forecast, forecast, work_of
+from kit.pace import Forecast, Work, forecast, work_of_epoch
 from kit.project import PARTS, Data, Part, Project
 from kit.ranges import check_ranges
 from kit.recipe import Recipe
 from kit.search.space import defaults
 from kit.servability import check_base, check_servability, check_targets
+from kit.train.mixture import Source, mixed
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,13 @@ class Report:
 
     checks: tuple[Check, ...]
     facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _TaskReport(Report):
+    """A task's own report, and its training rows, where they can be made."""
+
+    train: Rows | None
 
 
 def preflight(
@@ -43,30 +53,78 @@ def preflight(
 
     Raises InputError where the tasks or the data cannot be read at all.
     """
-    data = project.data(recipe)
-    parts = _parts(data)
-    checks = [check_targets(recipe), _gates(data), *_search(recipe), *check_data(parts)]
-    facts: dict[str, Any] = {"data": data_facts(parts)}
+    tasks = project.all_data(recipe)
     try:
+        renderer: Renderer | None = None
         base = project.base(recipe, offline=True)
+        renderer = Renderer(base.folder, recipe.base.template_args)
+        of_base = [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
+        of_base += check_ranges(recipe, base.folder)
     except BaseNotHere:
-        return Report((*checks, check_servability(recipe), *_unmeasured(recipe)), facts)
-    renderer = Renderer(base.folder, recipe.base.template_args)
-    checks += [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
-    checks += check_ranges(recipe, base.folder)
-    rows, measured = _measure_rows(data, renderer, parts)
-    facts |= measured
-    if "train" in facts["rows"]:
-        work = work_of(facts["rows"]["train"])
+        of_base = [check_servability(recipe), *_no_base(recipe)]
+    gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
+    reports = [_of_task(data, gates[data.task.name], renderer) for data in tasks]
+    beside, replayed = _beside(project, recipe, renderer)
+    checks = [check_targets(recipe), *_search(recipe), *of_base, *beside]
+    facts: dict[str, Any] = {}
+    for data, report in zip(tasks, reports, strict=True):
+        if len(tasks) == 1:
+            checks, facts = [*checks, *report.checks], dict(report.facts)
+        else:
+            checks += [replace(check, name=f"{data.task.name}: {check.name}") for check in report.checks]
+            facts[data.task.name] = report.facts
+    if renderer and (work := _work(recipe, tasks, reports, replayed)):
         estimate = forecast(project.root, base.folder, recipe, work, peak_tflops, price_per_hour)
         facts["estimate"] = estimate.facts()
         checks += _memory(estimate)
-    return Report((*checks, *rows), facts)
+    return Report(tuple(checks), facts)
 
 
-def _gates(data: Data) -> Check:
+def _work(recipe: Recipe, tasks: Sequence[Data], reports: Sequence[_TaskReport], replayed: Rows | None) -> Work | None:
+    """Return what an epoch of all tasks and of what is replayed takes; None where some rows cannot be made."""
+    sources = [
+        Source(data.task.name, report.train.rows, section.weight)
+        for data, report, section in zip(tasks, reports, recipe.tasks, strict=True)
+        if report.train
+    ]
+    if len(sources) < len(tasks) or (recipe.train.replay and replayed is None):
+        return None
+    mixture = mixed(sources, Source("replay", replayed.rows) if replayed else None, recipe.train)
+    return work_of_epoch(mixture.rows if mixture else sources[0].rows, mixture, recipe.train.seed)
+
+
+def _of_task(data: Data, gates: Mapping[str, float], renderer: Renderer | None) -> _TaskReport:
+    parts = _parts(data)
+    checks = [_gates(data, gates), *check_data(parts)]
+    facts: dict[str, Any] = {"data": data_facts(parts)}
+    if renderer is None:
+        names = (*(f"rows.{part}" for part in PARTS), "serve.context")
+        return _TaskReport((*checks, *(_waiting(name) for name in names)), facts, None)
+    rows, measured, train = _measure_rows(data, renderer, parts)
+    return _TaskReport((*checks, *rows), facts | measured, train)
+
+
+def _beside(project: Project, recipe: Recipe, renderer: Renderer | None) -> tuple[list[Check], Rows | None]:
+    """Check the rows that stand beside the tasks' own, and return those that are replayed."""
+    checks: list[Check] = []
+    found: dict[str, Rows] = {}
+    for name, section in (("train.replay", recipe.train.replay), ("train.ewc", recipe.train.ewc)):
+        if section is None:
+            continue
+        if renderer is None:
+            checks.append(_waiting(name))
+            continue
+        try:
+            made = general_rows(project.root, section, renderer, recipe.train.max_length, recipe.data.too_long)
+            checks.append(Check(name, "held", f"{len(made.rows)} rows of {section.data}."))
+            found[name] = made
+        except InputError as error:
+            checks.append(Check.failed(name, error))
+    return checks, found.get("train.replay")
+
+
+def _gates(data: Data, gates: Mapping[str, float]) -> Check:
     """A gate on a metric that does not exist would be found out only after the training that it judges."""
-    gates = data.recipe.eval.gates
     try:
         check_thresholds(data.task, gates)
     except InputError as error:
@@ -104,20 +162,25 @@ def _parts(data: Data) -> Parts:
     return {part: data.examples(part) for part in PARTS}
 
 
-def _unmeasured(recipe: Recipe) -> list[Check]:
+def _no_base(recipe: Recipe) -> list[Check]:
     what = f"The base model '{recipe.base.model}' is not on this machine."
     first = Check("base", "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
-    about_base = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
-    names = (*about_base, *(f"rows.{part}" for part in PARTS), "serve.context")
-    return [first, *(Check(name, "unmeasured", "It needs the base model.") for name in names)]
+    names = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
+    return [first, *map(_waiting, names)]
 
 
-def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Check], dict[str, Any]]:
+def _waiting(name: str) -> Check:
+    return Check(name, "unmeasured", "It needs the base model.")
+
+
+def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Check], dict[str, Any], Rows | None]:
     checks: list[Check] = []
     facts: dict[str, Any] = {}
+    made: dict[Part, Rows] = {}
     for part in PARTS:
         try:
-            facts[part] = row_facts(data.rows(renderer, part))
+            made[part] = data.rows(renderer, part)
+            facts[part] = row_facts(made[part])
             checks.append(_fit(part, facts[part]))
         except InputError as error:
             checks.append(Check.failed(f"rows.{part}", error))
@@ -127,7 +190,7 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
         checks.append(Check("serve.context", "unmeasured", "Rows are wrong, so prompts were not looked at."))
     epochs = data.recipe.train.epochs
     tokens = round(facts["train"]["tokens"] * epochs) if "train" in facts else None
-    return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}
+    return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}, made.get("train")
 
 
 def _memory(estimate: Forecast) -> list[Check]:

@@ -10,12 +10,13 @@ from typing import Any, Literal, get_args
 
 from kit.base import Base, find_base, find_config
 from kit.chat import Renderer
+from kit.data.augmented import is_augmented, refuse_augmented
 from kit.data.formats import DataFile, read_file
 from kit.data.rows import Rows, build_rows
 from kit.data.split import limited, split_examples
-from kit.errors import InputError
+from kit.errors import InputError, nearest
 from kit.loader import load_tasks
-from kit.recipe import Recipe, load_recipe
+from kit.recipe import DataSection, Recipe, load_recipe
 from kit.scaffold import RECIPE_FILE
 from kit.task import Example, Task
 
@@ -67,50 +68,77 @@ class Project:
         """Return the renderer of the base model."""
         return Renderer(self.base(recipe, offline).folder, recipe.base.template_args)
 
-    def data(self, recipe: Recipe) -> Data:
-        """Return the project's data. Raises InputError where the recipe has more than one task."""
-        tasks = self.tasks(recipe)
-        if len(tasks) > 1:
-            raise InputError("A recipe's data trains one task so far; this one names several.", "tasks")
-        return Data(self.root, recipe, tasks[0])
+    def data(self, recipe: Recipe, task: str | None = None) -> Data:
+        """Return the data of the task of a name, or of the only one. Raises InputError where that is not one task."""
+        every = {data.task.name: data for data in self.all_data(recipe)}
+        if task is None and len(every) > 1:
+            raise InputError("The recipe has several tasks.", "--task", f"Name one of: {', '.join(every)}.")
+        name = task if task is not None else next(iter(every))
+        if name not in every:
+            raise InputError(
+                f"The recipe has no task '{name}'.", "--task", nearest(name, every) or f"Known: {', '.join(every)}."
+            )
+        return every[name]
+
+    def all_data(self, recipe: Recipe) -> list[Data]:
+        """Return the data of every task, in the recipe's order."""
+        return data_of(self.root, recipe, self.tasks(recipe))
+
+
+def data_of(root: Path, recipe: Recipe, tasks: Sequence[AnyTask]) -> list[Data]:
+    """Return the data of a recipe's tasks, which were made from it in its order."""
+    return [Data(root, recipe, task, section.data) for section, task in zip(recipe.tasks, tasks, strict=True)]
 
 
 @dataclass(frozen=True)
 class Data:
-    """A project's examples by part, under one recipe. Each file is read when it is first asked for."""
+    """A task's examples by part, under one recipe. Each file is read when it is first asked for.
+
+    `own` is where they are, unless they are where the recipe's own data section says.
+    """
 
     root: Path
     recipe: Recipe
     task: AnyTask
+    own: DataSection | None = None
+
+    @property
+    def settings(self) -> DataSection:
+        """Where the examples are."""
+        return self.own or self.recipe.data
 
     @cached_property
     def train_file(self) -> DataFile:
         """The training file as it is. Raises InputError with all of its problems."""
-        return read_file(self.root / self.recipe.data.train, self.task)
+        return read_file(self.root / self.settings.train, self.task)
 
     @cached_property
     def test_file(self) -> DataFile:
-        """The test file as it is. Raises InputError with all of its problems."""
-        return read_file(self.root / self.recipe.data.test, self.task)
+        """The test file as it is. Raises InputError with all of its problems, and for examples that were made up."""
+        file = read_file(self.root / self.settings.test, self.task)
+        refuse_augmented(file)
+        return file
 
     @cached_property
     def validation_file(self) -> DataFile | None:
         """The validation file, where the recipe names one. Raises InputError with all of its problems."""
-        name = self.recipe.data.validation
+        name = self.settings.validation
         return read_file(self.root / name, self.task) if name else None
 
     def examples(self, part: Part) -> list[AnyExample]:
         """Return the examples of one part, limited as the recipe says.
 
-        Without a validation file, whole groups are held out of training by the hash of their name.
+        Without a validation file, whole groups are held out of training by the hash of their name. What was augmented
+        is trained on, and never measured by.
         """
-        settings = self.recipe.data
+        settings = self.settings
         if part == "test":
             return limited(self.test_file.examples, self.recipe.eval.limit)
         if self.validation_file is not None:
             kept, held = self.train_file.examples, self.validation_file.examples
         else:
             kept, held = split_examples(self.train_file.examples, settings.validation_share)
+        held = [example for example in held if not is_augmented(example)]
         return limited(kept, settings.limit_train) if part == "train" else limited(held, settings.limit_validation)
 
     def rows(self, renderer: Renderer, part: Part) -> Rows:
@@ -119,7 +147,7 @@ class Data:
         Raises InputError as `build_rows` does, with files and lines.
         """
         length = self.recipe.serve.max_length if part == "test" else self.recipe.train.max_length
-        policy = "refuse" if part == "test" else self.recipe.data.too_long
+        policy = "refuse" if part == "test" else self.settings.too_long
         return build_rows(self.task, renderer, self.examples(part), length, policy, self._places(part))
 
     def _places(self, part: Part) -> dict[str, str]:

@@ -35,13 +35,6 @@ class BaseSection(Section):
     ] = {}
 
 
-class TaskSection(Section):
-    """A typed function of the project, and its options."""
-
-    use: Annotated[str, Field(description="FILE.py:Class inside the project", pattern=r"^[\w/]+\.py:\w+$")]
-    options: Annotated[dict[str, Any], Field(description="Options of the task, checked by its Options type")] = {}
-
-
 class DataSection(Section):
     """Where the examples are. Without a validation file, a share of the training groups is held out by content hash."""
 
@@ -54,6 +47,48 @@ class DataSection(Section):
     too_long: Annotated[
         Literal["refuse", "drop"], Field(description="Rows whose answer does not fit: refuse the run, or drop and list")
     ] = "refuse"
+
+
+class TaskSection(Section):
+    """A typed function of the project, and its options."""
+
+    use: Annotated[str, Field(description="FILE.py:Class inside the project", pattern=r"^[\w/]+\.py:\w+$")]
+    options: Annotated[dict[str, Any], Field(description="Options of the task, checked by its Options type")] = {}
+    data: Annotated[DataSection | None, Field(description="The task's own files; null: the recipe's data")] = None
+    weight: Annotated[
+        float, Field(gt=0, description="Beside other tasks: times the share that the number of its rows gives it")
+    ] = 1.0
+
+
+class RowsSection(Section):
+    """Rows beside the tasks' own: dialogues in OpenAI's format, or the examples of any task."""
+
+    data: Annotated[str, Field(description="JSONL; without `use`, each line is {messages: [{role, content}, …]}")]
+    use: Annotated[
+        str | None, Field(description="FILE.py:Class whose examples the file holds", pattern=r"^[\w/]+\.py:\w+$")
+    ] = None
+    options: Annotated[dict[str, Any], Field(description="Options of that task")] = {}
+
+
+class ReplaySection(RowsSection):
+    """General or earlier rows mixed into training, against forgetting (Robins 1995)."""
+
+    share: Annotated[float, Field(gt=0, lt=1, description="Share of all rows that are trained on")] = 0.1
+
+
+class EwcSection(RowsSection):
+    """Elastic weight consolidation (Kirkpatrick et al. 2017): weights that the reference rows need move less."""
+
+    strength: Annotated[float, Field(gt=0, description="λ of λ/2 · Σ F Δ²; F in squared nats per supervised token")]
+    rows: Annotated[int, Field(ge=1, description="At most this many rows to estimate the Fisher information on")] = 128
+
+
+class EarlyStoppingSection(Section):
+    """Ends a run that no longer gets better; what is published is the best checkpoint in any case."""
+
+    on: Annotated[Literal["score", "validation_loss"], Field(description="What has to get better")] = "score"
+    patience: Annotated[int, Field(ge=1, description="Evaluations in a row that bring nothing")] = 2
+    min_delta: Annotated[float, Field(ge=0, description="Least change that counts as better")] = 0.0
 
 
 MethodName = Literal["lora", "qlora", "full", "prompt", "bottleneck", "peft"]
@@ -164,6 +199,12 @@ class TrainSection(Section):
     clip: Annotated[float, Field(gt=0, description="Largest norm of the gradient")] = 1.0
     evaluations: Annotated[int, Field(ge=1, le=100, description="Times to score and save during the run")] = 4
     seed: Annotated[int, Field(ge=0, description="Seed of everything random")] = 0
+    mixing_temperature: Annotated[
+        float, Field(ge=1, description="Several tasks: shares go as rows^(1/T); 1 in proportion, large: all the same")
+    ] = 1.0
+    replay: Annotated[ReplaySection | None, Field(description="Rows against forgetting")] = None
+    ewc: Annotated[EwcSection | None, Field(description="A penalty against forgetting")] = None
+    early_stopping: Annotated[EarlyStoppingSection | None, Field(description="When to end early")] = None
 
     @model_validator(mode="after")
     def _method_is_whole(self) -> TrainSection:
@@ -172,6 +213,15 @@ class TrainSection(Section):
         if self.method == "qlora" and self.lora.changes_base:
             what = f"lora.initialisation: {self.lora.initialisation} changes the base's weights"
             raise ValueError(f"method: qlora keeps the base in 4 bits, and {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _ewc_where_weights_move(self) -> TrainSection:
+        plain = not (self.lora.dora or self.lora.changes_base)
+        if self.ewc and self.method != "full" and not (self.method == "lora" and plain):
+            raise ValueError(
+                "ewc ties the base's own weights: method: full, or plain lora, without dora or pissa or olora"
+            )
         return self
 
 

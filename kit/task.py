@@ -186,6 +186,14 @@ class ClassicalBaseline(Protocol):
         """Learn from training examples; return a function from request to response."""
 
 
+@runtime_checkable
+class Rewritable(Protocol):
+    """Optional capability: an example in other words, for a task whose answers say where something stands."""
+
+    def rewrite(self, request: Any, response: Any, reword: Callable[[str], str]) -> tuple[Any, Any]:
+        """Return the request with what is not quoted in other words, and the response that then fits it."""
+
+
 def write_answer(answer: Answer) -> str:
     """Serialise an answer as the model is to write it: compact JSON in declared key order, or the text itself.
 

@@ -1,4 +1,4 @@
-"""`kit data`: examples from elsewhere."""
+"""`kit data`: examples from elsewhere, and more of those that are there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from kit.cli.augmenting import augment
 from kit.cli.main import Group
 from kit.cli.output import Output, kit_command, table
 from kit.errors import InputError
@@ -20,7 +21,7 @@ from kit.errors import InputError
 )
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Bring data into the project."""
+    """Bring data into the project, and make more of it."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -33,6 +34,7 @@ def command(context: click.Context) -> None:
 @click.option("--groups", type=click.IntRange(min=1), help="Train on this many groups, test on all others.")
 @click.option("--test-share", type=click.FloatRange(0, 1, True, True), default=0.2, show_default=True,
               help="Share of the groups to test on, unless --groups is given.")  # fmt: skip
+@click.option("--task", "task_name", help="The task that the examples are of, where the recipe has several.")
 @click.option("--replace", is_flag=True, help="Overwrite the files of an earlier import.")
 @click.option("--dry-run", is_flag=True, help="Read and count, and write nothing.")
 def import_(
@@ -43,6 +45,7 @@ def import_(
     pairs: tuple[str, ...],
     groups: int | None,
     test_share: float,
+    task_name: str | None,
     replace: bool,
     dry_run: bool,
 ) -> None:
@@ -59,7 +62,7 @@ def import_(
         return
     if name is None or path is None:
         raise InputError("Say which set, and where your copy of it is.", next="See: kit data import --list")
-    task = project.data(project.recipe()).task
+    task = project.data(project.recipe(), task_name).task
     importer = find_importer(project.root, name)
     examples = read_set(importer, task, path, parse_settings(pairs))
     plan = plan_import(examples, project.root / "data", name, groups, test_share, replace)
@@ -75,6 +78,7 @@ def import_(
 
 
 command.add_command(import_)
+command.add_command(augment)
 
 
 def _list(output: Output, root: Path) -> None:

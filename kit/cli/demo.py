@@ -98,10 +98,10 @@ def _serving(output: Output, project: Path, engine: str) -> Iterator[dict[str, A
 def _unseen_request(project: Path, url: str) -> tuple[str, dict[str, Any]]:
     """Return the typed route, and the request of the first test example that is in no training row."""
     from kit.bundle.store import Store
-    from kit.project import Data
+    from kit.project import data_of
 
     bundle = Store(project).get("latest")
-    data = Data(project, bundle.recipe, bundle.tasks()[0])
+    data = data_of(project, bundle.recipe, bundle.tasks())[0]
     seen = {example.request.model_dump_json() for example in data.train_file.examples}
     unseen = next(each for each in data.test_file.examples if each.request.model_dump_json() not in seen)
     return url + bundle.seal.tasks[0].route, unseen.request.model_dump(mode="json", exclude_defaults=True)

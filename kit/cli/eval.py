@@ -26,7 +26,11 @@ class Plan:
     project: Project
     bundle: Bundle
     settings: EvalSection
-    data: Data
+    data: tuple[Data, ...]
+
+    def count(self) -> int:
+        """Number of test examples of all tasks."""
+        return sum(len(data.examples("test")) for data in self.data)
 
 
 @kit_command("eval", "kit eval                # the newest bundle, on data/test.jsonl")
@@ -52,7 +56,7 @@ def command(
     """
     plan = _plan(bundle, engine, limit)
     if dry_run:
-        count = len(plan.data.examples("test"))
+        count = plan.count()
         data = {"bundle": plan.bundle.digest, "engine": plan.settings.engine, "examples": count}
         output.result(
             data, f"Would score {count} examples with {plan.bundle.digest[:12]} and its base on {data['engine']}."
@@ -64,7 +68,7 @@ def command(
 def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
-    from kit.project import Data, Project
+    from kit.project import Project, data_of
 
     project = Project.find()
     bundle = Store(project.root).get(ref)
@@ -72,7 +76,7 @@ def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
     asked = {key: value for key, value in {"engine": engine, "limit": limit}.items() if value is not None}
     settings = bundle.recipe.eval.model_copy(update=asked)
     recipe = bundle.recipe.model_copy(update={"eval": settings})
-    return Plan(project, bundle, settings, Data(project.root, recipe, bundle.tasks()[0]))
+    return Plan(project, bundle, settings, tuple(data_of(project.root, recipe, bundle.tasks())))
 
 
 def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
@@ -83,20 +87,23 @@ def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
     from kit.evals.gates import exit_code
     from kit.evals.report import attestation
 
-    report, capabilities = asyncio.run(_reported(output, plan))
-    payload = attestation(plan.bundle.digest, [report], capabilities, data_digest(plan.data.examples("test")))
+    reports, capabilities = asyncio.run(_reported(output, plan))
+    tested = data_digest(example for data in plan.data for example in data.examples("test"))
+    payload = attestation(plan.bundle.digest, reports, capabilities, tested)
     attested = Store(plan.project.root).attest(plan.bundle.digest, "evaluation", payload)
     if page is not None:
-        _write_page(page, block, plan, report, payload)
-    output.result({**payload, "attestation": attested.file_name}, _text(report))
-    return exit_code(report.gates)
+        _write_page(page, block, plan, reports, payload)
+    output.result({**payload, "attestation": attested.file_name}, _texts(reports))
+    return exit_code([gate for report in reports for gate in report.gates])
 
 
-async def _reported(output: Output, plan: Plan) -> tuple[TaskReport, Capabilities]:
+async def _reported(output: Output, plan: Plan) -> tuple[list[TaskReport], Capabilities]:
     from kit.cli.wiring import adapter_name, engine_config, engine_kind, running, sealed_base
     from kit.engines import make_engine
+    from kit.evals.gates import thresholds_by_task
     from kit.evals.report import report_on
 
+    thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
     config = engine_config([plan.bundle], plan.project.root)
     base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
     shared = plan.bundle.seal.form == "adapter"
@@ -107,10 +114,13 @@ async def _reported(output: Output, plan: Plan) -> tuple[TaskReport, Capabilitie
     if base is None:
         async with running(make_engine(plan.settings.engine, base_config)) as engine:
             base = await _scored(output, plan, engine, None, "base")
-    return report_on(plan.data.task, plan.settings, tuned, base, _baseline(output, plan)), capabilities
+    return [
+        report_on(data.task, plan.settings, mine, theirs, _baseline(output, data), thresholds[data.task.name])
+        for data, mine, theirs in zip(plan.data, tuned, base, strict=True)
+    ], capabilities
 
 
-async def _scored(output: Output, plan: Plan, engine: Any, adapter: str | None, who: str) -> Evaluation:
+async def _scored(output: Output, plan: Plan, engine: Any, adapter: str | None, who: str) -> list[Evaluation]:
     from kit.answer import Answerer, SamplingDefaults
     from kit.bundle.verify import verify_fingerprints
     from kit.cli.progress import counted
@@ -119,22 +129,34 @@ async def _scored(output: Output, plan: Plan, engine: Any, adapter: str | None, 
     if who == "tuned":
         await verify_fingerprints(plan.bundle.seal, engine, adapter)
     defaults = SamplingDefaults(**plan.bundle.seal.sampling.model_dump())
-    answerer = Answerer(plan.data.task, plan.bundle.renderer(), engine, adapter, defaults)
-    examples = plan.data.examples("test")
-    with counted(output, f"Scoring {who}", len(examples)) as step:
-        return await evaluate(answerer, examples, progress=lambda _: step())
+    renderer = plan.bundle.renderer()
+    with counted(output, f"Scoring {who}", plan.count()) as step:
+        return [
+            await evaluate(
+                Answerer(data.task, renderer, engine, adapter, defaults),
+                data.examples("test"),
+                progress=lambda _: step(),
+            )
+            for data in plan.data
+        ]
 
 
-def _baseline(output: Output, plan: Plan) -> Evaluation | None:
+def _baseline(output: Output, data: Data) -> Evaluation | None:
     """Score the classical baseline, where the task has one; it learns from the training examples."""
     from kit.evals.run import evaluate_predictor
     from kit.task import ClassicalBaseline
 
-    task = plan.data.task
+    task = data.task
     if not isinstance(task, ClassicalBaseline):
         return None
     output.say(f"Scoring {task.baseline_name}")
-    return evaluate_predictor(task, task.fit_baseline(plan.data.examples("train")), plan.data.examples("test"))
+    return evaluate_predictor(task, task.fit_baseline(data.examples("train")), data.examples("test"))
+
+
+def _texts(reports: list[TaskReport]) -> str:
+    if len(reports) == 1:
+        return _text(reports[0])
+    return "\n\n".join(f"Task {report.task}\n{_text(report)}" for report in reports)
 
 
 def _text(report: TaskReport) -> str:
@@ -145,11 +167,14 @@ def _text(report: TaskReport) -> str:
     return "\n".join([table(*columns(report)), "", worse_line(report), asked_line(report), *gates])
 
 
-def _write_page(page: Path, block: str, plan: Plan, report: TaskReport, payload: dict[str, Any]) -> None:
+def _write_page(page: Path, block: str, plan: Plan, reports: list[TaskReport], payload: dict[str, Any]) -> None:
     from kit.evals.figures import write_figures
     from kit.evals.report import markdown
     from kit.machine import describe
 
     saw = f"Base: {plan.bundle.seal.base.model}. Engine: {payload['engine']['name']}."
     measured = describe(payload["machine"], payload["versions"])
-    write_figures(page, block, "\n\n".join([markdown(report), saw, measured]))
+    tables = (
+        [markdown(reports[0])] if len(reports) == 1 else [f"### {each.task}\n\n{markdown(each)}" for each in reports]
+    )
+    write_figures(page, block, "\n\n".join([*tables, saw, measured]))

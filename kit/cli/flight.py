@@ -51,18 +51,20 @@ def explain_step(output: Output, step: int, ref: str) -> None:
 
 def _now(project: Project, recipe: Recipe) -> tuple[Now, str | None]:
     """Read the data as they are; where they cannot be read, say why instead: then nothing is known of them."""
+    from kit.cli.training_data import gather
     from kit.errors import KitError
     from kit.train.recorder import row_digest
 
     try:
-        data, renderer = project.data(recipe), project.renderer(recipe, offline=True)
-        found = {row_digest(row): row for row in data.rows(renderer, "train").rows}
+        renderer = project.renderer(recipe, offline=True)
+        data = gather(project, recipe, renderer)
+        found = {row_digest(row): row for row in data.rows}
     except KitError as error:
         return Now(), str(error)
     digests: dict[str, set[str]] = {}
     for digest, row in found.items():
         digests.setdefault(row.example, set()).add(digest)
-    return Now(found, digests, data.train_file.places, renderer), None
+    return Now(found, digests, data.places(), renderer), None
 
 
 def _facts(suspect: Suspect, now: Now) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from kit.cli.output import Output
 from kit.train.applied import trouble
-from kit.train.events import Audited, Evaluated, Event, Planned, Probed, Stepped
+from kit.train.events import Audited, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
 
 _PLAIN_SECONDS = 10.0
 
@@ -96,6 +96,8 @@ class TrainingLine:
                 self._line.show(f"{text}  {_clock(event.seconds_left)} left")
             case Evaluated():
                 self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
+            case StoppedEarly():
+                self._line.keep(f"step {event.step}/{event.steps}  stopped early: it no longer got better.")
 
 
 def _probed(event: Probed) -> str:

@@ -50,7 +50,7 @@ def _plan(profile: str | None, trials: int | None, workers: int | None) -> Plan:
     from importlib.util import find_spec
 
     from kit.cli.train import plan_of
-    from kit.errors import MissingExtra
+    from kit.errors import InputError, MissingExtra
     from kit.project import Project
 
     if find_spec("optuna") is None:
@@ -59,12 +59,15 @@ def _plan(profile: str | None, trials: int | None, workers: int | None) -> Plan:
     recipe = project.recipe(profile)
     asked = {name: value for name, value in {"trials": trials, "workers": workers}.items() if value is not None}
     recipe = recipe.model_copy(update={"search": recipe.search.model_copy(update=asked)})
+    if len(recipe.tasks) > 1:
+        what = "A search compares on the test examples of one task, and the recipe has several."
+        raise InputError(what, "tasks", "Search with each task alone, and train them together with what was found.")
     return plan_of(project, recipe, profile)
 
 
 def _metric(plan: Plan) -> str:
     by_score = plan.recipe.search.metric == "score"
-    return plan.data.task.main_metric if by_score else "validation loss"
+    return plan.data.metric if by_score else "validation loss"
 
 
 def _tell_plan(output: Output, plan: Plan, study: Study, metric: str) -> None:

@@ -36,9 +36,8 @@ def open_study(plan: Plan, worker: int) -> Study:
     """Open the study of this recipe and data in the project."""
     from kit.search.study import Study, study_folder
 
-    metric = plan.data.task.metrics[plan.data.task.main_metric]
-    maximise = plan.recipe.search.metric == "score" and metric.higher_is_better
-    folder = study_folder(plan.project.root, plan.recipe, plan.data_digest())
+    maximise = plan.recipe.search.metric == "score" and plan.data.higher_is_better
+    folder = study_folder(plan.project.root, plan.recipe, plan.data.digest)
     return Study(folder, plan.recipe, maximise, worker)
 
 
@@ -180,7 +179,7 @@ def compare_on_test(output: Output, plan: Plan, study: Study) -> Change | None:
         return None
     adapters = {_BEST: adapter_of(study, best), _DEFAULT: adapter_of(study, default)}
     measured = asyncio.run(_scored(output, plan, {_BEST: best.values, _DEFAULT: default.values}, adapters))
-    task = plan.data.task
+    task = plan.data.tasks[0].task
     lines = compare(task, measured[_BEST], measured[_DEFAULT], resamples=plan.recipe.eval.resamples)
     return next(line.change for line in lines if line.metric == task.main_metric)
 
@@ -204,7 +203,7 @@ async def _scored(
         adapters=adapters,
         max_rank=max(recipe.train.lora.rank for recipe in recipes.values()),
     )
-    examples, found = plan.data.examples("test"), {}
+    examples, found = plan.data.tasks[0].examples("test"), {}
     async with running(LocalEngine(config)) as engine:
         for name, recipe in recipes.items():
             answerer = Answerer(plan.project.data(recipe).task, plan.renderer, engine, name)

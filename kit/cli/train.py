@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from kit.base import Base
     from kit.bundle.store import Bundle
     from kit.chat import Renderer
-    from kit.data.rows import Rows
+    from kit.cli.training_data import TrainingData
     from kit.pace import Forecast
-    from kit.project import Data, Project
+    from kit.project import Project
     from kit.recipe import Recipe
     from kit.runs import Run
     from kit.task import Message
@@ -33,17 +33,9 @@ class Plan:
     project: Project
     recipe: Recipe
     profile: str | None
-    data: Data
+    data: TrainingData
     base: Base
     renderer: Renderer
-    rows: Rows
-    validation: Rows
-
-    def data_digest(self) -> str:
-        """SHA-256 of the examples that training sees, those that choose the checkpoint included."""
-        from kit.data.split import data_digest
-
-        return data_digest([*self.data.examples("train"), *self.data.examples("validation")])
 
 
 @kit_command("train", "kit train --profile smoke")
@@ -76,13 +68,16 @@ def command(
         explain_step(output, explain, ref)
         return
     plan = _plan(output, profile)
-    for dropped in [*plan.rows.dropped, *plan.validation.dropped]:
+    for dropped in plan.data.dropped:
         output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
     estimate = _forecast(plan, peak_tflops, price_per_hour)
     if dry_run:
         from kit.train.plan import make_plan
 
-        summary = make_plan(plan.rows.rows, plan.recipe.train, sharing=_sharing(plan)).summary()
+        summary = {
+            **make_plan(plan.data.rows, plan.recipe.train, plan.data.mixture, sharing=_sharing(plan)).summary(),
+            **{f"share_of_{name}": round(share, 4) for name, share in plan.data.shares().items()},
+        }
         lines = table(("plan", ""), [(name, str(value)) for name, value in summary.items()])
         output.result({**summary, "estimate": estimate.facts()}, "\n".join([lines, "", *estimate.lines()]))
         return
@@ -91,17 +86,20 @@ def command(
     if not ranks.first:  # one of several processes: it trains, and leaves the rest to the first
         _train(output, plan, run, resume, threads)
         return
-    for line in [*estimate.lines(), f"Run {run.id}: {len(plan.rows.rows)} rows, base {plan.base.name}."]:
+    for line in [*estimate.lines(), f"Run {run.id}: {len(plan.data.rows)} rows, base {plan.base.name}."]:
         output.say(line)
     with run.working():
         trained = _train(output, plan, run, resume, threads)
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
         bundle = _build(plan, run, trained)
-        run.finish({**_facts(run, trained), "bundle": bundle.digest})
+        run.finish({**_facts(run, trained), **_scores(trained), "bundle": bundle.digest})
     odd = _not_applied(run)
-    data = {**_facts(run, trained), "bundle": bundle.digest, "folder": str(bundle.folder), "not_as_asked": odd}
+    facts = {**_facts(run, trained), **_scores(trained), "bundle": bundle.digest}
     told = [f"Not as asked: {odd}"] if odd else []
-    output.result(data, "\n".join([*told, f"Bundle {bundle.digest[:12]} in {bundle.folder}", "Next: kit eval"]))
+    output.result(
+        {**facts, "folder": str(bundle.folder), "not_as_asked": odd},
+        "\n".join([*told, f"Bundle {bundle.digest[:12]} in {bundle.folder}", "Next: kit eval"]),
+    )
 
 
 def _not_applied(run: Run) -> str:
@@ -122,17 +120,17 @@ def _plan(output: Output, profile: str | None) -> Plan:
 
 def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
     """Return what training with a recipe works on."""
-    data = project.data(recipe)
+    from kit.cli.training_data import gather
+
     base, renderer = project.base(recipe), project.renderer(recipe)
-    rows, validation = data.rows(renderer, "train"), data.rows(renderer, "validation")
-    return Plan(project, recipe, profile, data, base, renderer, rows, validation)
+    return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
 
 
 def _sharing(plan: Plan) -> Sharing:
     """Whether rows will share their prefixes, as far as it can be told without asking for the device."""
     from kit.train.sharing import sharing
 
-    return sharing(plan.base, plan.recipe.train, [*plan.rows.rows, *plan.validation.rows])
+    return sharing(plan.base, plan.recipe.train, [*plan.data.rows, *plan.data.validation])
 
 
 def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
@@ -151,10 +149,9 @@ def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
 
 
 def _forecast(plan: Plan, peak_tflops: float | None, price_per_hour: float | None) -> Forecast:
-    from kit.data.checks import row_facts
-    from kit.pace import forecast, work_of
+    from kit.pace import forecast, work_of_epoch
 
-    work = work_of(row_facts(plan.rows))
+    work = work_of_epoch(plan.data.rows, plan.data.mixture, plan.recipe.train.seed)
     return forecast(plan.project.root, plan.base.folder, plan.recipe, work, peak_tflops, price_per_hour)
 
 
@@ -168,8 +165,8 @@ def _run(plan: Plan, resume: bool) -> Run:
     from kit.runs import new_run, unfinished_run
 
     if resume:
-        return unfinished_run(plan.project.root, plan.recipe, plan.data_digest())
-    return new_run(plan.project.root, plan.recipe, plan.data_digest(), plan.profile)
+        return unfinished_run(plan.project.root, plan.recipe, plan.data.digest)
+    return new_run(plan.project.root, plan.recipe, plan.data.digest, plan.profile)
 
 
 def _train(output: Output, plan: Plan, run: Run, resume: bool, threads: int | None) -> Trained:
@@ -184,40 +181,28 @@ def training_job(plan: Plan, folder: Path, resume: bool, threads: int | None) ->
     """Return the job of a plan, in a folder."""
     from kit.train.job import TrainJob
 
-    task = plan.data.task
     return TrainJob(
         base=plan.base,
         dtype=plan.recipe.base.dtype,
         section=plan.recipe.train,
-        rows=plan.rows.rows,
-        validation=plan.validation.rows,
+        rows=plan.data.rows,
+        validation=plan.data.validation,
         pad_id=plan.renderer.pad_id,
         folder=folder,
-        metric=task.main_metric,
-        higher_is_better=task.metrics[task.main_metric].higher_is_better,
+        metric=plan.data.metric,
+        higher_is_better=plan.data.higher_is_better,
         resume=resume,
         threads=threads,
+        mixture=plan.data.mixture,
+        reference=plan.data.reference,
     )
 
 
 def scorer_of(plan: Plan) -> Scorer:
-    """Return what measures a half-trained model: the task's own metrics on the validation examples."""
-    import asyncio
+    """Return what measures a half-trained model: the tasks' own metrics on the validation examples."""
+    from kit.cli.training_data import scorer
 
-    from kit.answer import Answerer
-    from kit.engines.local import LocalEngine
-    from kit.evals.run import evaluate, values_of
-
-    task, examples = plan.data.task, plan.data.examples("validation")
-
-    async def measure(model: Any) -> Mapping[str, float | None]:
-        from kit.cli.wiring import running
-
-        engine = LocalEngine.from_model(model, plan.renderer, max_length=plan.recipe.serve.max_length)
-        async with running(engine):
-            return values_of(task, await evaluate(Answerer(task, plan.renderer, engine), examples))
-
-    return lambda model: asyncio.run(measure(model))
+    return scorer(plan.data, plan.recipe, plan.renderer)
 
 
 def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
@@ -229,9 +214,9 @@ def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
         base=plan.base,
         adapter=trained.adapter,
         project=plan.project.root,
-        rows=[row.ids for row in plan.validation.rows],
+        rows=[row.ids for row in plan.data.validation],
         dialogues=_dialogues(plan),
-        data_digest=plan.data_digest(),
+        data_digest=plan.data.digest,
         trained=_facts(run, trained),
     )
     return build_bundle(build, Store(plan.project.root))
@@ -240,10 +225,12 @@ def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
 def _dialogues(plan: Plan) -> Sequence[Sequence[Message]]:
     """Return what the golden renders are made of: real prompts, and dialogues that go wrong where renderers differ."""
     from kit.bundle.golden import dialogues_of
+    from kit.cli.training_data import interleaved
 
-    prompts = [
-        prompt for each in plan.data.examples("validation")[:4] for prompt in plan.data.task.prompts(each.request)
-    ]
+    prompts = interleaved(
+        [prompt for each in data.examples("validation")[:4] for prompt in data.task.prompts(each.request)]
+        for data in plan.data.tasks
+    )
     return dialogues_of([prompt.messages for prompt in prompts if prompt.messages], plan.renderer)
 
 
@@ -256,6 +243,11 @@ def _facts(run: Run, trained: Trained) -> dict[str, Any]:
         "tokens": trained.tokens,
         "seconds": round(trained.seconds, 1),
     }
+
+
+def _scores(trained: Trained) -> dict[str, Any]:
+    """Every figure of the checkpoint that was chosen."""
+    return {"scores": next((dict(made.scores or {}) for made in trained.history if made.step == trained.step), {})}
 
 
 def _score(trained: Trained) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,7 @@ from kit.task import Example, Task
 from kit.validation import KeyPath, dotted, problems_of
 
 AnyExample = Example[Any, Any]
+Model = TypeVar("Model", bound=BaseModel)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -59,6 +60,25 @@ def read_file(path: Path, task: Task[Any, Any]) -> DataFile:
     return found
 
 
+def read_records(path: Path, kind: type[Model]) -> list[tuple[str, Model]]:
+    """Return the lines of a JSONL file as objects of a type, each with its file and line.
+
+    Raises InputError with every problem of the file at once, and where it is empty.
+    """
+    found, problems = list[tuple[str, Model]](), list[Problem]()
+    for number, line in enumerate(_lines(path), start=1):
+        place = f"{path}:{number}"
+        try:
+            found.append((place, _read_line(line, place, kind)))
+        except InputError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InputError(problems)
+    if not found:
+        raise InputError("There is nothing in this file.", str(path))
+    return found
+
+
 def write_examples(path: Path, examples: Iterable[BaseModel]) -> None:
     """Write examples as JSONL in one step; fields at their defaults are left out."""
     lines = (json.dumps(each.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False) for each in examples)
@@ -77,7 +97,7 @@ def _lines(path: Path) -> list[bytes]:
     return lines[:-1] if lines[-1] == b"" else lines
 
 
-def _read_line(line: bytes, place: str, kind: type[AnyExample]) -> AnyExample:
+def _read_line(line: bytes, place: str, kind: type[Model]) -> Model:
     """Raises InputError with every problem of one line."""
     text = _text(line, place)
     repeated: list[str] = []

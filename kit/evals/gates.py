@@ -41,6 +41,27 @@ def check_thresholds(task: Task[Any, Any], thresholds: Mapping[str, float]) -> N
         raise InputError(problems)
 
 
+def thresholds_by_task(thresholds: Mapping[str, float], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the thresholds of each task. Of several tasks, a recipe calls a metric TASK.METRIC.
+
+    Raises InputError for every name that begins with no task.
+    """
+    if len(tasks) == 1:
+        return {tasks[0]: dict(thresholds)}
+    found: dict[str, dict[str, float]] = {task: {} for task in tasks}
+    problems = []
+    for name, threshold in thresholds.items():
+        task, dot, metric = name.partition(".")
+        if dot and task in found:
+            found[task][metric] = threshold
+        else:
+            what = f"The recipe has several tasks, and '{name}' names none of them."
+            problems.append(Problem(what, f"eval.gates.{name}", f"Write TASK.METRIC; tasks: {', '.join(tasks)}."))
+    if problems:
+        raise InputError(problems)
+    return found
+
+
 def judge(
     task: Task[Any, Any], lines: Sequence[Line], tuned: Evaluation, thresholds: Mapping[str, float]
 ) -> tuple[Gate, ...]:

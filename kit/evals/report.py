@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,10 +36,11 @@ def report_on(
     tuned: Evaluation,
     base: Evaluation | None = None,
     baseline: Evaluation | None = None,
+    thresholds: Mapping[str, float] | None = None,
 ) -> TaskReport:
-    """Compare what was measured about a task and judge it by the recipe's gates."""
+    """Compare what was measured about a task and judge it by thresholds: the recipe's, unless others are given."""
     lines = compare(task, tuned, base, baseline, settings.resamples)
-    gates = judge(task, lines, tuned, settings.gates)
+    gates = judge(task, lines, tuned, settings.gates if thresholds is None else thresholds)
     return TaskReport(task.name, tuned, base, lines, gates, getattr(task, "baseline_name", "baseline"))
 
 

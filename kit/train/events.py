@@ -83,6 +83,14 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class StoppedEarly:
+    """The run ended after this step because its evaluations no longer got better."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Audited:
     """The session's first step was compared with what was asked."""
 
@@ -90,7 +98,7 @@ class Audited:
     facts: tuple[Fact, ...]
 
 
-Event = Audited | Planned | Probed | Stepped | Evaluated | Saved
+Event = Audited | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
 
 
 class MetricsFile:

@@ -11,6 +11,7 @@ from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import Exit, KitError
 from kit.recipe import FloatType, MethodName, TrainSection
+from kit.train.mixture import Mixture
 
 Scorer = Callable[[Any], Mapping[str, float | None]]
 """Gets the model in evaluation mode and returns metrics by name; None marks one that could not be measured."""
@@ -22,7 +23,9 @@ class TrainJob:
 
     `folder` is the run's: it gets `metrics.jsonl` and `checkpoints/`. `metric` names the scorer's figure that chooses
     the checkpoint. `threads` None means one per physical core. `save_seconds` is the longest time between checkpoints.
-    With `resume`, the run goes on from its last checkpoint, or begins anew where it has none.
+    With a `mixture`, `rows` are its rows, and it says how often each source comes. Elastic weight consolidation keeps
+    what it can of the `reference` rows. With `resume`, the run goes on from its last checkpoint, or begins anew where
+    it has none.
     """
 
     base: Base
@@ -37,6 +40,8 @@ class TrainJob:
     resume: bool = False
     threads: int | None = None
     save_seconds: float = 300.0
+    mixture: Mixture | None = None
+    reference: Sequence[Row] = ()
 
     @property
     def method(self) -> MethodName:

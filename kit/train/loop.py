@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -13,8 +14,9 @@ from kit.machine import compute_type
 from kit.train.audit import Audit, look_at
 from kit.train.batch import kernel_name
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
+from kit.train.continual import Elastic, rows_digest
 from kit.train.divergence import Divergence
-from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped
+from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
 from kit.train.loss import split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
@@ -29,6 +31,7 @@ from kit.train.probe import steps_within
 from kit.train.recorder import FlightRecorder
 from kit.train.sharing import sharing
 from kit.train.signals import Signals
+from kit.train.stopping import enough
 
 Report = Callable[[Event], None]
 
@@ -43,7 +46,7 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     ranks = start_ranks()
     device = training_device()
     shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
-    plan = make_plan(job.rows, job.section, sharing=shared)
+    plan = make_plan(job.rows, job.section, job.mixture, sharing=shared)
     refuse_unfit(job.validation, job.section)
     threads = job.threads or max(1, physical_cores() // ranks.here)
     with Signals() as signals, repeatable(device, threads):
@@ -94,6 +97,7 @@ class _Run:
             **conditions(device, threads),
             **({"processes": str(ranks.count)} if ranks.count > 1 else {}),
         }
+        self.optimiser.penalty = self._penalty()
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
@@ -124,6 +128,14 @@ class _Run:
         self.checkpoints.restore(last, self.model, self.optimiser.adam)
         return last.cursor.step
 
+    def _penalty(self) -> Elastic | None:
+        """Tie the weights to where they stand; this comes before a checkpoint is restored."""
+        ewc = self.job.section.ewc
+        if ewc is None:
+            return None
+        self.setup["reference rows"] = rows_digest(self.job.reference)
+        return Elastic(self.body, self.job.reference, ewc.strength, self.job.section.seed)
+
     # --- what it does -----------------------------------------------------------------------------------------
 
     def perform(self) -> Trained:
@@ -131,7 +143,7 @@ class _Run:
         self._tell(self._planned())
         self._tell(self.probed)
         self._measure_if_due()
-        while self.step < len(self.plan.steps):
+        while self.step < len(self.plan.steps) and not self._enough():
             self._advance()
             stop = self._stop_is_agreed()
             if stop or self.step in self.plan.evaluations or self._save_is_due():
@@ -141,7 +153,13 @@ class _Run:
             self._measure_if_due()
         if self._stop_is_agreed():
             raise KeyboardInterrupt
+        if self.step < len(self.plan.steps):
+            self._tell(StoppedEarly(self.step, len(self.plan.steps)))
         return self._trained()
+
+    def _enough(self) -> bool:
+        """Whether it no longer gets better; all processes have one history, so they agree."""
+        return enough(self.history, self.job.section.early_stopping, self.job.higher_is_better)
 
     def _stop_is_agreed(self) -> bool:
         """Whether any of the processes was asked to stop; all then stop after the same step."""
@@ -201,9 +219,7 @@ class _Run:
             return
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
-            evaluation = self.ranks.from_first(
-                lambda: measure(self.job, self.optimiser, scorer, self.step, self.threads)
-            )
+            evaluation = self.ranks.from_first(lambda: self._evaluation(scorer))
         self.history.append(evaluation)
         if self.ranks.first:
             self.checkpoints.write_history(self.history)
@@ -212,6 +228,12 @@ class _Run:
             self._keep_wanted()
         self.meter.pause()
         self._tell(self._evaluated(evaluation, evaluation is best))
+
+    def _evaluation(self, scorer: Scorer | None) -> Evaluation:
+        made = measure(self.job, self.optimiser, scorer, self.step, self.threads)
+        if self.optimiser.penalty is None:
+            return made
+        return replace(made, scores={**(made.scores or {}), "ewc_penalty": self.optimiser.penalty.value()})
 
     # --- what it says -----------------------------------------------------------------------------------------
 
@@ -242,6 +264,6 @@ class _Run:
         adapter = self.checkpoints.find(best.step) / "adapter"
         refuse_broken(self.job, adapter, moved(self.model, self.begun))
         return Trained(
-            adapter, best.step, best.score, best.validation_loss, self.plan.tokens, self.meter.seconds,
+            adapter, best.step, best.score, best.validation_loss, self.plan.first(self.step).tokens, self.meter.seconds,
             tuple(self.history),
         )  # fmt: skip

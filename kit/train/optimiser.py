@@ -13,6 +13,7 @@ from torch import Tensor
 from kit.data.rows import Row
 from kit.train.attention import attending
 from kit.train.batch import Batch, collate, pack
+from kit.train.continual import Elastic
 from kit.train.job import RunBroke
 from kit.train.loss import Body, batch_loss
 from kit.train.packing import Step
@@ -57,6 +58,7 @@ class Optimiser:
         self.ranks = ranks
         self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
+        self.penalty: Elastic | None = None
         section = plan.section
         self.adam = torch.optim.AdamW(
             decayed(self.parameters, section.weight_decay),
@@ -92,6 +94,8 @@ class Optimiser:
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
         total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
+        if self.penalty is not None:
+            self.penalty.add_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number)

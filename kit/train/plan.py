@@ -13,6 +13,7 @@ from functools import cached_property
 from kit.data.rows import Row
 from kit.errors import InputError, Problem
 from kit.recipe import TrainSection
+from kit.train.mixture import Mixture
 from kit.train.order import arranged
 from kit.train.packing import Keys, Step, make_step
 from kit.train.schedule import warmup_steps
@@ -128,18 +129,21 @@ def labels(row: Row) -> int:
     return len(row.ids) - row.answer_start
 
 
-def make_plan(rows: Sequence[Row], section: TrainSection, *, sharing: Sharing = NOT_ASKED) -> Plan:
+def make_plan(
+    rows: Sequence[Row], section: TrainSection, mixture: Mixture | None = None, *, sharing: Sharing = NOT_ASKED
+) -> Plan:
     """Plan every step of the epochs that the recipe asks for; `max_minutes` may end the run earlier.
 
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
-    only the very last may take fewer. Where `sharing` is on, rows share their prefixes in the steps in which that costs
-    less than padding. Raises InputError with every row that cannot be trained on.
+    only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Where `sharing`
+    is on, rows share their prefixes in the steps in which that costs less than padding. Raises InputError with every
+    row that cannot be trained on.
     """
     refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
     if not kept:
         raise InputError("There is no row to train on.", next="Add examples with a target and a weight above 0.")
-    order = _order(kept, section)
+    order = _order(kept, section, mixture)
     starts = range(0, len(order), section.batch_rows)
     windows = (order[start : start + section.batch_rows] for start in starts)
     return Plan(kept, tuple(split_rows(windows, kept, section, sharing)), section, sharing)
@@ -175,11 +179,11 @@ def _row_problems(row: Row, batch_tokens: int) -> Iterator[Problem]:
         )
 
 
-def _order(rows: Sequence[Row], section: TrainSection) -> list[int]:
+def _order(rows: Sequence[Row], section: TrainSection, mixture: Mixture | None) -> list[int]:
     """Indices of the rows in the order of training: a function of the seed and each epoch's number alone."""
     order: list[int] = []
     for epoch in range(math.ceil(section.epochs)):
-        indices = list(range(len(rows)))
+        indices = mixture.epoch(epoch, section.seed) if mixture else list(range(len(rows)))
         random.Random(f"{section.seed}/{epoch}").shuffle(indices)
         order += arranged(indices, rows, section, len(order))
-    return order[: max(1, round(section.epochs * len(rows)))]
+    return order[: max(1, round(section.epochs * (mixture.epoch_rows if mixture else len(rows))))]

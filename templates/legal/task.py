@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
@@ -16,7 +16,7 @@ from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Re
 from .assemble import assemble, read_window
 from .baseline import SentenceClassifier
 from .locate import fold
-from .schema import Clause, Extraction, ExtractRequest, Label, answer_type, spoken
+from .schema import Clause, Extraction, ExtractRequest, Label, Span, answer_type, spoken
 from .scoring import compare
 from .windows import Window, windows
 
@@ -136,6 +136,23 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
 
         return predict
 
+    def rewrite(
+        self, request: ExtractRequest, response: Extraction, reword: Callable[[str], str]
+    ) -> tuple[ExtractRequest, Extraction]:
+        """Put what stands between the clauses into other words; the clauses stay, and move with the text."""
+        text, done, moved = "", 0, list[Clause]()
+        for span in _together(response.clauses):
+            text += reword(request.text[done : span.start])
+            shift, done = len(text) - span.start, span.end
+            text += request.text[span.start : span.end]
+            moved += [
+                Clause(label=each.label, exact=each.exact, start=each.start + shift, end=each.end + shift)
+                for each in response.clauses
+                if span.start <= each.start and each.end <= span.end
+            ]
+        text += reword(request.text[done:])
+        return request.model_copy(update={"text": text}), response.model_copy(update={"clauses": tuple(moved)})
+
     def _windows(self, request: ExtractRequest) -> list[Window]:
         return windows(request.text, self.options.window, self.options.overlap)
 
@@ -177,6 +194,17 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         """What the model is to write of a clause that it reads in a window; empty where it sees too little of it."""
         words = self.options.quote_words
         return fold(visible(text, part, clause)) if words is None else opening(text, part, clause, words)
+
+
+def _together(clauses: Sequence[Clause]) -> list[Span]:
+    """Return the stretches that clauses cover, in order; clauses that touch or overlap are one stretch."""
+    found: list[Span] = []
+    for clause in sorted(clauses, key=lambda clause: clause.start):
+        if found and clause.start <= found[-1].end:
+            found[-1] = Span(start=found[-1].start, end=max(found[-1].end, clause.end))
+        else:
+            found.append(Span(start=clause.start, end=clause.end))
+    return found
 
 
 def tidy(text: str) -> str:

@@ -78,7 +78,62 @@ def test_a_relative_base_is_meant_from_the_projects_root(tmp_path: Path, monkeyp
     assert (base.name, base.folder) == ("./weights", NANO)
 
 
-def test_several_tasks_on_one_data_set_are_refused_until_data_can_tell_them_apart(tmp_path: Path) -> None:
+TWO_TASKS = (
+    "  - use: task.py:Toy\n",
+    "  - use: task.py:Toy\n  - use: second.py:Second\n    data: {train: data/two.jsonl, limit_train: 7}\n",
+)
+SECOND = """
+from .task import Toy
+
+
+class Second(Toy):
+    name = "second"
+    route = "/v1/second"
+"""
+
+
+def two_tasks(folder: Path) -> Project:
+    here = project(folder, TWO_TASKS)
+    (here.root / "second.py").write_text(SECOND)
+    (here.root / "data" / "two.jsonl").write_text(lines(row("two", number) for number in range(30)))
+    return here
+
+
+def test_each_task_reads_its_own_files_and_others_where_the_recipe_says(tmp_path: Path) -> None:
+    here = two_tasks(tmp_path)
+    first, second = here.all_data(here.recipe())
+    assert len(second.examples("train")) == 7
+    assert {each.id.split("-")[0] for each in second.examples("train")} == {"two"}
+    assert ids(first.examples("test")) == ids(second.examples("test"))
+
+
+def test_one_task_of_several_is_asked_for_by_name(tmp_path: Path) -> None:
+    here = two_tasks(tmp_path)
+    recipe = here.recipe()
+    assert here.data(recipe, "second").task.name == "second"
+    with pytest.raises(InputError, match="--task: The recipe has several tasks"):
+        here.data(recipe)
+    with pytest.raises(InputError, match=r"no task .secnd"):
+        here.data(recipe, "secnd")
+
+
+def test_two_tasks_of_one_name_or_one_route_are_refused(tmp_path: Path) -> None:
     here = project(tmp_path, ("  - use: task.py:Toy\n", "  - use: task.py:Toy\n  - use: task.py:Toy\n"))
-    with pytest.raises(InputError, match="names several"):
-        here.data(here.recipe())
+    with pytest.raises(InputError, match="Two tasks of the recipe have the name 'toy'"):
+        here.tasks(here.recipe())
+
+
+def test_what_was_augmented_is_trained_on_and_never_measured_by(tmp_path: Path) -> None:
+    here = project(tmp_path, ("train:\n", "data: {validation_share: 0.3}\ntrain:\n"))
+    recipe = here.recipe()
+    train = here.root / "data" / "train.jsonl"
+    before = [ids(here.data(recipe).examples(part)) for part in PARTS]
+    made = [row("train", number, id=f"made-{number}", provenance={"augmented": "rules"}) for number in range(60)]
+    train.write_text(train.read_text() + lines(made))
+    after = [ids(here.data(recipe).examples(part)) for part in PARTS]
+    assert after[1:] == before[1:]
+    assert len(after[0]) == 2 * len(before[0])
+    test = here.root / "data" / "test.jsonl"
+    test.write_text(test.read_text() + lines(made[:1]))
+    with pytest.raises(InputError, match=r"test\.jsonl:21: The example 'made-0' was augmented"):
+        here.data(recipe).examples("test")

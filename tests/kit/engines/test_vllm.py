@@ -35,7 +35,7 @@ def vllm(loop: asyncio.Runner, adapter: Path) -> Iterator[VllmEngine]:
 @pytest.fixture(scope="module")
 def half(loop: asyncio.Runner, adapter: Path) -> Iterator[LocalEngine]:
     """The local engine in the dtype that vLLM runs in."""
-    engine = LocalEngine(EngineConfig(NANO, adapters={"tuned": adapter}))
+    engine = LocalEngine(EngineConfig(NANO, compute="bfloat16", adapters={"tuned": adapter}))
     loop.run(engine.start())
     yield engine
     loop.run(engine.stop())

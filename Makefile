@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo check test bench bench-base format
+.PHONY: setup demo check test bench bench-base bench-train format
 
 setup: $(VENV)/.ready
 
@@ -22,11 +22,18 @@ check: setup
 test: setup
 	$(BIN)/pytest
 
-bench: setup
+bench: $(VENV)/.peers
 	$(BIN)/python -m bench all
 
 bench-base: setup
 	$(BIN)/python -m bench base
+
+bench-train: $(VENV)/.peers
+	$(BIN)/python -m bench train
+
+$(VENV)/.peers: $(VENV)/.ready
+	$(BIN)/python -m pip install -q -e '.[bench]'
+	touch $@
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -24,7 +24,7 @@ from kit.evals.run import Evaluation, evaluate
 from kit.metrics.intervals import Change, Interval, change_between, draw_groups, sample
 from kit.metrics.reductions import mean_of
 from kit.recipe import TrainSection
-from kit.task import Choices, Completion, Example, Message, Prompt, Record, Strict, Task, Text
+from kit.task import Choices, Completion, Example, Message, Metric, Prompt, Record, Strict, Task, Text
 from kit.train.job import Trained, TrainJob
 from kit.train.loop import train
 from kit.train.mixture import Mixture
@@ -150,11 +150,13 @@ def accuracy(found: Evaluation) -> float:
     return 0.0 if value is None else value
 
 
-def difference(before: Evaluation, after: Evaluation) -> Change | None:
+def difference(
+    before: Evaluation, after: Evaluation, name: str = "accuracy", metric: Metric = _ACCURACY
+) -> Change | None:
     """Second less first on the same examples, with its paired interval over documents."""
     groups = [row.group for row in before.rows]
     draws = draw_groups(groups)
-    first, second = (sample(_ACCURACY, groups, found.records("accuracy"), draws) for found in (before, after))
+    first, second = (sample(metric, groups, found.records(name), draws) for found in (before, after))
     return change_between(first, second, higher_is_better=True)
 
 

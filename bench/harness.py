@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pkgutil
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from kit.evals.figures import write_figures
 from kit.machine import describe, machine_facts, version_facts
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-_SHARED = {"__main__", "clauses", "commands", "harness", "tasks", "tuning"}
+_SHARED = {"__main__", "clauses", "commands", "harness", "tasks", "trainers", "tuning", "workloads"}
 
 Figures = Mapping[str, Mapping[str, float | int | str]]
 
@@ -34,7 +34,7 @@ class Ratio:
 
     def figure(self, unit: str) -> dict[str, float | int | str]:
         """Return the ratio as a bench reports it."""
-        rounded = {key: _short(value) for key, value in vars(self).items() if key != "pairs"}
+        rounded = {key: short(value) for key, value in vars(self).items() if key != "pairs"}
         return {**rounded, "pairs": self.pairs, "unit": unit}
 
 
@@ -54,10 +54,15 @@ def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int
             both.append((ours(), second))
         else:
             both.append((ours(), theirs()))
+    return ratio_of(both)
+
+
+def ratio_of(both: Sequence[tuple[float, float]]) -> Ratio:
+    """Return the ratio of pairs that were measured in turn: ours, theirs. It takes two pairs or more."""
     ratios = [one / two for one, two in both]
     low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
     medians = [statistics.median(side) for side in zip(*both, strict=True)]
-    return Ratio(middle, low, high, medians[0], medians[1], pairs)
+    return Ratio(middle, low, high, medians[0], medians[1], len(both))
 
 
 def publish(name: str, figures: Figures, page: Path = PAGE) -> None:
@@ -75,5 +80,6 @@ def _table(figures: Figures) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """Return a number with the four figures that a bench reports."""
     return float(f"{value:.4g}")

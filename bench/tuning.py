@@ -18,7 +18,7 @@ from kit.data.rows import build_rows
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
 from kit.errors import Unmeasured
-from kit.evals.run import evaluate, evaluate_predictor, values_of
+from kit.evals.run import Evaluation, evaluate, evaluate_predictor, values_of
 from kit.recipe import TrainSection
 from kit.task import ClassicalBaseline, Example, Message, Prompt, Task, write_answer
 from kit.train.job import Trained, TrainJob
@@ -77,27 +77,29 @@ def spent(trained: Trained) -> Figure:
     return {"minutes": round(trained.seconds / 60, 1), "tokens": trained.tokens, "steps": trained.step}
 
 
-def _score(task: Task[Any, Any], base: Base, trial: Trial, adapter: Path | None) -> float | str:
-    config = EngineConfig(
-        base.folder,
-        dtype="float32",
-        max_length=trial.max_length,
-        adapters={"tuned": adapter} if adapter else {},
-        threads=THREADS,
-    )
+def evaluated(
+    task: Task[Any, Any], base: Base, adapter: Path | None, examples: Sequence[AnyExample], max_length: int
+) -> Evaluation:
+    """Ask the base, or the adapter on it, for every example. Raises Unmeasured where some do not fit the context."""
+    adapters = {"tuned": adapter} if adapter else {}
+    config = EngineConfig(base.folder, dtype="float32", max_length=max_length, adapters=adapters, threads=THREADS)
 
-    async def ask() -> float | None:
+    async def ask() -> Evaluation:
         async with running(LocalEngine(config)) as engine:
-            answerer = Answerer(task, Renderer(base.folder), engine, "tuned" if adapter else None)
-            found = await evaluate(answerer, trial.test)
-            if found.unscored:
-                raise Unmeasured(f"{found.unscored} of {len(trial.test)} examples do not fit the context.")
-            return values_of(task, found)[task.main_metric]
+            return await evaluate(Answerer(task, Renderer(base.folder), engine, "tuned" if adapter else None), examples)
 
+    found = asyncio.run(ask())
+    if found.unscored:
+        raise Unmeasured(f"{found.unscored} of {len(examples)} examples do not fit the context.")
+    return found
+
+
+def _score(task: Task[Any, Any], base: Base, trial: Trial, adapter: Path | None) -> float | str:
     try:
-        return _rounded(asyncio.run(ask()))
+        found = evaluated(task, base, adapter, trial.test, trial.max_length)
     except Unmeasured as reason:
         return f"not measured: {reason}"
+    return _rounded(values_of(task, found)[task.main_metric])
 
 
 def _rounded(value: float | None) -> float | str:

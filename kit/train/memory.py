@@ -97,7 +97,7 @@ def _of_at_most(plan: Plan, piece: Step, budget: int) -> Step:
 def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
     """Raises TooLarge; nothing of the attempt stays in memory."""
     optimiser.adam.zero_grad()
-    resident, began = _begin(device), time.monotonic()
+    resident, began = forget_peak(device), time.monotonic()
     try:
         loss, _ = optimiser.accumulate(piece)
         float(loss)
@@ -105,7 +105,7 @@ def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
         if not _out_of_memory(error):
             raise
     else:
-        added = max(0, _peak(device) - resident)
+        added = max(0, peak_bytes(device) - resident)
         return Tried(optimiser.plan.step_computed(piece), added, time.monotonic() - began)
     optimiser.adam.zero_grad()
     if device.type == "cuda":
@@ -146,7 +146,7 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, kinds) or any(words in str(error) for words in _CANNOT)
 
 
-def _begin(device: torch.device) -> int:
+def forget_peak(device: torch.device) -> int:
     """Forget earlier peaks; return the bytes that are taken now."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -154,7 +154,7 @@ def _begin(device: torch.device) -> int:
     if _RESET.is_file():
         _give_back()
         _RESET.write_text("5")
-    return _field(_STATUS, "VmRSS") or _peak(device)
+    return _field(_STATUS, "VmRSS") or peak_bytes(device)
 
 
 def _give_back() -> None:
@@ -163,7 +163,8 @@ def _give_back() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _peak(device: torch.device) -> int:
+def peak_bytes(device: torch.device) -> int:
+    """Most bytes taken since `forget_peak`, or of the process where the system cannot forget."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return _field(_STATUS, "VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

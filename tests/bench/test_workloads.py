@@ -1,0 +1,41 @@
+"""The workloads of the training bench have the shapes that their names promise; its peer is given the same steps."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.trainers import Run, divisor
+from bench.workloads import WORKLOADS
+from kit.base import find_base
+from kit.train.plan import make_plan
+from kit.train.sharing import sharing
+
+
+def shared(name: str) -> float:
+    """Share of the rows' tokens that a plan does not compute."""
+    work, base = WORKLOADS[name](), find_base("nano")
+    plan = make_plan(work.rows, work.section, sharing=sharing(base, work.section, work.rows))
+    return plan.saved / plan.tokens
+
+
+def test_rows_share_what_their_workload_says() -> None:
+    assert shared("shared_context") > 0.85
+    assert 0.6 < shared("shared_prompt") < 0.9
+    assert shared("nothing_shared") < 0.05
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_what_is_measured_on_is_of_other_documents_than_what_is_trained_on(name: str) -> None:
+    work = WORKLOADS[name]()
+    assert work.held_out
+    assert not {row.group for row in work.rows} & {row.group for row in work.held_out}
+
+
+def test_a_run_takes_the_first_rows_and_the_settings_that_it_names() -> None:
+    work = Run("ours", "nothing_shared", rows=5, settings={"epochs": 3}).chosen()
+    assert (len(work.rows), work.section.epochs) == (5, 3)
+
+
+@pytest.mark.parametrize(("whole", "most", "part"), [(20, 3, 2), (20, 20, 20), (16, 5, 4), (7, 6, 1)])
+def test_micro_batches_of_the_peer_divide_a_step(whole: int, most: int, part: int) -> None:
+    assert divisor(whole, most) == part

@@ -55,8 +55,8 @@ def _speed(workload: str, folder: Path, rows: int | None = None) -> Figure:
     losses = {form: _loss(workload, outcome) for form, outcome in zip(_TRAINERS, rounds[-1], strict=True)}
     better: Trainer = "packed" if rates["packed"] > rates["padded"] else "padded"
     _refuse_unlike(workload, losses["ours"], losses[better])
-    forms = {form: short(rates[form]) for form in _TRAINERS[1:]}
-    named = {f"{form}_loss": short(loss) for form, loss in losses.items()}
+    forms: Figure = {form: short(rates[form]) for form in _TRAINERS[1:]}
+    named: Figure = {f"{form}_loss": short(loss) for form, loss in losses.items()}
     return {**ratio.figure("rows/s"), **forms, **named, "steps": rounds[-1][0].steps}
 
 

@@ -53,6 +53,13 @@ class InputError(KitError):
     code = Exit.INPUT
 
 
+class UnfitRows(InputError):
+    """Rows that would poison what they train, or that have nothing to learn from.
+
+    To a check they are input like any other (exit 2); a run that meets them breaks (exit 1).
+    """
+
+
 class Unmeasured(KitError):
     """Something could not be measured (exit 3); never to be read as held."""
 

@@ -1,9 +1,22 @@
 """What training will take, told from the recipe, the rows and the base's configuration alone. Pure arithmetic.
 
-The memory of a decoder of the usual kind (gated MLP, root-mean-square norms) whose backward pass keeps what it needs:
-per token and layer, in elements of the weights' type, four of the MLP's width, two of the hidden width, and two of the
-queries', the keys' and values'; and in float32, two of the hidden width for the norms. Counted on the saved tensors of
-nano in both types: 12.3 of 12.6 kB, and 20.5 of 21.4 kB. It is a first guess; training measures before it begins.
+The memory of a decoder of the usual kind (gated MLP, root-mean-square norms) whose backward pass keeps what it needs.
+Of a frozen layer that is, per token, in elements of the weights' type, three of the MLP's width, and two of the
+queries', the keys' and values'; and in float32, two of the hidden width for the norms. A method adds what its own
+parameters read and make. It is a first guess; training measures before it begins. Counted on the saved tensors of nano,
+in kB per token and layer, each as estimated of measured:
+
+| method | bfloat16 | float32 |
+|---|---|---|
+| lora, rank 16 | 12.6 of 12.7 | 21.6 of 21.7 |
+| lora, rank 16, dropout | 19.2 of 19.2 | 34.9 of 34.6 |
+| qlora, rank 16 | 19.5 of 19.4 | 21.6 of 21.5 |
+| full | 24.7 of 24.9 | 24.7 of 24.9 |
+| prompt, 16 tokens before rows of 256 | 10.4 of 10.5 | 17.0 of 17.1 |
+| bottleneck, width 32 | 11.1 of 10.7 | 18.6 of 17.9 |
+
+For qlora, peft's layer was counted over a base that is not in 4 bits, since those need a GPU; the bytes of a weight in
+4 bits are those of the format. Of peft's other methods nothing is known before they are attached.
 """
 
 from __future__ import annotations
@@ -13,9 +26,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kit.recipe import FloatType, Recipe, TrainSection
+from kit.recipe import BottleneckSection, FloatType, Recipe, TrainSection
 
 _BYTES: dict[FloatType, int] = {"bfloat16": 2, "float32": 4}
+_NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""Bytes of a weight in 4 bits: a byte for each 64 weights' scale, and a float32 for each 256 such scales."""
 _LOGITS_AT_ONCE = 1024
 _KEYS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
 _GIB = 1024**3
@@ -113,32 +128,101 @@ def gib(size: float) -> str:
     return f"{size / _GIB:.2f}" if size < 10 * _GIB else f"{size / _GIB:.0f}"
 
 
-def estimate_memory(shape: Shape, section: TrainSection, compute: FloatType, tokens: int, labels: int) -> Memory | None:
-    """Return the bytes that training takes; `tokens` and `labels` are those of the largest micro-batch.
+def estimate_memory(
+    shape: Shape, section: TrainSection, compute: FloatType, tokens: int, labels: int, rows: int
+) -> Memory | None:
+    """Return the bytes that training takes; `tokens`, `labels` and `rows` are those of the largest micro-batch.
 
-    `compute` is the type that a frozen base is held in. None for a method that the formula does not know.
+    `compute` is the type that a frozen base is held in. None for a method that the formula does not know, of which
+    `what_is_unknown` says more.
     """
-    if section.method not in ("lora", "full"):
+    if section.method == "peft":
         return None
     whole = section.method == "full"
     size, trained = _BYTES["float32" if whole else compute], trained_parameters(shape, section)
-    low_rank = 0 if whole else section.lora.rank * len(_adapted(shape, section.lora.targets))
-    heads = shape.queries + shape.keys
-    own = 4 * shape.inner + 2 * shape.hidden + 2 * heads + low_rank
-    exact = 2 * shape.hidden + (heads if shape.query_norm else 0)
+    tokens += rows * section.prompt.tokens if section.method == "prompt" else 0
     return Memory(
-        weights=shape.parameters * size,
+        weights=_weights(shape, section, size),
         adapter=0 if whole else trained * 4,
         optimiser=trained * 12,
-        activations=tokens * (shape.layers * (own * size + exact * 4) + shape.hidden * size),
+        activations=round(tokens * (shape.layers * _kept(shape, section, size) + shape.hidden * size)),
         logits=min(labels, _LOGITS_AT_ONCE) * shape.vocabulary * (size + 8),
     )
 
 
+def what_is_unknown(shape: Shape | None, section: TrainSection, compute: FloatType) -> str:
+    """Say why `estimate_memory` has no figure, and what is known nevertheless."""
+    if shape is None:
+        return "the base is not a decoder of the usual kind"
+    weights = gib(shape.parameters * _BYTES[compute])
+    unknown = "how many parameters it trains, and what its layers keep for the backward pass"
+    return f"of peft's {section.peft.type} it is not known {unknown}; the frozen base takes {weights} GiB of it"
+
+
+def _weights(shape: Shape, section: TrainSection, size: int) -> int:
+    """Bytes of the base; in 4 bits, its embeddings and its head stay as they are."""
+    if section.method != "qlora":
+        return shape.parameters * size
+    others = shape.parameters - shape.linear_parameters
+    return round(shape.linear_parameters * _NF4) + others * size
+
+
+def _kept(shape: Shape, section: TrainSection, size: int) -> float:
+    """Bytes that a layer keeps of a token for the backward pass."""
+    heads = shape.queries + shape.keys
+    norms = 2 * shape.hidden + (heads if shape.query_norm else 0)
+    frozen = (3 * shape.inner + 2 * heads) * size + norms * 4
+    if section.method == "full":
+        return frozen + (_shared_inputs(shape, list(shape.linears)) + norms) * size
+    if section.method == "prompt":
+        return frozen
+    if section.method == "bottleneck":
+        return frozen + _kept_behind(shape, section.bottleneck) * size
+    return frozen + _kept_by_factors(shape, section, size)
+
+
+def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
+    """What low-rank adapters add: their inputs, and what is between their factors.
+
+    Modules that read the same keep it once. Under dropout each keeps its own, and a mask; over 4 bits, peft's layer
+    makes a float32 copy for each.
+    """
+    settings, names = section.lora, _adapted(shape, section.lora.targets)
+    copies = section.method == "qlora" and size < 4
+    inner = settings.rank * len(names)
+    inputs = sum(shape.linears[name][0] for name in names)
+    if settings.dropout:
+        return (2 * inputs + inner) * (4 if copies else size)
+    return (inputs + inner) * 4 if copies else (_shared_inputs(shape, names) + inner) * size
+
+
+def _kept_behind(shape: Shape, settings: BottleneckSection) -> int:
+    """Elements that narrow layers add: what they read, a mask under dropout, and their activation's ends."""
+    ends = settings.width * (1 if settings.activation == "relu" else 2)
+    names = _adapted(shape, settings.targets)
+    return sum(shape.linears[name][1] * (2 if settings.dropout else 1) + ends for name in names)
+
+
+def _shared_inputs(shape: Shape, names: list[str]) -> int:
+    """Elements of what these modules read, as far as nothing else keeps it: attention keeps its own output."""
+    groups = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",))
+    return sum(shape.linears[group[0]][0] for group in groups if not set(group).isdisjoint(names))
+
+
 def trained_parameters(shape: Shape, section: TrainSection) -> int:
-    """All parameters; or those of a low-rank adapter: per adapted module, the rank times its inputs and outputs."""
+    """Parameters that a method trains, other than peft's others.
+
+    Per module that a low-rank adapter adapts, the rank times its inputs and outputs; per narrow layer, two matrices
+    and two biases.
+    """
     if section.method == "full":
         return shape.parameters
+    if section.method == "prompt":
+        return section.prompt.tokens * shape.hidden
+    if section.method == "bottleneck":
+        width = section.bottleneck.width
+        outputs = [shape.linears[name][1] for name in _adapted(shape, section.bottleneck.targets)]
+        return shape.layers * sum(2 * width * size + width + size for size in outputs)
     adapted = (shape.linears[name] for name in _adapted(shape, section.lora.targets))
     return shape.layers * section.lora.rank * sum(map(sum, adapted))
 

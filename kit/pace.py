@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kit.data.checks import row_facts
 from kit.data.rows import Row, Rows
-from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
+from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops, what_is_unknown
 from kit.machine import compute_type, has_nvidia, machine_name
 from kit.recipe import FloatType, Recipe
 from kit.runs import Run, list_runs
@@ -45,13 +45,17 @@ def work_of_epoch(rows: Sequence[Row], mixture: Mixture | None, seed: int) -> Wo
 
 @dataclass(frozen=True)
 class Forecast:
-    """Memory, seconds and cost of a training run; None where there is no way to know. `how` says where time is from."""
+    """Memory, seconds and cost of a training run; None where there is no way to know.
+
+    `how` says where time is from, and `unknown` why there is no memory.
+    """
 
     memory: Memory | None
     seconds: float | None
     basis: Basis
     how: str
     cost: float | None = None
+    unknown: str = ""
 
     def facts(self) -> dict[str, Any]:
         """The forecast as data; bytes and seconds."""
@@ -61,8 +65,7 @@ class Forecast:
 
     def lines(self) -> list[str]:
         """The forecast for a person."""
-        unknown = "could not be estimated: the base is not a decoder of the usual kind"
-        memory = f"memory: {self.memory.sentence() if self.memory else unknown}"
+        memory = f"memory: {self.memory.sentence() if self.memory else f'could not be estimated: {self.unknown}'}"
         if self.seconds is None:
             return [memory, f"time: could not be measured: {self.how}"]
         least = "at least" if self.basis == "peak" else "about"
@@ -81,18 +84,24 @@ def forecast(
     if seconds is not None and most is not None and seconds > most * 60:
         seconds, how = most * 60, f"{how}; train.max_minutes ends it there"
     cost = None if seconds is None or price is None else seconds / 3600 * price
-    return Forecast(memory, seconds, basis, how, cost)
+    unknown = "" if memory else what_is_unknown(shape, recipe.train, _computed_in(recipe))
+    return Forecast(memory, seconds, basis, how, cost, unknown)
 
 
 def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory | None:
     tokens = largest_batch(recipe, work.rows, work.longest)
     labels = round(tokens * work.supervised / work.tokens)
-    return estimate_memory(shape, recipe.train, _computed_in(recipe), tokens, labels)
+    rows = max(1, tokens // work.longest)
+    return estimate_memory(shape, recipe.train, _computed_in(recipe), tokens, labels, rows)
 
 
 def _computed_in(recipe: Recipe) -> FloatType:
-    """The type that training on this machine would compute in, told without loading anything heavy."""
-    return compute_type(recipe.train.compute, recipe.base.dtype, "cuda" if has_nvidia() else "cpu")
+    """The type that training on this machine would compute in, told without loading anything heavy.
+
+    4-bit training works on an NVIDIA GPU alone, so it is told for one.
+    """
+    gpu = has_nvidia() or recipe.train.method == "qlora"
+    return compute_type(recipe.train.compute, recipe.base.dtype, "cuda" if gpu else "cpu")
 
 
 def _time(

@@ -144,11 +144,13 @@ class Data:
     def rows(self, renderer: Renderer, part: Part) -> Rows:
         """Return the rows of one part; those of the test part have to fit serving's context, not training's.
 
-        Raises InputError as `build_rows` does, with files and lines.
+        An example that is to be trained on has to teach something. Raises InputError as `build_rows` does, with files
+        and lines.
         """
         length = self.recipe.serve.max_length if part == "test" else self.recipe.train.max_length
         policy = "refuse" if part == "test" else self.settings.too_long
-        return build_rows(self.task, renderer, self.examples(part), length, policy, self._places(part))
+        taught = part == "train"
+        return build_rows(self.task, renderer, self.examples(part), length, policy, self._places(part), taught)
 
     def _places(self, part: Part) -> dict[str, str]:
         files: Sequence[DataFile | None] = (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.output import Output, kit_command, table
+from kit.errors import Problem, UnfitRows
 
 if TYPE_CHECKING:
     from kit.base import Base
@@ -119,11 +120,15 @@ def _plan(output: Output, profile: str | None) -> Plan:
 
 
 def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
-    """Return what training with a recipe works on."""
+    """Return what training with a recipe works on. Raises RunBroke for rows that are not fit to be trained on."""
     from kit.cli.training_data import gather
+    from kit.train.job import RunBroke
 
     base, renderer = project.base(recipe), project.renderer(recipe)
-    return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
+    try:
+        return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
+    except UnfitRows as error:
+        raise RunBroke([*error.problems, Problem("Nothing was trained or published.")]) from None
 
 
 def _sharing(plan: Plan) -> Sharing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from kit.data.positions import positions
-from kit.errors import InputError, Problem
+from kit.errors import InputError, Problem, UnfitRows
 from kit.files import write_atomically
 from kit.task import Example, Task
 from kit.validation import KeyPath, dotted, problems_of
@@ -19,6 +19,9 @@ from kit.validation import KeyPath, dotted, problems_of
 AnyExample = Example[Any, Any]
 Model = TypeVar("Model", bound=BaseModel)
 _BOM = b"\xef\xbb\xbf"
+NOTHING_TO_LEARN = "nothing_to_learn"
+"""The type of the pydantic error that a line raises which has nothing to learn from."""
+_POISON = {"finite_number", "greater_than_equal"}
 
 
 @dataclass
@@ -33,7 +36,8 @@ class DataFile:
 def read_examples(path: Path, task: Task[Any, Any]) -> list[AnyExample]:
     """Return the examples of a JSONL file.
 
-    Raises InputError with every problem of the file at once, each as file:line:column.
+    Raises InputError with every problem of the file at once, each as file:line:column; UnfitRows where one of them is
+    a number that is none, a weight below 0, or a line that has nothing to learn from.
     """
     return read_file(path, task).examples
 
@@ -41,20 +45,20 @@ def read_examples(path: Path, task: Task[Any, Any]) -> list[AnyExample]:
 def read_file(path: Path, task: Task[Any, Any]) -> DataFile:
     """Return the examples of a JSONL file with their lines. Raises InputError as `read_examples` does."""
     kind = task.example_type()
-    found, problems = DataFile(path), list[Problem]()
+    found, wrong = DataFile(path), list[InputError]()
     for number, line in enumerate(_lines(path), start=1):
         try:
             example = _read_line(line, f"{path}:{number}", kind)
         except InputError as error:
-            problems.extend(error.problems)
+            wrong.append(error)
             continue
         if example.id in found.places:
             first = found.places[example.id]
-            problems.append(Problem(f"The id '{example.id}' is already used at {first}.", f"{path}:{number}:1"))
+            wrong.append(InputError(f"The id '{example.id}' is already used at {first}.", f"{path}:{number}:1"))
         found.places.setdefault(example.id, f"{path}:{number}")
         found.examples.append(example)
-    if problems:
-        raise InputError(problems)
+    if wrong:
+        raise _together(wrong)
     if not found.examples:
         raise InputError("There are no examples in this file.", str(path))
     return found
@@ -63,17 +67,17 @@ def read_file(path: Path, task: Task[Any, Any]) -> DataFile:
 def read_records(path: Path, kind: type[Model]) -> list[tuple[str, Model]]:
     """Return the lines of a JSONL file as objects of a type, each with its file and line.
 
-    Raises InputError with every problem of the file at once, and where it is empty.
+    Raises InputError as `read_examples` does, and where the file is empty.
     """
-    found, problems = list[tuple[str, Model]](), list[Problem]()
+    found, wrong = list[tuple[str, Model]](), list[InputError]()
     for number, line in enumerate(_lines(path), start=1):
         place = f"{path}:{number}"
         try:
             found.append((place, _read_line(line, place, kind)))
         except InputError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise InputError(problems)
+            wrong.append(error)
+    if wrong:
+        raise _together(wrong)
     if not found:
         raise InputError("There is nothing in this file.", str(path))
     return found
@@ -84,6 +88,12 @@ def write_examples(path: Path, examples: Iterable[BaseModel]) -> None:
     lines = (json.dumps(each.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False) for each in examples)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, "".join(f"{line}\n" for line in lines))
+
+
+def _together(errors: Sequence[InputError]) -> InputError:
+    """All problems as one error, which is the worse kind where one of them is."""
+    kind = UnfitRows if any(isinstance(error, UnfitRows) for error in errors) else InputError
+    return kind([problem for error in errors for problem in error.problems])
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -98,23 +108,28 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _read_line(line: bytes, place: str, kind: type[Model]) -> Model:
-    """Raises InputError with every problem of one line."""
+    """Raises InputError with every problem of one line; UnfitRows where it is not fit to be trained on."""
     text = _text(line, place)
     repeated: list[str] = []
     _parse(text, place, repeated)
     problems: list[Problem] = []
-    example = None
+    example, unfit = None, any(name != "key" for name in repeated)
     try:
         example = kind.model_validate_json(text, strict=True)
     except ValidationError as error:
         problems = problems_of(error, kind, lambda path: _place(text, place, path))
+        unfit = unfit or any(map(_is_unfit, error.errors(include_url=False, include_input=False)))
     if repeated:
         suspicious = list(_suspicious(text, place))
         places = {problem.where for problem in suspicious}
         problems = [*suspicious, *(problem for problem in problems if problem.where not in places)]
     if problems or example is None:
-        raise InputError(problems)
+        raise (UnfitRows if unfit else InputError)(problems)
     return example
+
+
+def _is_unfit(found: Mapping[str, Any]) -> bool:
+    return found["type"] == NOTHING_TO_LEARN or (found["loc"] == ("weight",) and found["type"] in _POISON)
 
 
 def _text(line: bytes, place: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from kit.chat import Renderer
-from kit.data.formats import read_file, read_records
+from kit.data.formats import NOTHING_TO_LEARN, read_file, read_records
 from kit.data.rows import Dropped, Row, Rows, build_rows
 from kit.errors import InputError, Problem
 from kit.loader import load_task
@@ -37,7 +38,7 @@ class Dialogue(BaseModel):
         if self.messages[0].role == "assistant":
             raise ValueError("a dialogue does not begin with the assistant")
         if not any(turn.role == "assistant" and turn.weight for turn in self.messages):
-            raise ValueError("no turn of the assistant is there to learn from")
+            raise PydanticCustomError(NOTHING_TO_LEARN, "no turn of the assistant is there to learn from")
         return self
 
 
@@ -47,13 +48,13 @@ def general_rows(
     """Return one row per supervised turn of a dialogue, or the rows of a task's examples; `root` is the project.
 
     Raises InputError with every problem of the file, every row that is too long unless they are to be dropped, and
-    where nothing is left.
+    where nothing is left; UnfitRows as `read_examples` and `build_rows` do.
     """
     path = root / section.data
     if section.use is not None:
         task = load_task(root, TaskSection(use=section.use, options=section.options))
         file = read_file(path, task)
-        return build_rows(task, renderer, file.examples, max_length, too_long, file.places)
+        return build_rows(task, renderer, file.examples, max_length, too_long, file.places, must_teach=True)
     rows, dropped, problems = list[Row](), list[Dropped](), list[Problem]()
     for number, (place, dialogue) in enumerate(read_records(path, Dialogue), start=1):
         for row in _rows(renderer, dialogue, f"line-{number}", max_length):

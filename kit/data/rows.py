@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kit.chat import Renderer, Supervised
-from kit.errors import InputError, KitError, Problem
+from kit.errors import InputError, KitError, Problem, UnfitRows
 from kit.task import Example, Prompt, Task, write_answer
 
 AnyExample = Example[Any, Any]
 _NOTHING = "No row is left with a token to learn from."
+_NO_TARGET = "The task gives none of its prompts a target: mend it, remove it, or give it weight 0."
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,18 @@ def build_rows(
     max_length: int,
     too_long: Literal["refuse", "drop"],
     places: Mapping[str, str] | None = None,
+    must_teach: bool = False,
 ) -> Rows:
     """Return one row per prompt that has a target, in the order of the examples.
 
     `places` maps an example's id to its file and line. Raises InputError with every row that is too long (unless they
-    are to be dropped), every answer longer than its prompt allows, and where nothing is left to train on.
+    are to be dropped), and every answer longer than its prompt allows; UnfitRows where nothing is left to train on or,
+    with `must_teach`, where an example that weighs something has no target at all.
     """
     rows: list[Row] = []
     dropped: list[Dropped] = []
     problems: list[Problem] = []
+    masked: list[Problem] = []
     for example in examples:
         where = (places or {}).get(example.id, "")
         try:
@@ -66,6 +70,8 @@ def build_rows(
                 Problem(f"Example '{example.id}': {each.what}", where, each.next) for each in error.problems
             )
             continue
+        if must_teach and not made and example.weight:
+            masked.append(Problem(f"Example '{example.id}' has nothing to learn from.", where, _NO_TARGET))
         for prompt, row in made:
             problems.extend(_budget_problem(example, where, prompt, row))
             if len(row.ids) <= max_length:
@@ -74,8 +80,10 @@ def build_rows(
                 dropped.append(Dropped(example.id, len(row.ids)))
             else:
                 problems.append(_too_long(example, where, len(row.ids), max_length))
-    if not problems and not any(row.weight for row in rows):
-        problems.append(Problem(_NOTHING, next="Every target is absent, was dropped, or has weight 0."))
+    if not (problems or masked) and not any(row.weight for row in rows):
+        masked.append(Problem(_NOTHING, next="Every target is absent, was dropped, or has weight 0."))
+    if masked:
+        raise UnfitRows([*masked, *problems])
     if problems:
         raise InputError(problems)
     return Rows(tuple(rows), tuple(dropped))

@@ -137,7 +137,8 @@ def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> 
     if shape is None:
         return None
     compute = compute_type(job.section.compute, job.dtype, device.type)
-    memory = estimate_memory(shape, job.section, compute, plan.step_computed(piece), plan.step_labels(piece))
+    sizes = plan.step_computed(piece), plan.step_labels(piece), len(piece.rows)
+    memory = estimate_memory(shape, job.section, compute, *sizes)
     return None if memory is None else memory.batch
 
 

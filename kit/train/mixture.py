@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from kit.data.rows import Row
-from kit.errors import InputError
+from kit.errors import UnfitRows
 from kit.recipe import TrainSection
 
 
@@ -62,13 +62,13 @@ def mix(
 ) -> Mixture:
     """Mix sources by temperature into epochs as long as all their rows, and add replayed rows up to their share.
 
-    Rows of weight 0 are left out. At temperature 1 and equal weights every row comes once an epoch. Raises InputError
+    Rows of weight 0 are left out. At temperature 1 and equal weights every row comes once an epoch. Raises UnfitRows
     where nothing is left to train on.
     """
     kept = [Source(source.name, tuple(row for row in source.rows if row.weight), source.weight) for source in sources]
     kept = [source for source in kept if source.rows]
     if not kept:
-        raise InputError("There is no row to train on.", next="Add examples with a target and a weight above 0.")
+        raise UnfitRows("There is no row to train on.", next="Add examples with a target and a weight above 0.")
     total = sum(len(source.rows) for source in kept)
     wanted = [source.weight * len(source.rows) ** (1 / temperature) for source in kept]
     quotas = _rounded([total * part / sum(wanted) for part in wanted])

@@ -13,6 +13,7 @@ from functools import cached_property
 from kit.data.rows import Row
 from kit.errors import InputError, Problem
 from kit.recipe import TrainSection
+from kit.train.job import RunBroke
 from kit.train.mixture import Mixture
 from kit.train.order import arranged
 from kit.train.packing import Keys, Step, make_step
@@ -136,13 +137,13 @@ def make_plan(
 
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
     only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Where `sharing`
-    is on, rows share their prefixes in the steps in which that costs less than padding. Raises InputError with every
-    row that cannot be trained on.
+    is on, rows share their prefixes in the steps in which that costs less than padding. Raises as `refuse_unfit` does,
+    and RunBroke where no row is left.
     """
     refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
     if not kept:
-        raise InputError("There is no row to train on.", next="Add examples with a target and a weight above 0.")
+        raise RunBroke("There is no row to train on.", next="Add examples with a target and a weight above 0.")
     order = _order(kept, section, mixture)
     starts = range(0, len(order), section.batch_rows)
     windows = (order[start : start + section.batch_rows] for start in starts)
@@ -160,23 +161,29 @@ def split_rows(
 
 
 def refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
-    """Raise InputError with every row that has nothing to learn from, a weight that is none, or too many tokens."""
-    problems = [problem for row in rows for problem in _row_problems(row, section.batch_tokens)]
-    if problems:
-        raise InputError(problems)
+    """Raise RunBroke with every row that has nothing to learn from or a weight that is none.
+
+    Raises InputError for rows that are merely larger than the recipe's micro-batches.
+    """
+    unfit = [problem for row in rows for problem in _unfit(row)]
+    large = [_too_large(row, section.batch_tokens) for row in rows if len(row.ids) > section.batch_tokens]
+    if unfit:
+        raise RunBroke([*unfit, *large])
+    if large:
+        raise InputError(large)
 
 
-def _row_problems(row: Row, batch_tokens: int) -> Iterator[Problem]:
+def _unfit(row: Row) -> Iterator[Problem]:
     name = f"Example '{row.example}'"
     if not 1 <= row.answer_start < len(row.ids):
         yield Problem(f"{name} has no supervised token after its prompt.", next="Give it an answer, or remove it.")
     if not (math.isfinite(row.weight) and row.weight >= 0):
         yield Problem(f"{name} has the weight {row.weight}.", next="A weight is a finite number, 0 or more.")
-    if len(row.ids) > batch_tokens:
-        yield Problem(
-            f"{name} makes a row of {len(row.ids)} tokens; a micro-batch may hold {batch_tokens}.",
-            next="Raise train.batch_tokens.",
-        )
+
+
+def _too_large(row: Row, batch_tokens: int) -> Problem:
+    what = f"Example '{row.example}' makes a row of {len(row.ids)} tokens; a micro-batch may hold {batch_tokens}."
+    return Problem(what, next="Raise train.batch_tokens.")
 
 
 def _order(rows: Sequence[Row], section: TrainSection, mixture: Mixture | None) -> list[int]:

@@ -45,7 +45,7 @@ class Options(Task.Options):
         Field(ge=2, description="Quote this many opening words; the clause ends with its sentence. null: all words"),
     ] = None
     empty_share: Annotated[
-        float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on")
+        float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on; one at least")
     ] = 1.0
 
     @model_validator(mode="after")
@@ -104,7 +104,11 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         problems = [*self._misplaced(request.text, response.clauses)]
         if problems:
             raise InputError(problems)
-        return [self._target(request.text, part, response.clauses) for part in self._windows(request)]
+        parts, share = self._windows(request), self.options.empty_share
+        found = [self._target(request.text, part, response.clauses, share) for part in parts]
+        if parts and all(target is None for target in found):  # a document always teaches something
+            found[0] = self._target(request.text, parts[0], response.clauses, share=1.0)
+        return found
 
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
         """Check every quote against the document. Nothing readable at all gives coverage 0, not an error."""
@@ -178,13 +182,13 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             if text[clause.start : clause.end] != clause.exact:
                 yield Problem(f"Its text does not stand at {clause.start} to {clause.end} of the document.", where)
 
-    def _target(self, text: str, part: Window, clauses: Sequence[Clause]) -> Answer | None:
+    def _target(self, text: str, part: Window, clauses: Sequence[Clause], share: float) -> Answer | None:
         ordered = sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))
         answer: dict[str, list[str]] = {}
         for clause in ordered:
             if piece := self._quote(text, part, clause):
                 answer.setdefault(spoken(clause.label), []).append(piece)
-        if not answer and not _kept(text[part.start : part.end], self.options.empty_share):
+        if not answer and not _kept(text[part.start : part.end], share):
             return None
         most = self.options.max_clauses
         spec = answer_type(self.options.categories, most, self.options.quote_words)

@@ -11,9 +11,18 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO
-from kit.estimate import Memory, Shape, estimate_memory, largest_batch, read_shape, training_flops
+from kit.estimate import (
+    Memory,
+    Shape,
+    estimate_memory,
+    largest_batch,
+    read_shape,
+    training_flops,
+    what_is_unknown,
+)
+from kit.pace import Work, forecast
 from kit.project import Project
-from kit.recipe import FloatType, LoraSection, TrainSection
+from kit.recipe import FloatType, LoraSection, PeftSection, PromptSection, TrainSection
 from tests.kit.toy import make_toy
 
 
@@ -35,7 +44,7 @@ def test_parameters_are_those_of_the_weights_on_disk() -> None:
 
 
 def estimate(shape: Shape, section: TrainSection, compute: FloatType, tokens: int) -> Memory:
-    memory = estimate_memory(shape, section, compute, tokens, labels=10)
+    memory = estimate_memory(shape, section, compute, tokens, labels=10, rows=1)
     assert memory is not None
     return memory
 
@@ -52,12 +61,49 @@ def test_the_adapter_is_counted_by_its_targets_and_rank() -> None:
     assert estimate(shape, small, "bfloat16", tokens=100).weights == memory.weights / 2
 
 
-def test_all_weights_are_counted_in_float32_and_a_method_without_a_formula_is_not_estimated() -> None:
+def test_all_weights_are_counted_in_float32() -> None:
     shape = read_shape(NANO)
     assert shape is not None
     memory = estimate(shape, TrainSection(method="full"), "bfloat16", tokens=100)
     assert (memory.weights, memory.adapter, memory.optimiser) == (4 * shape.parameters, 0, 12 * shape.parameters)
-    assert estimate_memory(shape, TrainSection(method="prompt"), "float32", 100, 10) is None
+
+
+def test_four_bits_shrink_the_layers_and_not_the_embeddings() -> None:
+    shape = read_shape(NANO)
+    assert shape is not None
+    memory, plain = (estimate(shape, TrainSection(method=method), "bfloat16", 100) for method in ("qlora", "lora"))
+    embeddings = 2 * shape.vocabulary * shape.hidden
+    assert memory.weights - embeddings == pytest.approx((plain.weights - embeddings) * 0.516 / 2, rel=1e-3)
+    assert (memory.adapter, memory.optimiser) == (plain.adapter, plain.optimiser)
+
+
+def test_a_soft_prompt_makes_every_row_longer() -> None:
+    shape = read_shape(NANO)
+    assert shape is not None
+    section = TrainSection(method="prompt", prompt=PromptSection(tokens=50))
+    one, four = (estimate_memory(shape, section, "float32", 400, 10, rows) for rows in (1, 4))
+    assert one is not None
+    assert four is not None
+    assert four.activations / one.activations == pytest.approx(600 / 450)
+    assert one.adapter == 4 * 50 * shape.hidden
+
+
+def test_of_a_method_without_a_formula_it_is_said_what_is_not_known() -> None:
+    shape, section = read_shape(NANO), TrainSection(method="peft", peft=PeftSection(type="IA3"))
+    assert shape is not None
+    assert estimate_memory(shape, section, "float32", 100, 10, 1) is None
+    said = what_is_unknown(shape, section, "float32")
+    assert said.startswith("of peft's IA3 it is not known how many parameters it trains")
+    assert "the frozen base takes 0.03 GiB" in said
+    assert what_is_unknown(None, section, "float32") == "the base is not a decoder of the usual kind"
+
+
+def test_a_forecast_tells_what_is_not_known_of_the_memory(tmp_path: Path) -> None:
+    recipe = Project(make_toy(tmp_path / "toy")).recipe()
+    other = recipe.train.model_copy(update={"method": "peft", "peft": PeftSection(type="IA3")})
+    made = forecast(tmp_path, NANO, recipe.model_copy(update={"train": other}), Work(10, 100, 20, 10), None, None)
+    assert made.memory is None
+    assert made.lines()[0].startswith("memory: could not be estimated: of peft's IA3 it is not known")
 
 
 @pytest.mark.parametrize("change", [{"num_experts": 8}, {"text_config": {}}, {"intermediate_size": None}])

@@ -89,6 +89,17 @@ def test_only_windows_that_show_no_clause_are_left_out_of_training(task: Task[An
     assert (left_out > 0) == (task.options.empty_share < 1)
 
 
+@pytest.mark.parametrize("task", ["smoke"], indirect=True)
+def test_a_document_without_any_clause_still_teaches_by_one_window(task: Task[Any, Any]) -> None:
+    nothing = task.response_type.model_validate({"clauses": []})
+    request = task.request_type(text=" ".join(f"Paragraph {number} says little." for number in range(60)))
+    found = with_options(task, empty_share=1e-9).targets(request, nothing)
+    assert len(found) > 3
+    assert [target is None for target in found] == [False, *[True] * (len(found) - 1)]
+    assert found[0] is not None
+    assert write_answer(found[0]) == "{}"
+
+
 OPENINGS = [
     ("This Agreement is governed", "exact"),
     ("This agreement is govern", "repaired"),

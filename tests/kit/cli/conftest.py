@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import kit
 from tests.kit.toy import make_toy
@@ -51,3 +52,12 @@ def run_kit(*arguments: str | Path, cwd: Path) -> Ran:
 @pytest.fixture
 def run() -> Run:
     return run_kit
+
+
+def with_training(project: Path, **settings: object) -> Path:
+    """The project with these settings of its training, over those of a short run."""
+    short = {"learning_rate": 5e-3, "epochs": 1, "batch_rows": 6, "evaluations": 1, "lora": {"rank": 8}}
+    recipe = yaml.safe_load((project / "recipe.yaml").read_text())
+    recipe["train"] |= {**short, **settings}
+    (project / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    return project

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kit.data.formats import read_examples, read_file, write_examples
 from kit.data.positions import positions
-from kit.errors import InputError
+from kit.errors import InputError, UnfitRows
 from kit.project import AnyTask, Project
 from tests.kit.toy import make_toy, row
 
@@ -89,6 +89,14 @@ def test_nothing_is_coerced(tmp_path: Path, task: AnyTask) -> None:
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
 def test_a_weight_that_is_none_is_told_once(tmp_path: Path, task: AnyTask, weight: float) -> None:
     assert len(told(file_of(tmp_path, good(1, weight=weight)), task)) == 1
+    with pytest.raises(UnfitRows):
+        read_examples(file_of(tmp_path, good(1, weight=weight), "no JSON"), task)
+
+
+def test_what_is_only_badly_written_is_not_called_unfit(tmp_path: Path, task: AnyTask) -> None:
+    with pytest.raises(InputError) as caught:
+        read_examples(file_of(tmp_path, good(1, weight="2"), "no JSON", good(1, request={})), task)
+    assert not isinstance(caught.value, UnfitRows)
 
 
 def test_a_missing_key_points_at_the_object_that_lacks_it(tmp_path: Path, task: AnyTask) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.data.rows import build_rows
-from kit.errors import InputError
+from kit.errors import InputError, UnfitRows
 from kit.project import AnyTask, Project
 from tests.kit.toy import TASK, make_toy, row
 
@@ -72,6 +72,17 @@ def test_a_set_without_any_target_is_refused(tmp_path: Path, change: tuple[str, 
     task = task_of(tmp_path, change)
     with pytest.raises(InputError, match="No row is left"):
         build_rows(task, RENDERER, examples(task, row("train", 1)), 256, "refuse")
+
+
+def test_an_example_without_any_target_is_named_where_it_has_to_teach_and_weighs_something(tmp_path: Path) -> None:
+    task = task_of(tmp_path, ("return [response.label]", "return [None if request.text == 'mute' else response.label]"))
+    mute = {"request": {"text": "mute"}}
+    rows = examples(task, row("train", 1), row("train", 2, **mute), row("train", 3, weight=0.0, **mute))
+    with pytest.raises(UnfitRows) as caught:
+        build_rows(task, RENDERER, rows, 256, "refuse", {"train-2": "train.jsonl:2"}, must_teach=True)
+    (problem,) = caught.value.problems
+    assert (problem.what, problem.where) == ("Example 'train-2' has nothing to learn from.", "train.jsonl:2")
+    assert len(build_rows(task, RENDERER, rows, 256, "refuse").rows) == 1
 
 
 def test_a_set_that_weighs_nothing_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 
 from kit.base import NANO, Base, find_base
 from kit.data.rows import Row
-from kit.errors import InputError
 from kit.train.events import Evaluated, Event, Planned, Saved, Stepped
 from kit.train.job import Evaluation, RunBroke, Trained
 from kit.train.loop import train
@@ -179,7 +178,7 @@ def test_an_adapter_that_stays_zero_is_not_published(tmp_path: Path) -> None:
 def test_a_row_without_a_supervised_token_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     masked = [Row("nothing-to-learn", "g", (110, 111, 112), 3)]
     for rows in ({"rows": [*copy_rows(4), *masked]}, {"validation": masked}):
-        with pytest.raises(InputError, match="'nothing-to-learn' has no supervised token"):
+        with pytest.raises(RunBroke, match="'nothing-to-learn' has no supervised token"):
             train(job(tmp_path / "run", **rows), None, silent)
     assert not (tmp_path / "run").exists()
 

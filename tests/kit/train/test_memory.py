@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
-from kit.base import Base
+from kit.base import Base, find_base
+from kit.estimate import estimate_memory, read_shape, trained_parameters
+from kit.recipe import FloatType, TrainSection
+from kit.train.loss import split_model
+from kit.train.methods import attach, load_base
 from tests.kit.train.forks import Nursery, tiny_base
 
 MIB = 1024**2
@@ -36,3 +43,51 @@ def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nurser
     assert fits
     assert 256 <= int(fits[1]) < 65536
     assert not (folder / "metrics.jsonl").exists()
+
+
+METHODS: list[dict[str, Any]] = [
+    {"method": "lora"},
+    {"method": "lora", "lora": {"dropout": 0.1}},
+    {"method": "lora", "lora": {"rank": 64, "targets": ["q_proj", "v_proj"]}},
+    {"method": "qlora"},
+    {"method": "qlora", "lora": {"dropout": 0.1}},
+    {"method": "full"},
+    {"method": "prompt"},
+    {"method": "prompt", "prompt": {"tokens": 128}},
+    {"method": "bottleneck"},
+    {"method": "bottleneck", "bottleneck": {"width": 128, "activation": "relu"}},
+]
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float32"])
+@pytest.mark.parametrize("settings", METHODS, ids=lambda given: "-".join(map(str, given.values())))
+def test_what_a_method_keeps_and_trains_on_nano_is_estimated_within_a_twentieth(
+    settings: dict[str, Any], kind: FloatType
+) -> None:
+    """For qlora, peft's own layer stands over a base that is not in 4 bits: what it keeps is the same."""
+    base, section, rows, length = find_base("nano"), TrainSection.model_validate(settings), 2, 256
+    loaded = section.model_copy(update={"method": "lora"}) if section.method == "qlora" else section
+    model = attach(load_base(base, kind, loaded, torch.device("cpu"), kind), section, "nano").train()
+    kept = bytes_kept(model, torch.arange(rows * length).view(rows, length) + 100)
+    shape = read_shape(base.folder)
+    assert shape is not None
+    memory = estimate_memory(shape, section, kind, rows * length, 0, rows)
+    assert memory is not None
+    assert kept == pytest.approx(memory.activations, rel=0.05)
+    trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    assert trained == pytest.approx(trained_parameters(shape, section), rel=0.002)  # norms are left out
+
+
+def bytes_kept(model: Any, ids: Tensor) -> int:
+    """What the layers keep for the backward pass, parameters left out."""
+    held = {each.untyped_storage().data_ptr() for each in model.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage().data_ptr() not in held:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        split_model(model).hidden(ids)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

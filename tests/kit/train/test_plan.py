@@ -10,6 +10,7 @@ import pytest
 
 from kit.data.rows import Row
 from kit.errors import InputError
+from kit.train.job import RunBroke
 from kit.train.packing import MICRO_BATCH_COST, make_micro_batches
 from kit.train.plan import make_plan
 from tests.kit.train.parts import copy_rows, section
@@ -88,15 +89,20 @@ def test_all_rows_that_cannot_be_trained_are_refused_by_name_at_once() -> None:
         Row("heavy", "g", (5, 6, 7), 1, math.inf),
         Row("long", "g", tuple(range(100)), 50),
     ]
-    with pytest.raises(InputError) as error:
+    with pytest.raises(RunBroke) as error:
         make_plan([*copy_rows(4), *bad], section(batch_tokens=64))
     assert len(error.value.problems) == 4
     for row, problem in zip(bad, error.value.problems, strict=True):
         assert f"'{row.example}'" in problem.what
 
 
+def test_a_row_that_is_larger_than_a_micro_batch_is_a_matter_of_the_recipe() -> None:
+    with pytest.raises(InputError, match=r"makes a row of 100 tokens; a micro-batch may hold 64.*train\.batch_tokens"):
+        make_plan([*copy_rows(4), Row("long", "g", tuple(range(100)), 50)], section(batch_tokens=64))
+
+
 def test_a_run_without_rows_is_refused() -> None:
-    with pytest.raises(InputError, match="no row to train on"):
+    with pytest.raises(RunBroke, match="no row to train on"):
         make_plan(copy_rows(3, weight=0.0), section())
 
 

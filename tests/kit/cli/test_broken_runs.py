@@ -1,0 +1,135 @@
+"""`kit train` on what must not be trained on, and on what goes wrong: it stops, says why, and publishes nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from kit.base import NANO
+from kit.chat import Renderer
+from tests.kit.cli.conftest import run_kit, with_training
+from tests.kit.toy import lines, row
+
+
+def broken(project: Path, *words: str) -> str:
+    """Train; hold that it broke, that nothing is published and no run counts as finished; return what was said."""
+    ran = run_kit("train", *words, cwd=project)
+    assert ran.code == 1, ran.err
+    assert not (project / "bundles").exists()
+    assert not list(project.glob(".staging*"))
+    assert not list(project.glob("runs/*/report.json"))
+    assert not [run for run in runs(project) if run["state"] != "failed" or run["bundle"]]
+    return ran.err
+
+
+def runs(project: Path) -> list[dict[str, Any]]:
+    """What `kit runs` shows."""
+    ran = run_kit("runs", "--json", cwd=project)
+    assert ran.code == 0, ran.err
+    return list(ran.json["runs"])
+
+
+def with_rows(project: Path, number: int, **changes: object) -> None:
+    """Sixty training examples, one of them changed."""
+    rows = [row("train", each, **(changes if each == number else {})) for each in range(60)]
+    (project / "data/train.jsonl").write_text(lines(rows))
+
+
+def with_task(project: Path, *changes: tuple[str, str]) -> None:
+    """The toy's task with other words in it."""
+    text = (project / "task.py").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    (project / "task.py").write_text(text)
+
+
+@pytest.mark.parametrize("weight", [float("nan"), float("inf"), -1.0])
+def test_a_weight_that_poisons_breaks_a_run_before_it_begins_and_is_input_to_a_check(toy: Path, weight: float) -> None:
+    with_rows(with_training(toy), 7, weight=weight)
+    said = broken(toy)
+    assert "data/train.jsonl:8:" in said
+    assert ": weight: " in said or "JSON has no such number." in said
+    assert "Nothing was trained or published." in said
+    assert not (toy / "runs").exists()
+    assert run_kit("check", cwd=toy).code == 2
+
+
+def test_one_example_that_is_masked_whole_breaks_a_run_by_name(toy: Path) -> None:
+    with_task(toy, ("return [response.label]", "return [response.label if request.language == 'en' else None]"))
+    with_rows(with_training(toy), 7, request={"text": "mute", "language": "xx"})
+    said = broken(toy)
+    assert f"{toy}/data/train.jsonl:8: Example 'train-7' has nothing to learn from." in said
+    assert "Nothing was trained or published." in said
+    assert not (toy / "runs").exists()
+    checked = run_kit("check", cwd=toy)
+    assert (checked.code, "Example 'train-7' has nothing to learn from." in checked.out) == (2, True)
+
+
+def test_a_set_that_is_masked_whole_breaks_a_run(toy: Path) -> None:
+    with_rows(with_training(toy), 7)
+    muted = [row("train", each, weight=0.0) for each in range(60)]
+    (toy / "data/train.jsonl").write_text(lines(muted))
+    assert "No row is left with a token to learn from." in broken(toy)
+    assert not (toy / "runs").exists()
+
+
+def test_a_replayed_dialogue_that_is_masked_whole_breaks_a_run_by_its_line(toy: Path) -> None:
+    said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}]
+    muted = [said[0], {**said[1], "weight": 0}]
+    (toy / "general.jsonl").write_text(lines([{"messages": said}, {"messages": muted}]))
+    with_training(toy, replay={"data": "general.jsonl"})
+    told = broken(toy)
+    assert "general.jsonl:2:" in told
+    assert "no turn of the assistant is there to learn from" in told
+
+
+def test_what_is_only_badly_written_is_input(toy: Path) -> None:
+    with_rows(with_training(toy), 7, request={})
+    ran = run_kit("train", cwd=toy)
+    assert (ran.code, "The key 'text' is missing." in ran.err) == (2, True)
+
+
+def poisoned_base(project: Path, word: str) -> None:
+    """Give the project a base in which the first token of a word is not a number."""
+    folder = project / "poisoned"
+    shutil.copytree(NANO, folder)
+    token = Renderer(folder).answer(word)[0]
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    state = load_file(folder / "model.safetensors")
+    state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
+    state["model.embed_tokens.weight"][token] = float("nan")
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    recipe = (project / "recipe.yaml").read_text()
+    (project / "recipe.yaml").write_text(recipe.replace("model: nano", "model: ./poisoned"))
+
+
+def test_a_row_whose_loss_is_not_finite_breaks_the_run_by_name_and_is_explained(toy: Path) -> None:
+    with_rows(toy, 3, request={"text": "Zebra"})
+    with_training(toy)
+    poisoned_base(toy, "Zebra")
+    said = broken(toy)
+    assert "the loss is nan; its worst rows: 'train-3' (loss nan)" in said
+    step = said.partition("Step ")[2].partition(":")[0]
+    found = run_kit("train", "--explain", step, "--json", cwd=toy).json
+    assert (found["spike"], found["suspects"][0]["example"]) == (True, "train-3")
+    (run,) = runs(toy)
+    assert "'train-3' (loss nan)" in run["sentence"]
+
+
+def test_a_learning_rate_that_diverges_breaks_the_run_and_names_the_step(toy: Path) -> None:
+    words = ("Choices(LABELS), self.options.budget", "FreeText(), 99"), ("import Choices", "import FreeText")
+    with_task(toy, *words, ("[response.label]", '[" ".join(reversed(request.text.split()))]'))
+    lora = {"rank": 8, "alpha": 4096}
+    with_training(toy, learning_rate=0.09, warmup=0, schedule="constant", lora=lora, batch_rows=4, epochs=2)
+    said = broken(toy)
+    assert "Training diverges: the loss of the 8 steps up to step" in said
+    assert "Lower train.learning_rate" in said
+    (run,) = runs(toy)
+    assert run["sentence"].startswith("Training diverges")

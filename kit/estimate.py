@@ -145,7 +145,7 @@ def estimate_memory(
         weights=_weights(shape, section, size),
         adapter=0 if whole else trained * 4,
         optimiser=trained * 12,
-        activations=round(tokens * (shape.layers * _kept(shape, section, size) + shape.hidden * size)),
+        activations=round(tokens * (_kept_of_layers(shape, section, size) + shape.hidden * size)),
         logits=min(labels, _LOGITS_AT_ONCE) * shape.vocabulary * (size + 8),
     )
 
@@ -165,6 +165,13 @@ def _weights(shape: Shape, section: TrainSection, size: int) -> int:
         return shape.parameters * size
     others = shape.parameters - shape.linear_parameters
     return round(shape.linear_parameters * _NF4) + others * size
+
+
+def _kept_of_layers(shape: Shape, section: TrainSection, size: int) -> float:
+    """Bytes that all layers keep of a token; with gradient checkpointing, their inputs and all of one layer."""
+    if section.gradient_checkpointing == "on":
+        return shape.layers * shape.hidden * size + _kept(shape, section, size)
+    return shape.layers * _kept(shape, section, size)
 
 
 def _kept(shape: Shape, section: TrainSection, size: int) -> float:

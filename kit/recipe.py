@@ -185,6 +185,10 @@ class TrainSection(Section):
     ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
     batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    gradient_checkpointing: Annotated[
+        Literal["auto", "on", "off"],
+        Field(description="Compute layers again in the backward pass to save memory; auto: only where it has to be"),
+    ] = "auto"
     trees: Annotated[
         Literal["auto", "off"], Field(description="Compute once what a step's rows begin with alike, where it is exact")
     ] = "auto"

@@ -105,7 +105,8 @@ def _probed(event: Probed) -> str:
 
     guess = "" if event.predicted is None else f"; {gib(event.predicted)} were predicted"
     free = "" if event.free is None else f", {gib(event.free)} were free"
-    return f"largest micro-batch: {event.tokens:,} tokens took {gib(event.added)} GiB{guess}{free}."
+    how = " with gradient checkpointing" if event.checkpointed else ""
+    return f"largest micro-batch: {event.tokens:,} tokens took {gib(event.added)} GiB{how}{guess}{free}."
 
 
 def _measured(event: Evaluated) -> str:

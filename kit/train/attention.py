@@ -69,14 +69,14 @@ class _TwoPart(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, *_ = ctx.saved_tensors
-        found = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+        saved, scale = ctx.saved_tensors, ctx.scale  # read once: where layers are computed again, that is when
+        found = tuple(torch.empty_like(each) for each in saved[:3])
         for start, stop, _ in ctx.spans:
             own = slice(start, stop)
-            for total, share in zip(found, _shares(ctx, gradients[0], own, own), strict=True):
+            for total, share in zip(found, _shares(saved, gradients[0], own, own, scale), strict=True):
                 total[:, :, own] = share
         for seen, below in _ancestors(ctx.spans):
-            shares = _shares(ctx, gradients[0], below, seen)
+            shares = _shares(saved, gradients[0], below, seen, scale)
             for total, share, where in zip(found, shares, (below, seen, seen), strict=True):
                 total[:, :, where] += share
         return *found, None, None
@@ -100,12 +100,14 @@ def _merge(merged: Tensor, sums: Tensor, rows: slice, part: tuple[Tensor, Tensor
     torch.logaddexp(there, more, out=there)
 
 
-def _shares(ctx: Any, gradient: Tensor, rows: slice, seen: slice) -> tuple[Tensor, Tensor, Tensor]:
+def _shares(
+    saved: Sequence[Tensor], gradient: Tensor, rows: slice, seen: slice, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """One call's share of the gradients by its queries, keys and values."""
-    query, key, value, out, sums = ctx.saved_tensors
+    query, key, value, out, sums = saved
     inputs = (gradient[:, :, rows], query[:, :, rows], key[:, :, seen], value[:, :, seen])
     shares: tuple[Tensor, Tensor, Tensor] = _flash_backward(
-        *inputs, out[:, :, rows], sums[:, :, rows], 0.0, rows == seen, scale=ctx.scale
+        *inputs, out[:, :, rows], sums[:, :, rows], 0.0, rows == seen, scale=scale
     )
     return shares
 

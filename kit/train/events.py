@@ -36,7 +36,8 @@ class Planned:
 class Probed:
     """The largest micro-batch was tried. Bytes: what it was thought to add, what it added, and what was free before.
 
-    `predicted` is None where the base is of a kind that the formula does not know.
+    `predicted` is None where the base is of a kind that the formula does not know. `checkpointed`: whether layers are
+    computed again in the backward pass.
     """
 
     tokens: int
@@ -46,6 +47,7 @@ class Probed:
     seconds: float
     device: str
     machine: str
+    checkpointed: bool = False
 
 
 @dataclass(frozen=True)

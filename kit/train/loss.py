@@ -35,6 +35,19 @@ class Body:
         """The causal language model with its adapters, as transformers knows it."""
         return self.model.get_base_model()
 
+    def checkpoint_layers(self, on: bool) -> None:
+        """Keep of each layer its input alone, and compute it again in the backward pass (Chen et al. 2016); or do not.
+
+        The numbers stay the same. Raises InputError where the base cannot.
+        """
+        if not on:
+            self.base.gradient_checkpointing_disable()
+        elif self.base.supports_gradient_checkpointing:
+            self.base.gradient_checkpointing_enable({"use_reentrant": False})
+        else:
+            what = f"{type(self.base).__name__} cannot compute its layers again in the backward pass."
+            raise InputError(what, "train.gradient_checkpointing", "Set it to off.")
+
     def hidden(self, ids: Tensor, **others: Any) -> Tensor:
         """Return the last hidden states: (R, L) ids to (R, L, H)."""
         states: Tensor = self.base.base_model(input_ids=ids, use_cache=False, **others).last_hidden_state

@@ -48,12 +48,8 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
     plan, before, free = optimiser.plan, random_state(), free_memory(device)
     pieces = (step.part(slice(at, at + 1)) for step in plan.steps for at in range(len(step.micros)))
     largest = max(pieces, key=plan.step_computed)
-    longest = max(largest.rows, key=lambda index: len(plan.rows[index].ids))
     try:
-        small = _try(optimiser, Step(((longest,),)), device)
-        if free is not None and small.added * plan.step_computed(largest) / small.tokens > _SAFE * free:
-            raise TooLarge
-        tried = _try(optimiser, largest, device)
+        tried, again = _least_work(optimiser, largest, device, free)
     except TooLarge:
         _propose(optimiser, largest, device, free)
     finally:
@@ -61,9 +57,11 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
         set_random_state(before)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     gradients = sum(parameter.numel() * parameter.element_size() for parameter in optimiser.parameters)
-    added = _predicted(job, plan, largest, device)
+    added = _predicted(job, plan, largest, device, again)
     predicted = None if added is None else added + gradients
-    return Probed(tried.tokens, predicted, tried.added, free, round(tried.seconds, 3), name, machine_name())
+    return Probed(
+        tried.tokens, predicted, tried.added, free, round(tried.seconds, 3), name, machine_name(), checkpointed=again
+    )
 
 
 @contextmanager
@@ -86,6 +84,38 @@ def free_memory(device: torch.device) -> int | None:
     limits = [_field(Path("/proc/meminfo"), "MemAvailable"), _left_in_group(), _left_of_own_limit()]
     known = [limit for limit in limits if limit is not None]
     return min(known) if known else None
+
+
+def _least_work(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> tuple[Tried, bool]:
+    """Try the micro-batch, with gradient checkpointing only where the recipe says so or nothing else fits.
+
+    Return what was tried, and whether with it; the model stays that way. Raises TooLarge.
+    """
+    *others, last = {"auto": (False, True), "on": (True,), "off": (False,)}[
+        optimiser.plan.section.gradient_checkpointing
+    ]
+    for again in others:
+        optimiser.body.checkpoint_layers(again)
+        with suppress(TooLarge):
+            return _try_largest(optimiser, largest, device, free), again
+    optimiser.body.checkpoint_layers(last)
+    return _try_largest(optimiser, largest, device, free), last
+
+
+def _try_largest(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> Tried:
+    """Try one row, an eighth, and all; what seems too large by the one before is not tried at all. Raises TooLarge.
+
+    One row alone tells too much: what a pass takes once looks as if every row took it.
+    """
+    plan, whole = optimiser.plan, optimiser.plan.step_computed(largest)
+    longest = max(largest.rows, key=lambda index: len(plan.rows[index].ids))
+    eighth = _of_at_most(plan, largest, max(whole // 8, len(plan.rows[longest].ids)))
+    tried = _try(optimiser, Step(((longest,),)), device)
+    for piece in (eighth, largest):
+        if free is not None and tried.added * plan.step_computed(piece) / tried.tokens > _SAFE * free:
+            raise TooLarge
+        tried = _try(optimiser, piece, device)
+    return tried
 
 
 def _of_at_most(plan: Plan, piece: Step, budget: int) -> Step:
@@ -131,14 +161,15 @@ def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int 
     raise RunBroke(what, "train.batch_tokens", advice)
 
 
-def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> int | None:
+def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device, again: bool) -> int | None:
     """Bytes that a micro-batch adds, beside the gradients that its backward pass leaves."""
     shape = read_shape(job.base.folder)
     if shape is None:
         return None
     compute = compute_type(job.section.compute, job.dtype, device.type)
     sizes = plan.step_computed(piece), plan.step_labels(piece), len(piece.rows)
-    memory = estimate_memory(shape, job.section, compute, *sizes)
+    section = job.section.model_copy(update={"gradient_checkpointing": "on" if again else "off"})
+    memory = estimate_memory(shape, section, compute, *sizes)
     return None if memory is None else memory.batch
 
 

@@ -28,13 +28,13 @@ from tests.kit.train.parts import copy_rows, job, section
 ROOT = Path(__file__).parents[3]
 
 
-def tiny_base(folder: Path, vocabulary: int = 256) -> Base:
+def tiny_base(folder: Path, vocabulary: int = 256, layers: int = 2) -> Base:
     """Write a random model, and return it; the same every time."""
     config = Qwen3Config(
         vocab_size=vocabulary,
         hidden_size=32,
         intermediate_size=64,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=16,
@@ -120,14 +120,14 @@ def _limit(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (taken + size, resource.RLIM_INFINITY))
 
 
-def large_job(folder: Path, base: Base) -> TrainJob:
+def large_job(folder: Path, base: Base, checkpointing: str) -> TrainJob:
     """One step whose 256 rows make one micro-batch of 65,536 tokens."""
-    wide = section(batch_rows=256, batch_tokens=65536, evaluations=1)
+    wide = section(batch_rows=256, batch_tokens=65536, evaluations=1, gradient_checkpointing=checkpointing)
     rows = copy_rows(256, shortest=252, longest=252)
     return job(folder, rows=rows, train=wide, base=base, dtype="float32")
 
 
-def _run(folder: str, base: str, limit: int | None = None) -> int:
+def _run(folder: str, base: str, limit: int | None = None, checkpointing: str = "auto") -> int:
     def report(event: Event) -> None:
         if isinstance(event, Saved):
             _say(saved=event.step)
@@ -137,7 +137,7 @@ def _run(folder: str, base: str, limit: int | None = None) -> int:
     model = Base(base, None, Path(base))
     started = tiny_job(Path(folder), model, resume=True, save_seconds=0.0)
     if limit is not None:
-        started = large_job(Path(folder), model)
+        started = large_job(Path(folder), model, checkpointing)
         _limit(limit)
     try:
         train(started, None, report)

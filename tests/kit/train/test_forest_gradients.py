@@ -126,6 +126,23 @@ def test_a_branch_that_is_not_finite_does_not_reach_the_others(tiny: Body) -> No
     assert [loss == loss for loss in losses] == [True, False, True]
 
 
+@pytest.mark.parametrize("forest", [True, False])
+def test_layers_that_are_computed_again_give_the_same_bits(tiny: Body, forest: bool) -> None:
+    rows = tree_rows(7, 3)
+    batches = [pack(rows, 0, CPU, saves=1)] if forest else [collate(rows, 0, CPU)]
+    tiny.model.train()
+    kept = measured(tiny, batches)
+    tiny.checkpoint_layers(True)
+    try:
+        again = measured(tiny, batches)
+    finally:
+        tiny.checkpoint_layers(False)
+        tiny.model.eval()
+    assert again[1] == kept[1]
+    assert all(torch.equal(gradient, kept[0][name]) for name, gradient in again[0].items())
+    assert again[0].keys() == kept[0].keys()
+
+
 def test_a_real_model_gives_the_same_through_the_optimiser_however_a_step_is_split(nano: Body) -> None:
     rows = [*contract_rows(2, 3), *copy_rows(2)]
     window, keys = range(len(rows)), [encoded(row.ids) for row in rows]

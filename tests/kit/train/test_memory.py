@@ -35,7 +35,7 @@ def test_what_a_batch_takes_is_predicted_within_a_factor_of_two(forks: Nursery, 
 
 def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nursery, base: Base, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    run = forks.start(folder=str(folder), base=str(base.folder), limit=160 * MIB)
+    run = forks.start(folder=str(folder), base=str(base.folder), limit=160 * MIB, checkpointing="off")
     told = run.says("told")
     assert run.code() == 1
     assert "A micro-batch of 65536 tokens does not fit the memory." in told
@@ -43,6 +43,19 @@ def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nurser
     assert fits
     assert 256 <= int(fits[1]) < 65536
     assert not (folder / "metrics.jsonl").exists()
+
+
+def test_layers_are_computed_again_where_nothing_else_fits(forks: Nursery, tmp_path: Path) -> None:
+    """Between what a batch takes with gradient checkpointing and without, the run goes on with it, and says so."""
+    deep = str(tiny_base(tmp_path / "deep", layers=8).folder)
+    plain = forks.start(folder=str(tmp_path / "plain"), base=deep, limit=8192 * MIB)
+    limit = plain.says("probed")["added"] * 3 // 4
+    assert plain.code() == 0
+    tight = forks.start(folder=str(tmp_path / "tight"), base=deep, limit=limit)
+    probed = tight.says("probed")
+    assert tight.code() == 0
+    assert probed["checkpointed"]
+    assert probed["added"] < limit
 
 
 METHODS: list[dict[str, Any]] = [
@@ -76,6 +89,23 @@ def test_what_a_method_keeps_and_trains_on_nano_is_estimated_within_a_twentieth(
     assert kept == pytest.approx(memory.activations, rel=0.05)
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
     assert trained == pytest.approx(trained_parameters(shape, section), rel=0.002)  # norms are left out
+
+
+def test_with_gradient_checkpointing_what_all_layers_keep_is_estimated_as_their_inputs() -> None:
+    """And all of one layer, which the backward pass computes again; the others are not there at that time."""
+    base, rows, length = find_base("nano"), 2, 256
+    model = attach(load_base(base, "float32", TrainSection(), torch.device("cpu"), "float32"), TrainSection(), "nano")
+    split_model(model.train()).checkpoint_layers(True)
+    kept = bytes_kept(model, torch.arange(rows * length).view(rows, length) + 100)
+    shape = read_shape(base.folder)
+    assert shape is not None
+    on, off = (
+        estimate_memory(shape, TrainSection(gradient_checkpointing=how), "float32", rows * length, 0, rows)
+        for how in ("on", "off")
+    )
+    assert on is not None
+    assert off is not None
+    assert kept + off.activations / shape.layers == pytest.approx(on.activations, rel=0.1)
 
 
 def bytes_kept(model: Any, ids: Tensor) -> int:

@@ -246,13 +246,13 @@ def largest_batch(recipe: Recipe, rows: int, longest: int) -> int:
     return min(recipe.train.batch_tokens, min(rows, recipe.train.batch_rows) * longest)
 
 
-def training_flops(shape: Shape, tokens: int, labels: int, length: float) -> float:
-    """Floating-point operations of training on rows of a mean `length`, the weights frozen.
+def training_flops(shape: Shape, tokens: int, labels: int, length: float, frozen: bool = True) -> float:
+    """Floating-point operations of training on rows of a mean `length`.
 
-    Twice the parameters forward, and as much for the gradient by the activations (Kaplan et al. 2020, without the
-    third that frozen weights do not need); causal attention over half the length, forward once and backward twice; the
-    output layer at labels only.
+    Twice the parameters forward, as much for the gradient by the activations (Kaplan et al. 2020), and as much again for
+    that by the weights, unless they are frozen. Causal attention over half the length, forward once and backward twice;
+    the output layer at labels only.
     """
-    linear = 4.0 * shape.linear_parameters * tokens
+    linear = (4.0 if frozen else 6.0) * shape.linear_parameters * tokens
     attention = 3 * 2.0 * shape.layers * shape.queries * length * tokens
     return linear + attention + 4.0 * shape.vocabulary * shape.hidden * labels

@@ -115,7 +115,8 @@ def _time(
     if peak is None or shape is None:
         return None, "unmeasured", "no run of this base was made on this machine; give --peak-tflops for a bound"
     labels = round(work.supervised * recipe.train.epochs)
-    flops = training_flops(shape, round(tokens), labels, work.tokens / work.rows)
+    frozen = recipe.train.method != "full"
+    flops = training_flops(shape, round(tokens), labels, work.tokens / work.rows, frozen)
     how = f"if all of {peak:g} TFLOP/s were used; a run reaches a part of it"
     return flops / (peak * 1e12), "peak", how
 

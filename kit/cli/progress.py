@@ -93,7 +93,8 @@ class TrainingLine:
                 text = (
                     f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
                 )
-                self._line.show(f"{text}  {_clock(event.seconds_left)} left")
+                used = "" if event.utilisation is None else f"  {event.utilisation:.0%} of the GPU"
+                self._line.show(f"{text}{used}  {_clock(event.seconds_left)} left")
             case Evaluated():
                 self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
             case StoppedEarly():

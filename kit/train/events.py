@@ -52,7 +52,10 @@ class Probed:
 
 @dataclass(frozen=True)
 class Stepped:
-    """An optimiser step was made. `loss` is nats per supervised token over its rows; rates are of the last minute."""
+    """An optimiser step was made. `loss` is nats per supervised token over its rows; rates are of the last minute.
+
+    `utilisation` is the model's share of what the GPU could compute, from 0 to 1; None where it is not known.
+    """
 
     step: int
     steps: int
@@ -62,6 +65,7 @@ class Stepped:
     tokens_per_second: float
     supervised_per_second: float
     seconds_left: float
+    utilisation: float | None = None
 
 
 @dataclass(frozen=True)

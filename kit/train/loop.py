@@ -32,6 +32,7 @@ from kit.train.recorder import FlightRecorder
 from kit.train.sharing import sharing
 from kit.train.signals import Signals
 from kit.train.stopping import enough
+from kit.train.utilisation import utilisation
 
 Report = Callable[[Event], None]
 
@@ -101,6 +102,7 @@ class _Run:
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
+        self.utilisation = utilisation(job.base, self.plan, device)
         self.metrics = MetricsFile(job.folder / "metrics.jsonl")
         self.recorder = FlightRecorder(job.folder, self.plan.rows)
         self.divergence = Divergence(self.recorder.losses(self.step))
@@ -177,7 +179,8 @@ class _Run:
         self.step += 1
         if first and self.audit.facts is not None:
             self._tell(Audited(self.step, tuple(self.audit.facts)))
-        self.meter.step(self.plan.step_tokens(step), self.plan.step_labels(step))
+        plan = self.plan
+        self.meter.step(plan.step_tokens(step), plan.step_labels(step), plan.step_computed(step))
         self._settle(waiting=1 if self.device.type == "cuda" else 0)
 
     def _settle(self, waiting: int = 0) -> None:
@@ -188,11 +191,12 @@ class _Run:
                 self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
             self.divergence.see(outcome.number, loss, self.history[0].validation_loss if self.history else None)
-            rate, supervised = self.meter.rates()
+            rate, supervised, computed = self.meter.rates()
+            used = self.utilisation.of(computed) if self.utilisation else None
             total = len(self.plan.steps)
             left = self.meter.seconds_left(*self._work_left(outcome.number))
             learning_rate = self.optimiser.rate(outcome.number - 1)
-            self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left))
+            self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left, used))
 
     def _save_is_due(self) -> bool:
         due = time.monotonic() - self.saved_at >= self.job.save_seconds

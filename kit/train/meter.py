@@ -13,7 +13,7 @@ class Meter:
 
     def __init__(self, seconds_before: float = 0.0) -> None:
         self._began = time.monotonic() - seconds_before
-        self._steps: deque[tuple[float, int, int]] = deque()
+        self._steps: deque[tuple[float, int, int, int]] = deque()
         self._pauses: list[float] = []
         self._resumed = time.monotonic()
 
@@ -22,10 +22,10 @@ class Meter:
         """Wall time of the run so far, earlier sessions included."""
         return time.monotonic() - self._began
 
-    def step(self, tokens: int, supervised: int) -> None:
-        """Count a finished step: the tokens of its rows, and how many of them were supervised."""
+    def step(self, tokens: int, supervised: int, computed: int) -> None:
+        """Count a finished step: the tokens of its rows, how many were supervised, and how many it computed."""
         now = time.monotonic()
-        self._steps.append((now - self._resumed, tokens, supervised))
+        self._steps.append((now - self._resumed, tokens, supervised, computed))
         self._resumed = now
         while len(self._steps) > 1 and sum(step[0] for step in self._steps) > _WINDOW_SECONDS:
             self._steps.popleft()
@@ -36,14 +36,14 @@ class Meter:
         self._pauses.append(now - self._resumed)
         self._resumed = now
 
-    def rates(self) -> tuple[float, float]:
-        """Tokens per second, and supervised tokens per second."""
-        seconds = sum(step[0] for step in self._steps)
-        tokens, supervised = (sum(step[part] for step in self._steps) for part in (1, 2))
-        return (tokens / seconds, supervised / seconds) if seconds else (0.0, 0.0)
+    def rates(self) -> tuple[float, float, float]:
+        """Per second: tokens of rows, supervised tokens, and computed tokens."""
+        seconds, *counts = map(sum, zip(*self._steps, strict=True)) if self._steps else (0.0, 0, 0, 0)
+        tokens, supervised, computed = (count / seconds if seconds else 0.0 for count in counts)
+        return tokens, supervised, computed
 
     def seconds_left(self, tokens: int, evaluations: int) -> float:
         """Estimate the time for this many tokens and evaluations from those that are done."""
-        rate, _ = self.rates()
+        rate, *_ = self.rates()
         pause = sum(self._pauses) / len(self._pauses) if self._pauses else 0.0
         return (tokens / rate if rate else 0.0) + evaluations * pause

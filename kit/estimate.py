@@ -249,7 +249,7 @@ def largest_batch(recipe: Recipe, rows: int, longest: int) -> int:
 def training_flops(shape: Shape, tokens: int, labels: int, length: float, frozen: bool = True) -> float:
     """Floating-point operations of training on rows of a mean `length`.
 
-    Twice the parameters forward, as much for the gradient by the activations (Kaplan et al. 2020), and as much again for
+    Twice the parameters forward, as much for the gradient by the activations (Kaplan et al. 2020), and once more for
     that by the weights, unless they are frozen. Causal attention over half the length, forward once and backward twice;
     the output layer at labels only.
     """

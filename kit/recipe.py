@@ -92,6 +92,7 @@ class EarlyStoppingSection(Section):
 
 
 MethodName = Literal["lora", "qlora", "full", "prompt", "bottleneck", "peft"]
+Parallel = Literal["data", "sharded"]
 Initialisation = Literal[
     "default", "gaussian", "orthogonal", "mica", "olora", "pissa", "pissa_niter_4", "pissa_niter_16"
 ]
@@ -185,6 +186,9 @@ class TrainSection(Section):
     ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
     batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    parallel: Annotated[
+        Parallel, Field(description="Several processes: each holds all weights, or a part of every one")
+    ] = "data"
     trees: Annotated[
         Literal["auto", "off"], Field(description="Compute once what a step's rows begin with alike, where it is exact")
     ] = "auto"
@@ -213,6 +217,12 @@ class TrainSection(Section):
         if self.method == "qlora" and self.lora.changes_base:
             what = f"lora.initialisation: {self.lora.initialisation} changes the base's weights"
             raise ValueError(f"method: qlora keeps the base in 4 bits, and {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _shards_of_what_is_known(self) -> TrainSection:
+        if self.parallel == "sharded" and (self.method not in ("lora", "full", "bottleneck") or self.ewc):
+            raise ValueError("parallel: sharded goes with method: lora, full or bottleneck, and without ewc")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,9 @@ from kit.train.events import Probed
 from kit.train.job import RunBroke, TrainJob
 from kit.train.optimiser import Optimiser
 from kit.train.packing import Step
+from kit.train.parallel import Ranks
 from kit.train.plan import Plan, split_rows
+from kit.train.sharded import held_here
 
 _SAFE = 0.95
 _CANNOT = ("can't allocate memory", "Cannot allocate memory", "DefaultCPUAllocator: not enough memory")
@@ -51,7 +53,8 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
     longest = max(largest.rows, key=lambda index: len(plan.rows[index].ids))
     try:
         small = _try(optimiser, Step(((longest,),)), device)
-        if free is not None and small.added * plan.step_computed(largest) / small.tokens > _SAFE * free:
+        needed = small.added * plan.step_computed(largest) / small.tokens
+        if _agreed(optimiser.ranks, free is not None and needed > _SAFE * free):
             raise TooLarge
         tried = _try(optimiser, largest, device)
     except TooLarge:
@@ -60,7 +63,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
         optimiser.adam.zero_grad()
         set_random_state(before)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    gradients = sum(parameter.numel() * parameter.element_size() for parameter in optimiser.parameters)
+    gradients = sum(map(held_here, optimiser.parameters))
     added = _predicted(job, plan, largest, device)
     predicted = None if added is None else added + gradients
     return Probed(tried.tokens, predicted, tried.added, free, round(tried.seconds, 3), name, machine_name())
@@ -114,11 +117,16 @@ def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
 
 
 def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int | None) -> NoReturn:
-    """Halve the budget until a micro-batch of the same rows fits, and raise RunBroke with it."""
+    """Halve the budget until a micro-batch of the same rows fits, and raise RunBroke with it.
+
+    Of a sharded model nothing more is tried: the other processes may have come through.
+    """
     plan = optimiser.plan
     longest, budget = max(len(plan.rows[index].ids) for index in piece.rows), plan.step_computed(piece)
     had = "" if free is None else f" {gib(free)} GiB were free."
     what = f"A micro-batch of {budget} tokens does not fit the memory.{had}"
+    if optimiser.ranks.sharded:
+        raise RunBroke(what, "train.batch_tokens", "Lower it, or start more processes.")
     while budget > longest:
         budget = max(longest, budget // 2)
         try:
@@ -140,6 +148,11 @@ def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> 
     sizes = plan.step_computed(piece), plan.step_labels(piece), len(piece.rows)
     memory = estimate_memory(shape, job.section, compute, *sizes)
     return None if memory is None else memory.batch
+
+
+def _agreed(ranks: Ranks, too_large: bool) -> bool:
+    """Whether any process of a sharded model finds it too large; else each judges for itself."""
+    return bool(ranks.agreed(int(too_large))) if ranks.sharded else too_large
 
 
 def _out_of_memory(error: BaseException) -> bool:

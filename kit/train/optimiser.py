@@ -20,6 +20,7 @@ from kit.train.packing import Step
 from kit.train.parallel import ALONE, Ranks
 from kit.train.plan import Plan, labels, split_rows
 from kit.train.schedule import learning_rate
+from kit.train.sharded import whole
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Optimiser:
         total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         if self.penalty is not None:
             self.penalty.add_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip))
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number)
         self.adam.step()

@@ -25,6 +25,7 @@ from kit.train.plan import Plan, split_rows
 from kit.train.sharded import held_here
 
 _SAFE = 0.95
+_NO_LIMIT = 2**62
 _CANNOT = ("can't allocate memory", "Cannot allocate memory", "DefaultCPUAllocator: not enough memory")
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -47,7 +48,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
 
     Raises RunBroke where it does not fit, with the `train.batch_tokens` that does: the rows of a step stay the same.
     """
-    plan, before, free = optimiser.plan, random_state(), free_memory(device)
+    plan, before, free = optimiser.plan, random_state(), _free_for_all(optimiser.ranks, device)
     pieces = (step.part(slice(at, at + 1)) for step in plan.steps for at in range(len(step.micros)))
     largest = max(pieces, key=plan.step_computed)
     longest = max(largest.rows, key=lambda index: len(plan.rows[index].ids))
@@ -148,6 +149,15 @@ def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device) -> 
     sizes = plan.step_computed(piece), plan.step_labels(piece), len(piece.rows)
     memory = estimate_memory(shape, job.section, compute, *sizes)
     return None if memory is None else memory.batch
+
+
+def _free_for_all(ranks: Ranks, device: torch.device) -> int | None:
+    """What this process may still take; of a sharded model, what the process with the least may."""
+    free = free_memory(device)
+    if not ranks.sharded:
+        return free
+    least = -ranks.agreed(-(_NO_LIMIT if free is None else free))
+    return None if least == _NO_LIMIT else least
 
 
 def _agreed(ranks: Ranks, too_large: bool) -> bool:

@@ -16,6 +16,7 @@ from torch import distributed
 from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import KitError
+from kit.train import memory
 from kit.train.events import Event, Stepped
 from kit.train.job import Stopped, TrainJob
 from kit.train.loop import train
@@ -83,6 +84,19 @@ def parted(base: Path) -> None:
     os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # in one piece, beside what others say
 
 
+def cramped(job: TrainJob) -> None:
+    """Train where the second process alone finds that its memory does not suffice, and say what came of it."""
+    free = memory.free_memory
+    if os.environ["RANK"] == "1":
+        memory.free_memory = lambda _: 1
+    try:
+        train(job, None, lambda _: None)
+    except KitError as error:
+        print(f"cramped: {error}", flush=True)
+    finally:
+        memory.free_memory = free
+
+
 def stop(event: Event) -> None:
     """Interrupt the first process alone."""
     if isinstance(event, Stepped) and event.step == STOPPED_AT:
@@ -111,6 +125,7 @@ def main() -> None:
             print(f"stopped: {stopped}", flush=True)
         train(replace(cut, resume=True), scorer, lambda _: None)
     parted(base)
+    cramped(ranked_job(folder / "cramped", base, "sharded"))
     distributed.destroy_process_group()
 
 

@@ -140,6 +140,13 @@ def test_each_process_holds_half_of_the_weights_and_all_only_while_they_are_toge
         assert parted == pytest.approx(0.5, abs=0.02)
 
 
+def test_memory_that_does_not_suffice_in_one_process_ends_all_before_a_step(together: tuple[Path, str]) -> None:
+    folder, said = together
+    assert said.count("cramped: ") == said.count("does not fit the memory. 0.00 GiB were free.") == 2
+    assert said.count("Lower it, or start more processes.") == 2
+    assert not (folder / "cramped/metrics.jsonl").exists()
+
+
 def test_rows_that_begin_alike_are_computed_as_a_forest(base: Base, tmp_path: Path) -> None:
     job = ranked_job(tmp_path, base.folder, "sharded-forest")
     steps = make_plan(job.rows, job.section, sharing=sharing(job.base, job.section, job.rows)).steps

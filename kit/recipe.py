@@ -92,6 +92,7 @@ class EarlyStoppingSection(Section):
 
 
 MethodName = Literal["lora", "qlora", "full", "prompt", "bottleneck", "peft"]
+Parallel = Literal["data", "sharded"]
 Initialisation = Literal[
     "default", "gaussian", "orthogonal", "mica", "olora", "pissa", "pissa_niter_4", "pissa_niter_16"
 ]
@@ -189,6 +190,12 @@ class TrainSection(Section):
         Literal["auto", "on", "off"],
         Field(description="Compute layers again in the backward pass to save memory; auto: only where it has to be"),
     ] = "auto"
+    compile: Annotated[
+        Literal["auto", "on", "off"], Field(description="Compile the layers; auto: on a CPU, where a run pays for it")
+    ] = "auto"
+    parallel: Annotated[
+        Parallel, Field(description="Several processes: each holds all weights, or a part of every one")
+    ] = "data"
     trees: Annotated[
         Literal["auto", "off"], Field(description="Compute once what a step's rows begin with alike, where it is exact")
     ] = "auto"
@@ -217,6 +224,12 @@ class TrainSection(Section):
         if self.method == "qlora" and self.lora.changes_base:
             what = f"lora.initialisation: {self.lora.initialisation} changes the base's weights"
             raise ValueError(f"method: qlora keeps the base in 4 bits, and {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _shards_of_what_is_known(self) -> TrainSection:
+        if self.parallel == "sharded" and (self.method not in ("lora", "full", "bottleneck") or self.ewc):
+            raise ValueError("parallel: sharded goes with method: lora, full or bottleneck, and without ewc")
         return self
 
     @model_validator(mode="after")

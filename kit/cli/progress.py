@@ -82,8 +82,9 @@ class TrainingLine:
             case Planned():
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
                 self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
+                layers = "; layers compiled" if event.compiled else ""
                 ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
-                self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}.")
+                self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}{layers}.")
             case Audited():
                 if odd := trouble(event.facts):
                     self._line.keep(f"Not as asked: {odd}")

@@ -22,6 +22,7 @@ from kit.train.job import TrainJob
 from kit.train.methods.targets import HEAD, linear_names
 from kit.train.model import DTYPES
 from kit.train.optimiser import Optimiser, Outcome
+from kit.train.sharded import whole
 
 _SAMPLED = 32
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -150,8 +151,8 @@ class _Seen:
     def before_step(self, parameters: list[nn.Parameter]) -> None:
         """Count a step, and measure the gradient that it is made with."""
         self.steps += 1
-        norms = [parameter.grad.float().norm() for parameter in parameters if parameter.grad is not None]
-        self.norm = float(torch.stack(norms).norm()) if norms else None
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        self.norm = float(whole(torch.nn.utils.get_total_norm(gradients))) if gradients else None
 
 
 def _passes(backward: int, steps: int) -> str:

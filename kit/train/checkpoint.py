@@ -17,7 +17,8 @@ from safetensors import SafetensorError
 
 from kit.errors import InputError, Problem
 from kit.train.job import Evaluation, RunBroke
-from kit.train.saved import put_back, raw_state, write_trained
+from kit.train.saved import StateDict, put_back, raw_state, trained_state, write_trained
+from kit.train.sharded import put_state_back, whole_state
 
 _MANIFEST, _STATE, _HISTORY = "checkpoint.json", "state.pt", "history.json"
 
@@ -30,6 +31,19 @@ class Cursor:
     steps: int
     seconds: float
     setup: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a checkpoint holds of a model and its optimiser, all tensors whole."""
+
+    trained: StateDict
+    optimizer: Mapping[str, Any]
+
+
+def hold(model: PeftModel, optimizer: torch.optim.Optimizer) -> Held:
+    """Collect it; of a sharded model, all processes have to."""
+    return Held(trained_state(model), whole_state(optimizer))
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Checkpoints:
         folders = sorted(self._folder.glob("step-*"))
         return _verified(folders[-1]) if folders else None
 
-    def save(self, model: PeftModel, optimizer: torch.optim.Optimizer, cursor: Cursor) -> None:
+    def save(self, model: PeftModel, held: Held, cursor: Cursor) -> None:
         """Write a checkpoint; one that is already there for this step is the same, and stays.
 
         Raises RunBroke where the disk does not take it; earlier checkpoints are untouched.
@@ -78,8 +92,9 @@ class Checkpoints:
         if target.exists():
             return
         try:
-            write_trained(model, draft / "adapter")
-            state = {"optimizer": optimizer.state_dict(), "random": random_state(), "raw": raw_state(model)}
+            write_trained(model, held.trained, draft / "adapter")
+            raw = raw_state(model, held.trained)
+            state = {"optimizer": held.optimizer, "random": random_state(), "raw": raw}
             torch.save(state, draft / _STATE)
             _write_manifest(draft, cursor)
             _publish(draft, target)
@@ -89,11 +104,14 @@ class Checkpoints:
             advice = "The checkpoints before it are intact; make room and go on with: kit train --resume"
             raise RunBroke(what, str(self._folder), advice) from error
 
-    def restore(self, checkpoint: Checkpoint, model: PeftModel, optimizer: torch.optim.Optimizer) -> None:
-        """Put the adapter, the optimiser and the random states back."""
-        state = torch.load(checkpoint.folder / _STATE, weights_only=True, map_location="cpu")
-        put_back(model, checkpoint.adapter, state["raw"])
-        optimizer.load_state_dict(state["optimizer"])
+    def restore_weights(self, checkpoint: Checkpoint, model: PeftModel) -> None:
+        """Put what is trained back into a model that is not sharded yet."""
+        put_back(model, checkpoint.adapter, _state(checkpoint)["raw"])
+
+    def restore_optimiser(self, checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> None:
+        """Put the optimiser and the random states back."""
+        state = _state(checkpoint)
+        put_state_back(optimizer, state["optimizer"])
         set_random_state(state["random"])
 
     def keep(self, steps: set[int]) -> None:
@@ -136,6 +154,11 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     """Put the states back."""
     torch.set_rng_state(state["cpu"])
     torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def _state(checkpoint: Checkpoint) -> dict[str, Any]:
+    state: dict[str, Any] = torch.load(checkpoint.folder / _STATE, weights_only=True, map_location="cpu")
+    return state
 
 
 def _write_manifest(folder: Path, cursor: Cursor) -> None:

@@ -1,31 +1,41 @@
-"""Compiles a model's layers for its training steps, where the run is long enough to pay for it.
+"""Compiles a model's layers for training steps, where the run is long enough to pay for it.
 
-Regional: all layers run the same code, so that one is compiled for all; attention over a forest stays outside, since its
-calls depend on the node table. Evaluation and scoring run as they always do.
+Regional: all layers run the same code, which is compiled once. Micro-batches have three forms, and compiled code serves
+one, so the form that computes most is chosen; others, evaluation and scoring run as they always do. Attention over a
+forest stays outside, since its calls follow the node table.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from kit.base import Base
 from kit.errors import InputError
 from kit.estimate import read_shape, training_flops
+from kit.train.checkpoint import random_state, set_random_state
+from kit.train.loss import layers_of
+from kit.train.packing import Form, Step
 from kit.train.plan import Plan
+
+if TYPE_CHECKING:
+    from kit.train.optimiser import Optimiser
 
 PAYS = 1e13
 """Floating-point operations per thread from which compiling pays on a CPU.
 
-On nano in float32, one thread of a Xeon: 23 % more tokens per second for 22 seconds of compiling, which are made up for
-after two minutes at the 67 GFLOP/s that training makes there.
+On nano in float32, one thread of a Xeon without AMX: 23 % more tokens per second for 22 seconds of compiling, which are
+made up for after two minutes at the 67 GFLOP/s that training makes there.
 """
-_NO_COMPILER = "There is no C++ compiler, which compiling for a CPU takes."
+_LEAST_MINUTES = 4.0
+_NO_COMPILER = "Compiling for a CPU takes a C++ compiler, and there is none."
 
 
 def wants_compiling(plan: Plan, base: Base, device: torch.device, threads: int, sharded: bool = False) -> bool:
@@ -36,33 +46,58 @@ def wants_compiling(plan: Plan, base: Base, device: torch.device, threads: int, 
     """
     asked, hindrance = plan.section.compile, _hindrance(device, sharded)
     if asked == "on" and hindrance:
-        raise InputError(hindrance, "train.compile", "Set it to auto, or install g++.")
-    if asked != "auto":
+        raise InputError(hindrance, "train.compile", "Set it to auto, or take the hindrance away.")
+    if asked != "auto" or hindrance or device.type != "cpu":
         return asked == "on"
-    shape = read_shape(base.folder)
-    if hindrance or device.type != "cpu" or shape is None:
-        return False
-    length = plan.tokens / sum(len(step.rows) for step in plan.steps)
-    flops = training_flops(shape, plan.computed, plan.supervised, length, plan.section.method != "full")
-    return flops >= PAYS * threads
+    minutes = plan.section.max_minutes
+    return (minutes is None or minutes >= _LEAST_MINUTES) and _flops(plan, base) >= PAYS * threads
 
 
 def _hindrance(device: torch.device, sharded: bool) -> str:
     if sharded:
         return "Layers that are sharded over processes are not compiled."
-    compilers = (os.environ.get("CXX", ""), "g++", "clang++")
+    compilers = filter(None, (os.environ.get("CXX"), "g++", "clang++"))
     return _NO_COMPILER if device.type == "cpu" and not any(map(shutil.which, compilers)) else ""
 
 
-class Compiled:
-    """Layers with a compiled way to run them, taken inside `running` alone."""
+def _flops(plan: Plan, base: Base) -> float:
+    """What the plan computes in the form that it computes most in; 0 for a base that the formula does not know."""
+    shape = read_shape(base.folder)
+    if shape is None:
+        return 0.0
+    length = plan.tokens / sum(len(step.rows) for step in plan.steps)
+    whole = training_flops(shape, plan.computed, plan.supervised, length, plan.section.method != "full")
+    return whole * max(_computed(plan).values()) / plan.computed
 
-    def __init__(self, layers: Sequence[Any]) -> None:
+
+def _computed(plan: Plan) -> Counter[Form]:
+    """Tokens that the plan computes in each form."""
+    found: Counter[Form] = Counter()
+    for form, piece in _pieces(plan):
+        found[form] += plan.step_computed(piece)
+    return found
+
+
+def _pieces(plan: Plan) -> Iterator[tuple[Form, Step]]:
+    """Every micro-batch with its form."""
+    for step in plan.steps:
+        for at, form in enumerate(step.forms):
+            yield form, step.part(slice(at, at + 1))
+
+
+class Compiled:
+    """Layers with a compiled way to run them, for micro-batches of one form."""
+
+    def __init__(self, layers: list[Any], form: Form) -> None:
+        self.form = form
         self._layers = [(layer, torch.compile(layer.forward, dynamic=True)) for layer in layers]
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Run the layers compiled while the block runs; the backward pass belongs inside too."""
+    def running(self, form: Form) -> Iterator[None]:
+        """Run a micro-batch of a form, its backward pass too."""
+        if form != self.form:
+            yield
+            return
         for layer, compiled in self._layers:
             layer.forward = compiled
         try:
@@ -70,3 +105,29 @@ class Compiled:
         finally:
             for layer, _ in self._layers:
                 del layer.forward
+
+
+def compiled_for(optimiser: Optimiser) -> Compiled | None:
+    """Compile, on the largest micro-batch of the chosen form, so that a resumed run computes with the same code.
+
+    Gradients are thrown away; random states stay as they are. None where it cannot be done; where the recipe asks for
+    it, raises InputError then.
+    """
+    plan, before = optimiser.plan, random_state()
+    ((form, _),) = _computed(plan).most_common(1)
+    largest = max((piece for each, piece in _pieces(plan) if each == form), key=plan.step_computed)
+    optimiser.compiled = compiled = Compiled(layers_of(optimiser.body.base), form)
+    try:
+        float(optimiser.accumulate(largest)[0])
+    except TorchDynamoException as error:
+        if plan.section.compile == "on":
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"The layers could not be compiled: {reason}", "train.compile", "Set it to off."
+            ) from error
+        return None
+    else:
+        return compiled
+    finally:
+        optimiser.adam.zero_grad()
+        set_random_state(before)

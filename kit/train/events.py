@@ -17,6 +17,7 @@ class Planned:
 
     `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
     since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
+    `compiled`: whether the layers of a training step are.
     """
 
     step: int
@@ -30,6 +31,7 @@ class Planned:
     computed: int
     saved: int
     attention: str
+    compiled: bool = False
 
 
 @dataclass(frozen=True)

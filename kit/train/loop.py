@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from kit.errors import Exit, InputError
 from kit.machine import compute_type
+from kit.recipe import FloatType
 from kit.train.audit import Audit, look_at
 from kit.train.batch import kernel_name
-from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, refuse_other
+from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, Held, hold, refuse_other
+from kit.train.compiling import Compiled, compiled_for, wants_compiling
 from kit.train.continual import Elastic, rows_digest
 from kit.train.divergence import Divergence
 from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
-from kit.train.loss import split_model
+from kit.train.loss import Body, split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
 from kit.train.measure import best_of, measure, moved, refuse_broken, sample
 from kit.train.memory import probe_memory, told_when_too_large
@@ -29,6 +32,7 @@ from kit.train.parallel import Ranks, start_ranks
 from kit.train.plan import Plan, make_plan, refuse_unfit
 from kit.train.probe import steps_within
 from kit.train.recorder import FlightRecorder
+from kit.train.sharded import shard, together
 from kit.train.sharing import sharing
 from kit.train.signals import Signals
 from kit.train.stopping import enough
@@ -44,7 +48,7 @@ def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
     step that is being made has been saved.
     """
-    ranks = start_ranks()
+    ranks = start_ranks(job.section.parallel)
     device = training_device()
     shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
     plan = make_plan(job.rows, job.section, job.mixture, sharing=shared)
@@ -80,24 +84,24 @@ class _Run:
         ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
         compute = compute_type(job.section.compute, job.dtype, device.type)
-        base = load_base(job.base, job.dtype, job.section, device, compute)
+        self.compiles, whole = wants_compiling(plan, job.base, device, threads, ranks.sharded), plan
+        if last:
+            plan = plan.first(last.cursor.steps)
+            refuse_other(last.cursor.setup, self._setup(plan, compute), last.folder)
+        place = torch.device("cpu") if ranks.sharded else device
+        base = load_base(job.base, job.dtype, job.section, device, compute, place)
         loaded = look_at(base, job.base, job.dtype)
         self.model = attach(base, job.section, job.base.name)
-        self.begun = sample(self.model)
-        self.body = split_model(self.model)
+        self.begun = sample(parameter for parameter in self.model.parameters() if parameter.requires_grad)
+        self.body = self._sharded(split_model(self.model), last) if ranks.sharded else split_model(self.model)
         self.model.train()
-        self.probed = probe_memory(Optimiser(self.body, plan, job.pad_id, device), job, device)
-        self.plan = plan.first(last.cursor.steps if last else ranks.from_first(lambda: self._affordable(plan)))
-        self.optimiser = Optimiser(self.body, self.plan, job.pad_id, device, ranks)
+        self.compiled: Compiled | None = None
+        self.probed = probe_memory(self._optimiser(whole), job, device)
+        self.compiled = compiled_for(self._optimiser(whole)) if self.compiles else None
+        self.plan = plan if last else plan.first(ranks.jointly(lambda: self._affordable(plan)))
+        self.optimiser = self._optimiser(self.plan)
         self.audit = Audit(job, self.optimiser, loaded)
-        self.setup = {
-            "base weights": job.base.weights_digest(),
-            "weight type": job.dtype,
-            "compute type": compute,
-            "plan": self.plan.digest,
-            **conditions(device, threads),
-            **({"processes": str(ranks.count)} if ranks.count > 1 else {}),
-        }
+        self.setup = self._setup(self.plan, compute)
         self.optimiser.penalty = self._penalty()
         self.step = self._restore(last) if last else 0
         self.history = self.checkpoints.read_history(self.step)
@@ -118,16 +122,40 @@ class _Run:
             raise InputError("The run already has checkpoints.", str(self.job.folder), advice)
         return last
 
+    def _setup(self, plan: Plan, compute: FloatType) -> dict[str, str]:
+        """What the run depends on, by name."""
+        return {
+            "base weights": self.job.base.weights_digest(),
+            "weight type": self.job.dtype,
+            "compute type": compute,
+            "plan": plan.digest,
+            **conditions(self.device, self.threads),
+            **({"processes": str(self.ranks.count)} if self.ranks.count > 1 else {}),
+            "layers": "compiled" if self.compiles else "not compiled",
+            **({"reference rows": rows_digest(self.job.reference)} if self.job.section.ewc else {}),
+        }
+
+    def _sharded(self, body: Body, last: Checkpoint | None) -> Body:
+        """Part the weights over the processes, once they are those of the checkpoint."""
+        if last:
+            self.checkpoints.restore_weights(last, self.model)
+        return shard(body, self.device)
+
     def _affordable(self, plan: Plan) -> int:
         minutes = self.job.section.max_minutes
         if minutes is None:
             return len(plan.steps)
-        optimiser = Optimiser(self.body, plan, self.job.pad_id, self.device)
-        return steps_within(minutes, optimiser, self.job.validation)
+        return steps_within(minutes, self._optimiser(plan), self.job.validation)
+
+    def _optimiser(self, plan: Plan) -> Optimiser:
+        made = Optimiser(self.body, plan, self.job.pad_id, self.device, self.ranks)
+        made.compiled = self.compiled
+        return made
 
     def _restore(self, last: Checkpoint) -> int:
-        refuse_other(last.cursor.setup, self.setup, last.folder)
-        self.checkpoints.restore(last, self.model, self.optimiser.adam)
+        if not self.ranks.sharded:
+            self.checkpoints.restore_weights(last, self.model)
+        self.checkpoints.restore_optimiser(last, self.optimiser.adam)
         return last.cursor.step
 
     def _penalty(self) -> Elastic | None:
@@ -135,7 +163,6 @@ class _Run:
         ewc = self.job.section.ewc
         if ewc is None:
             return None
-        self.setup["reference rows"] = rows_digest(self.job.reference)
         return Elastic(self.body, self.job.reference, ewc.strength, self.job.section.seed)
 
     # --- what it does -----------------------------------------------------------------------------------------
@@ -205,10 +232,14 @@ class _Run:
     def _save(self) -> None:
         self._settle()
         cursor = Cursor(self.step, len(self.plan.steps), self.meter.seconds, self.setup)
-        self.ranks.by_first(lambda: self.checkpoints.save(self.model, self.optimiser.adam, cursor))
+        held = self._hold() if self.ranks.sharded else None
+        self.ranks.by_first(lambda: self.checkpoints.save(self.model, held or self._hold(), cursor))
         self._keep_wanted()
         self.saved_at = time.monotonic()
         self._tell(Saved(self.step, len(self.plan.steps)))
+
+    def _hold(self) -> Held:
+        return hold(self.model, self.optimiser.adam)
 
     def _keep_wanted(self) -> None:
         best = best_of(self.history, self.job.higher_is_better)
@@ -223,7 +254,7 @@ class _Run:
             return
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
-            evaluation = self.ranks.from_first(lambda: self._evaluation(scorer))
+            evaluation = self.ranks.jointly(lambda: self._evaluation(scorer))
         self.history.append(evaluation)
         if self.ranks.first:
             self.checkpoints.write_history(self.history)
@@ -234,10 +265,20 @@ class _Run:
         self._tell(self._evaluated(evaluation, evaluation is best))
 
     def _evaluation(self, scorer: Scorer | None) -> Evaluation:
-        made = measure(self.job, self.optimiser, scorer, self.step, self.threads)
+        joint = self._scored_by_first(scorer) if scorer and self.ranks.sharded else scorer
+        made = measure(self.job, self.optimiser, joint, self.step, self.threads)
         if self.optimiser.penalty is None:
             return made
         return replace(made, scores={**(made.scores or {}), "ewc_penalty": self.optimiser.penalty.value()})
+
+    def _scored_by_first(self, scorer: Scorer) -> Scorer:
+        """A scorer runs the model as it likes, so that the first process alone can, with all weights."""
+
+        def score(model: Any) -> Mapping[str, float | None]:
+            with together(self.body):
+                return self.ranks.from_first(lambda: scorer(model))
+
+        return score
 
     # --- what it says -----------------------------------------------------------------------------------------
 
@@ -252,6 +293,7 @@ class _Run:
         return Planned(
             self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
             self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
+            self.compiled is not None,
         )  # fmt: skip
 
     def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:
@@ -266,7 +308,7 @@ class _Run:
         best = best_of(self.history, self.job.higher_is_better)
         assert best is not None, "a plan always ends with an evaluation"
         adapter = self.checkpoints.find(best.step) / "adapter"
-        refuse_broken(self.job, adapter, moved(self.model, self.begun))
+        refuse_broken(self.job, adapter, moved(self.optimiser.parameters, self.begun))
         return Trained(
             adapter, best.step, best.score, best.validation_loss, self.plan.first(self.step).tokens, self.meter.seconds,
             tuple(self.history),

@@ -27,8 +27,13 @@ class Body:
 
     model: PeftModel
     head: Head
-    head_weights: tuple[Tensor, ...] = ()
-    """Weights of the head that are trained; none where it is frozen."""
+    through: Callable[[Callable[[], Any]], Any] = lambda act: act()
+    """What the loss is computed through: a sharded model puts its weights together there."""
+
+    @property
+    def head_weights(self) -> tuple[Tensor, ...]:
+        """Weights of the head that are trained, as they are now; none where it is frozen."""
+        return tuple(weight for weight in self.base.get_output_embeddings().parameters() if weight.requires_grad)
 
     @property
     def base(self) -> Any:
@@ -65,8 +70,7 @@ def split_model(model: PeftModel) -> Body:
     Raises InputError where the two together are not the model: its logits are compared on a few tokens.
     """
     base = model.get_base_model()
-    trained = tuple(weight for weight in base.get_output_embeddings().parameters() if weight.requires_grad)
-    body = Body(model, _head(base), trained)
+    body = Body(model, _head(base))
     ids = torch.arange(1, 9, device=base.device)[None]
     with torch.no_grad():
         whole, parts = base(input_ids=ids, use_cache=False).logits.float(), body.head(body.hidden(ids)).float()
@@ -74,6 +78,16 @@ def split_model(model: PeftModel) -> Body:
         kind = type(base).__name__
         raise InputError(f"{kind} does more to its logits than training knows of.", next="Choose another base.")
     return body
+
+
+def layers_of(base: Any) -> list[torch.nn.Module]:
+    """Return the layers of a model, first to last. Raises InputError where they cannot be told from its other parts."""
+    count = base.config.num_hidden_layers
+    for module in base.base_model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == count:
+            return list(module)
+    what = f"The {count} layers of {type(base).__name__} cannot be told from its other parts."
+    raise InputError(what, "train", "They are neither compiled nor sharded: take compile: off, and parallel: data.")
 
 
 def _head(base: Any) -> Head:
@@ -104,11 +118,17 @@ def batch_loss(body: Body, batch: Batch, divisor: float) -> BatchLoss:
     With the supervised tokens of a whole optimiser step (each times its weight) as `divisor`, the shares of its
     micro-batches add up to the token-weighted mean, however the step is split.
     """
-    hidden = body.batch_hidden(batch)
-    shares = batch.weights / divisor
-    total, nats = _LabelLoss.apply(hidden, batch.targets, shares, body.head, *body.head_weights)  # type: ignore[no-untyped-call]
+    total, nats = body.through(lambda: _label_loss(body, batch, divisor))
     rows = torch.zeros(len(batch.counts), device=nats.device).index_add_(0, batch.rows, nats)
     return BatchLoss(total, rows)
+
+
+def _label_loss(body: Body, batch: Batch, divisor: float) -> tuple[Tensor, Tensor]:
+    shares = batch.weights / divisor
+    made: tuple[Tensor, Tensor] = _LabelLoss.apply(
+        body.batch_hidden(batch), batch.targets, shares, body.head, *body.head_weights
+    )  # type: ignore[no-untyped-call]
+    return made
 
 
 class _LabelLoss(torch.autograd.Function):

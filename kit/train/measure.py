@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -15,6 +14,7 @@ from kit.train.job import Evaluation, RunBroke, Scorer, TrainJob
 from kit.train.methods import METHODS
 from kit.train.optimiser import Optimiser
 from kit.train.saved import weights_file
+from kit.train.sharded import whole
 
 _SAMPLED = 64
 _NOTHING = "Nothing was published."
@@ -58,15 +58,15 @@ def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Eva
     return max(scored or trained, key=merit, default=None)
 
 
-def sample(model: Any) -> list[torch.Tensor]:
+def sample(trained: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     """Return some numbers of every tensor that is trained, to tell later whether training moved it."""
-    trained = (parameter.detach().flatten() for parameter in model.parameters() if parameter.requires_grad)
-    return [values[:: max(1, len(values) // _SAMPLED)].clone() for values in trained]
+    flat = (whole(parameter.detach()).flatten() for parameter in trained)
+    return [values[:: max(1, len(values) // _SAMPLED)].cpu().clone() for values in flat]
 
 
-def moved(model: Any, before: Sequence[torch.Tensor]) -> bool:
+def moved(trained: Iterable[torch.Tensor], before: Sequence[torch.Tensor]) -> bool:
     """Whether anything that is trained is not what it was."""
-    return any(not torch.equal(now, then) for now, then in zip(sample(model), before, strict=True))
+    return any(not torch.equal(now, then) for now, then in zip(sample(trained), before, strict=True))
 
 
 def refuse_broken(job: TrainJob, adapter: Path, changed: bool) -> None:

@@ -20,9 +20,12 @@ from kit.train.events import Probed
 from kit.train.job import RunBroke, TrainJob
 from kit.train.optimiser import Optimiser
 from kit.train.packing import Step
+from kit.train.parallel import Ranks
 from kit.train.plan import Plan, split_rows
+from kit.train.sharded import held_here
 
 _SAFE = 0.95
+_NO_LIMIT = 2**62
 _CANNOT = ("can't allocate memory", "Cannot allocate memory", "DefaultCPUAllocator: not enough memory")
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
@@ -45,7 +48,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
 
     Raises RunBroke where it does not fit, with the `train.batch_tokens` that does: the rows of a step stay the same.
     """
-    plan, before, free = optimiser.plan, random_state(), free_memory(device)
+    plan, before, free = optimiser.plan, random_state(), _free_for_all(optimiser.ranks, device)
     pieces = (step.part(slice(at, at + 1)) for step in plan.steps for at in range(len(step.micros)))
     largest = max(pieces, key=plan.step_computed)
     try:
@@ -56,7 +59,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
         optimiser.adam.zero_grad()
         set_random_state(before)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    gradients = sum(parameter.numel() * parameter.element_size() for parameter in optimiser.parameters)
+    gradients = sum(map(held_here, optimiser.parameters))
     added = _predicted(job, plan, largest, device, again)
     predicted = None if added is None else added + gradients
     return Probed(
@@ -89,11 +92,11 @@ def free_memory(device: torch.device) -> int | None:
 def _least_work(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> tuple[Tried, bool]:
     """Try the micro-batch, with gradient checkpointing only where the recipe says so or nothing else fits.
 
-    Return what was tried, and whether with it; the model stays that way. Raises TooLarge.
+    Return what was tried, and whether with it; the model stays that way. Of a sharded model one way alone is tried,
+    since the other processes may have come through. Raises TooLarge.
     """
-    *others, last = {"auto": (False, True), "on": (True,), "off": (False,)}[
-        optimiser.plan.section.gradient_checkpointing
-    ]
+    asked = optimiser.plan.section.gradient_checkpointing
+    *others, last = (False, True) if asked == "auto" and not optimiser.ranks.sharded else (asked == "on",)
     for again in others:
         optimiser.body.checkpoint_layers(again)
         with suppress(TooLarge):
@@ -112,7 +115,8 @@ def _try_largest(optimiser: Optimiser, largest: Step, device: torch.device, free
     eighth = _of_at_most(plan, largest, max(whole // 8, len(plan.rows[longest].ids)))
     tried = _try(optimiser, Step(((longest,),)), device)
     for piece in (eighth, largest):
-        if free is not None and tried.added * plan.step_computed(piece) / tried.tokens > _SAFE * free:
+        needed = tried.added * plan.step_computed(piece) / tried.tokens
+        if _agreed(optimiser.ranks, free is not None and needed > _SAFE * free):
             raise TooLarge
         tried = _try(optimiser, piece, device)
     return tried
@@ -144,11 +148,16 @@ def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
 
 
 def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int | None) -> NoReturn:
-    """Halve the budget until a micro-batch of the same rows fits, and raise RunBroke with it."""
+    """Halve the budget until a micro-batch of the same rows fits, and raise RunBroke with it.
+
+    Of a sharded model nothing more is tried: the other processes may have come through.
+    """
     plan = optimiser.plan
     longest, budget = max(len(plan.rows[index].ids) for index in piece.rows), plan.step_computed(piece)
     had = "" if free is None else f" {gib(free)} GiB were free."
     what = f"A micro-batch of {budget} tokens does not fit the memory.{had}"
+    if optimiser.ranks.sharded:
+        raise RunBroke(what, "train.batch_tokens", "Lower it, or start more processes.")
     while budget > longest:
         budget = max(longest, budget // 2)
         try:
@@ -171,6 +180,20 @@ def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device, aga
     section = job.section.model_copy(update={"gradient_checkpointing": "on" if again else "off"})
     memory = estimate_memory(shape, section, compute, *sizes)
     return None if memory is None else memory.batch
+
+
+def _free_for_all(ranks: Ranks, device: torch.device) -> int | None:
+    """What this process may still take; of a sharded model, what the process with the least may."""
+    free = free_memory(device)
+    if not ranks.sharded:
+        return free
+    least = -ranks.agreed(-(_NO_LIMIT if free is None else free))
+    return None if least == _NO_LIMIT else least
+
+
+def _agreed(ranks: Ranks, too_large: bool) -> bool:
+    """Whether any process of a sharded model finds it too large; else each judges for itself."""
+    return bool(ranks.agreed(int(too_large))) if ranks.sharded else too_large
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from kit.data.rows import Row
 from kit.train.attention import attending
 from kit.train.batch import Batch, collate, pack
+from kit.train.compiling import Compiled
 from kit.train.continual import Elastic
 from kit.train.job import RunBroke
 from kit.train.loss import Body, batch_loss
@@ -20,6 +22,7 @@ from kit.train.packing import Step
 from kit.train.parallel import ALONE, Ranks
 from kit.train.plan import Plan, labels, split_rows
 from kit.train.schedule import learning_rate
+from kit.train.sharded import whole
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Optimiser:
         self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
         self.penalty: Elastic | None = None
+        self.compiled: Compiled | None = None
         section = plan.section
         self.adam = torch.optim.AdamW(
             decayed(self.parameters, section.weight_decay),
@@ -80,9 +84,10 @@ class Optimiser:
         weight = self.plan.step_weight(step) if weight is None else weight
         total, rows = torch.zeros((), device=self._device), []
         with attending(self.body.base, bool(step.packs)):
-            for batch in self._batches(step, self.plan.rows):
-                loss = batch_loss(self.body, batch, weight)
-                loss.total.backward()  # type: ignore[no-untyped-call]
+            for form, batch in zip(step.forms, self._batches(step, self.plan.rows), strict=True):
+                with self.compiled.running(form) if self.compiled else nullcontext():
+                    loss = batch_loss(self.body, batch, weight)
+                    loss.total.backward()  # type: ignore[no-untyped-call]
                 total += loss.total.detach()
                 rows.append(loss.rows / batch.counts)
         return total, torch.cat(rows)
@@ -96,7 +101,7 @@ class Optimiser:
         total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         if self.penalty is not None:
             self.penalty.add_gradients()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip)
+        norm = whole(torch.nn.utils.clip_grad_norm_(self.parameters, self.plan.section.clip))
         for group in self.adam.param_groups:
             group["lr"] = self.rate(number)
         self.adam.step()

@@ -1,9 +1,11 @@
-"""The same loop in several processes, as `torchrun` and `accelerate launch` start them: data-parallel.
+"""The same loop in several processes, as `torchrun` and `accelerate launch` start them.
 
 Every process knows the whole plan, so that a step's supervised tokens are known to all before the backward pass; each
 computes every n-th micro-batch of a step, divided by the weight of the whole step. Then gradients and figures are added
 up: n processes make the step that one would. A process with fewer micro-batches repeats one with weight zero, so that
 all call the model equally often. Only the first process writes, scores and reports; the others hear what it found.
+Where the weights are sharded, the gradients are added up in each backward pass, and all take part in whatever asks for
+weights.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import torch
 from torch import Tensor, distributed
 
 from kit.errors import KitError
+from kit.recipe import Parallel
 from kit.train.packing import Step
 from kit.train.plan import Plan
 
@@ -27,7 +30,7 @@ Result = TypeVar("Result")
 Accumulate = Callable[[Step, float], tuple[Tensor, Tensor]]
 
 
-def start_ranks() -> Ranks:
+def start_ranks(parallel: Parallel = "data") -> Ranks:
     """Join the other processes of this run, if there are any. Raises KitError where they cannot be reached."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         from accelerate import PartialState
@@ -38,14 +41,18 @@ def start_ranks() -> Ranks:
             raise KitError(f"The processes of this run cannot reach one another: {error}", next=_ADVICE) from error
     if not distributed.is_initialized():
         return Ranks(0, 1)
-    return Ranks(distributed.get_rank(), distributed.get_world_size())
+    count = distributed.get_world_size()
+    return Ranks(distributed.get_rank(), count, sharded=count > 1 and parallel == "sharded")
 
 
 class Ranks:
-    """The processes of a run: which of them this one is, and how many there are. Alone, nothing is sent."""
+    """The processes of a run: which of them this one is, how many there are, and whether each holds all weights.
 
-    def __init__(self, rank: int, count: int) -> None:
-        self.rank, self.count = rank, count
+    Alone, nothing is sent.
+    """
+
+    def __init__(self, rank: int, count: int, sharded: bool = False) -> None:
+        self.rank, self.count, self.sharded = rank, count, sharded
 
     @property
     def first(self) -> bool:
@@ -76,7 +83,9 @@ class Ranks:
         figures = torch.zeros(1 + len(step.rows), device=parameters[0].device)
         figures[0] = total
         figures[1 + _positions(step, self.rank, self.count)] = rows.to(figures)
-        self._add_up(parameters, figures)
+        if not self.sharded:
+            self._add_up(parameters)
+        distributed.all_reduce(figures)
         return figures[0], figures[1:]
 
     def share(self, step: Step) -> tuple[Step, Step]:
@@ -85,11 +94,10 @@ class Ranks:
         rounds = -(-len(step.micros) // self.count)
         return mine, step.part(slice(rounds - len(mine.micros)))
 
-    def _add_up(self, parameters: Sequence[Tensor], figures: Tensor) -> None:
+    def _add_up(self, parameters: Sequence[Tensor]) -> None:
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         distributed.all_reduce(flat)
-        distributed.all_reduce(figures)
         parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, whole in zip(gradients, parts, strict=True):
             gradient.copy_(whole.view_as(gradient))
@@ -119,6 +127,13 @@ class Ranks:
             raise sent[1]
         made: Result = sent[0]
         return made
+
+    def jointly(self, make: Callable[[], Result]) -> Result:
+        """Return what the first process makes; where the weights are sharded, all have to make it with it."""
+        if not self.sharded:
+            return self.from_first(make)
+        made = make()
+        return self.from_first(lambda: made)
 
     def by_first(self, act: Callable[[], None]) -> None:
         """Let the first process do something, while the others wait for it."""

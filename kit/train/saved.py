@@ -16,6 +16,7 @@ from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.engines.local.beside import Beside, unslashed
 from kit.train.methods.full import Whole
 from kit.train.methods.lora import plain_settings, plain_state
+from kit.train.sharded import whole
 
 StateDict = dict[str, Tensor]
 
@@ -34,7 +35,7 @@ def trained_state(model: Any) -> StateDict:
     else:
         shared = get_peft_model_state_dict(model, save_embedding_layers=False)
         state = {name: tensor.detach().clone() for name, tensor in shared.items()}  # some methods share projections
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    return {name: whole(tensor.detach()).cpu().contiguous() for name, tensor in state.items()}
 
 
 def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
@@ -50,15 +51,18 @@ def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
         set_peft_model_state_dict(model, state)
 
 
-def raw_state(model: Any) -> StateDict:
+def raw_state(model: Any, state: StateDict) -> StateDict:
     """What has to be kept beside the saved adapter to go on from it: empty where the adapter itself is enough."""
-    return trained_state(model) if hasattr(model, "kit_origin") else {}
+    return state if hasattr(model, "kit_origin") else {}
 
 
-def write_trained(model: Any, folder: Path) -> None:
-    """Write what is trained in a form that attaches to the base as it was, or, for a whole model, loads by itself."""
+def write_trained(model: Any, state: StateDict, folder: Path) -> None:
+    """Write what is trained in a form that attaches to the base as it was, or, for a whole model, loads by itself.
+
+    `state` is the model's `trained_state`.
+    """
     folder.mkdir(parents=True)
-    state, origin = trained_state(model), getattr(model, "kit_origin", None)
+    origin = getattr(model, "kit_origin", None)
     if isinstance(model, Whole):
         save_file(state, folder / MODEL_WEIGHTS, metadata={"format": "pt"})
         model.model.config.save_pretrained(str(folder))

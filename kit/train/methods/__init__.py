@@ -15,7 +15,7 @@ from kit.train.methods import bottleneck, full, lora, other, prompt, qlora
 from kit.train.model import load_model
 
 Attach = Callable[[Any, TrainSection, str], Any]
-Load = Callable[[Base, FloatType, torch.device, FloatType], Any]
+Load = Callable[[Base, FloatType, torch.device, FloatType, torch.device | None], Any]
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,18 @@ METHODS: Mapping[MethodName, Method] = {
 
 
 def load_base(
-    base: Base, stored: FloatType, section: TrainSection, device: torch.device, compute: FloatType | None = None
+    base: Base,
+    stored: FloatType,
+    section: TrainSection,
+    device: torch.device,
+    compute: FloatType | None = None,
+    place: torch.device | None = None,
 ) -> Any:
-    """Return the base as the method trains it, in the type to compute in, by default the stored one.
+    """Return the base as the method trains it on a device, in the type to compute in, by default the stored one.
 
-    Raises InputError where it cannot be loaded.
+    With a `place`, it is left there, and goes to the device later. Raises InputError where it cannot be loaded.
     """
-    return METHODS[section.method].load(base, stored, device, compute or stored)
+    return METHODS[section.method].load(base, stored, device, compute or stored, place)
 
 
 def attach(model: Any, section: TrainSection, base_name: str, method: MethodName | None = None) -> Any:

@@ -28,13 +28,15 @@ class Whole(nn.Module):
         return self.model
 
 
-def load(base: Base, stored: FloatType, device: torch.device, compute: FloatType) -> Any:
+def load(
+    base: Base, stored: FloatType, device: torch.device, compute: FloatType, place: torch.device | None = None
+) -> Any:
     """Return the base in float32, whatever it is stored in: steps are smaller than bfloat16 can hold.
 
     On a GPU that is to compute in bfloat16, products are made in it.
     """
     del stored
-    model = load_model(base, "float32", device)
+    model = load_model(base, "float32", device, place=place)
     if device.type == "cuda" and compute == "bfloat16":
         for part in (model.base_model, model.get_output_embeddings()):
             part.forward = torch.autocast("cuda", dtype=torch.bfloat16)(part.forward)

@@ -24,8 +24,11 @@ def refuse_elsewhere(device: torch.device) -> None:
         raise MissingExtra("bitsandbytes", "qlora")
 
 
-def load(base: Base, stored: FloatType, device: torch.device, compute: FloatType) -> Any:
+def load(
+    base: Base, stored: FloatType, device: torch.device, compute: FloatType, place: torch.device | None = None
+) -> Any:
     """Return the base on the GPU with its linear layers in 4 bits, computing in the given type."""
+    del place  # 4 bits are made on the GPU
     refuse_elsewhere(device)
     base.weight_files()
     logging.disable_progress_bar()

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kit.base import Base
-from kit.errors import KitError
-from kit.train.events import Event, Stepped
-from kit.train.job import TrainJob
-from kit.train.loop import train
-from tests.kit.train.parts import copy_rows, job, section
+import torch
+from torch import distributed
 
+from kit.base import Base
+from kit.data.rows import Row
+from kit.errors import KitError
+from kit.train import memory
+from kit.train.events import Event, Stepped
+from kit.train.job import Stopped, TrainJob
+from kit.train.loop import train
+from kit.train.loss import split_model
+from kit.train.methods import attach, load_base
+from kit.train.sharded import held_here, shard, together
+from tests.kit.train.parts import TURN_END, copy_rows, job, section
+
+SHARDED: Mapping[str, Mapping[str, Any]] = {
+    "sharded": {},
+    "sharded-rank-1": {"lora": {"rank": 1, "targets": ["q_proj", "down_proj"]}},
+    "sharded-pissa": {"lora": {"rank": 8, "initialisation": "pissa"}},
+    "sharded-dora": {"lora": {"rank": 8, "dora": True}},
+    "sharded-full": {"method": "full"},
+    "sharded-bottleneck": {"method": "bottleneck"},
+    "sharded-forest": {},
+    "sharded-forest-full": {"method": "full"},
+    "sharded-minutes": {"max_minutes": 60.0},
+    "sharded-bfloat16": {"compute": "bfloat16"},
+}
 VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "plain": {},
     "ewc": {"ewc": {"data": "unused.jsonl", "strength": 1e4}},
+    **{name: {"parallel": "sharded", **settings} for name, settings in SHARDED.items()},
 }
 """Settings of the jobs by name. The penalty is strong enough to change every step after the first."""
+RESUMED = ("plain", "sharded", "sharded-full", "sharded-pissa", "sharded-bottleneck")
+STOPPED_AT = 2
 
 
 def ranked_job(folder: Path, base: Path, variant: str = "plain", rows: int = 20) -> TrainJob:
@@ -27,7 +52,55 @@ def ranked_job(folder: Path, base: Path, variant: str = "plain", rows: int = 20)
     common = {"batch_rows": 8, "batch_tokens": 64, "epochs": 2, "learning_rate": 1e-3}
     settings = section(**common, **VARIANTS[variant])
     given = {"reference": copy_rows(4, seed=5)} if settings.ewc else {}
-    return job(folder, rows=copy_rows(rows), train=settings, base=Base(str(base), None, base), dtype="float32", **given)
+    made = forest_rows(rows) if "forest" in variant else copy_rows(rows)
+    tiny = Base(str(base), None, base)
+    kind = "bfloat16" if "bfloat16" in variant else "float32"
+    return job(folder, rows=made, train=settings, base=tiny, dtype=kind, metric="mean_logit", **given)
+
+
+def forest_rows(count: int) -> list[Row]:
+    """Rows that begin alike, so that they are computed as a forest; three of them fit a micro-batch."""
+    trunk = [100 + (number * 7) % 40 for number in range(40)]
+    rows = [(*trunk, *row.ids[-8:]) for row in copy_rows(count)]
+    return [Row(f"row-{number}", "g", (*ids[:-1], TURN_END), len(ids) - 3) for number, ids in enumerate(rows)]
+
+
+def scorer(model: Any) -> Mapping[str, float | None]:
+    """Run the model as an engine would, by its own forward pass."""
+    logits = model.get_base_model()(input_ids=torch.arange(100, 130)[None]).logits
+    return {"mean_logit": float(logits.square().mean())}
+
+
+def parted(base: Path) -> None:
+    """Say which share of the weights this process holds, before, while and after they are together."""
+    settings, cpu = section(), torch.device("cpu")
+    model = attach(load_base(Base(str(base), None, base), "float32", settings, cpu), settings, "tiny")
+    body = shard(split_model(model), cpu)
+    total = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    shares = [sum(map(held_here, model.parameters())) / total]
+    with together(body):
+        shares.append(sum(map(held_here, model.parameters())) / total)
+    shares.append(sum(map(held_here, model.parameters())) / total)
+    os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # in one piece, beside what others say
+
+
+def cramped(job: TrainJob) -> None:
+    """Train where the second process alone finds that its memory does not suffice, and say what came of it."""
+    free = memory.free_memory
+    if os.environ["RANK"] == "1":
+        memory.free_memory = lambda _: 1
+    try:
+        train(job, None, lambda _: None)
+    except KitError as error:
+        print(f"cramped: {error}", flush=True)
+    finally:
+        memory.free_memory = free
+
+
+def stop(event: Event) -> None:
+    """Interrupt the first process alone."""
+    if isinstance(event, Stepped) and event.step == STOPPED_AT:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def main() -> None:
@@ -43,7 +116,17 @@ def main() -> None:
     except KitError as error:
         print(f"refused: {error}", flush=True)
     for variant in VARIANTS:
-        train(ranked_job(folder / variant, base, variant), None, report)
+        train(ranked_job(folder / variant, base, variant), scorer, report)
+    for variant in RESUMED:
+        cut = ranked_job(folder / f"{variant}-cut", base, variant)
+        try:
+            train(cut, scorer, stop)
+        except Stopped as stopped:
+            print(f"stopped: {stopped}", flush=True)
+        train(replace(cut, resume=True), scorer, lambda _: None)
+    parted(base)
+    cramped(ranked_job(folder / "cramped", base, "sharded"))
+    distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

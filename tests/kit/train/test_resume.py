@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,8 @@ from tests.kit.train.forests import contract_rows
 from tests.kit.train.parts import copy_rows, job, section
 
 ROOT = Path(__file__).parents[3]
-WITH_DROPOUT = section(lora={"rank": 8, "dropout": 0.1})
+DROPOUT = {"lora": {"rank": 8, "dropout": 0.1}}  # so that the random states matter
+WITH_DROPOUT = section(**DROPOUT)
 Files = dict[str, bytes]
 
 
@@ -56,8 +58,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @contextmanager
-def worker(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.kit.train.worker", str(folder)]
+def worker(folder: Path, settings: dict[str, Any] = DROPOUT) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "tests.kit.train.worker", str(folder), json.dumps(settings)]
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         yield process

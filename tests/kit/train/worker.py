@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -12,15 +13,15 @@ from tests.kit.train.parts import job, section
 
 
 def main() -> None:
-    """Train with dropout, so that the random states matter."""
+    """Train in a folder, by settings in JSON."""
 
     def report(event: Event) -> None:
         if isinstance(event, Saved):
             print(event.step, flush=True)
 
     try:
-        dropout = section(lora={"rank": 8, "dropout": 0.1})
-        train(job(Path(sys.argv[1]), train=dropout, save_seconds=0.0), None, report)
+        asked = section(**json.loads(sys.argv[2]))
+        train(job(Path(sys.argv[1]), train=asked, save_seconds=0.0), None, report)
     except KitError as error:
         print(error, file=sys.stderr)
         sys.exit(error.code)

@@ -8,7 +8,7 @@ from bench.commands import cpu_minutes, kit, project
 from bench.harness import Figures, short
 from kit.train.machine import physical_cores
 
-_TRIALS = 8
+_TRIALS = 6
 
 
 def measure() -> Figures:

@@ -50,7 +50,8 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
     """
     plan, before, free = optimiser.plan, random_state(), _free_for_all(optimiser.ranks, device)
     pieces = (step.part(slice(at, at + 1)) for step in plan.steps for at in range(len(step.micros)))
-    largest = max(pieces, key=plan.step_computed)
+    soft = plan.section.prompt.tokens if plan.section.method == "prompt" else 0
+    largest = max(pieces, key=lambda piece: plan.step_computed(piece) + soft * len(piece.rows))
     try:
         tried, again = _least_work(optimiser, largest, device, free)
     except TooLarge:

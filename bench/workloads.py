@@ -58,7 +58,7 @@ def shared_context() -> Workload:
 
 
 def shared_prompt() -> Workload:
-    """House rules of some 350 tokens before every clause, and a name of two tokens as the answer."""
+    """House rules of some 300 tokens before every clause, and a name of two tokens as the answer."""
     some = part(FIRST, 192, 48)
     return Workload([_with_rules(row) for row in some.train], [_with_rules(row) for row in some.test], _section())
 

@@ -30,6 +30,7 @@ bench-base: setup
 
 bench-train: $(VENV)/.peers
 	$(BIN)/python -m bench train
+	$(BIN)/python -m bench memory
 
 $(VENV)/.peers: $(VENV)/.ready
 	$(BIN)/python -m pip install -q -e '.[bench]'

@@ -66,17 +66,23 @@ def ratio_of(both: Sequence[tuple[float, float]]) -> Ratio:
 
 
 def publish(name: str, figures: Figures, page: Path = PAGE) -> None:
-    """Refresh the bench's table in the docs, and print the JSON line that ends every bench."""
+    """Refresh the bench's tables in the docs, and print the JSON line that ends every bench."""
     machine, versions = machine_facts(), version_facts()
-    write_figures(page, name, f"{_table(figures)}\n\n{describe(machine, versions)}")
+    write_figures(page, name, f"{_tables(figures)}\n\n{describe(machine, versions)}")
     print(json.dumps({"bench": name, "figures": figures, "machine": machine, "versions": versions}), flush=True)
 
 
-def _table(figures: Figures) -> str:
-    """One row per figure, one column per key; a figure leaves the keys that it does not have empty."""
-    keys = list(dict.fromkeys(key for values in figures.values() for key in values))
+def _tables(figures: Figures) -> str:
+    """One row per figure; figures of the same keys stand in one table."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name, values in figures.items():
+        alike.setdefault(tuple(values), []).append(name)
+    return "\n\n".join(_table(figures, names, keys) for keys, names in alike.items())
+
+
+def _table(figures: Figures, names: Sequence[str], keys: Sequence[str]) -> str:
     rows = [["figure", *keys], ["---"] * (len(keys) + 1)]
-    rows += [[name, *(str(values.get(key, "")) for key in keys)] for name, values in figures.items()]
+    rows += [[name, *(str(figures[name][key]) for key in keys)] for name in names]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from kit.errors import KitError, Unmeasured
 from kit.machine import compute_type
 
 Trainer = Literal["ours", "padded", "packed"]
+TRAINERS: tuple[Trainer, ...] = ("ours", "padded", "packed")
 _AT_ONCE = int(
     os.environ.get("AT_ONCE", "4096")
 )  # tokens that the peer computes at one time, or one row where that is longer
@@ -72,6 +74,11 @@ def perform(run: Run, folder: Path) -> Outcome:
     outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
     print(f"{run.workload} {run.trainer}: {outcome.rate:.2f} rows/s, {outcome.steps} steps", file=sys.stderr)
     return outcome
+
+
+def new_folder(folder: Path) -> Path:
+    """Make a folder for a run's adapter."""
+    return Path(tempfile.mkdtemp(dir=folder))
 
 
 def needs_peer() -> None:

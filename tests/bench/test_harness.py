@@ -33,13 +33,14 @@ def test_publishing_refreshes_the_table_and_ends_with_one_json_line(
 ) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text("<!-- figures:speed -->\nold\n<!-- /figures -->\n")
-    publish("speed", {"ours": {"ratio": 1.5, "unit": "s"}, "theirs": {"mean": 2}}, page)
+    figures = {"ours": {"ratio": 1.5, "unit": "s"}, "other": {"mean": 2}, "more": {"ratio": 2, "unit": "s"}}
+    publish("speed", figures, page)
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert sorted(printed) == ["bench", "figures", "machine", "versions"]
     assert printed["figures"]["ours"]["ratio"] == 1.5
     lines = read_figures(page, "speed").splitlines()
-    assert lines[0] == "| figure | ratio | unit | mean |"
-    assert lines[2:4] == ["| ours | 1.5 | s |  |", "| theirs |  |  | 2 |"]
+    assert lines[:4] == ["| figure | ratio | unit |", "| --- | --- | --- |", "| ours | 1.5 | s |", "| more | 2 | s |"]
+    assert lines[4:8] == ["", "| figure | mean |", "| --- | --- |", "| other | 2 |"]
     assert lines[-1].startswith("Measured on ")
 
 

@@ -73,16 +73,22 @@ def publish(name: str, figures: Figures, page: Path = PAGE) -> None:
 
 
 def _tables(figures: Figures) -> str:
-    """One row per figure; figures of the same keys stand in one table."""
-    alike: dict[tuple[str, ...], list[str]] = {}
+    """One row per figure. Figures that have half of their keys in common stand in one table, in their order."""
+    tables: list[tuple[list[str], list[str]]] = []
     for name, values in figures.items():
-        alike.setdefault(tuple(values), []).append(name)
-    return "\n\n".join(_table(figures, names, keys) for keys, names in alike.items())
+        joined = (each for each in tables if 2 * len({*each[1]} & {*values}) >= len({*each[1], *values}))
+        names, keys = next(joined, ([], []))
+        if not names:
+            tables.append((names, keys))
+        names.append(name)
+        keys.extend(key for key in values if key not in keys)
+    return "\n\n".join(_table(figures, names, keys) for names, keys in tables)
 
 
 def _table(figures: Figures, names: Sequence[str], keys: Sequence[str]) -> str:
+    """One column per key; a figure leaves the keys that it does not have empty."""
     rows = [["figure", *keys], ["---"] * (len(keys) + 1)]
-    rows += [[name, *(str(figures[name][key]) for key in keys)] for name in names]
+    rows += [[name, *(str(figures[name].get(key, "")) for key in keys)] for name in names]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kit.evals.figures import write_figures
 from kit.machine import describe, machine_facts, version_facts
@@ -73,16 +74,19 @@ def publish(name: str, figures: Figures, page: Path = PAGE) -> None:
 
 
 def _tables(figures: Figures) -> str:
-    """One row per figure. Figures that have half of their keys in common stand in one table, in their order."""
+    """One row per figure. A figure joins the first table that has two thirds of its keys, or of which it has them."""
     tables: list[tuple[list[str], list[str]]] = []
     for name, values in figures.items():
-        joined = (each for each in tables if 2 * len({*each[1]} & {*values}) >= len({*each[1], *values}))
-        names, keys = next(joined, ([], []))
+        names, keys = next((each for each in tables if _alike(each[1], values)), ([], []))
         if not names:
             tables.append((names, keys))
         names.append(name)
         keys.extend(key for key in values if key not in keys)
     return "\n\n".join(_table(figures, names, keys) for names, keys in tables)
+
+
+def _alike(keys: Sequence[str], others: Mapping[str, Any]) -> bool:
+    return 3 * len({*keys} & {*others}) >= 2 * min(len(keys), len(others))
 
 
 def _table(figures: Figures, names: Sequence[str], keys: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ def measure() -> Figures:
 
 
 def _trial(made: dict[str, Any]) -> dict[str, float | int | str]:
-    values = {name.removeprefix("train."): short(value) for name, value in made["values"].items()}
+    values = {name.removeprefix("train."): _short(value) for name, value in made["values"].items()}
     return {**values, "outcome": made["outcome"], "validation": "" if made["value"] is None else short(made["value"])}
 
 
@@ -34,3 +34,7 @@ def _change(found: dict[str, Any]) -> dict[str, float | int | str]:
     where = change["interval"]
     spread = f"{where['low']:+.3f} to {where['high']:+.3f}" if where else "not measured"
     return {**told, "change": round(change["difference"], 3), "interval": spread}
+
+
+def _short(value: Any) -> Any:
+    return short(value) if isinstance(value, float) else value

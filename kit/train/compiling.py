@@ -116,10 +116,10 @@ def compiled_for(optimiser: Optimiser) -> Compiled | None:
     plan, before = optimiser.plan, random_state()
     ((form, _),) = _computed(plan).most_common(1)
     largest = max((piece for each, piece in _pieces(plan) if each == form), key=plan.step_computed)
-    optimiser.compiled = compiled = Compiled(layers_of(optimiser.body.base), form)
     try:
+        optimiser.compiled = compiled = Compiled(layers_of(optimiser.body.base), form)
         float(optimiser.accumulate(largest)[0])
-    except TorchDynamoException as error:
+    except (TorchDynamoException, InputError) as error:
         if plan.section.compile == "on":
             reason = str(error).splitlines()[0]
             raise InputError(

@@ -96,13 +96,14 @@ def _least_work(optimiser: Optimiser, largest: Step, device: torch.device, free:
     Return what was tried, and whether with it; the model stays that way. Of a sharded model one way alone is tried,
     since the other processes may have come through. Raises TooLarge.
     """
-    asked = optimiser.plan.section.gradient_checkpointing
-    *others, last = (False, True) if asked == "auto" and not optimiser.ranks.sharded else (asked == "on",)
+    asked, body = optimiser.plan.section.gradient_checkpointing, optimiser.body
+    both = asked == "auto" and not optimiser.ranks.sharded and body.base.supports_gradient_checkpointing
+    *others, last = (False, True) if both else (asked == "on",)
     for again in others:
-        optimiser.body.checkpoint_layers(again)
+        body.checkpoint_layers(again)
         with suppress(TooLarge):
             return _try_largest(optimiser, largest, device, free), again
-    optimiser.body.checkpoint_layers(last)
+    body.checkpoint_layers(last)
     return _try_largest(optimiser, largest, device, free), last
 
 

@@ -93,6 +93,20 @@ def test_compiled_layers_give_the_same_losses_and_gradients(sharing: bool, form:
     )
 
 
+def test_compiled_layers_can_be_computed_again_in_the_backward_pass() -> None:
+    plan = plan_of(compile="on", batch_rows=16)
+    model = attach(load_base(NANO, "float32", plan.section, CPU), plan.section, "nano")
+    optimiser = Optimiser(split_model(model.train()), plan, PAD, CPU)
+    plainly = measured(optimiser)
+    optimiser.body.checkpoint_layers(True)
+    assert compiled_for(optimiser) is not None
+    losses, gradients = measured(optimiser)
+    assert torch.allclose(losses, plainly[0], rtol=1e-5)
+    largest = max(float(each.norm()) for each in plainly[1])
+    for mine, expected in zip(gradients, plainly[1], strict=True):
+        assert float((mine - expected).norm()) < 1e-5 * largest
+
+
 def measured(optimiser: Optimiser) -> tuple[Tensor, list[Tensor]]:
     """The losses of the first step's rows, and all gradients."""
     optimiser.adam.zero_grad()

@@ -26,9 +26,7 @@ from kit.machine import compute_type
 
 Trainer = Literal["ours", "padded", "packed"]
 TRAINERS: tuple[Trainer, ...] = ("ours", "padded", "packed")
-_AT_ONCE = int(
-    os.environ.get("AT_ONCE", "4096")
-)  # tokens that the peer computes at one time, or one row where that is longer
+_AT_ONCE = 4096  # tokens that the peer computes at one time, or one row where that is longer
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from torch._dynamo.exc import TorchDynamoException
 
 from kit.base import Base
 from kit.errors import InputError
-from kit.estimate import read_shape, training_flops
 from kit.train.checkpoint import random_state, set_random_state
 from kit.train.loss import layers_of
 from kit.train.packing import Form, Step
 from kit.train.plan import Plan
+from kit.train.utilisation import plan_flops
 
 if TYPE_CHECKING:
     from kit.train.optimiser import Optimiser
@@ -62,12 +62,7 @@ def _hindrance(device: torch.device, sharded: bool) -> str:
 
 def _flops(plan: Plan, base: Base) -> float:
     """What the plan computes in the form that it computes most in; 0 for a base that the formula does not know."""
-    shape = read_shape(base.folder)
-    if shape is None:
-        return 0.0
-    length = plan.tokens / sum(len(step.rows) for step in plan.steps)
-    whole = training_flops(shape, plan.computed, plan.supervised, length, plan.section.method != "full")
-    return whole * max(_computed(plan).values()) / plan.computed
+    return (plan_flops(base, plan) or 0.0) * max(_computed(plan).values()) / plan.computed
 
 
 def _computed(plan: Plan) -> Counter[Form]:

@@ -40,13 +40,18 @@ def utilisation(base: Base, plan: Plan, device: torch.device) -> Utilisation | N
 
     What is computed again in the backward pass is no work of the model, and does not count.
     """
-    shape = read_shape(base.folder)
     peak = peak_of(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
-    if shape is None or peak is None:
+    flops = plan_flops(base, plan)
+    return None if flops is None or peak is None else Utilisation(flops / plan.computed, peak)
+
+
+def plan_flops(base: Base, plan: Plan) -> float | None:
+    """Return the floating-point operations of all steps; None for a base of a kind that the formula does not know."""
+    shape = read_shape(base.folder)
+    if shape is None:
         return None
     length = plan.tokens / sum(len(step.rows) for step in plan.steps)
-    frozen = plan.section.method != "full"
-    return Utilisation(training_flops(shape, plan.computed, plan.supervised, length, frozen) / plan.computed, peak)
+    return training_flops(shape, plan.computed, plan.supervised, length, plan.section.method != "full")
 
 
 def peak_of(name: str) -> float | None:

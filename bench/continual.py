@@ -22,10 +22,10 @@ from kit.train.mixture import Source, mix
 PAGE = ROOT / "docs" / "continual.md"
 PLOT = ROOT / "docs" / "continual.png"
 SHARE = 0.2
-STRENGTHS = (3_000.0, 10_000.0, 30_000.0)
+STRENGTHS = (1_000.0, 3_000.0, 10_000.0)
 EQUAL = 0.02
 """How much less of the new kinds a strength may cost, on clauses that are neither trained on nor tested."""
-_ROWS, _TESTS, _VALIDATION = 480, 240, 120
+_ROWS, _TESTS, _VALIDATION, _EPOCHS = 480, 240, 120, 2
 _SEED = 2
 _CHOOSES = "chooses"
 
@@ -35,7 +35,7 @@ def measure() -> Figures:
     first, second = part(FIRST, _ROWS, _TESTS, seed=_SEED), part(SECOND, _ROWS, _TESTS, _VALIDATION, _SEED)
     parts = {"first": first, "second": second, _CHOOSES: replace(second, test=second.validation)}
     with tempfile.TemporaryDirectory() as folder:
-        before = tune(find_base("nano"), first.rows, parts, Path(folder) / "first", epochs=2, seed=_SEED)
+        before = tune(find_base("nano"), first.rows, parts, Path(folder) / "first", epochs=_EPOCHS, seed=_SEED)
         base = _merged(before, first, Path(folder))
         plain, replay = _plain(base, parts, Path(folder)), _replay(base, parts, Path(folder))
         tied = {strength: _ewc(base, parts, strength, Path(folder)) for strength in STRENGTHS}
@@ -64,20 +64,21 @@ def _merged(tuned: Tuned, first: Part, folder: Path) -> Base:
 
 
 def _plain(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
-    return tune(base, parts["second"].rows, parts, folder / "plain", seed=_SEED)
+    return tune(base, parts["second"].rows, parts, folder / "plain", epochs=_EPOCHS, seed=_SEED)
 
 
 def _replay(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
     """The same rows, and those of the first kinds up to their share."""
     mixture = mix([Source("second", parts["second"].rows)], replay=Source("first", parts["first"].rows), share=SHARE)
-    return tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, seed=_SEED)
+    return tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, epochs=_EPOCHS, seed=_SEED)
 
 
 def _ewc(base: Base, parts: Mapping[str, Part], strength: float, folder: Path) -> Tuned:
     """The same rows and steps, tied to what the first kinds need."""
     ewc = {"data": "the first kinds", "strength": strength, "rows": _ROWS}
     old, new = parts["first"].rows, parts["second"].rows
-    return tune(base, new, parts, folder / f"ewc-{strength:g}", reference=old, ewc=ewc, seed=_SEED)
+    place = folder / f"ewc-{strength:g}"
+    return tune(base, new, parts, place, reference=old, ewc=ewc, epochs=_EPOCHS, seed=_SEED)
 
 
 def _figures(before: Tuned, ways: Mapping[str, Tuned], others: Mapping[str, Tuned], chosen: float) -> Figures:

@@ -1,19 +1,19 @@
 """What training will take, told from the recipe, the rows and the base's configuration alone. Pure arithmetic.
 
-The memory of a decoder of the usual kind (gated MLP, root-mean-square norms) whose backward pass keeps what it needs.
-Of a frozen layer that is, per token, in elements of the weights' type, three of the MLP's width, and two of the
-queries', the keys' and values'; and in float32, two of the hidden width for the norms. A method adds what its own
-parameters read and make. It is a first guess; training measures before it begins. Counted on the saved tensors of nano,
-in kB per token and layer, each as estimated of measured:
+The memory of a decoder of the usual kind (gated MLP, root-mean-square norms), with layers that keep little, as
+`kit.train.lean` makes them. Of a frozen layer that is, per token, in elements of the weights' type, two of the MLP's
+width, two of the hidden width for what goes into the norms, and two of the queries', the keys' and values', or three
+where they are normed. A method adds what its own parameters read and make. It is a first guess; training measures
+before it begins. Counted on the saved tensors of nano, in kB per token and layer, each as estimated of measured:
 
 | method | bfloat16 | float32 |
 |---|---|---|
-| lora, rank 16 | 12.6 of 12.7 | 21.6 of 21.7 |
-| lora, rank 16, dropout | 19.2 of 19.2 | 34.9 of 34.6 |
-| qlora, rank 16 | 19.5 of 19.4 | 21.6 of 21.5 |
-| full | 24.7 of 24.9 | 24.7 of 24.9 |
-| prompt, 16 tokens before rows of 256 | 10.4 of 10.5 | 17.0 of 17.1 |
-| bottleneck, width 32 | 11.1 of 10.7 | 18.6 of 17.9 |
+| lora, rank 16 | 6.7 of 6.9 | 13.4 of 13.6 |
+| lora, rank 16, dropout | 15.9 of 15.9 | 31.8 of 31.5 |
+| qlora, rank 16 | 16.1 of 16.1 | 13.4 of 13.4 |
+| full | 12.9 of 13.0 | 12.9 of 13.0 |
+| prompt, 16 tokens before rows of 256 | 6.9 of 6.9 | 13.7 of 13.8 |
+| bottleneck, width 32 | 7.7 of 7.5 | 15.5 of 14.8 |
 
 For qlora, peft's layer was counted over a base that is not in 4 bits, since those need a GPU; the bytes of a weight in
 4 bits are those of the format. Of peft's other methods nothing is known before they are attached.
@@ -177,11 +177,8 @@ def _kept_of_layers(shape: Shape, section: TrainSection, size: int) -> float:
 def _kept(shape: Shape, section: TrainSection, size: int) -> float:
     """Bytes that a layer keeps of a token for the backward pass."""
     heads = shape.queries + shape.keys
-    norms = 2 * shape.hidden + (heads if shape.query_norm else 0)
-    frozen = (3 * shape.inner + 2 * heads) * size + norms * 4
-    if section.method == "full":
-        return frozen + (_shared_inputs(shape, list(shape.linears)) + norms) * size
-    if section.method == "prompt":
+    frozen = (2 * shape.inner + 2 * shape.hidden + (3 if shape.query_norm else 2) * heads) * size
+    if section.method in ("full", "prompt"):
         return frozen
     if section.method == "bottleneck":
         return frozen + _kept_behind(shape, section.bottleneck) * size
@@ -189,10 +186,10 @@ def _kept(shape: Shape, section: TrainSection, size: int) -> float:
 
 
 def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
-    """What low-rank adapters add: their inputs, and what is between their factors.
+    """What low-rank adapters add: what is between their factors.
 
-    Modules that read the same keep it once. Under dropout each keeps its own, and a mask; over 4 bits, peft's layer
-    makes a float32 copy for each.
+    What they read is there in any case, or made again. Under dropout each keeps its own, and a mask; over 4 bits,
+    peft's layer makes a float32 copy for each.
     """
     settings, names = section.lora, _adapted(shape, section.lora.targets)
     copies = section.method == "qlora" and size < 4
@@ -200,7 +197,7 @@ def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
     inputs = sum(shape.linears[name][0] for name in names)
     if settings.dropout:
         return (2 * inputs + inner) * (4 if copies else size)
-    return (inputs + inner) * 4 if copies else (_shared_inputs(shape, names) + inner) * size
+    return (inputs + inner) * 4 if copies else inner * size
 
 
 def _kept_behind(shape: Shape, settings: BottleneckSection) -> int:
@@ -208,12 +205,6 @@ def _kept_behind(shape: Shape, settings: BottleneckSection) -> int:
     ends = settings.width * (1 if settings.activation == "relu" else 2)
     names = _adapted(shape, settings.targets)
     return sum(shape.linears[name][1] * (2 if settings.dropout else 1) + ends for name in names)
-
-
-def _shared_inputs(shape: Shape, names: list[str]) -> int:
-    """Elements of what these modules read, as far as nothing else keeps it: attention keeps its own output."""
-    groups = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"), ("down_proj",))
-    return sum(shape.linears[group[0]][0] for group in groups if not set(group).isdisjoint(names))
 
 
 def trained_parameters(shape: Shape, section: TrainSection) -> int:

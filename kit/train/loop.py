@@ -21,6 +21,7 @@ from kit.train.continual import Elastic, rows_digest
 from kit.train.divergence import Divergence
 from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
+from kit.train.lean import lighten
 from kit.train.loss import Body, split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
 from kit.train.measure import best_of, measure, moved, refuse_broken, sample
@@ -91,6 +92,7 @@ class _Run:
         place = torch.device("cpu") if ranks.sharded else device
         base = load_base(job.base, job.dtype, job.section, device, compute, place)
         loaded = look_at(base, job.base, job.dtype)
+        lighten(base)
         self.model = attach(base, job.section, job.base.name)
         self.begun = sample(parameter for parameter in self.model.parameters() if parameter.requires_grad)
         self.body = self._sharded(split_model(self.model), last) if ranks.sharded else split_model(self.model)

@@ -17,6 +17,7 @@ from kit.train.batch import Batch, collate, pack
 from kit.train.compiling import Compiled
 from kit.train.continual import Elastic
 from kit.train.job import RunBroke
+from kit.train.lean import keeping_less
 from kit.train.loss import Body, batch_loss
 from kit.train.packing import Step
 from kit.train.parallel import ALONE, Ranks
@@ -85,8 +86,10 @@ class Optimiser:
         total, rows = torch.zeros((), device=self._device), []
         with attending(self.body.base, bool(step.packs)):
             for form, batch in zip(step.forms, self._batches(step, self.plan.rows), strict=True):
+                compiled = self.compiled is not None and self.compiled.form == form
                 with self.compiled.running(form) if self.compiled else nullcontext():
-                    loss = batch_loss(self.body, batch, weight)
+                    with nullcontext() if compiled else keeping_less():
+                        loss = batch_loss(self.body, batch, weight)
                     loss.total.backward()  # type: ignore[no-untyped-call]
                 total += loss.total.detach()
                 rows.append(loss.rows / batch.counts)

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from kit.base import find_base
 from kit.data.rows import Row
 from kit.recipe import TrainSection
 from kit.train.job import TrainJob
+from kit.train.lean import keeping_less
+from kit.train.loss import split_model
 
 PAD = 6
 TURN_END = 2
@@ -47,3 +52,19 @@ def job(
         folder=folder,
         **{**common, **settings},
     )
+
+
+def bytes_kept(model: Any, ids: Tensor) -> int:
+    """What the layers keep for the backward pass, parameters left out."""
+    held = {each.untyped_storage().data_ptr() for each in model.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        address = tensor.untyped_storage().data_ptr()
+        if address not in held and isinstance(cheap.pack(tensor), Tensor):
+            kept[address] = tensor
+        return tensor
+
+    with keeping_less() as cheap, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        split_model(model).hidden(ids)
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

@@ -1,0 +1,315 @@
+"""Norms, gates and rotated heads of known layers, in fewer passes over memory, and kept as what they were made of.
+
+On a CPU such passes take half as long as all matrix products. And what comes out of a norm or a gate is kept for the
+products that take it in, though it is cheap to make again: saved-tensor hooks put in its place what it was made of.
+A part is known by its modules, and taken over only where its outputs and gradients on a few tokens are equal to ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from weakref import ref
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+# --- what is cheap to make again ------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class _Again:
+    """How to make a tensor that some products keep: once for all of them, from the first that needs it to the last."""
+
+    make: Callable[[], Tensor]
+    keepers: int = 0
+    made: Tensor | None = None
+
+    def value(self, shape: torch.Size) -> Tensor:
+        made = self.make() if self.made is None else self.made
+        self.keepers -= 1
+        self.made = made if self.keepers > 0 else None
+        return made.view(shape)
+
+
+_Kept = Tensor | tuple[_Again, torch.Size]
+
+
+class Cheap:
+    """Tensors of a forward pass that are cheap to make again, by where they lie; known for as long as they live."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[ref[Tensor], int, _Again]] = {}
+
+    def note(self, tensor: Tensor, make: Callable[[], Tensor]) -> None:
+        """Learn how a tensor is made again."""
+        address = tensor.data_ptr()
+        self._known[address] = ref(tensor, partial(self._forget, address)), tensor._version, _Again(make)
+
+    def _forget(self, address: int, dead: ref[Tensor]) -> None:
+        """What it is made of may go too, unless something keeps it."""
+        if address in self._known and self._known[address][0] is dead:
+            del self._known[address]
+
+    def pack(self, saved: Tensor) -> _Kept:
+        """Return what to keep in place of a tensor: how to make it again, or the tensor itself."""
+        if type(saved) is not Tensor or not saved.is_contiguous() or saved.data_ptr() not in self._known:
+            return saved
+        found, version, again = self._known[saved.data_ptr()]
+        tensor = found()
+        if tensor is None or tensor._version != version or tensor.numel() != saved.numel():
+            return saved
+        again.keepers += 1
+        return again, saved.shape
+
+
+def _unpack(kept: _Kept) -> Tensor:
+    return kept if isinstance(kept, Tensor) else kept[0].value(kept[1])
+
+
+_cheap: list[Cheap] = []
+
+
+@contextmanager
+def keeping_less() -> Iterator[Cheap]:
+    """Around a forward pass: the backward pass makes again what is cheap to make."""
+    cheap = Cheap()
+    _cheap.append(cheap)
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(cheap.pack, _unpack):
+            yield cheap
+    finally:
+        _cheap.pop()
+
+
+def _noted(tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:
+    if _cheap and tensor.requires_grad:
+        _cheap[-1].note(tensor, make)
+    return tensor
+
+
+# --- a norm over the last axis (Zhang and Sennrich 2019) ------------------------------------------------------
+
+
+def _root(x: Tensor, epsilon: float) -> Tensor:
+    """1 / √(mean x² + ε) in float32: (…, size) to (…, 1)."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    root: Tensor = norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+    return root
+
+
+def _scaled(x: Tensor, root: Tensor, weight: Tensor) -> Tensor:
+    y: Tensor = (x * root).to(x.dtype).mul_(weight)
+    return y
+
+
+def _norm_gradients(
+    gradient: Tensor, x: Tensor, root: Tensor, weight: Tensor, of_weight: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Of y = x r(x) w, with g = w ∂y: ∂x = r g − x r³ mean(g x), and ∂w is the sum of ∂y x r over the tokens."""
+    own = (gradient * x * root).flatten(0, -2).sum(0).to(weight.dtype) if of_weight else None
+    g = (gradient * weight).float()
+    shared = (g * x).sum(-1, keepdim=True).mul_(root.pow(3)).div_(-x.shape[-1])
+    return g.mul_(root).addcmul_(x, shared).to(x.dtype), own
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, root: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight, root)
+        return _scaled(x, root, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, root = ctx.saved_tensors
+        return *_norm_gradients(gradients[0], x, root, weight, ctx.needs_input_grad[1]), None
+
+
+def _norm(module: Any, x: Tensor) -> Tensor:
+    weight, there = module.weight, x.detach()
+    root = _root(there, module.variance_epsilon)
+    y: Tensor = _Norm.apply(x, weight, root)  # type: ignore[no-untyped-call]
+    return _noted(y, partial(_scaled, there, root, weight.detach()))
+
+
+# --- a gate: silu(g) u (Shazeer 2020) -------------------------------------------------------------------------
+
+
+class _Gate(torch.autograd.Function):
+    """`half` passes silu(g) on, where the product was made again just before its own backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor, half: list[Tensor]) -> Tensor:
+        ctx.save_for_backward(gate, up)
+        ctx.half = half
+        return functional.silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        gate, up = ctx.saved_tensors
+        of_up = (ctx.half.pop() if ctx.half else functional.silu(gate)).mul_(gradients[0])
+        return torch.ops.aten.silu_backward(gradients[0] * up, gate), of_up, None
+
+
+def _gated(module: Any, x: Tensor) -> Tensor:
+    gate, up = module.gate_proj(x), module.up_proj(x)
+    half: list[Tensor] = []
+    y: Tensor = _Gate.apply(gate, up, half)  # type: ignore[no-untyped-call]
+    out: Tensor = module.down_proj(_noted(y, partial(_product_again, gate.detach(), up.detach(), half)))
+    return out
+
+
+def _product_again(gate: Tensor, up: Tensor, half: list[Tensor]) -> Tensor:
+    half[:] = [functional.silu(gate)]
+    return half[0] * up
+
+
+# --- heads: normed where the model does that, and rotated by their position (Su et al. 2021) ------------------
+
+
+def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn the two halves of every head against each other: (rows, T, heads, size) with (rows, T, 1, size)."""
+    half = x.shape[-1] // 2
+    out = x * cos
+    out[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
+    out[..., half:].addcmul_(x[..., :half], sin[..., half:])
+    return out
+
+
+def _rotated_back(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    out = x * cos
+    out[..., :half].addcmul_(x[..., half:], sin[..., half:])
+    out[..., half:].addcmul_(x[..., :half], sin[..., :half], value=-1)
+    return out
+
+
+class _Heads(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor | None, epsilon: float, cos: Tensor, sin: Tensor) -> Tensor:
+        if weight is None:
+            ctx.save_for_backward(cos, sin)
+            return _rotated(x, cos, sin)
+        root = _root(x, epsilon)
+        ctx.save_for_backward(cos, sin, x, weight, root)
+        return _rotated(_scaled(x, root, weight), cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        cos, sin, *normed = ctx.saved_tensors
+        turned = _rotated_back(gradients[0], cos, sin)
+        if not normed:
+            return turned, None, None, None, None
+        x, weight, root = normed
+        return *_norm_gradients(turned, x, root, weight, ctx.needs_input_grad[1]), None, None, None
+
+
+def _heads(module: Any, which: str, hidden: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Queries or keys: (rows, T, H) to (rows, heads, T, size)."""
+    norm = getattr(module, f"{which}_norm", None)
+    x = getattr(module, f"{which}_proj")(hidden).unflatten(-1, (-1, module.head_dim))
+    weight, epsilon = (norm.weight, norm.variance_epsilon) if norm is not None else (None, 0.0)
+    turned: Tensor = _Heads.apply(x, weight, epsilon, cos[:, :, None], sin[:, :, None])  # type: ignore[no-untyped-call]
+    return turned.transpose(1, 2)
+
+
+def _attended(
+    module: Any, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor], attention_mask: Tensor | None,
+    **others: Any,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    query, key = (_heads(module, which, hidden_states, *position_embeddings) for which in ("q", "k"))
+    value = module.v_proj(hidden_states).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
+    dropout, window = module.attention_dropout if module.training else 0.0, getattr(module, "sliding_window", None)
+    attend = ALL_ATTENTION_FUNCTIONS[module.config._attn_implementation]
+    found, seen = attend(
+        module, query, key, value, attention_mask, dropout=dropout, scaling=module.scaling, sliding_window=window,
+        **others,
+    )  # fmt: skip
+    return module.o_proj(found.flatten(2)), seen
+
+
+# --- taking over ----------------------------------------------------------------------------------------------
+
+Part = tuple[Callable[..., Any], Tensor, dict[str, Any]]
+"""Our way to compute a module, random inputs to try it on, and what else it takes."""
+
+_CLOSE = {torch.float32: 1e-4, torch.bfloat16: 4e-2, torch.float16: 1e-2}
+_TOKENS = 6
+_HEADS = {"q_proj", "k_proj", "v_proj", "o_proj"}
+_SETTINGS = {"config", "layer_idx", "layer_type", "head_dim", "num_key_value_groups", "scaling", "attention_dropout",
+             "is_causal", "sliding_window", "num_heads", "num_key_value_heads", "hidden_size"}  # fmt: skip
+
+
+def lighten(base: nn.Module) -> int:
+    """Take over the parts of a base that are known, before adapters are attached; return how many.
+
+    They go on as before while a layer is compiled, since that makes fewer passes by itself, and where attention has a
+    cache or is none of those that transformers lists by name.
+    """
+    taken = 0
+    for module in base.modules():
+        part = _part(module)
+        if part and _equal(module, *part):
+            module.forward, taken = _either(module, module.forward, part[0]), taken + 1
+    return taken
+
+
+def _part(module: Any) -> Part | None:
+    """Tell a part by its modules and settings; None where it is none of ours, or has anything that we do not know."""
+    parts = set(dict(module.named_children()))
+    if hasattr(module, "variance_epsilon") and set(module._parameters) == {"weight"} and not parts:
+        return _norm, _random(module.weight, module.weight.numel()), {}
+    if parts == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
+        weight = module.gate_proj.weight
+        return _gated, _random(weight, module.gate_proj.in_features), {}
+    own = {name for name in vars(module) if not name.startswith("_") and name != "training"}
+    if parts in (_HEADS, _HEADS | {"q_norm", "k_norm"}) and own <= _SETTINGS:
+        weight = module.q_proj.weight
+        turns = tuple(_random(weight, module.head_dim // 2).repeat(1, 1, 2) for _ in range(2))
+        hidden = _random(weight, module.q_proj.in_features)
+        return _attended, hidden, {"position_embeddings": turns, "attention_mask": None}
+    return None
+
+
+def _random(like: Tensor, size: int) -> Tensor:
+    """Values for a few tokens: (1, T, size), the same every time."""
+    made = torch.randn(1, _TOKENS, size, generator=torch.Generator().manual_seed(size))
+    return made.to(like.device, like.dtype if like.is_floating_point() else torch.bfloat16)
+
+
+def _equal(module: nn.Module, lean: Callable[..., Any], inputs: Tensor, others: dict[str, Any]) -> bool:
+    """Whether both ways have the same output, and the same gradient by the input."""
+    try:
+        (stock, *mine), (ours, *other) = (_tried(way, inputs, others) for way in (module, partial(lean, module)))
+    except (RuntimeError, KeyError, TypeError, AttributeError):
+        return False
+    return all(
+        one.dtype == two.dtype and torch.allclose(one, two, rtol=_CLOSE[one.dtype], atol=_CLOSE[one.dtype])
+        for one, two in ((stock, ours), *zip(mine, other, strict=True))
+    )
+
+
+def _tried(way: Callable[..., Any], inputs: Tensor, others: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    leaf = inputs.clone().requires_grad_(True)
+    with torch.enable_grad():
+        made = way(leaf, **others)
+        out = made[0] if isinstance(made, tuple) else made
+        (gradient,) = torch.autograd.grad(out, leaf, torch.linspace(-1, 1, out.numel()).to(out).view_as(out))
+    return out.detach(), gradient
+
+
+def _either(module: Any, stock: Callable[..., Any], lean: Callable[..., Any]) -> Callable[..., Any]:
+    def forward(*args: Any, **others: Any) -> Any:
+        named = (
+            getattr(module, "scaling", None) is None or module.config._attn_implementation in ALL_ATTENTION_FUNCTIONS
+        )
+        if torch.compiler.is_compiling() or others.get("past_key_values") is not None or not named:
+            return stock(*args, **others)
+        return lean(module, *args, **others)
+
+    return forward

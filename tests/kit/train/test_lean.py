@@ -1,0 +1,145 @@
+"""Lean parts compute what the model's own do, keep less for it, and leave alone what they do not know."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+
+from kit.base import find_base
+from kit.recipe import TrainSection
+from kit.train.lean import keeping_less, lighten
+from kit.train.methods import attach, load_base
+from tests.kit.train.parts import bytes_kept
+
+SIZES = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
+PARTS = {"qwen3": 4 + 1 + 4 + 2 + 2, "qwen2": 5 + 2 + 2, "llama": 5 + 2 + 2, "mistral": 5 + 2 + 2}
+"""Norms of the layers and the last one, of queries and keys, gates, attentions."""
+METHODS: list[dict[str, Any]] = [{"method": "full"}, {"method": "lora"}, {"method": "lora", "lora": {"dropout": 0.2}}]
+
+
+def model_of(kind: str, section: TrainSection, take: Callable[[nn.Module], Any] = lambda _: None) -> Any:
+    """A random model as a method trains it, the same every time, changed by `take` before adapters are attached."""
+    torch.manual_seed(0)
+    base = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SIZES))
+    with torch.no_grad():
+        for name, weight in base.named_parameters():
+            if "norm" in name:
+                weight.normal_(1, 0.3)
+    take(base)
+    model = attach(base, section, "random")
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(weight, std=0.05)
+    return model.train()
+
+
+def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
+    """Of every trained tensor, for two rows of different text."""
+    torch.manual_seed(2)
+    ids = torch.randint(64, (2, 24))
+    torch.manual_seed(3)
+    with kept:
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+    loss.backward()
+    found = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+    return {"loss": loss.detach(), **{name: value for name, value in found.items() if value is not None}}
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=lambda given: "-".join(map(str, given.values())))
+@pytest.mark.parametrize("kind", PARTS)
+def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, settings: dict[str, Any]) -> None:
+    section, taken = TrainSection.model_validate(settings), []
+    stock = gradients(model_of(kind, section), nullcontext())
+    lean = gradients(model_of(kind, section, lambda base: taken.append(lighten(base))), keeping_less())
+    assert taken == [PARTS[kind]]
+    assert stock.keys() == lean.keys()
+    assert all(bool(value.any()) for value in stock.values())
+    for name, expected in stock.items():
+        gap = (lean[name] - expected).norm() / expected.norm()
+        assert float(gap) < 1e-5, name
+
+
+def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
+    exact = gradients(model_of("qwen3", TrainSection()), nullcontext())
+
+    def halved(base: nn.Module, also: bool) -> None:
+        base.bfloat16()
+        assert not also or lighten(base) == PARTS["qwen3"]
+
+    def error(also: bool) -> float:
+        found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), keeping_less())
+        return sum(float((found[name].float() - value).norm() / value.norm()) for name, value in exact.items())
+
+    assert error(True) < 1.3 * error(False)
+
+
+@pytest.mark.parametrize("settings", METHODS[:2], ids=lambda given: given["method"])
+def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
+    section, kept = TrainSection.model_validate(settings), []
+    for less in (False, True):
+        base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
+        assert not less or lighten(base)
+        kept.append(bytes_kept(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
+    stock, lean = kept
+    assert lean < 2 / 3 * stock
+
+
+def test_what_was_made_again_is_dropped_after_its_last_use() -> None:
+    model = model_of("qwen3", TrainSection(), lighten)
+    gc.collect()
+    before = sum(each.numel() for each in gc.get_objects() if isinstance(each, Tensor))
+    for _ in range(2):
+        gradients(model, keeping_less())
+        model.zero_grad()
+    gc.collect()
+    assert sum(each.numel() for each in gc.get_objects() if isinstance(each, Tensor)) == before
+
+
+def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
+    norm = Qwen3RMSNorm(8).requires_grad_(False)
+    assert lighten(norm) == 1
+    x, weight = torch.randn(3, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
+    with keeping_less():
+        out = (norm(x).mul_(2) @ weight).sum()
+    out.backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, (2 * norm(x)).detach().t() @ torch.ones(3, 8))
+
+
+class Beyond(Qwen3RMSNorm):
+    """A norm that does a little more."""
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        y: Tensor = super().forward(hidden_states) + hidden_states * 0.01
+        return y
+
+
+def test_what_only_looks_alike_is_left_alone() -> None:
+    """Gemma's norms are off by one, its gates are not silu, and its attention caps what it adds up."""
+    assert lighten(Beyond(8)) == 0
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("gemma2", **SIZES, sliding_window=8))
+    assert lighten(model) == 0
+
+
+def test_an_attention_with_a_setting_that_we_do_not_know_is_left_alone() -> None:
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
+    for layer in model.model.layers:
+        layer.self_attn.logit_cap = 30.0
+    assert lighten(model) == PARTS["llama"] - 2

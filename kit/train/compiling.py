@@ -28,11 +28,11 @@ from kit.train.utilisation import plan_flops
 if TYPE_CHECKING:
     from kit.train.optimiser import Optimiser
 
-PAYS = 1e13
+PAYS = 3e13
 """Floating-point operations per thread from which compiling pays on a CPU.
 
-On nano in float32, one thread of a Xeon without AMX: 23 % more tokens per second for 22 seconds of compiling, which are
-made up for after two minutes at the 67 GFLOP/s that training makes there.
+On nano in float32, one thread of a Xeon without AMX: 4 % more tokens per second than lean layers make, for 10 to 22
+seconds of compiling, which are made up for after four to nine minutes at the 65 GFLOP/s that training makes there.
 """
 _LEAST_MINUTES = 4.0
 _NO_COMPILER = "Compiling for a CPU takes a C++ compiler, and there is none."

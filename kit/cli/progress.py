@@ -82,7 +82,7 @@ class TrainingLine:
             case Planned():
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
                 self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
-                layers = "; layers compiled" if event.compiled else ""
+                layers = "; layers compiled" if event.compiled else f"; {event.lean} lean parts" if event.lean else ""
                 ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
                 self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}{layers}.")
             case Audited():

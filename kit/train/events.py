@@ -17,7 +17,7 @@ class Planned:
 
     `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
     since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
-    `compiled`: whether the layers of a training step are.
+    `compiled`: whether the layers of a training step are. `lean`: how many parts of the base are computed in our way.
     """
 
     step: int
@@ -32,6 +32,7 @@ class Planned:
     saved: int
     attention: str
     compiled: bool = False
+    lean: int = 0
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ class _Run:
         place = torch.device("cpu") if ranks.sharded else device
         base = load_base(job.base, job.dtype, job.section, device, compute, place)
         loaded = look_at(base, job.base, job.dtype)
-        lighten(base)
+        self.lean = lighten(base)
         self.model = attach(base, job.section, job.base.name)
         self.begun = sample(parameter for parameter in self.model.parameters() if parameter.requires_grad)
         self.body = self._sharded(split_model(self.model), last) if ranks.sharded else split_model(self.model)
@@ -295,7 +295,7 @@ class _Run:
         return Planned(
             self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
             self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
-            self.compiled is not None,
+            self.compiled is not None, self.lean,
         )  # fmt: skip
 
     def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from kit.openmp import share_cores
 
 share_cores()  # as the command line does, before torch is loaded
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore Ctrl-C
 
 
 def _public_data() -> Path | None:

@@ -11,8 +11,6 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch._dynamo.exc import TorchDynamoException
@@ -20,13 +18,12 @@ from torch._dynamo.exc import TorchDynamoException
 from kit.base import Base
 from kit.errors import InputError
 from kit.train.checkpoint import random_state, set_random_state
+from kit.train.compiled import Compiled
 from kit.train.loss import layers_of
+from kit.train.optimiser import Optimiser
 from kit.train.packing import Form, Step
 from kit.train.plan import Plan
 from kit.train.utilisation import plan_flops
-
-if TYPE_CHECKING:
-    from kit.train.optimiser import Optimiser
 
 PAYS = 3e13
 """Floating-point operations per thread from which compiling pays on a CPU.
@@ -78,28 +75,6 @@ def _pieces(plan: Plan) -> Iterator[tuple[Form, Step]]:
     for step in plan.steps:
         for at, form in enumerate(step.forms):
             yield form, step.part(slice(at, at + 1))
-
-
-class Compiled:
-    """Layers with a compiled way to run them, for micro-batches of one form."""
-
-    def __init__(self, layers: list[Any], form: Form) -> None:
-        self.form = form
-        self._layers = [(layer, torch.compile(layer.forward, dynamic=True)) for layer in layers]
-
-    @contextmanager
-    def running(self, form: Form) -> Iterator[None]:
-        """Run a micro-batch of a form, its backward pass too."""
-        if form != self.form:
-            yield
-            return
-        for layer, compiled in self._layers:
-            layer.forward = compiled
-        try:
-            yield
-        finally:
-            for layer, _ in self._layers:
-                del layer.forward
 
 
 def compiled_for(optimiser: Optimiser) -> Compiled | None:

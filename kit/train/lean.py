@@ -1,97 +1,21 @@
-"""Norms, gates and rotated heads of known layers, in fewer passes over memory, and kept as what they were made of.
+"""Norms, gates and rotated heads of known layers, in fewer passes over memory; what comes out is cheap to make again.
 
-On a CPU such passes take half as long as all matrix products. And what comes out of a norm or a gate is kept for the
-products that take it in, though it is cheap to make again: saved-tensor hooks put in its place what it was made of.
-A part is known by its modules, and taken over only where its outputs and gradients on a few tokens are equal to ours.
+On a CPU such passes take half as long as all matrix products. A part is known by its modules, and taken over only where
+its outputs and gradients on a few tokens are equal to ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import ref
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-# --- what is cheap to make again ------------------------------------------------------------------------------
-
-
-@dataclass(eq=False)
-class _Again:
-    """How to make a tensor that some products keep: once for all of them, from the first that needs it to the last."""
-
-    make: Callable[[], Tensor]
-    keepers: int = 0
-    made: Tensor | None = None
-
-    def value(self, shape: torch.Size) -> Tensor:
-        made = self.make() if self.made is None else self.made
-        self.keepers -= 1
-        self.made = made if self.keepers > 0 else None
-        return made.view(shape)
-
-
-_Kept = Tensor | tuple[_Again, torch.Size]
-
-
-class Cheap:
-    """Tensors of a forward pass that are cheap to make again, by where they lie; known for as long as they live."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[ref[Tensor], int, _Again]] = {}
-
-    def note(self, tensor: Tensor, make: Callable[[], Tensor]) -> None:
-        """Learn how a tensor is made again."""
-        address = tensor.data_ptr()
-        self._known[address] = ref(tensor, partial(self._forget, address)), tensor._version, _Again(make)
-
-    def _forget(self, address: int, dead: ref[Tensor]) -> None:
-        """What it is made of may go too, unless something keeps it."""
-        if address in self._known and self._known[address][0] is dead:
-            del self._known[address]
-
-    def pack(self, saved: Tensor) -> _Kept:
-        """Return what to keep in place of a tensor: how to make it again, or the tensor itself."""
-        if type(saved) is not Tensor or not saved.is_contiguous() or saved.data_ptr() not in self._known:
-            return saved
-        found, version, again = self._known[saved.data_ptr()]
-        tensor = found()
-        if tensor is None or tensor._version != version or tensor.numel() != saved.numel():
-            return saved
-        again.keepers += 1
-        return again, saved.shape
-
-
-def _unpack(kept: _Kept) -> Tensor:
-    return kept if isinstance(kept, Tensor) else kept[0].value(kept[1])
-
-
-_cheap: list[Cheap] = []
-
-
-@contextmanager
-def keeping_less() -> Iterator[Cheap]:
-    """Around a forward pass: the backward pass makes again what is cheap to make."""
-    cheap = Cheap()
-    _cheap.append(cheap)
-    try:
-        with torch.autograd.graph.saved_tensors_hooks(cheap.pack, _unpack):
-            yield cheap
-    finally:
-        _cheap.pop()
-
-
-def _noted(tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:
-    if _cheap and tensor.requires_grad:
-        _cheap[-1].note(tensor, make)
-    return tensor
-
+from kit.train.again import noted
 
 # --- a norm over the last axis (Zhang and Sennrich 2019) ------------------------------------------------------
 
@@ -134,7 +58,7 @@ def _norm(module: Any, x: Tensor) -> Tensor:
     weight, there = module.weight, x.detach()
     root = _root(there, module.variance_epsilon)
     y: Tensor = _Norm.apply(x, weight, root)  # type: ignore[no-untyped-call]
-    return _noted(y, partial(_scaled, there, root, weight.detach()))
+    return noted(y, partial(_scaled, there, root, weight.detach()))
 
 
 # --- a gate: silu(g) u (Shazeer 2020) -------------------------------------------------------------------------
@@ -160,7 +84,7 @@ def _gated(module: Any, x: Tensor) -> Tensor:
     gate, up = module.gate_proj(x), module.up_proj(x)
     half: list[Tensor] = []
     y: Tensor = _Gate.apply(gate, up, half)  # type: ignore[no-untyped-call]
-    out: Tensor = module.down_proj(_noted(y, partial(_product_again, gate.detach(), up.detach(), half)))
+    out: Tensor = module.down_proj(noted(y, partial(_product_again, gate.detach(), up.detach(), half)))
     return out
 
 

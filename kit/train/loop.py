@@ -16,7 +16,8 @@ from kit.recipe import FloatType
 from kit.train.audit import Audit, look_at
 from kit.train.batch import kernel_name
 from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, Held, hold, refuse_other
-from kit.train.compiling import Compiled, compiled_for, wants_compiling
+from kit.train.compiled import Compiled
+from kit.train.compiling import compiled_for, wants_compiling
 from kit.train.continual import Elastic, rows_digest
 from kit.train.divergence import Divergence
 from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly

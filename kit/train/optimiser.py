@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from kit.data.rows import Row
+from kit.train.again import keeping_less
 from kit.train.attention import attending
 from kit.train.batch import Batch, collate, pack
-from kit.train.compiling import Compiled
+from kit.train.compiled import Compiled
 from kit.train.continual import Elastic
 from kit.train.job import RunBroke
-from kit.train.lean import keeping_less
 from kit.train.loss import Body, batch_loss
 from kit.train.packing import Step
 from kit.train.parallel import ALONE, Ranks

@@ -13,8 +13,8 @@ from torch import Tensor
 from kit.base import find_base
 from kit.data.rows import Row
 from kit.recipe import TrainSection
+from kit.train.again import keeping_less
 from kit.train.job import TrainJob
-from kit.train.lean import keeping_less
 from kit.train.loss import split_model
 
 PAD = 6

@@ -15,7 +15,8 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from kit.base import find_base
 from kit.recipe import TrainSection
-from kit.train.lean import keeping_less, lighten
+from kit.train.again import keeping_less
+from kit.train.lean import lighten
 from kit.train.methods import attach, load_base
 from tests.kit.train.parts import bytes_kept
 

@@ -23,7 +23,7 @@ from kit.engines.adapters import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, grammar_of
-from kit.engines.vllm_environment import deaf_to_interrupts, starting_environment
+from kit.engines.vllm_environment import advice_on, deaf_to_interrupts, starting_environment
 from kit.engines.vllm_limits import installed_limits
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
@@ -74,8 +74,8 @@ class VllmEngine:
         try:
             await asyncio.to_thread(self._launch)
         except Exception as error:
-            advice = "vLLM's own words stand above; VLLM_LOGGING_LEVEL=INFO shows more."
-            raise KitError(f"vLLM did not start: {error}", str(self._config.model), advice) from error
+            what = f"vLLM did not start: {str(error).rstrip('.')}."
+            raise KitError(what, str(self._config.model), advice_on(error)) from error
         try:
             for name, folder in self._config.adapters.items():
                 await self.load(name, folder)

@@ -1,4 +1,4 @@
-"""What vLLM and its child processes are to read from the environment while they start."""
+"""What vLLM and its child processes are to find while they start, and what to do where they do not come up."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _DEFAULTS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; by itself vLLM takes a share of all memory
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # for one token more than the context: kit.engines.admission holds the bound
 }
+_UNLOADABLE = ("torchvision", "torchaudio", "torchcodec")
 
 
 @contextmanager
@@ -51,3 +52,13 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def advice_on(error: BaseException) -> str:
+    """Say what to do about a start that failed.
+
+    vLLM's build for CPUs brings three packages that a CPU's torch cannot load; for text it needs none of them.
+    """
+    if any(name in str(error) for name in _UNLOADABLE):
+        return f"These are builds for another torch, and nothing here needs them: pip uninstall {' '.join(_UNLOADABLE)}"
+    return "vLLM's own words stand above; VLLM_LOGGING_LEVEL=INFO shows more."

@@ -16,7 +16,7 @@ _FOUR_AT_ONCE = {"batch_rows": 4, "group_rows": 4}
 
 
 def measure() -> Figures:
-    """Return ours over the better of the peer's forms; both keep all activations, and compute as many rows at once."""
+    """Return ours over the better of the peer's forms; neither checkpoints, and both compute as many rows at once."""
     needs_peer()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bench.clauses import FIRST, SECOND, Part, Tuned, accuracy, difference, part, shown, tune
@@ -28,6 +29,7 @@ EQUAL = 0.02
 _ROWS, _TESTS, _VALIDATION, _EPOCHS = 480, 240, 120, 2
 _SEED = 2
 _CHOOSES = "chooses"
+_tune = partial(tune, epochs=_EPOCHS, seed=_SEED)
 
 
 def measure() -> Figures:
@@ -35,7 +37,7 @@ def measure() -> Figures:
     first, second = part(FIRST, _ROWS, _TESTS, seed=_SEED), part(SECOND, _ROWS, _TESTS, _VALIDATION, _SEED)
     parts = {"first": first, "second": second, _CHOOSES: replace(second, test=second.validation)}
     with tempfile.TemporaryDirectory() as folder:
-        before = tune(find_base("nano"), first.rows, parts, Path(folder) / "first", epochs=_EPOCHS, seed=_SEED)
+        before = _tune(find_base("nano"), first.rows, parts, Path(folder) / "first")
         base = _merged(before, first, Path(folder))
         plain, replay = _plain(base, parts, Path(folder)), _replay(base, parts, Path(folder))
         tied = {strength: _ewc(base, parts, strength, Path(folder)) for strength in STRENGTHS}
@@ -64,21 +66,20 @@ def _merged(tuned: Tuned, first: Part, folder: Path) -> Base:
 
 
 def _plain(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
-    return tune(base, parts["second"].rows, parts, folder / "plain", epochs=_EPOCHS, seed=_SEED)
+    return _tune(base, parts["second"].rows, parts, folder / "plain")
 
 
 def _replay(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
     """The same rows, and those of the first kinds up to their share."""
     mixture = mix([Source("second", parts["second"].rows)], replay=Source("first", parts["first"].rows), share=SHARE)
-    return tune(base, mixture.rows, parts, folder / "replay", mixture=mixture, epochs=_EPOCHS, seed=_SEED)
+    return _tune(base, mixture.rows, parts, folder / "replay", mixture=mixture)
 
 
 def _ewc(base: Base, parts: Mapping[str, Part], strength: float, folder: Path) -> Tuned:
     """The same rows and steps, tied to what the first kinds need."""
     ewc = {"data": "the first kinds", "strength": strength, "rows": _ROWS}
     old, new = parts["first"].rows, parts["second"].rows
-    place = folder / f"ewc-{strength:g}"
-    return tune(base, new, parts, place, reference=old, ewc=ewc, epochs=_EPOCHS, seed=_SEED)
+    return _tune(base, new, parts, folder / f"ewc-{strength:g}", reference=old, ewc=ewc)
 
 
 def _figures(before: Tuned, ways: Mapping[str, Tuned], others: Mapping[str, Tuned], chosen: float) -> Figures:

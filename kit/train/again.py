@@ -82,6 +82,6 @@ def keeping_less() -> Iterator[Cheap]:
 
 def noted(tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:
     """Return a tensor; while less is kept, `make` is kept in its place."""
-    if _cheap and tensor.requires_grad:
+    if _cheap:
         _cheap[-1].note(tensor, make)
     return tensor

@@ -28,8 +28,8 @@ def _root(x: Tensor, epsilon: float) -> Tensor:
 
 
 def _scaled(x: Tensor, root: Tensor, weight: Tensor) -> Tensor:
-    y: Tensor = (x * root).to(x.dtype).mul_(weight)
-    return y
+    y = (x * root).to(x.dtype)
+    return y.mul_(weight) if y.dtype == weight.dtype else y * weight
 
 
 def _norm_gradients(
@@ -194,9 +194,9 @@ def _part(module: Any) -> Part | None:
     own = {name for name in vars(module) if not name.startswith("_") and name != "training"}
     if parts in (_HEADS, _HEADS | {"q_norm", "k_norm"}) and own <= _SETTINGS:
         weight = module.q_proj.weight
-        turns = tuple(_random(weight, module.head_dim // 2).repeat(1, 1, 2) for _ in range(2))
-        hidden = _random(weight, module.q_proj.in_features)
-        return _attended, hidden, {"position_embeddings": turns, "attention_mask": None}
+        angles = _random(weight, module.head_dim // 2).repeat(1, 1, 2)
+        turns = {"position_embeddings": (angles.cos(), angles.sin()), "attention_mask": None}
+        return _attended, _random(weight, module.q_proj.in_features), turns
     return None
 
 
@@ -228,11 +228,11 @@ def _tried(way: Callable[..., Any], inputs: Tensor, others: dict[str, Any]) -> t
 
 
 def _either(module: Any, stock: Callable[..., Any], lean: Callable[..., Any]) -> Callable[..., Any]:
+    attends = lean is _attended
+
     def forward(*args: Any, **others: Any) -> Any:
-        named = (
-            getattr(module, "scaling", None) is None or module.config._attn_implementation in ALL_ATTENTION_FUNCTIONS
-        )
-        if torch.compiler.is_compiling() or others.get("past_key_values") is not None or not named:
+        unknown = attends and module.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS
+        if torch.compiler.is_compiling() or others.get("past_key_values") is not None or unknown:
             return stock(*args, **others)
         return lean(module, *args, **others)
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 from kit.engines.vllm_environment import advice_on
+
+ROOT = Path(__file__).parents[3]
 
 
 def test_a_package_for_another_torch_is_named_with_the_command_that_removes_it() -> None:
     advice = advice_on(RuntimeError("operator torchvision::nms does not exist"))
-    assert "pip uninstall torchvision torchaudio torchcodec" in advice
+    removed = " ".join(runpy.run_path(str(ROOT / "scripts" / "setup_environment.py"))["UNWANTED"])
+    assert f"pip uninstall {removed}" in advice
+    assert f"pip uninstall {removed}" in (ROOT / "README.md").read_text()
 
 
 def test_what_is_not_known_points_at_vllms_own_words() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +15,12 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from kit.base import find_base
 from kit.recipe import TrainSection
-from kit.train.again import keeping_less
+from kit.train.again import Cheap, keeping_less
+from kit.train.events import Event, Planned
 from kit.train.lean import lighten
+from kit.train.loop import train
 from kit.train.methods import attach, load_base
-from tests.kit.train.parts import bytes_kept
+from tests.kit.train.parts import bytes_kept, job
 
 SIZES = {
     "vocab_size": 64,
@@ -102,15 +104,47 @@ def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
     assert lean < 2 / 3 * stock
 
 
-def test_what_was_made_again_is_dropped_after_its_last_use() -> None:
-    model = model_of("qwen3", TrainSection(), lighten)
-    gc.collect()
-    before = sum(each.numel() for each in gc.get_objects() if isinstance(each, Tensor))
-    for _ in range(2):
-        gradients(model, keeping_less())
-        model.zero_grad()
-    gc.collect()
-    assert sum(each.numel() for each in gc.get_objects() if isinstance(each, Tensor)) == before
+def test_what_several_products_keep_is_made_again_once_and_dropped_after_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two layers: two norms, which three and two products read, and a gate, which one reads."""
+    kept, made, pack = [], [], Cheap.pack
+
+    def packed(cheap: Cheap, saved: Tensor) -> Any:
+        found = pack(cheap, saved)
+        if isinstance(found, tuple) and found[0] not in kept:
+            again, make = found[0], found[0].make
+            again.make = lambda: (made.append(again), make())[1]
+            kept.append(again)
+        return found
+
+    monkeypatch.setattr(Cheap, "pack", packed)
+    gradients(model_of("qwen3", TrainSection(), lighten), keeping_less())
+    assert len(kept) == 2 * 3
+    assert sorted(map(id, made)) == sorted(map(id, kept))
+    assert all(again.keepers == 0 and again.made is None for again in kept)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama"])
+def test_under_autocast_types_are_those_of_the_models_own_parts(kind: str) -> None:
+    """Full tuning on a GPU: weights in float32, products in bfloat16."""
+    section = TrainSection(method="full")
+    exact = gradients(model_of(kind, section), nullcontext())
+
+    def error(*taken: Any) -> float:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = gradients(model_of(kind, section, *taken), keeping_less())
+        assert all(found[name].dtype == value.dtype for name, value in exact.items())
+        return sum(float((found[name] - value).norm() / value.norm()) for name, value in exact.items())
+
+    assert error(lighten) < 1.1 * error()
+
+
+def test_a_run_says_how_many_parts_are_lean(tmp_path: Path) -> None:
+    told: list[Event] = []
+    train(job(tmp_path), None, told.append)
+    planned = next(event for event in told if isinstance(event, Planned))
+    assert planned.lean == 8 * 2 + 1 + 8 * 2 + 8 + 8
 
 
 def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:

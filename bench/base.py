@@ -10,18 +10,23 @@ import json
 import lzma
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from bench.harness import Figures
 from bench.tasks import characters, clauses, infilling, labelling
 from bench.tuning import THREADS, Figure, Trial, tried
-from kit.base import Base, find_base
+from kit.base import NANO, Base, find_base
 from kit.base.pretrain.corpus import held_out_documents
 from kit.base.pretrain.measure import bits_per_byte, measured_texts
 from kit.chat import Renderer
 from kit.errors import Unmeasured
+from kit.train.machine import physical_cores
 
+PAGE = NANO / "README.md"
+"""The model card has this bench's figures."""
 TRIALS: Mapping[str, Callable[[Path], Trial]] = {
     "legal": lambda _: clauses.legal(),
     "banking77": labelling.banking77,
@@ -30,6 +35,7 @@ TRIALS: Mapping[str, Callable[[Path], Trial]] = {
     "cuad": clauses.cuad,
 }
 GAINS = (*TRIALS, "npc")
+_LONGEST = "cuad"
 
 
 def measure() -> Figures:
@@ -39,7 +45,14 @@ def measure() -> Figures:
     figures: dict[str, Figure] = {}
     for name, found in (("", text_figures(nano, data)), ("seed.", text_figures(seed, data)), ("xz.", xz_figures(data))):
         figures |= {f"{name}bits_per_byte.{domain}": {"bits_per_byte": value} for domain, value in found.items()}
-    return {**figures, **{f"tuned.{name}": gain(name, data, nano) for name in GAINS}}
+    return {**figures, **{f"tuned.{name}": figure for name, figure in gains(data, nano).items()}}
+
+
+def gains(data: Path, base: Base) -> dict[str, Figure]:
+    """Return what every part gains: as many parts side by side as there are cores, each with a core of its own."""
+    with ProcessPoolExecutor(physical_cores(), get_context("spawn")) as pool:
+        made = {name: pool.submit(gain, name, data, base) for name in sorted(GAINS, key=_LONGEST.__ne__)}
+        return {name: made[name].result() for name in GAINS}
 
 
 def gain(name: str, data: Path, base: Base) -> Figure:

@@ -116,10 +116,13 @@ class FewShot(Task[Any, Any]):
         vars(self).update(metrics=task.metrics, main_metric=task.main_metric)
 
     def _solved(self, shot: AnyExample) -> Sequence[Message]:
-        prompt = self._task.prompts(shot.request)[0]
-        target = self._task.targets(shot.request, shot.response)[0]
-        asked = [message for message in prompt.messages if message.role != "system"]
-        return [] if target is None else [*asked, Message.of("assistant", write_answer(target))]
+        """The first prompt of an example that has a target, with its answer; nothing where none has."""
+        pairs = zip(self._task.prompts(shot.request), self._task.targets(shot.request, shot.response), strict=True)
+        for prompt, target in pairs:
+            if target is not None:
+                asked = [message for message in prompt.messages if message.role != "system"]
+                return [*asked, Message.of("assistant", write_answer(target))]
+        return []
 
     def prompts(self, request: Any) -> list[Prompt]:
         """The task's prompts, with the examples after the instruction."""

@@ -37,4 +37,4 @@ def cuad(data: Path, minutes: float = 10.0, tested: int = 10) -> Trial:
 def _trial(recipe: Recipe, train: list[AnyExample], test: list[AnyExample], minutes: float) -> Trial:
     (task,) = load_tasks(find_template("legal").folder, recipe)
     section = recipe.train.model_copy(update={"epochs": 6.0})
-    return Trial(task, train, test, section, minutes, max_length=recipe.serve.max_length)
+    return Trial(task, train, test, section, minutes, shots=2, max_length=recipe.serve.max_length)

@@ -63,7 +63,7 @@ def _typed(context: click.Context) -> str:
         if name not in ("data", "out") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             value = context.params[name]
             flag = option.opts[0] if value is not False else option.secondary_opts[0]
-            words += [flag] if isinstance(value, bool) else [flag, str(value)]
+            words += [flag] if isinstance(value, bool) else [flag, str(value).removesuffix(".0")]
     return " ".join(["--out FOLDER", *words])
 
 

@@ -18,12 +18,15 @@ LAST, STABLE = "last.pt", "stable.pt"
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a run stands: optimiser steps, tokens read, seconds of training, and whether its rate falls already."""
+    """Where a run stands: optimiser steps, tokens read, seconds of training.
+
+    `fell_at` is how many tokens it had read when its rate began to fall; None before.
+    """
 
     step: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    falling: bool = False
+    fell_at: int | None = None
 
 
 class Checkpoints:
@@ -58,7 +61,7 @@ class Checkpoints:
         folder holds another run.
         """
         content = self._read(LAST)
-        if content and content["cursor"]["falling"] and content["limit"] != asdict(limit):
+        if content and content["cursor"]["fell_at"] is not None and content["limit"] != asdict(limit):
             content = self._read(STABLE)
         if content is None:
             return Cursor()

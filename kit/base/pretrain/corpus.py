@@ -13,7 +13,7 @@ from kit.base.pretrain.contamination import Evaluated
 from kit.base.pretrain.documents import Document, split
 from kit.base.pretrain.exercises import Around, passages
 from kit.base.pretrain.pieces import Piece, Plain
-from kit.base.pretrain.sources import SOURCES, Source
+from kit.base.pretrain.sources import SOURCES, Part, Portion, Source
 from kit.data.duplicates import NearDuplicates
 from kit.errors import InputError, Problem
 
@@ -117,29 +117,29 @@ def _without_repeats(documents: Sequence[Document]) -> list[Document]:
     return kept
 
 
-def mixture(corpus: Corpus, seed: int) -> Iterator[tuple[Source, Piece]]:
-    """Yield what is to be learned, set by set: plain text as often as the set says, and exercises made of it."""
+def mixture(corpus: Corpus, part: Part, seed: int) -> Iterator[tuple[Source, Piece]]:
+    """Yield what a part of the run learns, set by set: plain text as often as the set says, and exercises from it."""
     for source in SOURCES:
         draw = random.Random(f"{seed}/{source.name}")
-        documents = corpus.kept[source.name]
-        for piece in _plain(source, documents, draw):
+        documents, portion = corpus.kept[source.name], source.portions[part]
+        for piece in _plain(portion, documents, draw):
             yield source, piece
-        for piece in _made(source, documents, draw):
+        for piece in _made(portion, documents, draw):
             yield source, piece
 
 
-def _plain(source: Source, documents: Sequence[Document], draw: random.Random) -> Iterator[Piece]:
+def _plain(portion: Portion, documents: Sequence[Document], draw: random.Random) -> Iterator[Piece]:
     for document in documents:
-        for _ in range(_times(source.copies, draw)):
+        for _ in range(_times(portion.copies, draw)):
             for start in range(0, len(document.text), LONGEST_PLAIN):
                 yield Plain(document.text[start : start + LONGEST_PLAIN])
 
 
-def _made(source: Source, documents: Sequence[Document], draw: random.Random) -> Iterator[Piece]:
+def _made(portion: Portion, documents: Sequence[Document], draw: random.Random) -> Iterator[Piece]:
     around = Around(documents)
     for document in documents:
         for passage in passages(document, draw):
-            for exercise, share in source.exercises.items():
+            for exercise, share in portion.exercises.items():
                 for _ in range(_times(share, draw)):
                     yield from exercise(passage, around, draw)
 

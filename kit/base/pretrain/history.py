@@ -63,6 +63,6 @@ def draw(history: History, file: Path) -> None:
         right.plot(*zip(*points, strict=True), label=domain, marker=".")
     right.set(xlabel="million tokens", ylabel="bits per byte", title="held-out texts")
     if history.measured:
-        right.legend()
+        right.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(file, dpi=110)
     pyplot.close(figure)

@@ -1,4 +1,4 @@
-"""Makes the folder that training reads: tokenizer, mixture and texts to measure on, once for each set of settings."""
+"""Makes the folder that training reads: tokenizer, mixtures and texts to measure on, once for each set of settings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from kit.base.pretrain.corpus import Corpus, Say, collect, mixture
 from kit.base.pretrain.measure import measured_texts, write_texts
 from kit.base.pretrain.pieces import render
-from kit.base.pretrain.sources import recipe_digest
+from kit.base.pretrain.sources import Part, recipe_digest
 from kit.base.pretrain.stream import read_facts, write_facts, write_stream
 from kit.base.pretrain.tokenizer import sample, train_tokenizer
 from kit.chat import Renderer
 
-TOKENIZER, TEXTS = "tokenizer", "measured.json"
+TOKENIZER, TEXTS, FALL = "tokenizer", "measured.json", "fall"
 
 
 def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
-    """Make the mixture, unless the folder holds it whole; return what it is made of.
+    """Make the mixtures, unless the folder holds it whole; return what it is made of.
 
     Raises InputError where a set is missing.
     """
@@ -33,29 +33,28 @@ def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
     texts = {name: [document.text for document in documents] for name, documents in corpus.kept.items()}
     train_tokenizer(sample(texts, seed), folder / TOKENIZER)
     say("The tokenizer is trained.")
-    facts = _write_mixture(corpus, folder, seed)
+    facts: dict[str, Any] = {
+        "seed": seed,
+        "recipe": recipe_digest(),
+        "constant": _write_mixture(corpus, folder, folder, "constant", seed),
+        "fall": _write_mixture(corpus, folder, folder / FALL, "fall", seed + 1),
+        "sets": corpus.report(),
+        "python": platform.python_version(),
+    }
     write_facts(folder, facts)
-    say(f"The mixture has {facts['total']:,} tokens.")
+    say(f"The mixtures have {facts['constant']['total']:,} tokens, and {facts['fall']['total']:,} for the fall.")
     return facts
 
 
-def _write_mixture(corpus: Corpus, folder: Path, seed: int) -> dict[str, Any]:
-    renderer = Renderer(folder / TOKENIZER)
+def _write_mixture(corpus: Corpus, prepared: Path, folder: Path, part: Part, seed: int) -> dict[str, Any]:
+    renderer = Renderer(prepared / TOKENIZER)
     kinds: Counter[str] = Counter()
 
     def pieces() -> Iterator[tuple[str, tuple[int, ...]]]:
-        for source, piece in mixture(corpus, seed):
+        for source, piece in mixture(corpus, part, seed):
             ids = render(piece, renderer)
             kinds[type(piece).__name__.lower()] += len(ids)
             yield source.name, ids
 
     tokens = write_stream(pieces(), folder)
-    return {
-        "seed": seed,
-        "recipe": recipe_digest(),
-        "total": sum(tokens.values()),
-        "tokens": tokens,
-        "kinds": dict(kinds),
-        "sets": corpus.report(),
-        "python": platform.python_version(),
-    }
+    return {"total": sum(tokens.values()), "tokens": tokens, "kinds": dict(kinds)}

@@ -15,7 +15,7 @@ from kit.base.pretrain.export import export
 from kit.base.pretrain.history import draw, read_history
 from kit.base.pretrain.measure import bits_per_byte, read_texts
 from kit.base.pretrain.model import make_model
-from kit.base.pretrain.prepare import TEXTS, TOKENIZER
+from kit.base.pretrain.prepare import FALL, TEXTS, TOKENIZER
 from kit.base.pretrain.schedule import Limit
 from kit.base.pretrain.settings import Settings, Shape
 from kit.base.pretrain.stream import Stream
@@ -57,6 +57,7 @@ class Run:
         trainer = Trainer(
             model,
             Stream(self.out / "mixture", self.settings.seed),
+            Stream(self.out / "mixture" / FALL, self.settings.seed),
             self.settings,
             self.out / "run",
             limit,

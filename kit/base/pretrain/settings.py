@@ -35,7 +35,7 @@ class Settings(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     clip: Annotated[float, Field(gt=0)] = 1.0
     warmup_steps: Annotated[int, Field(ge=1)] = 60
-    decay: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    decay: Annotated[float, Field(gt=0, lt=1)] = 0.5
     z_loss: Annotated[float, Field(ge=0)] = 1e-4
     step_tokens: Annotated[int, Field(ge=64)] = 8192
     lengths: tuple[tuple[int, float], ...] = ((512, 0.75), (1024, 0.15), (2048, 0.1))

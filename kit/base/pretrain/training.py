@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,16 @@ class Stopped(Exception):
 class Trainer:
     """A run in progress.
 
-    `save_seconds` is the longest time between checkpoints. `micro_tokens` is how many tokens
-    are computed at one time; it changes a step by no more than rounding.
+    It reads `stream`, and `fall` from where its rate falls; each from its beginning. `save_seconds` is the longest
+    time between checkpoints. `micro_tokens` is how many tokens are computed at one time; it changes a step by no more
+    than rounding.
     """
 
     def __init__(
         self,
         model: Any,
         stream: Stream,
+        fall: Stream,
         settings: Settings,
         folder: Path,
         limit: Limit,
@@ -56,7 +59,8 @@ class Trainer:
         micro_tokens: int = 8192,
         compiled: bool = True,
     ) -> None:
-        self.model, self.stream, self.settings, self.folder, self.limit = model, stream, settings, folder, limit
+        self.model, self.settings, self.folder, self.limit = model, settings, folder, limit
+        self.stream, self.fall = stream, fall
         self._measure, self._save_seconds, self._micro_tokens = measure, save_seconds, micro_tokens
         self._compiled = compiled
         self._optimisers = make_optimisers(model, settings)
@@ -101,10 +105,10 @@ class Trainer:
 
     def _enter_fall(self) -> None:
         """Keep the run as it is before its rate begins to fall."""
-        if falls(self.progress, self.settings) and not self.cursor.falling:
+        if falls(self.progress, self.settings) and self.cursor.fell_at is None:
             self._checkpoints.save(STABLE, self.model, self._optimisers, self.cursor, self.limit)
             cursor = self.cursor
-            self.cursor = Cursor(cursor.step, cursor.tokens, cursor.seconds, falling=True)
+            self.cursor = Cursor(cursor.step, cursor.tokens, cursor.seconds, fell_at=cursor.tokens)
 
     def _advance(self) -> None:
         """Make one optimiser step and log it."""
@@ -123,7 +127,7 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         seconds = time.monotonic() - began
         tokens = max(1, self.settings.step_tokens // length) * length
-        self.cursor = Cursor(cursor.step + 1, cursor.tokens + tokens, cursor.seconds + seconds, cursor.falling)
+        self.cursor = Cursor(cursor.step + 1, cursor.tokens + tokens, cursor.seconds + seconds, cursor.fell_at)
         self._log("stepped", loss=nats, norm=norm, share=share, length=length, rate=tokens / seconds)
 
     def _length(self, step: int) -> int:
@@ -138,7 +142,7 @@ class Trainer:
         each = max(1, self._micro_tokens // length)
         total = 0.0
         for start in range(0, rows, each):
-            ids = self._rows(cursor.tokens + start * length, min(each, rows - start), length)
+            ids = self._rows(cursor, start * length, min(each, rows - start), length)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halves):
                 nats, square = self._loss(ids)
             share = len(ids) / rows
@@ -146,9 +150,10 @@ class Trainer:
             total += float(nats.detach()) * share
         return total
 
-    def _rows(self, at: int, rows: int, length: int) -> Tensor:
+    def _rows(self, cursor: Cursor, start: int, rows: int, length: int) -> Tensor:
         """Return (rows, length + 1) ids: each row's last token is the next row's first."""
-        ids = torch.from_numpy(self.stream.read(at, rows * length + 1))
+        stream, before = (self.stream, 0) if cursor.fell_at is None else (self.fall, cursor.fell_at)
+        ids = torch.from_numpy(stream.read(cursor.tokens - before + start, rows * length + 1))
         return ids.unfold(0, length + 1, length).contiguous().to(self._device)
 
     def _save(self) -> None:
@@ -156,7 +161,7 @@ class Trainer:
 
     def _log(self, event: str, **values: Any) -> None:
         cursor = self.cursor
-        line = {"event": event, "step": cursor.step, "tokens": cursor.tokens, "seconds": round(cursor.seconds, 2)}
+        line = {"event": event, **asdict(cursor), "seconds": round(cursor.seconds, 2)}
         with (self.folder / LOG).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({**line, **values}) + "\n")
 

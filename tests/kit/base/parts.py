@@ -22,9 +22,9 @@ def settings(**chosen: Any) -> Settings:
     return Settings(**{**small, **chosen})
 
 
-def make_stream(folder: Path) -> Stream:
+def make_stream(folder: Path, seed: int = 0) -> Stream:
     """Write pieces in which each token follows from the one before."""
-    draw = random.Random(0)
+    draw = random.Random(seed)
     pieces = []
     for _ in range(200):
         ids = [draw.randrange(VOCABULARY)]
@@ -37,9 +37,9 @@ def make_stream(folder: Path) -> Stream:
 
 def trainer(folder: Path, tokens: int, **chosen: Any) -> Trainer:
     """A run of so many tokens in a folder; it goes on where the folder's run stands."""
-    stream = make_stream(folder / "mixture")
+    stream, fall = make_stream(folder / "mixture"), make_stream(folder / "mixture" / "fall", seed=1)
     model = make_model(SHAPE, VOCABULARY, end=2, pad=6, seed=0)
     measure = chosen.pop("measure", lambda model: {"all": 1.0})
     limit, setup = Limit(tokens=tokens), {"shape": "tiny"}
     run = folder / "run"
-    return Trainer(model, stream, settings(**chosen), run, limit, measure, setup, micro_tokens=64, compiled=False)
+    return Trainer(model, stream, fall, settings(**chosen), run, limit, measure, setup, micro_tokens=64, compiled=False)

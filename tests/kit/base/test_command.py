@@ -64,7 +64,7 @@ def test_the_card_tells_sets_licences_tokens_and_the_command(made: tuple[Path, P
     card = (made[1] / "model" / "README.md").read_text()
     facts = read_facts(made[1] / "mixture")
     assert facts is not None
-    assert f"{facts['total']:,} tokens in one pass" in card
+    assert all(f"passes over {facts[part]['total']:,})" in " ".join(card.split()) for part in ("constant", "fall"))
     assert "| contracts | CC BY 4.0 | 12 |" in card
     assert "--tokens 4096" in card
     assert "<!-- figures:base -->" in card
@@ -73,8 +73,9 @@ def test_the_card_tells_sets_licences_tokens_and_the_command(made: tuple[Path, P
 
 def test_nothing_that_is_held_out_or_evaluated_is_in_the_mixture(made: tuple[Path, Path]) -> None:
     out = made[1]
-    stream, renderer = Stream(out / "mixture", 0), Renderer(out / "mixture" / "tokenizer")
-    text = renderer.decode([int(id) for id in stream.read(0, stream.length)])
+    renderer = Renderer(out / "mixture" / "tokenizer")
+    streams = (Stream(out / "mixture", 0), Stream(out / "mixture" / "fall", 0))
+    text = "".join(renderer.decode([int(id) for id in each.read(0, each.length)]) for each in streams)
     held = json.loads((out / "mixture" / "measured.json").read_text())["legal"][0]
     assert "The parties of contract" in text
     assert held.splitlines()[0] not in text
@@ -90,7 +91,7 @@ def test_the_same_command_goes_on_and_prepares_nothing_again(made: tuple[Path, P
     assert "At step 0" not in longer.output
     assert (out / "mixture" / "tokens.bin").stat().st_mtime_ns == before
     card = (out / "model" / "README.md").read_text()
-    (seen,) = re.findall(r"it read ([\d,]+) tokens in all", card)
+    (seen,) = re.findall(r"It read ([\d,]+) tokens in all", card)
     assert int(seen.replace(",", "")) >= 6144
 
 

@@ -75,12 +75,27 @@ def test_a_run_that_was_stopped_is_the_uninterrupted_one_to_the_bit(tmp_path: Pa
 def test_a_longer_limit_goes_on_from_before_the_rate_fell(tmp_path: Path) -> None:
     trainer(tmp_path, 128 * 8).run()
     longer = trainer(tmp_path, 128 * 12)
-    assert (longer.cursor.step, longer.cursor.falling) == (7, False)
+    assert (longer.cursor.step, longer.cursor.fell_at) == (5, None)
     longer.run()
     shares = {step["step"]: step["share"] for step in read_history(tmp_path / "run" / LOG).steps}
     assert len(shares) == 12
-    assert shares[9] == 1.0
+    assert shares[7] == 1.0
     assert shares[12] < 0.5
+
+
+def test_what_is_read_while_the_rate_falls_is_another_mixture_from_its_beginning(tmp_path: Path) -> None:
+    run = trainer(tmp_path, 128 * 8)
+    asked: dict[str, list[int]] = {}
+    for name, stream in (("constant", run.stream), ("fall", run.fall)):
+        places = asked.setdefault(name, [])
+
+        def noted(at: int, count: int, read: Any = stream.read, places: list[int] = places) -> Any:
+            places.append(at)
+            return read(at, count)
+
+        stream.read = noted  # type: ignore[method-assign]
+    run.run()
+    assert asked == {"constant": list(range(0, 128 * 5, 64)), "fall": list(range(0, 128 * 3, 64))}
 
 
 def test_a_folder_with_another_run_is_refused_with_what_differs(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.engines.base import FREE_TEXT, Engine, Generation, Sampling
+from kit.scaffold import find_template
 from kit.task import AnswerSpec, Message, Prompt, Strict
 
 RENDERER = Renderer(NANO)
@@ -42,6 +44,12 @@ def ask(
     """Return a request for a chat of one turn; it ends with nano's own stop tokens unless told otherwise."""
     ids = RENDERER.prompt(Prompt(answer, max_tokens, messages=(Message.of("user", text),)))
     return Generation(ids, Sampling(max_tokens, **{"stop_ids": RENDERER.stop_ids, **sampling}), answer, adapter)
+
+
+def legal_documents(count: int) -> list[str]:
+    """Return the first documents that the legal template tests on."""
+    lines = (find_template("legal").folder / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["request"]["text"] for line in lines[:count]]
 
 
 def load_nano(dtype: torch.dtype = torch.float32) -> Any:

@@ -17,11 +17,12 @@ from kit.engines.vllm import VllmEngine
 from kit.errors import InputError, KitError
 from kit.task import AnswerSpec, Choices, Completion, FreeText, parse_answer
 
-from .parts import QUESTIONS, Finding, answer_and_stream, ask, save_random_adapter
+from .parts import QUESTIONS, Finding, answer_and_stream, ask, legal_documents, save_random_adapter
 
 pytestmark = pytest.mark.vllm
 SPECS: tuple[AnswerSpec, ...] = (FreeText(), Finding)
-TWENTY = [ask(question, spec, 32) for question in QUESTIONS for spec in SPECS]
+BEGINNINGS = [text[:300] for text in legal_documents(30)]
+FIFTY = [*(ask(question, spec, 32) for question in QUESTIONS for spec in SPECS), *(ask(each) for each in BEGINNINGS)]
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +56,12 @@ def mean_gap(left: list[tuple[float, ...]], right: list[tuple[float, ...]]) -> f
 
 
 @pytest.mark.parametrize("adapter_name", [None, "tuned"])
-def test_twenty_answers_have_the_same_log_probabilities_within_the_noise_floor(
+def test_fifty_answers_have_the_same_log_probabilities_within_the_noise_floor(
     vllm: Engine, half: LocalEngine, local: LocalEngine, loop: asyncio.Runner, adapter_name: str | None
 ) -> None:
     # A score looks each token up in what the engine says about the prompt that it read: other tokens would be missing.
-    written = loop.run(answers(vllm, TWENTY))
-    sequences = [(*request.ids, *answer.token_ids) for request, answer in zip(TWENTY, written, strict=True)]
+    written = loop.run(answers(vllm, FIFTY))
+    sequences = [(*request.ids, *answer.token_ids) for request, answer in zip(FIFTY, written, strict=True)]
     exact, ours, theirs = [loop.run(scores(engine, sequences, adapter_name)) for engine in (local, half, vllm)]
     floor = mean_gap(exact, ours)
     assert floor > 0
@@ -71,9 +72,9 @@ def test_twenty_answers_have_the_same_log_probabilities_within_the_noise_floor(
 
 
 def test_greedy_answers_begin_alike_and_mostly_stay_so(vllm: Engine, half: LocalEngine, loop: asyncio.Runner) -> None:
-    pairs = list(zip(loop.run(answers(vllm, TWENTY)), loop.run(answers(half, TWENTY)), strict=True))
+    pairs = list(zip(loop.run(answers(vllm, FIFTY)), loop.run(answers(half, FIFTY)), strict=True))
     same = [theirs for theirs, ours in pairs if theirs.token_ids == ours.token_ids]
-    assert len(same) >= len(TWENTY) * 3 // 4  # near ties fall either way in bfloat16
+    assert len(same) >= len(FIFTY) * 3 // 4  # near ties fall either way in bfloat16
     for theirs, ours in pairs:
         if theirs.token_ids == ours.token_ids:
             assert (theirs.text, theirs.finish) == (ours.text, ours.finish)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.base import NANO
+from kit.base import NANO, find_base
 from kit.estimate import (
     Memory,
     Shape,
@@ -37,7 +37,7 @@ def sizes(file: Path) -> dict[str, int]:
 def test_parameters_are_those_of_the_weights_on_disk() -> None:
     shape = read_shape(NANO)
     assert shape is not None
-    on_disk = sizes(NANO / "model.safetensors")
+    on_disk = dict(item for file in find_base("nano").weight_files() for item in sizes(file).items())
     assert shape.parameters == sum(size for name, size in on_disk.items() if "norm" not in name)
     linear = sum(size for name, size in on_disk.items() if "_proj" in name)
     assert shape.linear_parameters == linear

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.base import NANO
+from kit.base import NANO, find_base
 from kit.bundle.fingerprint import shift, tolerance
 from kit.bundle.seal import Fingerprint, Noise
 from kit.bundle.store import Bundle
@@ -95,7 +95,9 @@ def test_half_an_adapter_is_refused(built: Built, tmp_path: Path) -> None:
 
 def test_a_merged_bundle_that_holds_the_base_is_refused_even_when_sealed_again(built: Built, tmp_path: Path) -> None:
     bundle = copy_of(built.merged, tmp_path)
-    shutil.copy(NANO / "model.safetensors", bundle.model_folder)
+    (bundle.model_folder / "model.safetensors").unlink()
+    for file in NANO.glob("model*"):
+        shutil.copy(file, bundle.model_folder)
     careless = seal_weights_again(bundle)
     verify_files(careless)
     verify_renders(careless, careless.renderer())
@@ -105,7 +107,8 @@ def test_a_merged_bundle_that_holds_the_base_is_refused_even_when_sealed_again(b
 
 def test_an_adapter_on_other_base_weights_is_refused(built: Built, tmp_path: Path) -> None:
     other = copied(NANO, tmp_path / "other")
-    rewrite_tensors(other / "model.safetensors", lambda name, tensor: tensor * (1.2 if "layers.3" in name else 1))
+    for file in find_base(str(other)).weight_files():
+        rewrite_tensors(file, lambda name, tensor: tensor * (1.2 if "layers.3" in name else 1))
     with pytest.raises(Refused, match=AS_NEITHER):
         ask_local(built.adapter.seal, other, built.adapter.adapter_folder)
 

@@ -219,7 +219,7 @@ def copied_nano(tmp_path: Path) -> Callable[[str], Path]:
 def test_an_adapter_refuses_another_base_and_a_merged_bundle_needs_none(
     bundle: Bundle, copied_nano: Callable[[str], Path]
 ) -> None:
-    other = find_base(str(copied_nano("model.safetensors")))
+    other = find_base(str(copied_nano(find_base("nano").weight_files()[0].name)))
     if bundle.seal.form == "merged":
         verify_base(bundle, other)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from kit.base import NANO
+from kit.base import NANO, find_base
 from kit.chat import Renderer
 from tests.kit.cli.conftest import run_kit, with_training
 from tests.kit.toy import lines, row
@@ -102,7 +102,9 @@ def poisoned_base(project: Path, word: str) -> None:
     token = Renderer(folder).answer(word)[0]
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
-    state = load_file(folder / "model.safetensors")
+    state = {name: tensor for file in find_base(str(folder)).weight_files() for name, tensor in load_file(file).items()}
+    for file in folder.glob("model*"):
+        file.unlink()
     state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
     state["model.embed_tokens.weight"][token] = float("nan")
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})

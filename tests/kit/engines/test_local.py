@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kit.base import NANO
+from kit.base import NANO, find_base
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
 from kit.errors import InputError, KitError
@@ -97,7 +97,7 @@ def test_log_probabilities_of_a_choice_are_taken_among_what_the_grammar_allows(
     certain = loop.run(local.generate(request))
     unconstrained = loop.run(local.score((*request.ids, *certain.token_ids)))[len(request.ids) - 1 :]
     assert certain.text == "only"
-    assert sum(certain.logprobs) > math.log(0.9)  # the rest is the same word, cut into other tokens
+    assert sum(certain.logprobs) > math.log(0.3)  # the rest is the same word, cut into other tokens
     assert sum(unconstrained) < math.log(0.1)
 
 
@@ -179,14 +179,14 @@ def test_an_adapter_changes_the_answer_and_the_base_beside_it_stays_as_it_was(
     local: LocalEngine, loop: asyncio.Runner
 ) -> None:
     async def both() -> list[object]:
-        requests = [ask(QUESTIONS[1], adapter=name) for name in (None, "tuned", None, "tuned")]
+        requests = [ask(QUESTIONS[4], adapter=name) for name in (None, "tuned", None, "tuned")]
         return list(await asyncio.gather(*map(local.generate, requests)))
 
     async def plain() -> tuple[object, tuple[float, ...]]:
         engine = LocalEngine(EngineConfig(NANO, dtype="float32"))
         await engine.start()
         try:
-            return await engine.generate(ask(QUESTIONS[1])), await engine.score(ask(QUESTIONS[1]).ids)
+            return await engine.generate(ask(QUESTIONS[4])), await engine.score(ask(QUESTIONS[4]).ids)
         finally:
             await engine.stop()
 
@@ -195,8 +195,8 @@ def test_an_adapter_changes_the_answer_and_the_base_beside_it_stays_as_it_was(
     assert tuned.token_ids != base.token_ids
     assert base.token_ids == base_again.token_ids == untouched.token_ids
     assert tuned.token_ids == tuned_again.token_ids
-    assert near(loop.run(local.score(ask(QUESTIONS[1]).ids)), scores)
-    assert not near(loop.run(local.score(ask(QUESTIONS[1]).ids, "tuned")), scores)
+    assert near(loop.run(local.score(ask(QUESTIONS[4]).ids)), scores)
+    assert not near(loop.run(local.score(ask(QUESTIONS[4]).ids, "tuned")), scores)
 
 
 def test_adapters_come_and_go_while_the_engine_runs(tmp_path: Path, adapter: Path, loop: asyncio.Runner) -> None:
@@ -224,7 +224,7 @@ def test_adapters_come_and_go_while_the_engine_runs(tmp_path: Path, adapter: Pat
 
 
 def test_an_engine_that_cannot_start_says_why(tmp_path: Path, loop: asyncio.Runner) -> None:
-    cut = shutil.copytree(NANO, tmp_path / "cut") / "model.safetensors"
+    cut = find_base(str(shutil.copytree(NANO, tmp_path / "cut"))).weight_files()[0]
     cut.write_bytes(cut.read_bytes()[:-1])
     for config, words in [
         (EngineConfig(cut.parent), "weights cannot be read: the file has been cut"),

@@ -119,8 +119,8 @@ def test_streams_stop_strings_and_characters_are_those_of_the_local_engine(
 def test_an_adapter_changes_the_answer_and_the_base_beside_it_stays_as_it_was(
     vllm: Engine, loop: asyncio.Runner
 ) -> None:
-    before = loop.run(answers(vllm, [ask(QUESTIONS[1])]))[0]
-    mixed = loop.run(answers(vllm, [ask(QUESTIONS[1], adapter=name) for name in (None, "tuned", None, "tuned")]))
+    before = loop.run(answers(vllm, [ask(QUESTIONS[4])]))[0]
+    mixed = loop.run(answers(vllm, [ask(QUESTIONS[4], adapter=name) for name in (None, "tuned", None, "tuned")]))
     assert before.token_ids == mixed[0].token_ids == mixed[2].token_ids
     assert mixed[1].token_ids == mixed[3].token_ids != before.token_ids
 

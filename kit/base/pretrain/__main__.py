@@ -25,10 +25,11 @@ from kit.openmp import share_cores
 @click.option("--optimiser", type=click.Choice(["muon", "adamw"]), help="Default: muon.")
 @click.option("--step-tokens", type=click.IntRange(64), help="Tokens of one optimiser step; default: 8192.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Peak rate of the matrices.")
+@click.option("--editions", type=click.IntRange(1), default=1, help="Times that exercises are made anew; default: 1.")
 @click.option("--compile/--no-compile", "compiled", default=True, help="torch.compile; needs a C++ compiler on a CPU.")
 @click.option("--only-prepare", is_flag=True, help="Make tokenizer and mixture, and stop.")
 def command(
-    data: Path, out: Path, minutes: float | None, tokens: int | None, compiled: bool, only_prepare: bool, **chosen: Any
+    data: Path, out: Path, minutes: float | None, tokens: int | None, editions: int, only_prepare: bool, **chosen: Any
 ) -> None:
     """Make the base model. The same command goes on where it stopped; a longer limit goes on from before the fall."""
     share_cores()
@@ -40,11 +41,11 @@ def command(
     if not only_prepare and minutes is None and tokens is None:
         raise click.UsageError("Say how long: --minutes, --tokens, or both.")
     try:
-        facts = prepare(data, out / "mixture", seed=0, say=click.echo)
+        facts = prepare(data, out / "mixture", seed=0, say=click.echo, editions=editions)
         if not only_prepare:
             limit = Limit(minutes * 60 if minutes else None, tokens)
             folder = Run.of(out, facts, chosen).perform(
-                limit, _typed(click.get_current_context()), click.echo, compiled
+                limit, _typed(click.get_current_context()), click.echo, chosen["compiled"]
             )
             click.echo(f"The model is in {folder}.")
     except Stopped as stopped:

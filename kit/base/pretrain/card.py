@@ -39,13 +39,13 @@ content hash of their group, and passages of thirteen words that stand in an eva
 
 {sets}
 
-Of the tokens, {constant_kinds}; in the fall, {fall_kinds}. Exercises are made of the texts themselves: quotes, missing
-lines, words and sentences, labels that the sets give, questions and answers.
+Of the tokens, {constant_kinds}; in the fall, {fall_kinds}. Exercises are made of the texts themselves{editions}:
+quotes, missing lines, words and sentences, labels that the sets give, questions and answers.
 
 ## How it was trained
 
-{recipe} The last training loss was {loss:.2f} nats per token (smoothed), after {steps:,} steps and {hours:.1f} hours on
-{device}.
+{recipe} The last training loss was {loss:.2f} nats per token (smoothed), after {steps:,} steps and {minutes:,.1f} minutes
+on {device}.
 
 ![training loss and bits per byte on held-out texts](curve.png)
 
@@ -87,10 +87,11 @@ def write_card(
         sets=_table(facts["sets"], constant["tokens"], fall["tokens"]),
         constant_kinds=_kinds(constant),
         fall_kinds=_kinds(fall),
+        editions=f", {facts['editions']} times anew" if facts["editions"] > 1 else "",
         recipe=_recipe(settings),
         loss=smoothed([step["loss"] for step in history.steps])[-1],
         steps=last["step"],
-        hours=last["seconds"] / 3600,
+        minutes=last["seconds"] / 60,
         device=device,
         command=command,
     )

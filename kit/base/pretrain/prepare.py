@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ from kit.chat import Renderer
 TOKENIZER, TEXTS, FALL = "tokenizer", "measured.json", "fall"
 
 
-def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
-    """Make the mixtures, unless the folder holds it whole; return what it is made of.
+def prepare(data: Path, folder: Path, seed: int, say: Say, editions: int = 1) -> dict[str, Any]:
+    """Make the mixtures, unless the folder holds them whole; return what they are made of.
+
+    Each edition has the plain texts and makes the exercises anew; a run that would read one edition many times wants
+    several.
 
     Raises InputError where a set is missing.
     """
     known = read_facts(folder)
-    if known is not None and (known["seed"], known["recipe"]) == (seed, recipe_digest()):
+    made = {"seed": seed, "editions": editions, "recipe": recipe_digest()}
+    if known is not None and {name: known[name] for name in made} == made:
         return known
     corpus = collect(data, say)
     folder.mkdir(parents=True, exist_ok=True)
@@ -34,10 +39,9 @@ def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
     train_tokenizer(sample(texts, seed), folder / TOKENIZER)
     say("The tokenizer is trained.")
     facts: dict[str, Any] = {
-        "seed": seed,
-        "recipe": recipe_digest(),
-        "constant": _write_mixture(corpus, folder, folder, "constant", seed),
-        "fall": _write_mixture(corpus, folder, folder / FALL, "fall", seed + 1),
+        **made,
+        "constant": _write_mixture(corpus, folder, folder, "constant", range(seed, seed + 2 * editions, 2)),
+        "fall": _write_mixture(corpus, folder, folder / FALL, "fall", range(seed + 1, seed + 1 + 2 * editions, 2)),
         "sets": corpus.report(),
         "python": platform.python_version(),
     }
@@ -46,12 +50,13 @@ def prepare(data: Path, folder: Path, seed: int, say: Say) -> dict[str, Any]:
     return facts
 
 
-def _write_mixture(corpus: Corpus, prepared: Path, folder: Path, part: Part, seed: int) -> dict[str, Any]:
+def _write_mixture(corpus: Corpus, prepared: Path, folder: Path, part: Part, seeds: Sequence[int]) -> dict[str, Any]:
+    """Write one edition for each seed, one after another; training shuffles them together."""
     renderer = Renderer(prepared / TOKENIZER)
     kinds: Counter[str] = Counter()
 
     def pieces() -> Iterator[tuple[str, tuple[int, ...]]]:
-        for source, piece in mixture(corpus, part, seed):
+        for source, piece in chain.from_iterable(mixture(corpus, part, seed) for seed in seeds):
             ids = render(piece, renderer)
             kinds[type(piece).__name__.lower()] += len(ids)
             yield source.name, ids

@@ -68,7 +68,7 @@ SOURCES = (
     ),
     Source(
         "agreements", "legal/contractnli", "CC BY 4.0", reading.agreements,
-        Portion(4, _PROSE), Portion(3, _QUOTES),
+        Portion(1.5, _PROSE), Portion(0.6, _QUOTES),
     ),
     Source(
         "medical_answers", "medical/medquad", "CC BY 4.0", reading.medical_answers,
@@ -76,19 +76,21 @@ SOURCES = (
             dialogue.answers: 0.7, dialogue.several_turns: 0.15, words.choose_subject: 0.15,
             quoting.quote_sentence: 0.1,
         }),
-        Portion(0, {dialogue.answers: 0.25}),
+        Portion(0, {dialogue.answers: 0.4}),
     ),
     Source(
         "abstracts", "medical/pubmedqa", "MIT", reading.abstracts,
-        Portion(3, {dialogue.answers: 2, **_PROSE}), Portion(2, {dialogue.answers: 2}),
+        Portion(1, {dialogue.answers: 1, **_PROSE}), Portion(0.5, {dialogue.answers: 1}),
     ),
     Source(
         "banking_queries", "support/banking77", "CC BY 4.0", reading.banking_queries,
-        Portion(0, {labels.intent: 2, labels.intent_of_some: 1}), Portion(0, {labels.intent: 4}),
+        Portion(0, {labels.intent: 2, labels.intent_of_some: 1}),
+        Portion(0, {labels.intent: 2, labels.intent_of_some: 0.5}),
     ),
     Source(
         "assistant_queries", "support/clinc150", "CC BY 3.0", reading.assistant_queries,
-        Portion(0, {labels.intent: 1, labels.intent_of_some: 0.7}), Portion(0, {labels.intent: 0.7}),
+        Portion(0, {labels.intent: 1, labels.intent_of_some: 0.7}),
+        Portion(0, {labels.intent: 0.7, labels.intent_of_some: 0.3}),
     ),
     Source(
         "service_chats", "support/multidogo", "CDLA-Permissive-1.0", reading.service_chats,
@@ -96,17 +98,17 @@ SOURCES = (
     ),
     Source(
         "guidelines", "support/abcd_partial", "MIT", reading.guidelines,
-        Portion(6, _PROSE), Portion(3),
+        Portion(2, _PROSE), Portion(0.7),
     ),
-    Source("sample_chats", "support/abcd_partial", "MIT", reading.sample_chats, Portion(4), Portion(2)),
+    Source("sample_chats", "support/abcd_partial", "MIT", reading.sample_chats, Portion(1), Portion(0.5)),
     Source(
         "small_programs", "code/mbpp", "CC BY 4.0", reading.small_programs,
-        Portion(3, {dialogue.answers: 3, code.fill_line: 3, code.fill_lines: 1}),
-        Portion(2, {dialogue.answers: 1, code.fill_line: 4}),
+        Portion(1, {dialogue.answers: 1, code.fill_line: 2, code.fill_lines: 0.5}),
+        Portion(0.5, {dialogue.answers: 0.5, code.fill_line: 1.5}),
     ),
     Source(
         "standard_library", "", "PSF-2.0", reading.standard_library,
-        Portion(0.6, {**_CODE, code.write_function: 0.25}), Portion(0.05, {code.fill_line: 0.06}),
+        Portion(0.6, {**_CODE, code.write_function: 0.25}), Portion(0.15, {code.fill_line: 0.15}),
     ),
     Source(
         "novels", "general/novels", "public domain", reading.novels,
@@ -114,7 +116,7 @@ SOURCES = (
     ),
     Source(
         "instructions", "general/seed_tasks", "Apache-2.0", reading.instructions,
-        Portion(0, {dialogue.answers: 4}), Portion(0, {dialogue.answers: 3}),
+        Portion(0, {dialogue.answers: 1.5}), Portion(0, {dialogue.answers: 1}),
     ),
 )  # fmt: skip
 

@@ -67,8 +67,7 @@ class Trainer:
         self._peaks = [[group["lr"] for group in optimiser.param_groups] for optimiser in self._optimisers]
         self._checkpoints = Checkpoints(folder, {**setup, "settings": settings.model_dump(mode="json")})
         self.cursor = self._checkpoints.restore(model, self._optimisers, limit)
-        loss = Loss(model)
-        self._loss: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(loss, dynamic=False) if compiled else loss
+        self._loss = Loss(model, compiled)
         self._device = next(model.parameters()).device
         self._halves = bfloat16_pays(self._device)
 
@@ -87,7 +86,7 @@ class Trainer:
                 self._enter_fall()
                 self._advance()
                 if int(self.progress * MEASUREMENTS) > part:
-                    self._log("measured", bits_per_byte=self._measure(self.model))
+                    self._log("measured", bits_per_byte=self._measured())
                 if asked or time.monotonic() - saved > self._save_seconds:
                     self._save()
                     saved = time.monotonic()
@@ -111,24 +110,30 @@ class Trainer:
             self.cursor = Cursor(cursor.step, cursor.tokens, cursor.seconds, fell_at=cursor.tokens)
 
     def _advance(self) -> None:
-        """Make one optimiser step and log it."""
+        """Make one optimiser step and log it. A GPU is waited for once, at its end."""
         began, cursor = time.monotonic(), self.cursor
         share = share_of_rate(cursor.step, self.progress, self.settings)
         for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * share
         length = self._length(cursor.step)
-        nats = self._accumulate(cursor, length)
-        if not math.isfinite(nats):
-            raise KitError(f"The loss of step {cursor.step + 1} is {nats}.", next="Lower the learning rates.")
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip))
+        spent = self._accumulate(cursor, length)
+        reached = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
         for optimiser in self._optimisers:
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
+        nats, norm = float(spent), float(reached)
+        if not math.isfinite(nats):
+            raise KitError(f"The loss of step {cursor.step + 1} is {nats}.", next="Lower the learning rates.")
         seconds = time.monotonic() - began
         tokens = max(1, self.settings.step_tokens // length) * length
         self.cursor = Cursor(cursor.step + 1, cursor.tokens + tokens, cursor.seconds + seconds, cursor.fell_at)
         self._log("stepped", loss=nats, norm=norm, share=share, length=length, rate=tokens / seconds)
+
+    def _measured(self) -> dict[str, float]:
+        """Measure the model as it is: texts of many lengths would be compiled many times."""
+        with torch.compiler.set_stance("force_eager"):
+            return self._measure(self.model)
 
     def _length(self, step: int) -> int:
         """Draw the length of a step's windows; a function of seed and step alone."""
@@ -136,18 +141,18 @@ class Trainer:
         (length,) = random.Random(f"{self.settings.seed}/{step}").choices(lengths, odds)
         return int(length)
 
-    def _accumulate(self, cursor: Cursor, length: int) -> float:
+    def _accumulate(self, cursor: Cursor, length: int) -> Tensor:
         """Add the gradients of one step; return its mean nats per token."""
         rows = max(1, self.settings.step_tokens // length)
         each = max(1, self._micro_tokens // length)
-        total = 0.0
+        total = torch.zeros((), device=self._device)
         for start in range(0, rows, each):
             ids = self._rows(cursor, start * length, min(each, rows - start), length)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._halves):
                 nats, square = self._loss(ids)
             share = len(ids) / rows
             ((nats + self.settings.z_loss * square) * share).backward()  # type: ignore[no-untyped-call]
-            total += float(nats.detach()) * share
+            total += nats.detach() * share
         return total
 
     def _rows(self, cursor: Cursor, start: int, rows: int, length: int) -> Tensor:

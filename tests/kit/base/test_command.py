@@ -6,6 +6,8 @@ import asyncio
 import json
 import re
 import types
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,12 +36,18 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pytest.importorskip("matplotlib")
     data, out = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("out")
     library = write_sets(data)
-    with pytest.MonkeyPatch.context() as patch:
-        paths = types.SimpleNamespace(get_paths=lambda: {"stdlib": str(library)})
-        patch.setattr(reading, "sysconfig", paths)
+    with _library(library):
         done = _run(data, out, "--tokens", "4096")
     assert done.exit_code == 0, done.output
     return data, out
+
+
+@contextmanager
+def _library(folder: Path) -> Iterator[None]:
+    """Let Python's own library be another folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "sysconfig", types.SimpleNamespace(get_paths=lambda: {"stdlib": str(folder)}))
+        yield
 
 
 def test_the_model_loads_in_the_kit_and_answers(made: tuple[Path, Path]) -> None:
@@ -81,6 +89,21 @@ def test_nothing_that_is_held_out_or_evaluated_is_in_the_mixture(made: tuple[Pat
     assert held.splitlines()[0] not in text
     assert "secret_task" not in text
     assert "Who goes there" not in text
+
+
+def test_editions_repeat_the_texts_and_make_the_exercises_anew(made: tuple[Path, Path], tmp_path: Path) -> None:
+    data, out = made
+    with _library(write_sets(tmp_path / "again")):
+        done = _run(data, tmp_path / "out", "--editions", "2", "--only-prepare")
+    assert done.exit_code == 0, done.output
+    one, two = (read_facts(folder / "mixture") for folder in (out, tmp_path / "out"))
+    assert one is not None
+    assert two is not None
+    assert (one["editions"], two["editions"]) == (1, 2)
+    first, both = ((folder / "mixture" / "tokens.bin").read_bytes() for folder in (out, tmp_path / "out"))
+    assert both.startswith(first)
+    assert 1.5 < len(both) / len(first) < 2.5
+    assert both != first + first
 
 
 def test_the_same_command_goes_on_and_prepares_nothing_again(made: tuple[Path, Path]) -> None:

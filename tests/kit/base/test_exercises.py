@@ -101,13 +101,25 @@ def test_labels_are_given_bare_in_words_or_among_others() -> None:
         assert "other_" in asked
 
 
+def test_queries_lose_words_or_exchange_two_and_gain_none() -> None:
+    text = "I would like to know where my new card is"
+    query = Document("set", "a", text, label="card_arrival")
+    asked = [_parts(piece)[0] for piece in _made(labels.intent, query, 60)]
+    worn = [each for each in asked if text not in each]
+    assert 10 <= len(worn) <= 40
+    assert all(sum(word in each.split() for word in text.split()) >= 3 for each in worn)
+    assert any(all(word in each.split() for word in text.split()) for each in worn), "exchanged"
+
+
 def test_marked_clauses_are_quoted_by_their_opening_words() -> None:
     start = _PROSE.index("The laws")
     document = Document("set", "a", _PROSE, marks=(Mark("governing_law", start, start + 56), Mark("term", 0, 10)))
     made = [json.loads(_parts(piece)[1]) for piece in _made(labels.marked_openings, document, 60)]
-    found = [answer["governing law"] for answer in made if "governing law" in answer]
+    found = [answer["governing law"] for answer in made if answer.get("governing law")]
     assert found
     assert all(_PROSE[start:].startswith(quote) for (quote,) in found)
+    assert any(answer.get("term") == [] for answer in made), "some answers name every kind, with [] where it is not"
+    assert any("term" not in answer for answer in made)
     kinds = {_parts(piece)[1] for piece in _made(labels.which_label, document, 5)}
     assert kinds <= {"governing law"}
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn.attention.flex_attention import flex_attention
 
+from kit.train import flex
 from kit.train.attention import TwoPart
 from kit.train.flex import BLOCK, BlockSparse, block_mask, padded_length
 from kit.train.trees import build_forest, encoded
@@ -60,12 +61,25 @@ def test_packs_are_padded_to_few_lengths() -> None:
     assert max(padded_length(tokens) / tokens for tokens in range(1024, 8193)) < 1.26
 
 
-@pytest.mark.cuda
-def test_a_gpu_gives_the_gradients_of_the_cpu() -> None:
+def test_heads_that_are_too_small_for_the_kernel_attend_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flex, "_compiled", lambda: flex_attention)
     nodes = spans()
     tokens, size = nodes[-1][1], padded_length(nodes[-1][1])
     draw = torch.Generator().manual_seed(0)
-    inputs = [torch.randn(1, heads, size, 32, generator=draw) for heads in (4, 2, 2, 4)]
+    query, key, value = (torch.randn(1, heads, size, 8, generator=draw) for heads in (4, 2, 2))
+    found = BlockSparse(nodes, torch.device("cpu")).attend(query, key, value, 0.5)
+    expected = TwoPart(nodes).attend(*(each[:, :, :tokens] for each in (query, key, value)), 0.5)
+    assert found.shape == query.shape
+    assert torch.allclose(found[:, :, :tokens], expected, atol=1e-5)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("head", [8, 32])
+def test_a_gpu_gives_the_gradients_of_the_cpu(head: int) -> None:
+    nodes = spans()
+    tokens, size = nodes[-1][1], padded_length(nodes[-1][1])
+    draw = torch.Generator().manual_seed(0)
+    inputs = [torch.randn(1, heads, size, head, generator=draw) for heads in (4, 2, 2, 4)]
     inputs[3][:, :, tokens:] = 0
     here = [each[:, :, :tokens].clone().requires_grad_() for each in inputs[:3]]
     expected = torch.autograd.grad(TwoPart(nodes).attend(*here, 0.25), here, inputs[3][:, :, :tokens])

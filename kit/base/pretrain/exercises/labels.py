@@ -33,6 +33,11 @@ _CLAUSES = (
     "{count} words of each clause. {{}} if there is none.",
     "Which of these does the text have: {names}? Quote how each begins ({count} words), as JSON.",
 )
+_EVERY_KIND = (
+    "Quote how the clauses of each kind begin ({count} words), as JSON: {names}. Give [] for a kind that is not there.",
+    "For each of {names}: a JSON list of the first {count} words of its clauses here, empty where the text has none.",
+    "Kinds: {names}. Return a JSON object with every kind: the opening {count} words of its clauses, or [].",
+)
 _ANY_CLAUSES = (
     "Find the clauses in this part of a contract and quote their first {count} words by kind, as JSON.",
     "Return JSON: each kind of clause in this text, with the opening {count} words of its clauses.",
@@ -50,14 +55,15 @@ def intent(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]
         answer = _named(passage.label, draw)
         if draw.random() < 0.15:
             instruction, answer = f"{instruction} Reply in JSON.", compact_json({"intent": passage.label})
-        system, user = laid_out(instruction, passage.text, draw)
+        system, user = laid_out(instruction, _worn(passage.text, draw), draw)
         yield asked(user, answer, system)
 
 
 def intent_of_some(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
     """The intent of a query among some that are listed."""
     names = _among(passage.label, around.labels, draw.randint(2, 15), draw)
-    system, user = laid_out(draw.choice(_INTENT_OF).format(names=", ".join(names)), passage.text, draw)
+    instruction = draw.choice(_INTENT_OF).format(names=", ".join(names))
+    system, user = laid_out(instruction, _worn(passage.text, draw), draw)
     yield asked(user, passage.label, system)
 
 
@@ -81,12 +87,12 @@ def marked_openings(passage: Document, around: Around, draw: random.Random) -> I
             found.setdefault(_spaced(mark.label), []).append(" ".join(words[:count]))
     if not found and draw.random() < 0.8:
         return
-    everything = draw.random() < 0.3
-    names = [*found, *map(_spaced, some(around.labels, draw.randint(2, 10), draw))]
-    listed = sorted(set(names))
-    instruction = draw.choice(_ANY_CLAUSES if everything else _CLAUSES).format(count=count, names=", ".join(listed))
+    listed = sorted({*found, *map(_spaced, some(around.labels, draw.randint(2, 12), draw))})
+    wordings = draw.choices((_ANY_CLAUSES, _CLAUSES, _EVERY_KIND), (2, 3, 5))[0]
+    instruction = draw.choice(wordings).format(count=count, names=", ".join(listed))
     system, user = laid_out(instruction, tidy(window.text), draw)
-    yield asked(user, compact_json({name: quotes[:3] for name, quotes in found.items()}), system)
+    kinds = listed if wordings is _EVERY_KIND else found
+    yield asked(user, compact_json({name: found.get(name, [])[:3] for name in kinds}), system)
 
 
 def which_label(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
@@ -100,9 +106,22 @@ def which_label(passage: Document, around: Around, draw: random.Random) -> Itera
         yield asked(user, _spaced(mark.label), system)
 
 
+def _worn(text: str, draw: random.Random) -> str:
+    """Return a text as it is or, two times in five, with some words left out or two exchanged (Wei & Zou 2019)."""
+    words, kind = text.split(), draw.random()
+    if kind > 0.4 or len(words) < 4:
+        return text
+    if kind > 0.3:
+        first = draw.randrange(len(words) - 1)
+        words[first : first + 2] = reversed(words[first : first + 2])
+    else:
+        words = [word for word in words if draw.random() > 0.15] or words
+    return " ".join(words)
+
+
 def _window(passage: Document, draw: random.Random) -> Document:
     """Return a shorter window that begins just before a mark, where there is one."""
-    size = draw.randint(300, 900)
+    size = draw.randint(300, 1400)
     start = max(0, draw.choice(passage.marks).start - draw.randint(0, 200)) if passage.marks else 0
     marks = tuple(
         replace(mark, start=mark.start - start, end=min(mark.end - start, size))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
@@ -32,24 +33,29 @@ class Quote:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model wrote about one window; not `complete` where the answer was cut, unreadable or full."""
+    """What the model wrote about one window; not `complete` where the answer was cut, unreadable or full.
+
+    `probability` is that of the whole answer; 1 where the engine gave none.
+    """
 
     window: Window
     quotes: tuple[Quote, ...]
     complete: bool
+    probability: float = 1.0
 
 
 def read_window(
     window: Window, completion: Completion, categories: Sequence[str], answer_type: type[BaseModel], most: int
 ) -> Reading:
     """Read one answer. Of one that was cut or is out of shape, the quotes that were finished are kept."""
+    probability = math.exp(sum(completion.logprobs))
     try:
         parse_answer(answer_type, completion)
     except UnreadableAnswer:
-        return Reading(window, tuple(_finished(completion.text, categories)), complete=False)
+        return Reading(window, tuple(_finished(completion.text, categories)), False, probability)
     answer: dict[str, list[str]] = json.loads(completion.text)
     quotes = tuple(Quote(label, words) for label in categories for words in answer.get(spoken(label), []))
-    return Reading(window, quotes, complete=all(len(each) < most for each in answer.values()))
+    return Reading(window, quotes, all(len(each) < most for each in answer.values()), probability)
 
 
 def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
@@ -67,13 +73,17 @@ def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
             yield Quote(label, words)
 
 
-def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str], openings: bool) -> Extraction:
+def assemble(
+    text: str, readings: Sequence[Reading], wanted: Sequence[str], openings: bool, one_kind: bool = False
+) -> Extraction:
     """Locate every quote, join the pieces that overlapping windows gave, and say what was not read.
 
-    Where quotes are `openings`, a clause goes from there to the end of its sentence.
+    Where quotes are `openings`, a clause goes from there to the end of its sentence. With `one_kind`, clauses that
+    overlap are one clause, of the kind that the windows found likeliest together.
     """
     source = Source(text)
     found: dict[str, list[Found]] = defaultdict(list)
+    votes: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     unlocated: list[Unlocated] = []
     for reading in readings:
         for quote, place in _places(source, reading, frozenset(wanted)):
@@ -82,11 +92,14 @@ def assemble(text: str, readings: Sequence[Reading], wanted: Sequence[str], open
                 unlocated.append(Unlocated(label=quote.label, written=quote.words, window=window))
             else:
                 found[quote.label].append(replace(place, end=source.sentence_end(place.end)) if openings else place)
+                votes[quote.label][place.start] += reading.probability
     clauses = [_clause(source, label, place) for label, places in found.items() for place in _joined(places)]
+    if one_kind:
+        clauses = list(_likeliest(clauses, votes))
     unread = _complement([reading.window for reading in readings if reading.complete], len(text))
     return Extraction(
         clauses=tuple(sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))),
-        not_present=tuple(label for label in wanted if label not in found),
+        not_present=tuple(label for label in wanted if label not in {clause.label for clause in clauses}),
         unlocated=tuple(unlocated),
         coverage=1 - sum(span.end - span.start for span in unread) / len(text),
         unread=unread,
@@ -119,6 +132,19 @@ def _joined(places: Iterable[Found]) -> Iterator[Found]:
             current = Found(current.start, end, "exact" if current.state == place.state == "exact" else "repaired")
     if current is not None:
         yield current
+
+
+def _likeliest(clauses: Sequence[Clause], votes: Mapping[str, Mapping[int, float]]) -> Iterator[Clause]:
+    """Yield of clauses that overlap the one with the most votes: the summed probability of the answers that gave it."""
+
+    def weight(clause: Clause) -> float:
+        return sum(each for start, each in votes[clause.label].items() if clause.start <= start < clause.end)
+
+    left = sorted(clauses, key=weight, reverse=True)
+    while left:
+        best, *others = left
+        yield best
+        left = [each for each in others if each.end <= best.start or best.end <= each.start]
 
 
 def _clause(source: Source, label: str, place: Found) -> Clause:

@@ -44,6 +44,9 @@ class Options(Task.Options):
         int | None,
         Field(ge=2, description="Quote this many opening words; the clause ends with its sentence. null: all words"),
     ] = None
+    one_kind: Annotated[
+        bool, Field(description="A clause is of one kind: where windows say several, the likeliest stands")
+    ] = False
     empty_share: Annotated[
         float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on; one at least")
     ] = 1.0
@@ -118,7 +121,9 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             read_window(part, completion, options.categories, answer, options.max_clauses)
             for part, completion in zip(self._windows(request), completions, strict=True)
         ]
-        return assemble(request.text, readings, self._wanted(request), self.options.quote_words is not None)
+        return assemble(
+            request.text, readings, self._wanted(request), options.quote_words is not None, options.one_kind
+        )
 
     def observe(self, expected: Extraction, actual: Extraction) -> Record:
         """Hits, false alarms, misses and presence by label; see scoring.py."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -218,6 +219,32 @@ def test_the_part_of_an_unreadable_window_that_no_other_read_is_told() -> None:
     (unread,) = response.unread
     assert (unread.start, unread.end) == (parts[0].end, parts[2].start)
     assert response.coverage == 1 - (unread.end - unread.start) / len(text)
+
+
+def test_a_clause_of_one_kind_is_of_the_kind_that_windows_find_likeliest_together() -> None:
+    text = " ".join(f"Sentence number {number} says what is said here." for number in range(12))
+    doubtful, likelier = math.log(0.3), math.log(0.4)
+
+    def kinds(*said: tuple[str, float], **options: bool) -> tuple[list[str], tuple[str, ...]]:
+        """What becomes of a sentence of which windows say these kinds, each with its log-probability."""
+        task = make_task(**SMALL, quote_words=4, **options)
+        request = task.request_type(text=text)
+        saying = iter(said)
+        completions = []
+        for prompt in task.prompts(request):
+            kind, sure = next(saying, ("", 0.0)) if "Sentence number 4 " in prompt.messages[1].text else ("", 0.0)
+            quotes = {kind: ["Sentence number 4 says"]} if kind else {}
+            completions.append(Completion(written(task, **quotes), logprobs=(sure,)))
+        assert next(saying, None) is None, "as many windows show it"
+        answer = task.read(request, completions)
+        assert all(clause.exact == "Sentence number 4 says what is said here." for clause in answer.clauses)
+        return [clause.label for clause in answer.clauses], answer.not_present
+
+    both = (("renewal", doubtful), ("insurance", likelier))
+    assert sorted(kinds(*both)[0]) == ["insurance", "renewal"]
+    found, absent = kinds(*both, one_kind=True)
+    assert found == ["insurance"]
+    assert "renewal" in absent
 
 
 def test_opening_words_leave_out_what_json_escapes_and_are_found_all_the_same() -> None:

@@ -175,26 +175,28 @@ def test_requests_that_no_engine_could_answer_are_refused(local: LocalEngine, lo
         loop.run(local.generate(ask("Hi", adapter="nobody")))
 
 
-def test_an_adapter_changes_the_answer_and_the_base_beside_it_stays_as_it_was(
+def test_an_adapter_changes_answers_and_the_base_beside_it_stays_as_it_was(
     local: LocalEngine, loop: asyncio.Runner
 ) -> None:
-    async def both() -> list[object]:
-        requests = [ask(QUESTIONS[4], adapter=name) for name in (None, "tuned", None, "tuned")]
-        return list(await asyncio.gather(*map(local.generate, requests)))
+    async def answers(engine: LocalEngine, *names: str | None) -> list[list[tuple[int, ...]]]:
+        """The tokens of every question's answer, by adapter; all at once."""
+        asked = [ask(question, adapter=name) for name in names for question in QUESTIONS]
+        found = [completion.token_ids for completion in await asyncio.gather(*map(engine.generate, asked))]
+        return [found[start : start + len(QUESTIONS)] for start in range(0, len(found), len(QUESTIONS))]
 
-    async def plain() -> tuple[object, tuple[float, ...]]:
+    async def plain() -> tuple[list[list[tuple[int, ...]]], tuple[float, ...]]:
         engine = LocalEngine(EngineConfig(NANO, dtype="float32"))
         await engine.start()
         try:
-            return await engine.generate(ask(QUESTIONS[4])), await engine.score(ask(QUESTIONS[4]).ids)
+            return await answers(engine, None), await engine.score(ask(QUESTIONS[4]).ids)
         finally:
             await engine.stop()
 
-    base, tuned, base_again, tuned_again = loop.run(both())
-    untouched, scores = loop.run(plain())
-    assert tuned.token_ids != base.token_ids
-    assert base.token_ids == base_again.token_ids == untouched.token_ids
-    assert tuned.token_ids == tuned_again.token_ids
+    base, tuned, base_again, tuned_again = loop.run(answers(local, None, "tuned", None, "tuned"))
+    (untouched,), scores = loop.run(plain())
+    assert tuned != base
+    assert base == base_again == untouched
+    assert tuned == tuned_again
     assert near(loop.run(local.score(ask(QUESTIONS[4]).ids)), scores)
     assert not near(loop.run(local.score(ask(QUESTIONS[4]).ids, "tuned")), scores)
 

@@ -146,7 +146,9 @@ def poisoned(tmp_path: Path) -> Base:
     shutil.copytree(NANO, folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
-    state = load_file(folder / "model.safetensors")
+    state = {name: tensor for file in find_base(str(folder)).weight_files() for name, tensor in load_file(file).items()}
+    for file in folder.glob("model*"):
+        file.unlink()
     state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
     state["model.embed_tokens.weight"][4000] = float("nan")
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})

@@ -67,7 +67,8 @@ class Tuned:
 
 def logits_of(model: Any) -> Tensor:
     with torch.no_grad():
-        return torch.as_tensor(model.get_base_model()(input_ids=torch.tensor([PROBE])).logits[0].clone())
+        ids = torch.tensor([PROBE], device=model.device)
+        return torch.as_tensor(model.get_base_model()(input_ids=ids).logits[0].cpu().clone())
 
 
 def silent(_: Event) -> None:

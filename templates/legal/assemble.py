@@ -78,12 +78,13 @@ def assemble(
 ) -> Extraction:
     """Locate every quote, join the pieces that overlapping windows gave, and say what was not read.
 
-    Where quotes are `openings`, a clause goes from there to the end of its sentence. With `one_kind`, clauses that
-    overlap are one clause, of the kind that the windows found likeliest together.
+    Where quotes are `openings`, a clause goes from there to the end of its sentence. With `one_kind`, a clause that was
+    quoted under several kinds is of the one that the windows found likeliest together.
     """
     source = Source(text)
     found: dict[str, list[Found]] = defaultdict(list)
     votes: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    cut: set[int] = set()
     unlocated: list[Unlocated] = []
     for reading in readings:
         for quote, place in _places(source, reading, frozenset(wanted)):
@@ -93,9 +94,11 @@ def assemble(
             else:
                 found[quote.label].append(replace(place, end=source.sentence_end(place.end)) if openings else place)
                 votes[quote.label][place.start] += reading.probability
+                if not text[reading.window.start : place.start].strip():
+                    cut.add(place.start)
     clauses = [_clause(source, label, place) for label, places in found.items() for place in _joined(places)]
     if one_kind:
-        clauses = list(_likeliest(clauses, votes))
+        clauses = list(_likeliest(clauses, votes, cut))
     unread = _complement([reading.window for reading in readings if reading.complete], len(text))
     return Extraction(
         clauses=tuple(sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))),
@@ -134,17 +137,27 @@ def _joined(places: Iterable[Found]) -> Iterator[Found]:
         yield current
 
 
-def _likeliest(clauses: Sequence[Clause], votes: Mapping[str, Mapping[int, float]]) -> Iterator[Clause]:
-    """Yield of clauses that overlap the one with the most votes: the summed probability of the answers that gave it."""
+def _likeliest(
+    clauses: Sequence[Clause], votes: Mapping[str, Mapping[int, float]], cut: Collection[int]
+) -> Iterator[Clause]:
+    """Yield of clauses that are the same but for their kind the one with the most votes.
+
+    A vote is the probability of the answer that gave it. Clauses are the same where they start at one place, or where
+    one lies in the other and starts at a place in `cut`: the beginning of a window, which may have cut it.
+    """
 
     def weight(clause: Clause) -> float:
         return sum(each for start, each in votes[clause.label].items() if clause.start <= start < clause.end)
+
+    def same(one: Clause, other: Clause) -> bool:
+        first, second = sorted((one, other), key=lambda clause: clause.start)
+        return first.start == second.start or (second.start < first.end and second.start in cut)
 
     left = sorted(clauses, key=weight, reverse=True)
     while left:
         best, *others = left
         yield best
-        left = [each for each in others if each.end <= best.start or best.end <= each.start]
+        left = [each for each in others if not same(best, each)]
 
 
 def _clause(source: Source, label: str, place: Found) -> Clause:

@@ -67,7 +67,7 @@ class Tuned:
 
 def logits_of(model: Any) -> Tensor:
     with torch.no_grad():
-        ids = torch.tensor([PROBE], device=model.device)
+        ids = torch.tensor([PROBE], device=next(model.parameters()).device)
         return torch.as_tensor(model.get_base_model()(input_ids=ids).logits[0].cpu().clone())
 
 

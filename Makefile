@@ -26,6 +26,7 @@ bench: $(VENV)/.peers
 	$(BIN)/python -m bench all
 
 bench-base: setup
+	$(BIN)/python -m bench bits
 	$(BIN)/python -m bench base
 
 bench-train: $(VENV)/.peers

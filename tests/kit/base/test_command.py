@@ -75,7 +75,7 @@ def test_the_card_tells_sets_licences_tokens_and_the_command(made: tuple[Path, P
     assert all(f"passes over {facts[part]['total']:,})" in " ".join(card.split()) for part in ("constant", "fall"))
     assert "| contracts | CC BY 4.0 | 12 |" in card
     assert "--tokens 4096" in card
-    assert "<!-- figures:base -->" in card
+    assert all(f"<!-- figures:{bench} -->" in card for bench in ("bits", "base"))
     assert (made[1] / "model" / "curve.png").is_file()
 
 

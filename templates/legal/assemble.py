@@ -98,11 +98,12 @@ def assemble(
                     cut.add(place.start)
     clauses = [_clause(source, label, place) for label, places in found.items() for place in _joined(places)]
     if one_kind:
-        clauses = list(_likeliest(clauses, votes, cut))
+        clauses = [each for group in _overlapping(clauses) for each in _likeliest(group, votes, cut)]
+    present = {clause.label for clause in clauses}
     unread = _complement([reading.window for reading in readings if reading.complete], len(text))
     return Extraction(
         clauses=tuple(sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))),
-        not_present=tuple(label for label in wanted if label not in {clause.label for clause in clauses}),
+        not_present=tuple(label for label in wanted if label not in present),
         unlocated=tuple(unlocated),
         coverage=1 - sum(span.end - span.start for span in unread) / len(text),
         unread=unread,
@@ -135,6 +136,20 @@ def _joined(places: Iterable[Found]) -> Iterator[Found]:
             current = Found(current.start, end, "exact" if current.state == place.state == "exact" else "repaired")
     if current is not None:
         yield current
+
+
+def _overlapping(clauses: Iterable[Clause]) -> Iterator[list[Clause]]:
+    """Yield the clauses in groups of which none overlaps another group's."""
+    group: list[Clause] = []
+    reached = 0
+    for clause in sorted(clauses, key=lambda each: each.start):
+        if group and clause.start >= reached:
+            yield group
+            group = []
+        group.append(clause)
+        reached = max(reached, clause.end)
+    if group:
+        yield group
 
 
 def _likeliest(

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from .schema import Clause, Span
+from .sentences import sentences
 
-_SENTENCE = re.compile(r"\S(?:[^.;\n]|[.;](?!\s)|\n(?!\s*\n))*[.;]?")
 _WORD = re.compile(r"\w+")
 _NONE = ""
 _PASSES = 4
@@ -77,12 +77,6 @@ class SentenceClassifier:
             term: {name: weight - drift[term][name] / step for name, weight in by_label.items()}
             for term, by_label in weights.items()
         }
-
-
-def sentences(text: str) -> Iterator[Span]:
-    """Yield the ranges of sentences; a full stop, a semicolon or an empty line ends one."""
-    for match in _SENTENCE.finditer(text):
-        yield Span(start=match.start(), end=match.start() + len(match.group().rstrip()))
 
 
 def _rows(text: str, clauses: Sequence[Clause]) -> Iterator[tuple[str, str]]:

@@ -17,12 +17,6 @@ from typing import Literal
 _WORD = re.compile(r"\S+")
 _LETTER = re.compile(r"\w")
 _EDGE = re.compile(r"^\W+|\W+$")
-# A full stop ends a sentence unless it ends an initial or one of these, or goes on small; a blank line ends it anyway.
-_CLOSING = "\"'”’)]"
-_SENTENCE_END = re.compile(
-    r"(?<!\b[A-Z])(?<!\b(?:Co|No))(?<!\b(?:Inc|Ltd))(?<!\bCorp)"
-    rf"[.!?][{re.escape(_CLOSING)}]*(?=\s|$)(?!\s+[a-z]{{2}})|(?=\n\s*\n)"
-)
 _DRIFT = 3  # words by which a copy may slip against its source before it is looked for elsewhere
 _COMMON = 50  # a word in more places than this says nothing about where a quote is from
 
@@ -94,13 +88,6 @@ class Source:
             return None
         head, tail = low + best[0], low + best[1] - 1
         return Found(self._starts[head], self._starts[tail] + len(self._words[tail]), "repaired")
-
-    def sentence_end(self, position: int) -> int:
-        """Return where the sentence that goes on at a position ends, or the text does."""
-        last = self.text[:position].rstrip(_CLOSING)  # a quote may end with its sentence: look at its full stop again
-        match = _SENTENCE_END.search(self.text, max(0, len(last) - 1))
-        stop = match.end() if match else len(self.text)
-        return position + len(self.text[position:stop].rstrip())
 
     def _word_range(self, start: int, end: int) -> tuple[int, int]:
         """Indexes of the words that begin in a range."""

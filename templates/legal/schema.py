@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from kit.task import Strict
+
+_WRITTEN = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
 Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
 
@@ -76,22 +78,23 @@ def spoken(label: str) -> str:
 
 
 @cache
-def answer_type(categories: tuple[str, ...], most: int, words: int | None) -> type[BaseModel]:
-    """Return the type that the model writes: under each kind that is there, in a fixed order, its quotes.
+def quotes_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
+    """Return the type of an answer in quotes: under each kind that is there, in a fixed order, its clauses.
 
-    A kind that is not there is left out, so "nothing here" is `{}`: the answer's first token decides. A quote of at
-    most `words` words cannot go round in circles; whole quotes carry no limit, since nothing is known of their length.
+    A kind that is not there is left out, so "nothing here" is `{}`: the answer's first token decides.
     """
-    settings = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
-    quote: Any = str if words is None else Annotated[str, WithJsonSchema(_few_words(words))]
     quotes: dict[str, Any] = {
-        f"kind_{index}": (list[quote], Field(default=[], alias=spoken(label), min_length=1, max_length=most))
+        f"kind_{index}": (list[str], Field(default=[], alias=spoken(label), min_length=1, max_length=most))
         for index, label in enumerate(categories)
     }
-    return create_model("Clauses", __config__=settings, **quotes)
+    return create_model("Quotes", __config__=_WRITTEN, **quotes)
 
 
-def _few_words(most: int) -> dict[str, Any]:
-    """The schema of a string of a few words, in which decoders allow no character that JSON escapes."""
-    word = r'[^ "\\\n\r\t]+'
-    return {"type": "string", "pattern": f"^{word}( {word}){{0,{most - 1}}}$"}
+@cache
+def numbers_type(categories: tuple[str, ...], count: int) -> type[BaseModel]:
+    """Return the type of an answer in numbers: under each number that is a clause, from 1 to `count`, its kind."""
+    kind: Any = Literal[tuple(spoken(label) for label in categories)]
+    numbers: dict[str, Any] = {
+        f"number_{number}": (kind, Field(default=None, alias=str(number))) for number in range(1, count + 1)
+    }
+    return create_model("Numbers", __config__=_WRITTEN, **numbers)

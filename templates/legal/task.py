@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,47 +12,43 @@ from kit.errors import InputError, Problem, nearest
 from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
 from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Record, Task, Text
 
-from .assemble import assemble, read_window
 from .baseline import SentenceClassifier
-from .locate import fold
-from .schema import Clause, Extraction, ExtractRequest, Label, Span, answer_type, spoken
+from .forms import Form
+from .numbering import Numbering
+from .quoting import Quoting
+from .schema import Clause, Extraction, ExtractRequest, Label, Span
 from .scoring import compare
-from .windows import Window, windows
 
 CATEGORIES = (
     "assignment", "audit_rights", "confidentiality", "exclusivity", "governing_law", "insurance", "liability_cap",
     "non_compete", "payment_terms", "renewal", "termination_for_convenience", "warranty_period",
 )  # fmt: skip
-_INSTRUCTION = (
-    "Quote the clauses of each kind from this part of a contract, word for word. Give [] where there is none."
-)
-_PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
 
 
 class Options(Task.Options):
     """Settings of the task in recipe.yaml."""
 
     categories: Annotated[tuple[Label, ...], Field(min_length=1, description="Kinds of clauses to find")] = CATEGORIES
+    answer: Annotated[
+        Literal["quotes", "numbers"],
+        Field(description="What the model writes: clauses in full, or numbers of the sentences in which they begin"),
+    ] = "quotes"
     window: Annotated[int, Field(ge=300, description="Most UTF-8 bytes of the document in one prompt")] = 12_000
-    overlap: Annotated[int, Field(ge=100, description="Bytes that neighbouring windows share")] = 600
+    overlap: Annotated[int, Field(ge=100, description="Bytes that neighbouring windows share, in quotes")] = 600
     max_clauses: Annotated[
         int, Field(ge=2, description="Quotes of one kind in one answer; a full list counts as unread")
     ] = 12
     answer_tokens: Annotated[int, Field(ge=64, description="Tokens that one answer may take")] = 3_072
-    quote_words: Annotated[
-        int | None,
-        Field(ge=2, description="Quote this many opening words; the clause ends with its sentence. null: all words"),
-    ] = None
-    one_kind: Annotated[
-        bool, Field(description="A clause is of one kind: where windows say several, the likeliest stands")
-    ] = False
+    threshold: Annotated[
+        float, Field(ge=0, lt=1, description="In numbers: an answer with a token less probable than this says nothing")
+    ] = 0.0
     empty_share: Annotated[
         float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on; one at least")
     ] = 1.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Options:
-        if self.overlap * 3 > self.window:
+        if self.answer == "quotes" and self.overlap * 3 > self.window:
             raise ValueError("overlap is at most a third of window")
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("a category stands twice")
@@ -61,7 +56,7 @@ class Options(Task.Options):
 
 
 class ClauseExtraction(Task[ExtractRequest, Extraction]):
-    """From a document to its clauses. Every quote is checked against the document before it is returned."""
+    """From a document to its clauses, in the document's own text whatever the model writes."""
 
     name = "clauses"
     route = "/v1/legal/clauses"
@@ -89,14 +84,11 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def prompts(self, request: ExtractRequest) -> list[Prompt]:
         """One prompt per window. The instruction comes first, so that all windows share it as a prefix."""
         self._wanted(request)
-        options = self.options
-        system = Message("system", (Text(_INSTRUCTION, trusted=True),))
-        answer = answer_type(options.categories, options.max_clauses, options.quote_words)
+        form, text, tokens = self._form, request.text, self.options.answer_tokens
+        system = Message("system", (Text(form.instruction, trusted=True),))
         return [
-            Prompt(
-                answer, options.answer_tokens, (system, Message.of("user", tidy(request.text[part.start : part.end])))
-            )
-            for part in self._windows(request)
+            Prompt(form.answer_type(window), tokens, (system, Message.of("user", form.shown(text, window))))
+            for window in form.windows(text)
         ]
 
     def targets(self, request: ExtractRequest, response: Extraction) -> list[Answer | None]:
@@ -104,26 +96,22 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
 
         Raises InputError with every clause that does not stand where it says, or whose label is not known.
         """
-        problems = [*self._misplaced(request.text, response.clauses)]
+        form, text, share = self._form, request.text, self.options.empty_share
+        problems = [*self._misplaced(text, response.clauses)]
         if problems:
             raise InputError(problems)
-        parts, share = self._windows(request), self.options.empty_share
-        found = [self._target(request.text, part, response.clauses, share) for part in parts]
-        if parts and all(target is None for target in found):  # a document always teaches something
-            found[0] = self._target(request.text, parts[0], response.clauses, share=1.0)
+        ordered = sorted(response.clauses, key=lambda clause: (clause.start, clause.end, clause.label))
+        found: list[Answer | None] = []
+        for window in form.windows(text):
+            nothing = form.answer_type(window)() if _kept(text[window.start : window.end], share) else None
+            found.append(form.target(text, window, ordered) or nothing)
+        if all(target is None for target in found):  # a document always teaches something
+            found[:1] = [form.answer_type(window)() for window in form.windows(text)[:1]]
         return found
 
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
-        """Check every quote against the document. Nothing readable at all gives coverage 0, not an error."""
-        options = self.options
-        answer = answer_type(options.categories, options.max_clauses, options.quote_words)
-        readings = [
-            read_window(part, completion, options.categories, answer, options.max_clauses)
-            for part, completion in zip(self._windows(request), completions, strict=True)
-        ]
-        return assemble(
-            request.text, readings, self._wanted(request), options.quote_words is not None, options.one_kind
-        )
+        """Return nothing but the document's own text. Nothing readable at all gives coverage 0, not an error."""
+        return self._form.read(request.text, completions, self._wanted(request))
 
     def observe(self, expected: Extraction, actual: Extraction) -> Record:
         """Hits, false alarms, misses and presence by label; see scoring.py."""
@@ -162,8 +150,12 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         text += reword(request.text[done:])
         return request.model_copy(update={"text": text}), response.model_copy(update={"clauses": tuple(moved)})
 
-    def _windows(self, request: ExtractRequest) -> list[Window]:
-        return windows(request.text, self.options.window, self.options.overlap)
+    @property
+    def _form(self) -> Form[Any]:
+        options = self.options
+        if options.answer == "numbers":
+            return Numbering(options.categories, options.window, options.threshold)
+        return Quoting(options.categories, options.window, options.overlap, options.max_clauses)
 
     def _wanted(self, request: ExtractRequest) -> tuple[str, ...]:
         """The kinds asked for. The model is always asked for all it was trained on; `read` keeps these."""
@@ -187,23 +179,6 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             if text[clause.start : clause.end] != clause.exact:
                 yield Problem(f"Its text does not stand at {clause.start} to {clause.end} of the document.", where)
 
-    def _target(self, text: str, part: Window, clauses: Sequence[Clause], share: float) -> Answer | None:
-        ordered = sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))
-        answer: dict[str, list[str]] = {}
-        for clause in ordered:
-            if piece := self._quote(text, part, clause):
-                answer.setdefault(spoken(clause.label), []).append(piece)
-        if not answer and not _kept(text[part.start : part.end], share):
-            return None
-        most = self.options.max_clauses
-        spec = answer_type(self.options.categories, most, self.options.quote_words)
-        return spec.model_validate({kind: quotes[: most - 1] for kind, quotes in answer.items()})
-
-    def _quote(self, text: str, part: Window, clause: Clause) -> str:
-        """What the model is to write of a clause that it reads in a window; empty where it sees too little of it."""
-        words = self.options.quote_words
-        return fold(visible(text, part, clause)) if words is None else opening(text, part, clause, words)
-
 
 def _together(clauses: Sequence[Clause]) -> list[Span]:
     """Return the stretches that clauses cover, in order; clauses that touch or overlap are one stretch."""
@@ -214,35 +189,6 @@ def _together(clauses: Sequence[Clause]) -> list[Span]:
         else:
             found.append(Span(start=clause.start, end=clause.end))
     return found
-
-
-def tidy(text: str) -> str:
-    """Return a window as the model reads it: one line per paragraph, single spaces, nothing else changed."""
-    return "\n".join(filter(None, map(fold, re.split(r"\n\s*\n", text))))
-
-
-def visible(text: str, part: Window, clause: Clause) -> str:
-    """Return what a window shows of a clause, cut between words; empty where that is too little to tell."""
-    start, end = max(part.start, clause.start), min(part.end, clause.end)
-    piece = text[start:end]
-    if (start, end) == (clause.start, clause.end):
-        return piece
-    if start > clause.start and not text[start - 1].isspace():
-        piece = piece.partition(" ")[2] or piece
-    if end < clause.end and not text[end].isspace():
-        piece = piece.rpartition(" ")[0] or piece
-    return piece if len(piece) >= _PIECE else ""
-
-
-def opening(text: str, part: Window, clause: Clause, count: int) -> str:
-    """Return the first words of a clause that begins in a window; empty where the window cuts them.
-
-    Quotation marks and backslashes are left out, because the decoder allows none; words are found without them.
-    """
-    if not part.start <= clause.start < part.end:
-        return ""
-    words = fold(re.sub(r'["\\]', "", text[clause.start : min(clause.end, part.end)])).split(" ")
-    return " ".join(words[:count]) if len(words) > count or clause.end <= part.end else ""
 
 
 def _kept(text: str, share: float) -> bool:

@@ -30,7 +30,7 @@ def windows(text: str, size: int, overlap: int) -> list[Window]:
 
     They cover the text from end to end. `overlap` is at most a third of `size`; an empty text has no window.
     """
-    ruler = _Ruler(text)
+    ruler = Ruler(text)
     found: list[Window] = []
     start = 0
     while start < len(text):
@@ -38,14 +38,14 @@ def windows(text: str, size: int, overlap: int) -> list[Window]:
         if limit == len(text):
             found.append(Window(start, limit))
             break
-        end = _last_boundary(text, ruler.ahead(start, size * 5 // 6), limit)
+        end = last_boundary(text, ruler.ahead(start, size * 5 // 6), limit)
         found.append(Window(start, end))
         latest = ruler.behind(end, overlap)
-        start = _last_boundary(text, max(start + 1, ruler.behind(latest, overlap)), latest)
+        start = last_boundary(text, max(start + 1, ruler.behind(latest, overlap)), latest)
     return found
 
 
-class _Ruler:
+class Ruler:
     """Measures a text in UTF-8 bytes."""
 
     def __init__(self, text: str) -> None:
@@ -68,7 +68,7 @@ def _bytes(char: str) -> int:
     return 1 if code < 0x80 else 2 if code < 0x800 else 3 if code < 0x10000 else 4
 
 
-def _last_boundary(text: str, low: int, high: int) -> int:
+def last_boundary(text: str, low: int, high: int) -> int:
     """Return the last position in low…high where a paragraph begins, else a sentence, else a word; else `high`."""
     for pattern in (_PARAGRAPH, _SENTENCE, _BLANK):
         ends = [match.end() for match in pattern.finditer(text, low, high)]

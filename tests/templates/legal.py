@@ -7,12 +7,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from hypothesis import strategies as st
+
 from kit.loader import load_module, load_task
 from kit.recipe import TaskSection
 from kit.task import Task
 
 FOLDER = Path(__file__).parents[2] / "templates/legal"
 SMALL = {"window": 300, "overlap": 100}
+
+WORDS = st.text(st.sampled_from("abXYZ019,.;é\u0301\U0001d538\U0001f4ce§“中"), min_size=1)
+BLANKS = st.sampled_from([" ", "  ", "\n", "\r\n", "\n\n", "\t", "\u00a0", "\u2003"])
+TEXTS = st.lists(st.tuples(WORDS, BLANKS), min_size=1, max_size=120).map(lambda pairs: "".join(map("".join, pairs)))
+ANY_TEXT = st.one_of(TEXTS, st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=900))
 
 
 def module(name: str) -> ModuleType:

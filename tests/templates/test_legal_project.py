@@ -53,6 +53,6 @@ def test_the_answer_on_the_templates_page_is_what_the_task_returns() -> None:
     answer = written(task, governing_law=["This Agreement is governed by the law of Sweden."])
     read = task.read(task.request_type.model_validate(request), [Completion(answer)])
     assert read.model_dump(mode="json") == response
-    (shown,) = re.findall(r"`(\{\"governing law\".*?\})`", page)
-    short = make_task(quote_words=4)
-    assert short.read(short.request_type.model_validate(request), [Completion(shown)]) == read
+    (shown,) = re.findall(r"`(\{\"2\":.*?\})`", page)
+    numbering = make_task(answer="numbers")
+    assert numbering.read(numbering.request_type.model_validate(request), [Completion(shown)]) == read

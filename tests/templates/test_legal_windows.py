@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import math
 from itertools import pairwise
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.base import NANO
-from kit.chat import Renderer
-from kit.engines.local.grammar import Grammars
-from kit.engines.structured import grammar_of
 from kit.task import Completion, write_answer
-from tests.templates.legal import SMALL, make_task, module, written
+from tests.templates.legal import ANY_TEXT, SMALL, TEXTS, make_task, module, written
 
 windows = module("windows").windows
 Source = module("locate").Source
 fold = module("locate").fold
 TASK = make_task(**SMALL)
-RENDERER = Renderer(NANO)
-GRAMMARS = Grammars(NANO, RENDERER.vocabulary_size)
-
-WORDS = st.text(st.sampled_from("abXYZ019,.;é\u0301\U0001d538\U0001f4ce§“中"), min_size=1)
-BLANKS = st.sampled_from([" ", "  ", "\n", "\r\n", "\n\n", "\t", "\u00a0", "\u2003"])
-TEXTS = st.lists(st.tuples(WORDS, BLANKS), min_size=1, max_size=120).map(lambda pairs: "".join(map("".join, pairs)))
-ANY_TEXT = st.one_of(TEXTS, st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=900))
 
 
 @given(ANY_TEXT, st.integers(300, 500), st.integers(1, 100))
@@ -129,65 +115,6 @@ def test_a_clause_cut_by_windows_is_whole_again_after_reading(words: int, data: 
     assert [(each.exact, each.start, each.state) for each in response.clauses] == [(exact, start, "exact")]
 
 
-@settings(deadline=None, max_examples=30)
-@given(st.integers(50, 400), st.integers(2, 8), st.data())
-def test_a_clause_given_by_its_opening_words_is_whole_wherever_windows_cut_it(
-    words: int, count: int, data: st.DataObject
-) -> None:
-    text = numbered_text(words).replace("word", "Word")
-    first = data.draw(st.integers(0, (words - 1) // 9)) * 9
-    start = text.index(f"Word{first}")
-    exact = " ".join(text.split(" ")[first : first + 9])
-    task = make_task(**SMALL, quote_words=count)
-    expected: Any = task.response_type.model_validate(
-        {"clauses": [{"label": "insurance", "exact": exact, "start": start, "end": start + len(exact)}]}
-    )
-    request = task.request_type(text=text)
-    answers = [write_answer(target) for target in task.targets(request, expected) if target is not None]
-    quotes = {quote for answer in answers for quote in json.loads(answer).get("insurance", [])}
-    assert quotes == {" ".join(exact.split(" ")[:count])}
-    response = task.read(request, [Completion(answer) for answer in answers])
-    assert [(each.exact, each.start, each.end) for each in response.clauses] == [(exact, start, start + len(exact))]
-
-
-SENTENCES = [
-    (
-        "The fee is due to Acorn Inc. and to Birch Ltd. in May. Next.",
-        "The fee is",
-        " due to Acorn Inc. and to Birch Ltd. in May.",
-    ),
-    ("Acorn Inc. Holds it. Next.", "Acorn", " Inc. Holds it."),
-    ("Tax, e.g. duty, is due. Next.", "Tax,", " e.g. duty, is due."),
-    ("Interest is 3.5 percent of it. Next.", "Interest", " is 3.5 percent of it."),
-    ("See No. 5 of J. Doe under U.S. law. Next.", "See", " No. 5 of J. Doe under U.S. law."),
-    ("It is sold “as is.” Next.", "It is", " sold “as is.”"),
-    ("It is sold “as is.” Next.", "It is sold “as is.”", ""),
-    ("It is sold “as is.” Next.", "It is sold “as is.", "”"),
-    ("It is sold (as it stands.) Next.", "It", " is sold (as it stands.)"),
-    ("May it be sold? Yes.", "May", " it be sold?"),
-    ("It is sold\n  as it stands.\nNext.", "It", " is sold\n  as it stands."),
-    ("Payable on demand\n\nNext heading", "Payable", " on demand"),
-    ("Payable on demand\r\n \r\nNext heading", "Payable", " on demand"),
-    ("Paid in May. \n\nand then.", "Paid", " in May."),
-    ("Paid in May \n", "Paid", " in May"),
-    ("Paid in May.", "Paid in May.", ""),
-]
-
-
-@pytest.mark.parametrize(("text", "opening", "rest"), SENTENCES)
-def test_a_sentence_goes_on_to_its_own_end(text: str, opening: str, rest: str) -> None:
-    position = text.index(opening) + len(opening)
-    assert text[position : Source(text).sentence_end(position)] == rest
-
-
-@given(ANY_TEXT, st.data())
-def test_a_sentence_ends_after_where_it_is_looked_at_and_never_in_white_space(text: str, data: st.DataObject) -> None:
-    position = data.draw(st.integers(0, len(text)))
-    end = Source(text).sentence_end(position)
-    assert position <= end <= len(text)
-    assert end == position or not text[end - 1].isspace()
-
-
 def test_a_document_of_300000_characters_is_read_in_full() -> None:
     sentence = "The rent of house {n} is due on day {n} of the month, and the tenant of house {n} pays it by transfer. "
     text = "".join(sentence.format(n=number) for number in range(3_000))
@@ -219,53 +146,3 @@ def test_the_part_of_an_unreadable_window_that_no_other_read_is_told() -> None:
     (unread,) = response.unread
     assert (unread.start, unread.end) == (parts[0].end, parts[2].start)
     assert response.coverage == 1 - (unread.end - unread.start) / len(text)
-
-
-def test_a_clause_of_one_kind_is_of_the_kind_that_windows_find_likeliest_together() -> None:
-    text = " ".join(f"Sentence number {number} says what is said here." for number in range(12))
-    doubtful, likelier = math.log(0.3), math.log(0.4)
-
-    def kinds(*said: tuple[str, float], **options: bool) -> tuple[list[str], tuple[str, ...]]:
-        """What becomes of a sentence of which windows say these kinds, each with its log-probability."""
-        task = make_task(**SMALL, quote_words=4, **options)
-        request = task.request_type(text=text)
-        saying = iter(said)
-        completions = []
-        for prompt in task.prompts(request):
-            kind, sure = next(saying, ("", 0.0)) if "Sentence number 4 " in prompt.messages[1].text else ("", 0.0)
-            quotes = {kind: ["Sentence number 4 says"]} if kind else {}
-            completions.append(Completion(written(task, **quotes), logprobs=(sure,)))
-        assert next(saying, None) is None, "as many windows show it"
-        answer = task.read(request, completions)
-        assert all(clause.exact == "Sentence number 4 says what is said here." for clause in answer.clauses)
-        return [clause.label for clause in answer.clauses], answer.not_present
-
-    both = (("renewal", doubtful), ("insurance", likelier))
-    assert sorted(kinds(*both)[0]) == ["insurance", "renewal"]
-    found, absent = kinds(*both, one_kind=True)
-    assert found == ["insurance"]
-    assert "renewal" in absent
-
-
-def test_opening_words_leave_out_what_json_escapes_and_are_found_all_the_same() -> None:
-    clause = 'Each "Affiliate" shall keep its books open to audit.'
-    task = make_task(**SMALL, quote_words=4)
-    request = task.request_type(text=f"{clause} Notices are given in writing.")
-    audit = {"label": "audit_rights", "exact": clause, "start": 0, "end": len(clause)}
-    (answer,) = task.targets(request, task.response_type.model_validate({"clauses": (audit,)}))
-    assert answer is not None
-    assert write_answer(answer) == '{"audit rights":["Each Affiliate shall keep"]}'
-    (found,) = task.read(request, [Completion(write_answer(answer))]).clauses
-    assert (found.exact, found.state) == (clause, "repaired")
-
-
-@pytest.mark.parametrize(
-    ("quote", "allowed"),
-    [("The books are open", True), ("Ünïcode — “x”", True), ("The books are open always", False), ("", False)],
-)
-def test_a_decoder_allows_no_more_opening_words_than_the_task_asks_for(quote: str, allowed: bool) -> None:
-    task = make_task(**SMALL, quote_words=4)
-    (prompt,) = task.prompts(task.request_type(text="The books are open."))
-    matcher = GRAMMARS.matcher(grammar_of(prompt.answer), RENDERER.stop_ids)
-    tokens = RENDERER.answer(write_answer(prompt.answer.model_validate({"audit rights": [quote]})))
-    assert all(matcher.accept_token(token) for token in (*tokens, RENDERER.turn_end)) is allowed

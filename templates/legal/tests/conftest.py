@@ -14,16 +14,32 @@ from kit.task import Example, Task
 PROJECT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="session", params=["smoke", None], ids=["smoke", "default"])
-def task(request: pytest.FixtureRequest) -> Task[Any, Any]:
-    """The task with the options of a profile."""
-    return load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml", request.param))[0]
+def _task(profile: str | None) -> Task[Any, Any]:
+    return load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml", profile))[0]
 
 
 @pytest.fixture(scope="session")
-def examples(task: Task[Any, Any]) -> dict[str, list[Example[Any, Any]]]:
+def quoting() -> Task[Any, Any]:
+    """The task as the recipe has it: the model quotes clauses in full."""
+    return _task(None)
+
+
+@pytest.fixture(scope="session")
+def numbering() -> Task[Any, Any]:
+    """The task with the options of the profile `smoke`: the model gives numbers of sentences."""
+    return _task("smoke")
+
+
+@pytest.fixture(scope="session", params=["smoke", None], ids=["numbers", "quotes"])
+def task(request: pytest.FixtureRequest) -> Task[Any, Any]:
+    """The task in both ways of answering."""
+    return _task(request.param)
+
+
+@pytest.fixture(scope="session")
+def examples(quoting: Task[Any, Any]) -> dict[str, list[Example[Any, Any]]]:
     """Training and test examples."""
-    kind = task.example_type()
+    kind = quoting.example_type()
     return {
         split: [kind.model_validate_json(line) for line in (PROJECT / f"data/{split}.jsonl").open(encoding="utf-8")]
         for split in ("train", "test")

@@ -1,0 +1,143 @@
+"""The model quotes clauses in full, under their kinds: for bases that copy without fault.
+
+A quote is looked up in its window, and what comes back is the document's own text. A clause that a window cuts is
+quoted in pieces, which overlapping windows join again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from kit.task import Completion, UnreadableAnswer, parse_answer
+
+from .assemble import assemble, joined
+from .forms import Form
+from .locate import Found, Source, fold
+from .schema import Clause, Extraction, Span, Unlocated, quotes_type, spoken
+from .windows import Window, windows
+
+_STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")\s*(?P<colon>:?)')
+_AGREEMENT = 0.75  # share of words that a quote must have in common with the source to be repaired
+_PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
+
+
+@dataclass(frozen=True)
+class Quote:
+    """One quote that the model wrote, before it is checked."""
+
+    label: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model wrote about one window; not `complete` where the answer was cut, unreadable or full."""
+
+    window: Window
+    quotes: tuple[Quote, ...]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Quoting(Form[Window]):
+    """Windows of `size` bytes that share `overlap`, and `most` quotes of one kind in an answer."""
+
+    categories: tuple[str, ...]
+    size: int
+    overlap: int
+    most: int
+    instruction: str = (
+        "Quote the clauses of each kind from this part of a contract, word for word. Give [] where there is none."
+    )
+
+    def windows(self, text: str) -> list[Window]:
+        """Return windows that overlap."""
+        return windows(text, self.size, self.overlap)
+
+    def shown(self, text: str, window: Window) -> str:
+        """Return one line per paragraph, single spaces, nothing else changed."""
+        return "\n".join(filter(None, map(fold, re.split(r"\n\s*\n", text[window.start : window.end]))))
+
+    def answer_type(self, window: Window) -> type[BaseModel]:  # noqa: ARG002
+        """Return the same type for every window."""
+        return quotes_type(self.categories, self.most)
+
+    def target(self, text: str, window: Window, clauses: Sequence[Clause]) -> BaseModel | None:
+        """Return what the window shows of each clause; of the last ones, if a list would be full, nothing."""
+        answer: dict[str, list[str]] = {}
+        for clause in clauses:
+            if piece := fold(_visible(text, window, clause)):
+                answer.setdefault(spoken(clause.label), []).append(piece)
+        kept = {kind: quotes[: self.most - 1] for kind, quotes in answer.items()}
+        return self.answer_type(window).model_validate(kept) if kept else None
+
+    def read(self, text: str, completions: Sequence[Completion], wanted: Sequence[str]) -> Extraction:
+        """Check every quote against the document."""
+        source = Source(text)
+        found: dict[str, list[Found]] = defaultdict(list)
+        unlocated: list[Unlocated] = []
+        readings = [self._reading(*each) for each in zip(self.windows(text), completions, strict=True)]
+        for reading in readings:
+            for quote, place in _places(source, reading):
+                if place is None:
+                    where = Span(start=reading.window.start, end=reading.window.end)
+                    unlocated.append(Unlocated(label=quote.label, written=quote.words, window=where))
+                else:
+                    found[quote.label].append(place)
+        whole = {label: list(joined(places)) for label, places in found.items()}
+        return assemble(source, whole, wanted, [each.window for each in readings if each.complete], unlocated)
+
+    def _reading(self, window: Window, completion: Completion) -> Reading:
+        """Read one answer. Of one that was cut or is out of shape, the quotes that were finished are kept."""
+        try:
+            parse_answer(self.answer_type(window), completion)
+        except UnreadableAnswer:
+            return Reading(window, tuple(_finished(completion.text, self.categories)), complete=False)
+        answer: dict[str, list[str]] = json.loads(completion.text)
+        quotes = tuple(Quote(label, words) for label in self.categories for words in answer.get(spoken(label), []))
+        return Reading(window, quotes, all(len(each) < self.most for each in answer.values()))
+
+
+def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
+    """Yield every string that ends, under the kind that was named before it."""
+    labels = {spoken(label): label for label in categories}
+    label: str | None = None
+    for match in _STRING.finditer(text):
+        try:
+            words = json.loads(match["string"], strict=False)
+        except ValueError:
+            continue
+        if match["colon"]:
+            label = labels.get(words)
+        elif label is not None:
+            yield Quote(label, words)
+
+
+def _places(source: Source, reading: Reading) -> Iterator[tuple[Quote, Found | None]]:
+    """Yield each quote with its place; a sentence written twice is looked for twice."""
+    start, end = reading.window.start, reading.window.end
+    seen: Counter[tuple[str, str]] = Counter()
+    for quote in reading.quotes:
+        key = (quote.label, fold(quote.words))
+        seen[key] += 1
+        places = source.places(quote.words, start, end, most=seen[key])
+        yield quote, places[-1] if places else source.closest(quote.words, start, end, _AGREEMENT)
+
+
+def _visible(text: str, window: Window, clause: Clause) -> str:
+    """Return what a window shows of a clause, cut between words; empty where that is too little to tell."""
+    start, end = max(window.start, clause.start), min(window.end, clause.end)
+    piece = text[start:end]
+    if (start, end) == (clause.start, clause.end):
+        return piece
+    if start > clause.start and not text[start - 1].isspace():
+        piece = piece.partition(" ")[2] or piece
+    if end < clause.end and not text[end].isspace():
+        piece = piece.rpartition(" ")[0] or piece
+    return piece if len(piece) >= _PIECE else ""

@@ -1,0 +1,158 @@
+"""Sentences stand in every window once, under a number, and clauses come back from numbers, for any text at all."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kit.base import NANO
+from kit.chat import Renderer
+from kit.engines.local.grammar import Grammars
+from kit.engines.structured import grammar_of
+from kit.task import Completion, write_answer
+from tests.templates.legal import ANY_TEXT, TEXTS, make_task, module
+
+sentences = module("sentences").sentences
+TASK = make_task(answer="numbers", window=300)
+RENDERER = Renderer(NANO)
+GRAMMARS = Grammars(NANO, RENDERER.vocabulary_size)
+
+SENTENCES = [
+    "The fee is due to Acorn Inc. and to Birch Ltd. in May.|Next.",
+    "Acorn Inc. Holds it.|Next.",
+    "Tax, e.g. duty, is due.|Next.",
+    "Interest is 3.5 percent of it.|Next.",
+    "See No. 5 of J. Doe under U.S. law.|Next.",
+    "It is sold “as is.”|Next.",
+    "It is sold (as it stands.)|Next.",
+    "May it be sold?|Yes.",
+    "It is sold\n  as it stands.|Next.",
+    "7 days' notice is given.|3.5 percent is due.",
+    "Renewal:|The term is renewed.",
+    "The parts are: wheels and axles.",
+]
+MORE_SENTENCES = [
+    ("Payable on demand\n\nNext heading", ["Payable on demand", "Next heading"]),
+    ("Payable on demand\r\n \r\nNext heading", ["Payable on demand", "Next heading"]),
+    ("Paid in May. \n\nand then.", ["Paid in May.", "and then."]),
+    ("  Paid in May \n", ["Paid in May"]),
+    ("1. Rent. Rent is 12. May is the month.", ["Rent.", "Rent is 12.", "May is the month."]),
+    ("(a) The fee is due.\n\n2.1 The term is a year.", ["The fee is due.", "The term is a year."]),
+    (" \n ", []),
+]
+
+
+@pytest.mark.parametrize("marked", SENTENCES)
+def test_a_sentence_ends_where_a_bar_stands_here(marked: str) -> None:
+    text = marked.replace("|", " ")
+    assert [text[each.start : each.end] for each in sentences(text)] == marked.split("|")
+
+
+@pytest.mark.parametrize(("text", "expected"), MORE_SENTENCES)
+def test_blank_lines_end_sentences_and_counts_belong_to_none(text: str, expected: list[str]) -> None:
+    assert [text[each.start : each.end] for each in sentences(text)] == expected
+
+
+@given(ANY_TEXT)
+def test_sentences_hold_every_letter_once_and_no_white_space_at_their_ends(text: str) -> None:
+    found = list(sentences(text))
+    for left, right in pairwise(found):
+        assert left.end <= right.start
+    for each in found:
+        assert text[each.start : each.end] == text[each.start : each.end].strip() != ""
+    between = [0, *(position for each in found for position in (each.start, each.end)), len(text)]
+    outside = "".join(text[start:end] for start, end in zip(between[::2], between[1::2], strict=True))
+    assert len([char for char in outside if char.isalpha()]) <= 4 * (len(found) + 1), "a count such as (iv) at most"
+
+
+@given(ANY_TEXT, st.integers(300, 500))
+def test_windows_hold_every_piece_in_order_and_fit(text: str, size: int) -> None:
+    task = make_task(answer="numbers", window=size)
+    request = task.request_type(text=text)
+    prompts = task.prompts(request)
+    for prompt in prompts:
+        shown = prompt.messages[1].text
+        assert len(shown.encode()) <= size
+        numbers = [line.rpartition(" ")[2] for line in shown.splitlines()] if "\x85" not in text else []
+        assert all(number.startswith("[") for number in numbers if shown.isascii())
+    response = task.read(request, [Completion("{}") for _ in prompts])
+    assert response.coverage == 1.0
+    assert response.clauses == ()
+
+
+@settings(deadline=None)
+@given(TEXTS, st.data())
+def test_whatever_number_a_model_gives_the_answer_holds_the_documents_own_text(text: str, data: st.DataObject) -> None:
+    request = TASK.request_type(text=text)
+    completions, given_kinds = [], 0
+    for prompt in TASK.prompts(request):
+        numbers = [field.alias for field in prompt.answer.model_fields.values()]  # type: ignore[union-attr]
+        chosen = data.draw(st.lists(st.sampled_from(numbers), unique=True))
+        answer = {number: data.draw(st.sampled_from(["renewal", "insurance"])) for number in chosen}
+        given_kinds += len(answer)
+        completions.append(Completion(json.dumps(answer, separators=(",", ":"))))
+    response = TASK.read(request, completions)
+    assert (len(response.clauses) > 0) == (given_kinds > 0)
+    assert len(response.clauses) <= given_kinds
+    for clause in response.clauses:
+        assert clause.exact == text[clause.start : clause.end].strip() != ""
+    assert response.coverage == 1.0
+    assert response.unlocated == ()
+
+
+@given(st.integers(1, 60), st.integers(20, 500), st.data())
+def test_a_clause_that_is_a_sentence_is_whole_again_after_reading(count: int, length: int, data: st.DataObject) -> None:
+    parts = [f"Sentence {number} goes on{' and on' * (length // 7)}." for number in range(count)]
+    text, chosen = " ".join(parts), data.draw(st.integers(0, count - 1))
+    start = text.index(parts[chosen])
+    clause = {"label": "insurance", "exact": parts[chosen], "start": start, "end": start + len(parts[chosen])}
+    request = TASK.request_type(text=text)
+    expected: Any = TASK.response_type.model_validate({"clauses": [clause]})
+    targets = [target for target in TASK.targets(request, expected) if target is not None]
+    response = TASK.read(request, [Completion(write_answer(target)) for target in targets])
+    assert [(each.exact, each.start) for each in response.clauses] == [(parts[chosen], start)]
+
+
+def test_a_document_of_300000_characters_is_read_in_full() -> None:
+    sentence = "The rent of house {n} is due on day {n} of the month, and the tenant of house {n} pays it by transfer. "
+    text = "".join(sentence.format(n=number) for number in range(3_000))
+    request = TASK.request_type(text=text)
+    prompts = TASK.prompts(request)
+    response = TASK.read(request, [Completion('{"1":"payment terms"}') for _ in prompts])
+    assert response.coverage == 1.0
+    assert len(response.clauses) == len(prompts) > 1_000
+
+
+def test_the_window_of_an_unreadable_answer_is_told() -> None:
+    text = " ".join(f"Sentence {number} says what is said here." for number in range(40))
+    request = TASK.request_type(text=text)
+    completions = [Completion("{}") for _ in TASK.prompts(request)]
+    completions[1] = Completion('{"1":"renewal","2":"ren', finish="length")
+    response = TASK.read(request, completions)
+    (unread,) = response.unread
+    (clause,) = response.clauses
+    assert unread.start == clause.start
+    assert text[unread.end :].startswith("Sentence")
+    assert response.coverage == 1 - (unread.end - unread.start) / len(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed"),
+    [
+        ('{"1":"renewal","2":"insurance"}', True),
+        ("{}", True),
+        ('{"3":"renewal"}', False),
+        ('{"1":"weather"}', False),
+        ('{"2":"renewal","1":"insurance"}', False),
+    ],
+)
+def test_a_decoder_allows_the_windows_numbers_in_their_order_and_the_kinds(written: str, allowed: bool) -> None:
+    (prompt,) = TASK.prompts(TASK.request_type(text="The books are open. The term is a year."))
+    matcher = GRAMMARS.matcher(grammar_of(prompt.answer), RENDERER.stop_ids)
+    tokens = RENDERER.answer(written)
+    assert all(matcher.accept_token(token) for token in (*tokens, RENDERER.turn_end)) is allowed

@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from pydantic import BaseModel
 
@@ -30,7 +30,7 @@ _BEGUN = 24  # a clause begins in a piece that shows this many characters of it,
 _MARK = len(" [999]\n")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Piece:
     """A sentence, or a part of one that is longer than a window, and where its sentence begins; in code points."""
 
@@ -48,30 +48,37 @@ class Numbered(Window):
 
 @dataclass(frozen=True)
 class Numbering(Form[Numbered]):
-    """Windows of at most `size` bytes, the numbers included.
+    """Windows of at most `size` bytes, the numbers included; every sentence is read in `readings` windows.
 
-    An answer of which the model wrote a token with a probability below `threshold` is taken as `{}`.
+    A sentence is a clause where the mean probability that the readings give it is at least `threshold`. A reading gives
+    it the probability of the least certain token of the answer that names it, and 0 where none does.
     """
 
     categories: tuple[str, ...]
     size: int
+    readings: int = 1
     threshold: float = 0.0
     instruction: str = "Which of these numbered sentences are clauses, and of what kind?"
 
     def windows(self, text: str) -> list[Numbered]:
-        """Return windows of as many pieces as fit; each begins where the one before ends."""
-        groups: list[list[Piece]] = []
-        room = 0
-        for piece in _pieces(text, self.size - _MARK):
+        """Return the windows of each reading, in which windows do not overlap; the next one's begin elsewhere."""
+        pieces = list(_pieces(text, self.size - _MARK))
+        first = [self.size - self.size * reading // self.readings for reading in range(self.readings)]
+        return [window for room in first for window in self._packed(text, pieces, room)]
+
+    def _packed(self, text: str, pieces: Sequence[Piece], room: int) -> Iterator[Numbered]:
+        """Yield windows of as many pieces as fit; the first has `room` bytes."""
+        groups: list[list[Piece]] = [[]]
+        for piece in pieces:
             need = len(fold(text[piece.start : piece.end]).encode()) + _MARK
-            if not groups or need > room:
+            if groups[-1] and need > room:
                 groups.append([])
                 room = self.size
             groups[-1].append(piece)
             room -= need
-        begins = [0, *(group[0].start for group in groups[1:])]
-        ends = [*begins[1:], len(text)]
-        return [Numbered(*each) for each in zip(begins, ends, map(tuple, groups), strict=True)]
+        begins = [0, *(group[0].start for group in groups[1:]), len(text)]
+        for group, (start, end) in zip(groups, pairwise(begins), strict=True):
+            yield Numbered(start, end, tuple(group))
 
     def shown(self, text: str, window: Numbered) -> str:
         """Return one line per piece, single spaces, its number in brackets at the end."""
@@ -94,25 +101,34 @@ class Numbering(Form[Numbered]):
     def read(self, text: str, completions: Sequence[Completion], wanted: Sequence[str]) -> Extraction:
         """Return the sentences that were named; pieces of one sentence are put together again."""
         labels = {spoken(label): label for label in self.categories}
-        kinds: dict[Piece, str | None] = {}
+        votes: dict[Piece, dict[str, float]] = {}
         read: list[Window] = []
         for window, completion in zip(self.windows(text), completions, strict=True):
             answer, complete = self._reading(window, completion)
-            kinds |= {piece: labels.get(answer.get(str(number), "")) for number, piece in enumerate(window.pieces, 1)}
+            probability = math.exp(min(completion.logprobs, default=0.0))
+            for number, piece in enumerate(window.pieces, 1):
+                given = votes.setdefault(piece, {})
+                if label := labels.get(answer.get(number, "")):
+                    given[label] = given.get(label, 0.0) + probability
             read += [window] if complete else []
         found: dict[str, list[Found]] = defaultdict(list)
-        for label, place in _runs(kinds):
+        for label, place in _runs({piece: self._chosen(votes[piece]) for piece in sorted(votes)}):
             found[label].append(place)
-        return assemble(Source(text), found, wanted, read)
+        return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start))
 
-    def _reading(self, window: Numbered, completion: Completion) -> tuple[Mapping[str, str], bool]:
+    def _reading(self, window: Numbered, completion: Completion) -> tuple[Mapping[int, str], bool]:
         """Return kinds by number, and whether that is all. Of an answer that was cut, the finished ones are kept."""
         try:
             parse_answer(self.answer_type(window), completion)
+            pairs, complete = json.loads(completion.text).items(), True
         except UnreadableAnswer:
-            return dict(_FINISHED.findall(completion.text)), False
-        sure = math.exp(min(completion.logprobs, default=0.0)) >= self.threshold
-        return json.loads(completion.text) if sure else {}, True
+            pairs, complete = _FINISHED.findall(completion.text), False
+        return {int(number): kind for number, kind in pairs}, complete
+
+    def _chosen(self, votes: Mapping[str, float]) -> str | None:
+        """Return the label with the most votes, if they are enough."""
+        label, total = max(votes.items(), key=lambda vote: vote[1], default=("", 0.0))
+        return label if label and total / self.readings >= self.threshold else None
 
 
 def _pieces(text: str, most: int) -> Iterator[Piece]:

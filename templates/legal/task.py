@@ -39,8 +39,9 @@ class Options(Task.Options):
         int, Field(ge=2, description="Quotes of one kind in one answer; a full list counts as unread")
     ] = 12
     answer_tokens: Annotated[int, Field(ge=64, description="Tokens that one answer may take")] = 3_072
+    readings: Annotated[int, Field(ge=1, le=8, description="In numbers: windows that read each sentence")] = 1
     threshold: Annotated[
-        float, Field(ge=0, lt=1, description="In numbers: an answer with a token less probable than this says nothing")
+        float, Field(ge=0, lt=1, description="In numbers: least mean probability of the answers that name a clause")
     ] = 0.0
     empty_share: Annotated[
         float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on; one at least")
@@ -154,7 +155,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def _form(self) -> Form[Any]:
         options = self.options
         if options.answer == "numbers":
-            return Numbering(options.categories, options.window, options.threshold)
+            return Numbering(options.categories, options.window, options.readings, options.threshold)
         return Quoting(options.categories, options.window, options.overlap, options.max_clauses)
 
     def _wanted(self, request: ExtractRequest) -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+from collections import Counter
+from itertools import groupby, pairwise
 from typing import Any
 
 import pytest
@@ -70,19 +71,22 @@ def test_sentences_hold_every_letter_once_and_no_white_space_at_their_ends(text:
     assert len([char for char in outside if char.isalpha()]) <= 4 * (len(found) + 1), "a count such as (iv) at most"
 
 
-@given(ANY_TEXT, st.integers(300, 500))
-def test_windows_hold_every_piece_in_order_and_fit(text: str, size: int) -> None:
-    task = make_task(answer="numbers", window=size)
-    request = task.request_type(text=text)
-    prompts = task.prompts(request)
-    for prompt in prompts:
-        shown = prompt.messages[1].text
-        assert len(shown.encode()) <= size
-        numbers = [line.rpartition(" ")[2] for line in shown.splitlines()] if "\x85" not in text else []
-        assert all(number.startswith("[") for number in numbers if shown.isascii())
-    response = task.read(request, [Completion("{}") for _ in prompts])
-    assert response.coverage == 1.0
-    assert response.clauses == ()
+@given(ANY_TEXT, st.integers(300, 500), st.integers(1, 3))
+def test_every_reading_covers_the_text_and_every_window_fits(text: str, size: int, readings: int) -> None:
+    form = module("numbering").Numbering(("renewal", "insurance"), size, readings)
+    found = form.windows(text)
+    pieces = Counter(piece for window in found for piece in window.pieces)
+    assert set(pieces.values()) <= {readings}
+    assert [text[each.start : each.end] for each in sentences(text)] == [
+        text[start : max(piece.end for piece in group)]
+        for start, group in groupby(sorted(pieces), key=lambda piece: piece.sentence)
+    ]
+    for window in found:
+        assert len(form.shown(text, window).encode()) <= size
+    starts = [index for index, window in enumerate(found) if window.start == 0 and found[index - 1].end == len(text)]
+    assert len(starts) == readings
+    for left, right in pairwise(found):
+        assert right.start in {left.end, 0}
 
 
 @settings(deadline=None)

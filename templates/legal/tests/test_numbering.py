@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
+import pytest
 from answering import CLAUSE, TEXT, answered, scores_of_a_perfect_model, with_options
 
 from kit.task import Completion, Example, Task
@@ -63,11 +65,36 @@ def test_numbers_are_enough_but_where_one_sentence_holds_all_clauses(
     assert found["false_alarms_per_document"] == 0.0
 
 
-def test_an_answer_with_a_token_less_probable_than_the_threshold_says_nothing(numbering: Task[Any, Any]) -> None:
-    request = numbering.request_type(text=TEXT)
-    for threshold, found in ((0.0, 1), (0.59, 1), (0.61, 0)):
-        task = with_options(numbering, threshold=threshold)
-        logprobs = (math.log(0.99), math.log(0.6), math.log(0.9))
-        response = task.read(request, [Completion('{"3":"governing law"}', logprobs=logprobs)])
-        assert len(response.clauses) == found
+@pytest.mark.parametrize(("threshold", "found"), [(0.0, 1), (0.59, 1), (0.61, 0)])
+def test_a_clause_whose_answer_has_a_token_less_probable_than_the_threshold_is_left_out(
+    numbering: Task[Any, Any], threshold: float, found: int
+) -> None:
+    task = with_options(numbering, threshold=threshold)
+    logprobs = (math.log(0.99), math.log(0.6), math.log(0.9))
+    response = task.read(task.request_type(text=TEXT), [Completion('{"3":"governing law"}', logprobs=logprobs)])
+    assert len(response.clauses) == found
+    assert response.coverage == 1.0
+
+
+def test_of_several_readings_the_mean_probability_counts(numbering: Task[Any, Any]) -> None:
+    text = " ".join(f"Sentence {number} says what is said here." for number in range(1, 30))
+
+    def kinds(threshold: float, *said: tuple[str, float]) -> list[str]:
+        """What sentence 7 is, where its two readings say so."""
+        task = with_options(numbering, readings=2, threshold=threshold)
+        request, saying, completions = task.request_type(text=text), iter(said), []
+        for prompt in task.prompts(request):
+            lines = [line for line in prompt.messages[1].text.splitlines() if line.startswith("Sentence 7 ")]
+            kind, probability = next(saying) if lines else ("", 1.0)
+            answer = {line.rpartition("[")[2].rstrip("]"): kind for line in lines if kind}
+            completions.append(Completion(json.dumps(answer, separators=(",", ":")), logprobs=(math.log(probability),)))
+        assert next(saying, None) is None, "it is read twice"
+        response = task.read(request, completions)
         assert response.coverage == 1.0
+        assert all(clause.exact == "Sentence 7 says what is said here." for clause in response.clauses)
+        return [clause.label for clause in response.clauses]
+
+    assert kinds(0.5, ("renewal", 0.6), ("renewal", 0.4)) == ["renewal"]
+    assert kinds(0.5, ("renewal", 0.9), ("", 1.0)) == []
+    assert kinds(0.4, ("renewal", 0.9), ("", 1.0)) == ["renewal"]
+    assert kinds(0.0, ("renewal", 0.4), ("insurance", 0.6)) == ["insurance"]

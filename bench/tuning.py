@@ -15,6 +15,7 @@ from kit.base import Base
 from kit.chat import Renderer
 from kit.cli.wiring import running
 from kit.data.rows import build_rows
+from kit.data.split import limited
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
 from kit.errors import Unmeasured
@@ -42,17 +43,20 @@ class Trial:
     minutes: float
     shots: int = 0
     max_length: int = 2048
+    compared: int | None = None
+    """Ask the base for this many of them, alone and with examples in its prompt; None: for all, as the adapter."""
 
 
 def tried(trial: Trial, base: Base) -> Figure:
     """Return the main metric of the base as it is, with examples in its prompt and tuned, and of the baseline."""
-    task, name = trial.task, trial.task.main_metric
-    figure: Figure = {"metric": name, "examples": len(trial.test), "base": _score(task, base, trial, None)}
+    task, name, few = trial.task, trial.task.main_metric, limited(trial.test, trial.compared)
+    figure: Figure = {"metric": name, "examples": len(trial.test)}
+    figure |= {"compared": len(few), "base": _score(task, base, trial, few)}
     if trial.shots:
-        figure["few_shot"] = _score(FewShot(task, trial.train[: trial.shots]), base, trial, None)
+        figure["few_shot"] = _score(FewShot(task, trial.train[: trial.shots]), base, trial, few)
     with tempfile.TemporaryDirectory() as folder:
         trained = tuned(trial, base, Path(folder))
-        figure |= {"tuned": _score(task, base, trial, trained.adapter), **spent(trained)}
+        figure |= {"tuned": _score(task, base, trial, trial.test, trained.adapter), **spent(trained)}
     if isinstance(task, ClassicalBaseline):
         found = values_of(task, evaluate_predictor(task, task.fit_baseline(trial.train), trial.test))[name]
         figure |= {"baseline": _rounded(found), "baseline_is": task.baseline_name}
@@ -94,9 +98,11 @@ def evaluated(
     return found
 
 
-def _score(task: Task[Any, Any], base: Base, trial: Trial, adapter: Path | None) -> float | str:
+def _score(
+    task: Task[Any, Any], base: Base, trial: Trial, examples: Sequence[AnyExample], adapter: Path | None = None
+) -> float | str:
     try:
-        found = evaluated(task, base, adapter, trial.test, trial.max_length)
+        found = evaluated(task, base, adapter, examples, trial.max_length)
     except Unmeasured as reason:
         return f"not measured: {reason}"
     return _rounded(values_of(task, found)[task.main_metric])

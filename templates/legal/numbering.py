@@ -61,24 +61,10 @@ class Numbering(Form[Numbered]):
     instruction: str = "Which of these numbered sentences are clauses, and of what kind?"
 
     def windows(self, text: str) -> list[Numbered]:
-        """Return the windows of each reading, in which windows do not overlap; the next one's begin elsewhere."""
-        pieces = list(_pieces(text, self.size - _MARK))
-        first = [self.size - self.size * reading // self.readings for reading in range(self.readings)]
-        return [window for room in first for window in self._packed(text, pieces, room)]
-
-    def _packed(self, text: str, pieces: Sequence[Piece], room: int) -> Iterator[Numbered]:
-        """Yield windows of as many pieces as fit; the first has `room` bytes."""
-        groups: list[list[Piece]] = [[]]
-        for piece in pieces:
-            need = len(fold(text[piece.start : piece.end]).encode()) + _MARK
-            if groups[-1] and need > room:
-                groups.append([])
-                room = self.size
-            groups[-1].append(piece)
-            room -= need
-        begins = [0, *(group[0].start for group in groups[1:]), len(text)]
-        for group, (start, end) in zip(groups, pairwise(begins), strict=True):
-            yield Numbered(start, end, tuple(group))
+        """Return the windows of each reading, in which windows do not overlap; those of the next one are smaller."""
+        sizes = [self.size - self.size * reading // (2 * self.readings) for reading in range(self.readings)]
+        pieces = list(_pieces(text, sizes[-1] - _MARK))
+        return [window for size in sizes for window in _packed(text, pieces, size)]
 
     def shown(self, text: str, window: Numbered) -> str:
         """Return one line per piece, single spaces, its number in brackets at the end."""
@@ -129,6 +115,22 @@ class Numbering(Form[Numbered]):
         """Return the label with the most votes, if they are enough."""
         label, total = max(votes.items(), key=lambda vote: vote[1], default=("", 0.0))
         return label if label and total / self.readings >= self.threshold else None
+
+
+def _packed(text: str, pieces: Sequence[Piece], size: int) -> Iterator[Numbered]:
+    """Yield windows of as many pieces as fit; each begins where the one before ends."""
+    groups: list[list[Piece]] = [[]]
+    room = size
+    for piece in pieces:
+        need = len(fold(text[piece.start : piece.end]).encode()) + _MARK
+        if groups[-1] and need > room:
+            groups.append([])
+            room = size
+        groups[-1].append(piece)
+        room -= need
+    bounds = [0, *(group[0].start for group in groups[1:]), len(text)]
+    for group, (start, end) in zip(groups, pairwise(bounds), strict=True):
+        yield Numbered(start, end, tuple(group))
 
 
 def _pieces(text: str, most: int) -> Iterator[Piece]:

@@ -57,8 +57,8 @@ def test_a_trial_measures_the_base_few_shot_tuned_and_the_classical_baseline() -
     words = ("apple", "pear", "plum", "grape"), ("stone", "iron", "glass", "sand")
     rows = [_example(2 * at + kind, words[kind][at], ("yes", "no")[kind]) for at in range(4) for kind in (0, 1)]
     section = TrainSection(learning_rate=5e-3, epochs=4, batch_rows=8, evaluations=1)
-    figure = tried(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2), find_base("nano"))
-    assert figure["metric"] == "accuracy"
+    figure = tried(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2, compared=6), find_base("nano"))
+    assert (figure["metric"], figure["examples"], figure["compared"]) == ("accuracy", 8, 6)
     assert figure["baseline"] == 1.0
     assert all(0 <= float(figure[who]) <= 1 for who in ("base", "few_shot", "tuned"))
     assert int(figure["tokens"]) > 0

@@ -55,7 +55,7 @@ def intent(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]
         answer = _named(passage.label, draw)
         if draw.random() < 0.15:
             instruction, answer = f"{instruction} Reply in JSON.", compact_json({"intent": passage.label})
-        system, user = laid_out(instruction, _worn(passage.text, draw), draw)
+        system, user = laid_out(instruction, worn(passage.text, draw), draw)
         yield asked(user, answer, system)
 
 
@@ -63,7 +63,7 @@ def intent_of_some(passage: Document, around: Around, draw: random.Random) -> It
     """The intent of a query among some that are listed."""
     names = _among(passage.label, around.labels, draw.randint(2, 15), draw)
     instruction = draw.choice(_INTENT_OF).format(names=", ".join(names))
-    system, user = laid_out(instruction, _worn(passage.text, draw), draw)
+    system, user = laid_out(instruction, worn(passage.text, draw), draw)
     yield asked(user, passage.label, system)
 
 
@@ -106,7 +106,7 @@ def which_label(passage: Document, around: Around, draw: random.Random) -> Itera
         yield asked(user, _spaced(mark.label), system)
 
 
-def _worn(text: str, draw: random.Random) -> str:
+def worn(text: str, draw: random.Random) -> str:
     """Return a text as it is or, two times in five, with some words left out or two exchanged (Wei & Zou 2019)."""
     words, kind = text.split(), draw.random()
     if kind > 0.4 or len(words) < 4:

@@ -44,7 +44,7 @@ class Trial:
     shots: int = 0
     max_length: int = 2048
     compared: int | None = None
-    """Ask the base for this many of them, alone and with examples in its prompt; None: for all, as the adapter."""
+    """Ask the base, alone and with examples in its prompt, for this many test examples; None: for all of them."""
 
 
 def tried(trial: Trial, base: Base) -> Figure:

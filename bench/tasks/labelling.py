@@ -80,7 +80,7 @@ class Labelling(Task[Passage, Labelled]):
 def banking77(data: Path, minutes: float = 5.0) -> Trial:
     """Intents of BANKING77: scored on all queries that pretraining held out, learned from all others.
 
-    The base knows the others by heart, so each is there in four forms, three of them with words left out.
+    The base knows the others by heart, so each is there with three copies; two copies in five are worn.
     """
     examples = [
         _example(f"query-{number}", document.group, document.text, document.label)

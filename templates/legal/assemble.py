@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .locate import Found, Source
 from .schema import Clause, Extraction, Span, Unlocated
@@ -64,18 +64,3 @@ def _complement(read: Iterable[Window], length: int) -> tuple[Span, ...]:
     if reached < length:
         gaps.append(Span(start=reached, end=length))
     return tuple(gaps)
-
-
-def joined(places: Iterable[Found]) -> Iterator[Found]:
-    """Yield the union of places that overlap: a clause seen by two windows, whole or in pieces, is one."""
-    current: Found | None = None
-    for place in sorted(places, key=lambda found: (found.start, found.end)):
-        if current is None or place.start >= current.end:
-            if current is not None:
-                yield current
-            current = place
-        else:
-            end = max(current.end, place.end)
-            current = Found(current.start, end, "exact" if current.state == place.state == "exact" else "repaired")
-    if current is not None:
-        yield current

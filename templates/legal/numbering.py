@@ -25,7 +25,7 @@ from .schema import Clause, Extraction, numbers_type, spoken
 from .sentences import sentences
 from .windows import Ruler, Window, last_boundary
 
-_FINISHED = re.compile(r'"([1-9][0-9]*)":"([^"\\]*)"')
+_FINISHED = re.compile(r'"([1-9][0-9]{0,3})":"([^"\\]*)"')
 _BEGUN = 24  # a clause begins in a piece that shows this many characters of it, or all
 _MARK = len(" [999]\n")
 

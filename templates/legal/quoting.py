@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
 
 from kit.task import Completion, UnreadableAnswer, parse_answer
 
-from .assemble import assemble, joined
+from .assemble import assemble
 from .forms import Form
 from .locate import Found, Source, fold
 from .schema import Clause, Extraction, Span, Unlocated, quotes_type, spoken
@@ -90,7 +90,7 @@ class Quoting(Form[Window]):
                     unlocated.append(Unlocated(label=quote.label, written=quote.words, window=where))
                 else:
                     found[quote.label].append(place)
-        whole = {label: list(joined(places)) for label, places in found.items()}
+        whole = {label: list(_joined(places)) for label, places in found.items()}
         return assemble(source, whole, wanted, [each.window for each in readings if each.complete], unlocated)
 
     def _reading(self, window: Window, completion: Completion) -> Reading:
@@ -128,6 +128,21 @@ def _places(source: Source, reading: Reading) -> Iterator[tuple[Quote, Found | N
         seen[key] += 1
         places = source.places(quote.words, start, end, most=seen[key])
         yield quote, places[-1] if places else source.closest(quote.words, start, end, _AGREEMENT)
+
+
+def _joined(places: Iterable[Found]) -> Iterator[Found]:
+    """Yield the union of places that overlap: a clause seen by two windows, whole or in pieces, is one."""
+    current: Found | None = None
+    for place in sorted(places, key=lambda found: (found.start, found.end)):
+        if current is None or place.start >= current.end:
+            if current is not None:
+                yield current
+            current = place
+        else:
+            end = max(current.end, place.end)
+            current = Found(current.start, end, "exact" if current.state == place.state == "exact" else "repaired")
+    if current is not None:
+        yield current
 
 
 def _visible(text: str, window: Window, clause: Clause) -> str:

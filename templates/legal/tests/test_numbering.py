@@ -32,6 +32,12 @@ def test_a_number_that_no_sentence_has_makes_the_answer_unread(numbering: Task[A
     assert response.coverage == 0.0
 
 
+def test_a_number_too_long_to_read_is_no_number(numbering: Task[Any, Any]) -> None:
+    response = answered(numbering, f'{{"{"9" * 5000}":"renewal","3":"governing law"')
+    assert [each.label for each in response.clauses] == ["governing_law"]
+    assert response.coverage == 0.0
+
+
 def test_neighbours_of_one_kind_are_two_clauses(numbering: Task[Any, Any]) -> None:
     found = answered(numbering, '{"3":"governing law","4":"governing law"}').clauses
     assert [each.exact for each in found] == [CLAUSE, "The governing body meets in May."]

@@ -26,6 +26,7 @@ TRIALS: Mapping[str, Callable[[Path], Trial]] = {
     "cuad": clauses.cuad,
     "legal": lambda _: clauses.legal(),
     "banking77": labelling.banking77,
+    "banking77_text_only": lambda data: labelling.banking77(data, likely=0),
     "pubmedqa": labelling.pubmedqa,
     "infilling": infilling.infilling,
 }

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from bench.tasks.characters import bigram_nats
+from bench.tasks.classifier import own_shortlists, shortlists
 from bench.tasks.infilling import Filling, Gap, Infilling
 from bench.tasks.labelling import Labelled, Labelling, Passage
 from bench.tuning import FewShot, Trial, tried
@@ -36,6 +37,25 @@ def test_few_shot_prompts_hold_the_instruction_once_then_solved_examples_then_th
         ("user", "pear"),
     ]
     assert task.main_metric == "accuracy"
+
+
+def test_likely_labels_stand_in_the_prompt_after_the_text() -> None:
+    (prompt,) = _TASK.prompts(Passage(text="pear", likely=("yes", "no")))
+    assert prompt.messages[-1].text == "pear\nLikely: yes, no"
+
+
+def test_a_shortlist_of_ones_own_knows_nothing_of_ones_own_label() -> None:
+    pytest.importorskip("sklearn")
+    words = {"fruit": ("apple", "pear", "plum", "fig"), "stone": ("flint", "slate", "chalk"), "tree": ("oak", "elm")}
+    texts = [f"this {kind} named {word}" for kind, names in words.items() for word in names] + [
+        "this fruit named apple"
+    ]
+    labels = [kind for kind, names in words.items() for _ in names] + ["tree"]  # a copy of the first, labelled wrongly
+    groups = [text.split()[-1] for text in texts]
+    assert shortlists(texts[:-1], labels[:-1], ["this tree named ash"], 1) == [("tree",)]
+    own = own_shortlists(texts, labels, groups, 2)
+    assert own[-1][0] == "fruit"
+    assert own[0] == own[-1]
 
 
 def test_bigrams_foretell_what_they_saw() -> None:

@@ -106,12 +106,12 @@ def which_label(passage: Document, around: Around, draw: random.Random) -> Itera
         yield asked(user, _spaced(mark.label), system)
 
 
-def worn(text: str, draw: random.Random) -> str:
-    """Return a text as it is or, two times in five, with some words left out or two exchanged (Wei & Zou 2019)."""
+def worn(text: str, draw: random.Random, share: float = 0.4) -> str:
+    """Return a text as it is or, in a share of cases, with some words left out or two exchanged (Wei & Zou 2019)."""
     words, kind = text.split(), draw.random()
-    if kind > 0.4 or len(words) < 4:
+    if kind > share or len(words) < 4:
         return text
-    if kind > 0.3:
+    if kind > 0.75 * share:
         first = draw.randrange(len(words) - 1)
         words[first : first + 2] = reversed(words[first : first + 2])
     else:

@@ -46,16 +46,13 @@ def test_likely_labels_stand_in_the_prompt_after_the_text() -> None:
 
 def test_a_shortlist_of_ones_own_knows_nothing_of_ones_own_label() -> None:
     pytest.importorskip("sklearn")
-    words = {"fruit": ("apple", "pear", "plum", "fig"), "stone": ("flint", "slate", "chalk"), "tree": ("oak", "elm")}
-    texts = [f"this {kind} named {word}" for kind, names in words.items() for word in names] + [
-        "this fruit named apple"
-    ]
-    labels = [kind for kind, names in words.items() for _ in names] + ["tree"]  # a copy of the first, labelled wrongly
+    words = {"fruit": ("pear", "plum", "fig", "lime"), "stone": ("flint", "slate", "chalk"), "tree": ("oak", "elm")}
+    wrong = ["this fruit named apple"] * 5  # all of one group, and labelled as trees
+    texts = [f"this {kind} named {word}" for kind, names in words.items() for word in names] + wrong
+    labels = [kind for kind, names in words.items() for _ in names] + ["tree"] * len(wrong)
     groups = [text.split()[-1] for text in texts]
-    assert shortlists(texts[:-1], labels[:-1], ["this tree named ash"], 1) == [("tree",)]
-    own = own_shortlists(texts, labels, groups, 2)
-    assert own[-1][0] == "fruit"
-    assert own[0] == own[-1]
+    assert shortlists(texts, labels, wrong[:1], 1) == [("tree",)]
+    assert own_shortlists(texts, labels, groups, 1)[-1] == ("fruit",)
 
 
 def test_bigrams_foretell_what_they_saw() -> None:

@@ -194,6 +194,27 @@ class Rewritable(Protocol):
         """Return the request with what is not quoted in other words, and the response that then fits it."""
 
 
+@runtime_checkable
+class Labelled(Protocol):
+    """Optional capability: a task whose responses carry labels of a closed or growing set."""
+
+    def labels(self, response: Any) -> Sequence[str]:
+        """Return every label that a response gives, one for each time it is given; empty where it gives none."""
+
+
+def labels_of(task: Task[Any, Any], request: Any, response: Any) -> tuple[str, ...]:
+    """Return the labels of a response: by the task itself, or the target where an answer is one of a closed set.
+
+    Empty for a task without labels.
+    """
+    if isinstance(task, Labelled):
+        return tuple(task.labels(response))
+    if not any(isinstance(prompt.answer, Choices) for prompt in task.prompts(request)):
+        return ()
+    pairs = zip(task.prompts(request), task.targets(request, response), strict=True)
+    return tuple(str(target) for prompt, target in pairs if target is not None and isinstance(prompt.answer, Choices))
+
+
 def write_answer(answer: Answer) -> str:
     """Serialise an answer as the model is to write it: compact JSON in declared key order, or the text itself.
 

@@ -1,4 +1,4 @@
-"""The application: made from settings, an engine and bundles. It answers nothing before its bundles are proved."""
+"""The application: made from settings, an engine and bundles. It answers nothing before its bundles are verified."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def create_app(
     """Return the application; the first bundle is the default. Its lifespan proves the bundles and starts the engine.
 
     `app.state.readiness` says how that ended; `tell` hears of a refusal, once. Raises InputError where the bundles
-    cannot be served together, Refused where one that is not proved would be reachable from other machines.
+    cannot be served together, Refused where one that is not verified would be reachable from other machines.
     """
     check_together(bundles)
     check_exposure(settings, bundles)

@@ -1,4 +1,4 @@
-"""What is served: bundles with their standing, and, once they are proved, the models that answer."""
+"""What is served: bundles with their standing, and, once they are verified, the models that answer."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ def check_together(deployed: Sequence[Deployed]) -> None:
 
 
 def exposed_previews(settings: Settings, deployed: Sequence[Deployed]) -> list[str]:
-    """Return the names of the bundles that are not proved and that other machines could reach."""
+    """Return the names of the bundles that are not verified and that other machines could reach."""
     return [each.pinned_name for each in deployed if each.standing == "preview" and settings.beyond_loopback]
 
 
 def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:
-    """Raise Refused where a bundle that is not proved would be reachable from other machines."""
+    """Raise Refused where a bundle that is not verified would be reachable from other machines."""
     previews = exposed_previews(settings, deployed)
     if previews and not settings.expose_preview:
         what = f"{', '.join(previews)} is a preview: not every gate was measured and held."

@@ -26,7 +26,7 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests that are running then finish first, and the signal is raised again.
 
-    `announce` gets the service's URL once every bundle is proved. Raises the KitError for which the service can never
+    `announce` gets the service's URL once every bundle is verified. Raises the KitError for which the service can never
     become ready, and InputError where the port cannot be had.
     """
     app = create_app(settings, engine, bundles, tell=lambda _: None)

@@ -92,7 +92,7 @@ class Shell:
             raise ServiceError(408, "body_too_slow", "The body did not arrive in time.") from None
 
     def _marks(self, scope: Scope) -> dict[str, str]:
-        """Headers that say who answers. Until its proof is done in this process, no bundle counts as proved."""
+        """Headers that say who answers. Until it has been verified in this process, no bundle counts as verified."""
         deployed: Deployed = scope["state"].get("deployed", self.default)
         marks = {
             "x-domainkit-status": deployed.standing if self.readiness.ready else "preview",

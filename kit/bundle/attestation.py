@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from kit.errors import InputError
 
-Standing = Literal["proved", "preview"]
+Standing = Literal["verified", "preview"]
 EVALUATION = "evaluation"
 
 
@@ -79,15 +79,15 @@ def attestation_json(attestation: Attestation) -> str:
 
 
 def standing(attestations: Sequence[Attestation]) -> Standing:
-    """Return "proved" where the latest evaluation declared gates and every one of them held; else "preview".
+    """Return "verified" where the latest evaluation declared gates and every one of them held; else "preview".
 
-    An evaluation that was altered might have been the latest one, so nothing is proved while it lies there.
+    An evaluation that was altered might have been the latest one, so nothing is verified while it lies there.
     """
     evaluations = [attestation for attestation in attestations if attestation.kind == EVALUATION]
     if not evaluations or any(evaluation.fault for evaluation in evaluations):
         return "preview"
     gates = max(evaluations, key=lambda evaluation: evaluation.sequence).payload.get("gates", [])
-    return "proved" if gates and all(gate.get("outcome") == "held" for gate in gates) else "preview"
+    return "verified" if gates and all(gate.get("outcome") == "held" for gate in gates) else "preview"
 
 
 def _digest(kind: str, bundle: str, sequence: int, at: str, payload: Mapping[str, Any]) -> str:

@@ -110,7 +110,7 @@ def _fingerprints(plan: BuildPlan, tuned: Weights, rows: Sequence[tuple[int, ...
         what = (
             f"Training changed the model by {shift(found):.4f} where it changed it most, and the noise between engines"
         )
-        advice = "Train longer; a bundle that cannot be told from its base cannot be proved."
+        advice = "Train longer; a bundle that cannot be told from its base cannot be verified."
         raise GateFailed(f"{what} is {noise.mean:.4f}.", str(plan.adapter), advice)
     return found, noise
 

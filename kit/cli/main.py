@@ -60,7 +60,7 @@ def _modules() -> list[str]:
 @click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """From a domain to a production endpoint: what was tested is what answers, and it is proved."""
+    """From a domain to a production endpoint that answers only with the model that was measured."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 

@@ -58,7 +58,7 @@ def command(
         return
     deployed = [Deployed(bundle, standing(store.attestations(bundle.digest))) for bundle in found]
     made = make_engine(kind, engine_config(found, root, threads))
-    output.say(f"Starting {kind}; ready once it is proved that what was tested is what answers.")
+    output.say(f"Starting {kind}; ready once this is verified to be the model that was measured.")
 
     def announce(url: str) -> None:
         output.result({"ready": True, "url": url, "bundles": digests, "engine": kind}, f"Ready: {url}")

@@ -118,6 +118,10 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         """Hits, false alarms, misses and presence by label; see scoring.py."""
         return compare(expected, actual)
 
+    def labels(self, response: Extraction) -> list[str]:
+        """The kind of each clause."""
+        return [clause.label for clause in response.clauses]
+
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:
         """Learn the classical baseline from training examples."""
         model = SentenceClassifier([(example.request.text, example.response.clauses) for example in examples])

@@ -80,7 +80,7 @@ def test_the_demo_tunes_serves_and_stops_what_it_started(demo: Demo) -> None:
     text, clauses = told["request"]["text"], told["response"]["clauses"]
     assert clauses
     assert all(text[clause["start"] : clause["end"]] == clause["exact"] for clause in clauses)
-    assert told["status"] == "proved"
+    assert told["status"] == "verified"
 
     assert Store(Path(told["project"])).get(told["bundle"]).digest == told["bundle"]
     assert told["serve"].endswith("kit serve")

@@ -36,7 +36,7 @@ def main() -> None:
     folder, digest, port = sys.argv[1:]
     bundle = Bundle(digest, Path(folder), read_seal(Path(folder)))
     settings = Settings(port=int(port))
-    asyncio.run(serve(settings, Slow(), [Deployed(bundle, "proved")], lambda url: print(url, flush=True)))
+    asyncio.run(serve(settings, Slow(), [Deployed(bundle, "verified")], lambda url: print(url, flush=True)))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from tests.serving.http import Service
 PATHS = ["/livez", "/readyz", "/v1/models", "/v1/nowhere", "/openapi.json"]
 
 
-@pytest.mark.parametrize("standing", ["proved", "preview"])
+@pytest.mark.parametrize("standing", ["verified", "preview"])
 def test_every_answer_carries_the_standing_and_the_digest(serve: Serve, bundle: Bundle, standing: str) -> None:
     service = serve(bundles=[Deployed(bundle, standing)])
     answers = [service.http.get(path) for path in PATHS]

@@ -22,7 +22,7 @@ OTHER_TYPES = TASK.replace("with_thing: int\n", "with_thing: int\n    extra: int
 def adapters(place: Path, *named: tuple[str, str]) -> list[Deployed]:
     """Adapter bundles of one base: a name and a task each."""
     return [
-        Deployed(paper_bundle(place / str(number), name, "adapter", task), "proved")
+        Deployed(paper_bundle(place / str(number), name, "adapter", task), "verified")
         for number, (name, task) in enumerate(named)
     ]
 
@@ -51,7 +51,7 @@ def test_chat_is_there_without_v1_too(service: Service) -> None:
 def test_a_percent_encoded_id_with_a_slash_is_found(serve: Serve, tmp_path: Path) -> None:
     deployed = adapters(tmp_path, ("counter", TASK))[0]
     seal = deployed.bundle.seal.model_copy(update={"name": "team/counter"})
-    named = Deployed(type(deployed.bundle)(deployed.bundle.digest, deployed.bundle.folder, seal), "proved")
+    named = Deployed(type(deployed.bundle)(deployed.bundle.digest, deployed.bundle.folder, seal), "verified")
     service = serve(Stage(adapters=[named.bundle.digest]), [named])
     assert service.http.get("/v1/models/team%2Fcounter").json()["id"] == "team/counter"
     assert service.openai().models.retrieve("team/counter").id == "team/counter"
@@ -90,10 +90,10 @@ def test_a_name_with_its_digest_always_names_one_bundle(service: Service) -> Non
 
 def test_bundles_that_cannot_be_served_together_are_refused_at_once(tmp_path: Path) -> None:
     first, other = adapters(tmp_path, ("counter", TASK), ("teller", OTHER_TYPES))
-    merged = Deployed(paper_bundle(tmp_path / "merged", "merged"), "proved")
+    merged = Deployed(paper_bundle(tmp_path / "merged", "merged"), "verified")
     seal = first.bundle.seal
     elsewhere = seal.model_copy(update={"base": seal.base.model_copy(update={"weights_digest": "0" * 64})})
-    on_another_base = Deployed(type(first.bundle)("f" * 64, first.bundle.folder, elsewhere), "proved")
+    on_another_base = Deployed(type(first.bundle)("f" * 64, first.bundle.folder, elsewhere), "verified")
     for bundles, says in (
         ([first, other], "different types"),
         ([first, merged], "served alone"),

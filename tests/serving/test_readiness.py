@@ -26,7 +26,7 @@ def copy_of(bundle: Bundle, place: Path) -> Bundle:
 def refusal_of(bundle: Bundle, engine: Stage) -> str:
     """Serve a bundle that must be refused; return the reason, which is told once and on every route."""
     told: list[str] = []
-    with running(create_app(Settings(), engine, [Deployed(bundle, "proved")], told.append), ready=False) as service:
+    with running(create_app(Settings(), engine, [Deployed(bundle, "verified")], told.append), ready=False) as service:
         eventually(lambda: bool(told), "a refusal")
         assert service.http.get("/livez").status_code == 200
         answers = [service.http.get("/readyz"), service.chat(), service.http.post("/v1/counter", json={"text": "x"})]
@@ -144,7 +144,7 @@ def test_a_preview_is_not_shown_to_other_machines(bundle: Bundle, host: str) -> 
     engine = Stage()
     with pytest.raises(Refused, match="preview"):
         create_app(Settings(host=host), engine, [Deployed(bundle, "preview")])
-    create_app(Settings(host=host), engine, [Deployed(bundle, "proved")])
+    create_app(Settings(host=host), engine, [Deployed(bundle, "verified")])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

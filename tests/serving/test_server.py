@@ -57,14 +57,14 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(bundle: Bundle) -> None
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"Port {port} on 127.0.0.1 is in use"):
-            asyncio.run(serve(Settings(port=port), engine, [Deployed(bundle, "proved")], print))
+            asyncio.run(serve(Settings(port=port), engine, [Deployed(bundle, "verified")], print))
     assert not engine.started
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid"])
 def test_an_address_that_is_not_ours_is_told(bundle: Bundle, host: str) -> None:
     with pytest.raises(InputError, match=f"Cannot listen on {host}"):
-        asyncio.run(serve(Settings(host=host, port=0), Stage(), [Deployed(bundle, "proved")], print))
+        asyncio.run(serve(Settings(host=host, port=0), Stage(), [Deployed(bundle, "verified")], print))
 
 
 def test_a_refusal_is_raised_nothing_is_announced_and_the_engine_is_stopped(bundle: Bundle) -> None:
@@ -72,7 +72,7 @@ def test_a_refusal_is_raised_nothing_is_announced_and_the_engine_is_stopped(bund
     engine.answers_as_base = True
     announced: list[str] = []
     with pytest.raises(Refused, match="as the base model does"):
-        asyncio.run(serve(Settings(port=0), engine, [Deployed(bundle, "proved")], announced.append))
+        asyncio.run(serve(Settings(port=0), engine, [Deployed(bundle, "verified")], announced.append))
     assert announced == []
     assert engine.stopped
 

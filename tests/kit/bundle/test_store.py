@@ -266,12 +266,12 @@ def test_nothing_is_attested_about_a_bundle_that_is_not_there(store: Store) -> N
     ("payloads", "expected"),
     [
         ([], "preview"),
-        ([HELD], "proved"),
+        ([HELD], "verified"),
         ([FAILED], "preview"),
         ([UNMEASURED], "preview"),
         ([{"gates": []}], "preview"),
         ([{}], "preview"),
-        ([FAILED, HELD], "proved"),
+        ([FAILED, HELD], "verified"),
         ([HELD, FAILED], "preview"),
     ],
 )

@@ -49,9 +49,9 @@ def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
 @pytest.mark.parametrize(
     ("tell", "base", "settings", "expected"),
     [
-        (right, wrong, SETTINGS, "proved"),
+        (right, wrong, SETTINGS, "verified"),
         (wrong, right, SETTINGS, "preview"),
-        (right, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "proved"),
+        (right, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "verified"),
         (wrong, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "preview"),
     ],
 )

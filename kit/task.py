@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kit.wording import words_for
+
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "abort"]
 Record = Mapping[str, float]
@@ -195,6 +197,14 @@ class Rewritable(Protocol):
 
 
 @runtime_checkable
+class Untaught(Protocol):
+    """Optional capability: a task that knows why some examples have no targets."""
+
+    def untaught(self, request: Any) -> str:
+        """Return what to do about an example without targets; empty where the task has nothing to say."""
+
+
+@runtime_checkable
 class Labelled(Protocol):
     """Optional capability: a task whose responses carry labels of a closed or growing set."""
 
@@ -241,7 +251,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
     try:
         return spec.model_validate_json(completion.text)
     except ValidationError as error:
-        raise UnreadableAnswer(f"The answer is not a {spec.__name__}: {error.errors()[0]['msg']}.") from error
+        raise UnreadableAnswer(f"The answer is not a {spec.__name__}: {words_for(error.errors()[0])}.") from error
 
 
 def answer_schema(spec: AnswerSpec) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from kit.errors import Problem, nearest
+from kit.wording import words_for
 
 KeyPath = tuple[str | int, ...]
 
@@ -25,7 +26,7 @@ def _problem(item: dict[str, Any], model: type[BaseModel], place: Callable[[KeyP
         return Problem(f"Unknown key '{path[-1]}'.", where, nearest(str(path[-1]), keys_at(model, path[:-1])))
     if item["type"] == "missing":
         return Problem(f"The key '{path[-1]}' is missing.", where)
-    return Problem(f"{item['msg'].removeprefix('Value error, ')}.", where)
+    return Problem(f"{words_for(item)}.", where)
 
 
 def dotted(path: KeyPath) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from kit.errors import InputError, Problem, nearest
 from kit.recipe import Range, Recipe, SearchSection
+from kit.wording import words_for
 
 Values = Mapping[str, Any]
 _OPEN = ("train.", "tasks.")
@@ -45,7 +46,7 @@ def with_values(recipe: Recipe, values: Values) -> Recipe:
         return Recipe.model_validate(settings, strict=True)
     except ValidationError as error:
         told = error.errors(include_url=False)[0]
-        raise InputError(f"The recipe refuses {dict(values)}: {told['msg']}.", _WHERE) from None
+        raise InputError(f"The recipe refuses {dict(values)}: {words_for(told)}.", _WHERE) from None
 
 
 def digest_of(values: Values) -> str:

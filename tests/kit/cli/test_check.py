@@ -73,7 +73,7 @@ def test_three_mistakes_in_one_data_file_are_all_told_with_line_and_column(toy: 
     assert told[0] == f"{file}:2:{rows[1].index(';') + 1}: This is not JSON: Expecting ',' delimiter."
     unknown = f"{file}:4:{rows[3].index('gruop')}: gruop: Unknown key 'gruop'. Did you mean 'group'?"
     assert unknown in told
-    wrong = f"{file}:5:{rows[4].index('label')}: response.label: Input should be 'praise' or 'complaint'."
+    wrong = f"{file}:5:{rows[4].index('label')}: response.label: This must be 'praise' or 'complaint'."
     assert told[-1] == wrong
 
 

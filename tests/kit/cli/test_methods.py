@@ -54,7 +54,7 @@ def test_an_unknown_method_and_parts_that_do_not_fit_are_told_with_their_place(t
     edit(toy / "recipe.yaml", "  max_length: 256", "  max_length: 256\n  method: lorra\n  lora: {dora: true}")
     ran = run("check", "--recipe-only", cwd=toy)
     assert ran.code == 2
-    assert "train.method: Input should be 'lora', 'qlora', 'full'" in ran.err
+    assert "train.method: This must be 'lora', 'qlora', 'full'" in ran.err
     edit(toy / "recipe.yaml", "  method: lorra\n  lora: {dora: true}", "  lora: {dora: true, initialisation: pissa}")
     told = run("check", "--recipe-only", cwd=toy).err
     assert "train.lora: dora does not go with initialisation: pissa, which changes the base." in told

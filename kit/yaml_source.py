@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from kit.decoding import read_text
 from kit.errors import InputError, Problem
 from kit.validation import KeyPath
 
@@ -49,12 +50,15 @@ def read_yaml(path: Path) -> Source:
 
     Raises InputError where there is none, where it is not YAML (with line and column), and for every repeated key.
     """
-    text = _text(path)
-    loader = _Loader(text)
+    text = read_text(path)
+    loader = _loader(text, path)
     try:
         node = loader.get_single_node()
         problems = list(_repeated(path, node, set())) if node is not None else []
         data = loader.construct_document(node) if node is not None and not problems else None
+    except (RecursionError, ValueError) as error:
+        what = "It is nested too deeply" if isinstance(error, RecursionError) else "It has a value that cannot be read"
+        raise InputError(f"This is not YAML that can be read. {what}.", str(path)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -68,14 +72,15 @@ def read_yaml(path: Path) -> Source:
     return Source(path, data, node)
 
 
-def _text(path: Path) -> str:
+def _loader(text: str, path: Path) -> _Loader:
+    """Raises InputError for a character that YAML does not allow: control characters, halves of pairs."""
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError("There is no such file.", str(path)) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise InputError("This is not UTF-8 text.", f"{path}:{line}", "Save the file as UTF-8.") from None
+        return _Loader(text)
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = f"{path}:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
+        what = f"YAML does not allow the character U+{ord(text[error.position]):04X}."
+        raise InputError(what, place, "Remove it, or write it as an escape in double quotes.") from None
 
 
 def _repeated(path: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
@@ -88,7 +93,7 @@ def _repeated(path: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
     if isinstance(node, yaml.MappingNode):
         known: set[str] = set()
         for key, value in node.value:
-            if key.value in known:
+            if str(key.value) in known:
                 mark = key.start_mark
                 yield Problem(f"The key '{key.value}' stands twice.", f"{path}:{mark.line + 1}:{mark.column + 1}")
             known.add(str(key.value))

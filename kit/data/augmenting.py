@@ -118,11 +118,17 @@ def _reworded(value: Any, quotes: Sequence[str], reword: Reword) -> Any:
 
 
 def _around(text: str, quotes: Sequence[str], reword: Reword) -> str:
-    for index, quote in enumerate(quotes):
-        before, found, after = text.partition(quote)
-        if found:
-            return _around(before, quotes[index:], reword) + quote + _around(after, quotes[index:], reword)
-    return reword(text)
+    """Reword what lies between quotes, of which the first ones are looked for first."""
+    parts = [(text, False)]
+    for quote in quotes:
+        parts = [piece for part in parts for piece in ([part] if part[1] else _split(part[0], quote))]
+    return "".join(part if kept else reword(part) for part, kept in parts)
+
+
+def _split(text: str, quote: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text and the quotes between them, each with whether it is a quote."""
+    first, *others = text.split(quote)
+    return [(first, False), *(piece for other in others for piece in ((quote, True), (other, False)))]
 
 
 def _strings(value: Any) -> list[str]:

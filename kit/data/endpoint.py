@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -54,17 +55,26 @@ class Endpoint:
             "seed": seed,
         }
         body |= {"model": self.model} if self.model else {}
+        if self.key and not self.key.isascii():
+            raise InputError("The endpoint's key has characters beyond ASCII.", next="Check what you copied.")
         headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
         where = f"{self.url.rstrip('/')}/chat/completions"
         for tried in range(1, _TRIES + 1):
             try:
                 answer = httpx.post(where, json=body, headers=headers, timeout=self.seconds)
+            except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+                raise InputError(f"This is not the address of an endpoint: {error}.", where) from None
             except httpx.HTTPError as error:
                 raise KitError(f"The endpoint cannot be reached: {error}.", where) from None
             if (answer.status_code != 429 and answer.status_code < 500) or tried == _TRIES:
                 break
-            time.sleep(float(answer.headers.get("retry-after", tried)))
+            time.sleep(_pause(answer.headers.get("retry-after", ""), tried))
         return _text_of(answer, where)
+
+
+def _pause(asked: str, tried: int) -> float:
+    """Seconds until the next try: as the service asks for, a minute at most; it may also name a date, or nothing."""
+    return min(float(asked), 60.0) if re.fullmatch(r"\d+(\.\d+)?", asked, re.ASCII) else float(tried)
 
 
 def _text_of(answer: httpx.Response, where: str) -> str:

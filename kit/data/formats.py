@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from kit.data.foreign import no_line_is_json, refuse_other_layouts
 from kit.data.positions import positions
+from kit.decoding import not_utf8, refuse_other_files
 from kit.errors import InputError, Problem, UnfitRows
 from kit.files import write_atomically
 from kit.task import Example, Task
@@ -21,7 +24,15 @@ Model = TypeVar("Model", bound=BaseModel)
 _BOM = b"\xef\xbb\xbf"
 NOTHING_TO_LEARN = "nothing_to_learn"
 """The type of the pydantic error that a line raises which has nothing to learn from."""
+_MANY = 3
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
 _POISON = {"finite_number", "greater_than_equal"}
+
+
+class _NotJson(InputError):
+    """A line that is not JSON at all."""
 
 
 @dataclass
@@ -44,18 +55,12 @@ def read_examples(path: Path, task: Task[Any, Any]) -> list[AnyExample]:
 
 def read_file(path: Path, task: Task[Any, Any]) -> DataFile:
     """Return the examples of a JSONL file with their lines. Raises InputError as `read_examples` does."""
-    kind = task.example_type()
     found, wrong = DataFile(path), list[InputError]()
-    for number, line in enumerate(_lines(path), start=1):
-        try:
-            example = _read_line(line, f"{path}:{number}", kind)
-        except InputError as error:
-            wrong.append(error)
-            continue
+    for place, example in each_line(path, task.example_type(), wrong):
         if example.id in found.places:
             first = found.places[example.id]
-            wrong.append(InputError(f"The id '{example.id}' is already used at {first}.", f"{path}:{number}:1"))
-        found.places.setdefault(example.id, f"{path}:{number}")
+            wrong.append(InputError(f"The id '{example.id}' is already used at {first}.", f"{place}:1"))
+        found.places.setdefault(example.id, place)
         found.examples.append(example)
     if wrong:
         raise _together(wrong)
@@ -69,13 +74,8 @@ def read_records(path: Path, kind: type[Model]) -> list[tuple[str, Model]]:
 
     Raises InputError as `read_examples` does, and where the file is empty.
     """
-    found, wrong = list[tuple[str, Model]](), list[InputError]()
-    for number, line in enumerate(_lines(path), start=1):
-        place = f"{path}:{number}"
-        try:
-            found.append((place, _read_line(line, place, kind)))
-        except InputError as error:
-            wrong.append(error)
+    wrong = list[InputError]()
+    found = list(each_line(path, kind, wrong))
     if wrong:
         raise _together(wrong)
     if not found:
@@ -96,15 +96,57 @@ def _together(errors: Sequence[InputError]) -> InputError:
     return kind([problem for error in errors for problem in error.problems])
 
 
-def _lines(path: Path) -> list[bytes]:
+def each_line(path: Path, kind: type[Model], wrong: list[InputError]) -> Iterator[tuple[str, Model]]:
+    """Yield each line that is as it should be, with its file and line; note the errors of all others.
+
+    Raises InputError where the file is not lines of JSON at all.
+    """
+    content = _content(path)
+    refuse_other_files(content, path)
+    refuse_other_layouts(content.decode("utf-8", errors="replace"), path, kind)
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    undecoded = _undecoded(lines)
+    if undecoded:
+        wrong.append(_one_for_all(lines, undecoded, path, content))
+    before = len(wrong)
+    for number, line in enumerate(lines, start=1):
+        place = f"{path}:{number}"
+        if number in undecoded:
+            continue
+        try:
+            yield place, _read_line(line, place, kind)
+        except InputError as error:
+            wrong.append(error)
+    if len(lines) >= _MANY and [type(error) for error in wrong[before:]] == [_NotJson] * len(lines):
+        raise no_line_is_json(path, len(lines), kind)
+
+
+def _undecoded(lines: Sequence[bytes]) -> set[int]:
+    """Return the numbers of the lines that are not UTF-8."""
+    found = set()
+    for number, line in enumerate(lines, start=1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            found.add(number)
+    return found
+
+
+def _one_for_all(lines: Sequence[bytes], undecoded: set[int], path: Path, content: bytes) -> InputError:
+    """One problem for all lines that are not UTF-8: the first one's."""
+    first = min(undecoded)
+    problem = not_utf8(lines[first - 1], f"{path}:{first}", path, content)
+    more = f" {len(undecoded) - 1} more lines are like it." if len(undecoded) > 1 else ""
+    return InputError(f"{problem.what}{more}", problem.where, problem.next)
+
+
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputError("There is no such data file.", str(path)) from None
     except OSError as error:
         raise InputError(f"The data file cannot be read: {error.strerror}.", str(path)) from None
-    lines = content.split(b"\n")
-    return lines[:-1] if lines[-1] == b"" else lines
 
 
 def _read_line(line: bytes, place: str, kind: type[Model]) -> Model:
@@ -112,11 +154,15 @@ def _read_line(line: bytes, place: str, kind: type[Model]) -> Model:
     text = _text(line, place)
     repeated: list[str] = []
     _parse(text, place, repeated)
+    if half := _half_problem(text, place):
+        raise half
     problems: list[Problem] = []
     example, unfit = None, any(name != "key" for name in repeated)
     try:
         example = kind.model_validate_json(text, strict=True)
     except ValidationError as error:
+        if any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False)):
+            raise InputError("The JSON is nested too deeply.", f"{place}:1") from None
         problems = problems_of(error, kind, lambda path: _place(text, place, path))
         unfit = unfit or any(map(_is_unfit, error.errors(include_url=False, include_input=False)))
     if repeated:
@@ -135,12 +181,7 @@ def _is_unfit(found: Mapping[str, Any]) -> bool:
 def _text(line: bytes, place: str) -> str:
     if line.startswith(_BOM):
         raise InputError("The line begins with a byte order mark.", f"{place}:1", "Save the file as UTF-8 without BOM.")
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        column = len(line[: error.start].decode("utf-8")) + 1
-        what = f"Byte 0x{line[error.start]:02x} is not UTF-8; the file may be Latin-1 or Windows-1252."
-        raise InputError(what, f"{place}:{column}", "Convert it with: iconv -f latin1 -t utf-8") from None
+    text = line.decode("utf-8")
     if not text.strip():
         raise InputError("The line is empty.", f"{place}:1", "Remove it: each line is one example.")
     return text
@@ -156,11 +197,27 @@ def _parse(text: str, place: str, repeated: list[str]) -> None:
     try:
         json.loads(text, object_pairs_hook=pairs, parse_constant=repeated.append)
     except json.JSONDecodeError as error:
-        raise InputError(f"This is not JSON: {error.msg}.", f"{place}:{error.colno}") from None
+        raise _NotJson(f"This is not JSON: {error.msg}.", f"{place}:{error.colno}") from None
     except RecursionError:
         raise InputError("The JSON is nested too deeply.", f"{place}:1") from None
-    except ValueError as error:
-        raise InputError(f"This is not JSON: {error}.", f"{place}:1") from None
+    except ValueError:
+        raise InputError("A number of this line has too many digits.", f"{place}:1") from None
+
+
+def _half_problem(text: str, place: str) -> InputError | None:
+    """Return the error of the first escape that is one half of a character beyond U+FFFF without the other."""
+    if "\\ud" not in text.lower():
+        return None
+    match = next((match for match in _ESCAPE.finditer(text) if match["half"]), None)
+    if match is None:
+        return None
+    try:
+        path = positions(text).path_at(match.start())
+    except RecursionError:
+        path = ()
+    where = f"{place}:{match.start() + 1}" + (f": {dotted(path)}" if path else "")
+    what = f"{match['half']} is half of a surrogate pair, and no character."
+    return InputError(what, where, "Write the character itself, or both halves of its pair.")
 
 
 def _suspicious(text: str, place: str) -> Iterator[Problem]:

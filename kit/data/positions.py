@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from kit.validation import KeyPath
 
@@ -29,7 +30,13 @@ class Positions:
             known = (*known, part) if (*known, part) in self.values else known
         return self.keys.get(known, self.values[known]) if known == path else self.values[known]
 
+    def path_at(self, offset: int) -> KeyPath:
+        """The innermost key or value that begins at or before an offset; of a key, the path of what it leads to."""
+        before = [(at, len(path), path) for places in (self.keys, self.values) for path, at in places.items()]
+        return max((each for each in before if each[0] <= offset), key=lambda each: each[:2])[2]
 
+
+@lru_cache(maxsize=1)
 def positions(text: str) -> Positions:
     """Return where everything stands in a text that is known to be JSON."""
     found = Positions()

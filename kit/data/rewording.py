@@ -39,7 +39,7 @@ _PHRASE = re.compile(
     rf"(?<![\w'’-])({'|'.join(re.escape(phrase) for phrase in sorted(_OTHERS, key=len, reverse=True))})(?![\w'’-])",
     re.IGNORECASE,
 )
-_PARAGRAPH = re.compile(r"(\s*\n\s*\n\s*)")
+_BLANKS = re.compile(r"\s+")
 _NUMBER = re.compile(r"\d+")
 _FEWEST_WORDS = 3
 _SHORTEST, _LONGEST = 0.4, 2.5
@@ -70,8 +70,12 @@ def by_paragraph(reword: Reword) -> Reword:
     """
 
     def whole(text: str) -> str:
-        parts = _PARAGRAPH.split(text)
-        return "".join(part if index % 2 else _paragraph(part, reword) for index, part in enumerate(parts))
+        done, parts = 0, list[str]()
+        for gap in _BLANKS.finditer(text):
+            if gap[0].count("\n") > 1:
+                parts += [_paragraph(text[done : gap.start()], reword), gap[0]]
+                done = gap.end()
+        return "".join([*parts, _paragraph(text[done:], reword)])
 
     return whole
 

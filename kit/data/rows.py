@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from kit.chat import Renderer, Supervised
 from kit.errors import InputError, KitError, Problem, UnfitRows
-from kit.task import Example, Prompt, Task, write_answer
+from kit.task import Example, Prompt, Task, Untaught, write_answer
 
 AnyExample = Example[Any, Any]
 _NOTHING = "No row is left with a token to learn from."
@@ -67,11 +67,13 @@ def build_rows(
             made = list(_supervised(task, renderer, example))
         except KitError as error:
             problems.extend(
-                Problem(f"Example '{example.id}': {each.what}", where, each.next) for each in error.problems
+                Problem(f"Example '{example.id}': {each.what}", _within(where, each), each.next)
+                for each in error.problems
             )
             continue
         if must_teach and not made and example.weight:
-            masked.append(Problem(f"Example '{example.id}' has nothing to learn from.", where, _NO_TARGET))
+            advice = task.untaught(example.request) if isinstance(task, Untaught) else ""
+            masked.append(Problem(f"Example '{example.id}' has nothing to learn from.", where, advice or _NO_TARGET))
         for prompt, row in made:
             problems.extend(_budget_problem(example, where, prompt, row))
             if len(row.ids) <= max_length:
@@ -87,6 +89,11 @@ def build_rows(
     if problems:
         raise InputError(problems)
     return Rows(tuple(rows), tuple(dropped))
+
+
+def _within(where: str, problem: Problem) -> str:
+    """The file and line of an example, and the place within it."""
+    return ": ".join(filter(None, (where, problem.where)))
 
 
 def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -> Iterator[tuple[Prompt, Supervised]]:

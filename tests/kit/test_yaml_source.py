@@ -48,8 +48,35 @@ def test_what_is_no_mapping_is_told(tmp_path: Path, text: str) -> None:
 
 def test_bytes_that_are_not_utf8_are_told_with_their_line(tmp_path: Path) -> None:
     (tmp_path / "file.yaml").write_bytes(b"a: 1\nb: caf\xe9\n")
-    with pytest.raises(InputError, match=r"file\.yaml:2: This is not UTF-8"):
+    with pytest.raises(InputError, match=r"file\.yaml:2:7: Byte 0xe9 is not UTF-8; .*iconv -f cp1252"):
         read_yaml(tmp_path / "file.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: caf\u00e9\n".encode("utf-16"), "This file is UTF-16, not UTF-8. Convert it with: iconv -f utf-16 "),
+        (b"a: 1\nb: x\x07y\n", ":2:5: YAML does not allow the character U+0007."),
+        (b"? [a]\n: 1\n", ":1:3: This is not YAML: found unhashable key."),
+        (b"a: " + b"[" * 3_000 + b"]" * 3_000, "It is nested too deeply."),
+        (b"a: " + b"9" * 5_000, "It has a value that cannot be read."),
+    ],
+)
+def test_what_cannot_be_read_is_a_sentence_with_its_place(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "file.yaml").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_yaml(tmp_path / "file.yaml")
+    assert said in str(caught.value)
+
+
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        read_yaml(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    (tmp_path / "file.yaml").write_bytes(b"\xef\xbb\xbfa: 1\n")
+    assert read_yaml(tmp_path / "file.yaml").data == {"a": 1}
 
 
 RECIPE = "name: toy\nbase: {model: nano}\ntasks: [{use: 'task.py:Toy'}]\ntrain:\n  epochs: EPOCHS\n"
@@ -57,7 +84,7 @@ RECIPE = "name: toy\nbase: {model: nano}\ntasks: [{use: 'task.py:Toy'}]\ntrain:\
 
 def test_a_recipe_takes_no_word_for_a_number(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace("EPOCHS", "'2'"))
-    with pytest.raises(InputError, match=r"recipe\.yaml:5: train\.epochs: Input should be a valid number"):
+    with pytest.raises(InputError, match=r"recipe\.yaml:5: train\.epochs: This must be a number"):
         load_recipe(tmp_path / "recipe.yaml")
 
 

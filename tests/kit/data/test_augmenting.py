@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.data.augmenting import Method, augment
+from kit.data.endpoint import Endpoint
 from kit.data.formats import read_examples
 from kit.data.rewording import ONE_WAY, PAIRS, Unfit, by_paragraph, by_table
+from kit.errors import InputError
 from kit.loader import load_task
 from kit.recipe import TaskSection
 from kit.task import Example
@@ -129,3 +135,57 @@ def test_a_method_that_breaks_a_located_quote_is_refused_by_the_task() -> None:
         request.model_copy(update={"text": "So: " + request.text}), response
     )})()  # fmt: skip
     assert augment(careless, [source], TABLE).left_out == {"the task refuses its answer": 1}
+
+
+class _Asked(BaseHTTPRequestHandler):
+    """Is busy once, names a date for the next try, and then answers."""
+
+    tries = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        type(self).tries += 1
+        body = json.dumps({"choices": [{"message": {"content": "other words"}}]}).encode()
+        self.send_response(200 if self.tries > 1 else 503)
+        if self.tries == 1:
+            self.send_header("retry-after", "Fri, 31 Dec 1999 23:59:59 GMT")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stay silent."""
+
+
+def test_a_busy_endpoint_that_names_a_date_is_asked_again() -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Asked)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert Endpoint(f"http://127.0.0.1:{server.server_port}/v1").paraphrase(0)("some words") == "other words"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "http://[::1/v1"])
+def test_what_is_no_address_is_the_users_mistake(url: str) -> None:
+    with pytest.raises(InputError, match="not the address of an endpoint"):
+        Endpoint(url).paraphrase(0)("some words")
+
+
+def test_a_key_beyond_ascii_is_the_users_mistake() -> None:
+    with pytest.raises(InputError, match="beyond ASCII"):
+        Endpoint("http://127.0.0.1:9/v1", key="\u201ckey\u201d").paraphrase(0)("some words")
+
+
+def test_a_quote_that_is_there_thousands_of_times_is_kept_each_time(toy_task: Any) -> None:
+    text = "It is late, praise. " * 3_000
+    (made,) = augment(toy_task, [visit(toy_task, 0, text)], TABLE).examples
+    assert made.request.text == "It's late, praise. " * 2_999 + "It's late, praise. "
+
+
+def test_white_space_without_end_is_passed_over_in_no_time() -> None:
+    text = "one two three" + " " * 200_000 + "four"
+    start = time.monotonic()
+    assert by_paragraph(lambda part: part)(text) == text
+    assert time.monotonic() - start < 10

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.data.formats import read_examples, read_file, write_examples
+from kit.data.formats import read_examples, read_file, read_records, write_examples
+from kit.data.general import Dialogue
 from kit.data.positions import positions
 from kit.errors import InputError, UnfitRows
 from kit.project import AnyTask, Project
@@ -62,13 +65,8 @@ def test_the_last_line_may_end_without_a_line_break(tmp_path: Path, task: AnyTas
     [
         ('{"id": "a",}', "2:12: This is not JSON: Expecting property name enclosed in double quotes."),
         ("", "2:1: The line is empty. Remove it: each line is one example."),
-        ("[1]", "2:1: Input should be an object."),
+        ("[1]", "2:1: This must be an object, with keys and values."),
         (b"\xef\xbb\xbf{}", "2:1: The line begins with a byte order mark. Save the file as UTF-8 without BOM."),
-        (
-            b'{"id": "caf\xe9"}',
-            "2:12: Byte 0xe9 is not UTF-8; the file may be Latin-1 or Windows-1252. "
-            "Convert it with: iconv -f latin1 -t utf-8",
-        ),
         ("[" * 200_000, "2:1: The JSON is nested too deeply."),
     ],
 )
@@ -81,8 +79,8 @@ def test_a_line_that_is_no_row_is_told_with_its_column(
 def test_nothing_is_coerced(tmp_path: Path, task: AnyTask) -> None:
     line = good(1, weight="2", request={"text": 7})
     assert told(file_of(tmp_path, line), task) == [
-        f"1:{line.index('text')}: request.text: Input should be a valid string.",
-        f"1:{line.index('weight')}: weight: Input should be a valid number.",
+        f"1:{line.index('text')}: request.text: This must be text.",
+        f"1:{line.index('weight')}: weight: This must be a number.",
     ]
 
 
@@ -130,6 +128,143 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, t
         write_examples(path, [unwritable])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+ROW_SHAPE = '{"id": …, "request": {"text": …}, "response": {"label": …}, "group": …}'
+
+
+def refusal(path: Path, task: AnyTask) -> str:
+    """The one sentence that a file is refused with, its path written as FILE."""
+    with pytest.raises(InputError) as caught:
+        read_examples(path, task)
+    (problem,) = caught.value.problems
+    return str(problem).replace(str(path), "FILE")
+
+
+def both(count: int = 2) -> list[str]:
+    return [good(number, request={"text": f"caf\u00e9 {number}"}) for number in range(count)]
+
+
+ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line in both())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(ROWS.encode()), "FILE: This file is compressed with gzip. Unpack it with: zcat FILE > NEW"),
+        (
+            ROWS.encode("utf-16"),
+            "FILE: This file is UTF-16, not UTF-8. Convert it with: iconv -f utf-16 -t utf-8 FILE > NEW",
+        ),
+        (
+            ROWS.encode("utf-16-le"),
+            "FILE: This file is UTF-16LE, not UTF-8. Convert it with: iconv -f utf-16le -t utf-8 FILE > NEW",
+        ),
+        (
+            ROWS.encode("utf-32"),
+            "FILE: This file is UTF-32, not UTF-8. Convert it with: iconv -f utf-32 -t utf-8 FILE > NEW",
+        ),
+        (
+            ROWS.encode("cp1252"),
+            f"FILE:1:{ROWS.index('é') + 1}: Byte 0xe9 is not UTF-8; the file may be Windows-1252. "
+            "1 more lines are like it. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW",
+        ),
+        (
+            b"PK\x03\x04rest",
+            "FILE: This file is a zip archive (Excel and Word files are archives too). "
+            "Unpack it with: unzip -p FILE > NEW",
+        ),
+        (
+            b"text,label\n" + b"It works,praise\n" * 1_738,
+            "FILE: This file is CSV (columns: text, label), not lines of JSON. Write each row as one line of JSON: "
+            f"{ROW_SHAPE}. In Python, csv.DictReader reads rows and json.dumps writes lines.",
+        ),
+        (
+            b'text;label\n"It works; well";praise\n',
+            "FILE: This file is CSV with semicolons (columns: text, label), not lines of JSON. Write each row as one "
+            f"line of JSON: {ROW_SHAPE}. In Python, csv.DictReader reads rows and json.dumps writes lines.",
+        ),
+        (
+            f"[{','.join(both())}]".encode(),
+            "FILE: This file is one JSON array, not lines of JSON. Convert it with: jq -c '.[]' FILE > NEW",
+        ),
+        (
+            json.dumps([1, 2], indent=1).encode(),
+            "FILE: This file is one JSON array, not lines of JSON. Convert it with: jq -c '.[]' FILE > NEW",
+        ),
+        (
+            json.dumps({"data": [{"id": 1}]}, indent=1).encode(),
+            "FILE: This file is one JSON object with a list under 'data', not lines of JSON. "
+            "Convert it with: jq -c '.[\"data\"][]' FILE > NEW",
+        ),
+        (
+            json.dumps(json.loads(good(1)), indent=1).encode(),
+            "FILE: This file has JSON over several lines; each example is to be one line. "
+            "Convert it with: jq -c . FILE > NEW",
+        ),
+        (
+            b"one\ntwo\nthree\n",
+            f"FILE: None of the 3 lines of this file is JSON. Write each example as one line of JSON: {ROW_SHAPE}",
+        ),
+    ],
+)
+def test_a_file_that_is_not_lines_of_json_is_refused_with_one_sentence_and_a_command(
+    tmp_path: Path, task: AnyTask, content: bytes, said: str
+) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(content)
+    assert refusal(path, task) == said
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252"])
+def test_the_command_that_is_advised_makes_a_file_that_reads(tmp_path: Path, task: AnyTask, encoding: str) -> None:
+    path = tmp_path / "my data.jsonl"
+    path.write_bytes(ROWS.encode(encoding))
+    with pytest.raises(InputError) as caught:
+        read_examples(path, task)
+    command = caught.value.problems[0].next.partition("with: ")[2].replace("NEW", "new.jsonl")
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    assert [each.request.text for each in read_examples(tmp_path / "new.jsonl", task)] == ["café 0", "café 1"]
+
+
+def test_a_damaged_line_of_a_utf8_file_is_not_called_another_encoding(tmp_path: Path, task: AnyTask) -> None:
+    line = ROWS.split("\n")[0]
+    path = file_of(tmp_path, line, ROWS.split("\n")[1].replace("é", "#").encode().replace(b"#", b"\xff"))
+    path.write_bytes(path.read_bytes().replace("é".encode(), "éé".encode()))
+    assert "though the rest of the file is: the line is damaged." in refusal(path, task)
+
+
+@pytest.mark.parametrize("escape", ["\\ud83d", "\\ude00", "\\ude00\\ud83d", "\\\\\\ud83d"])
+def test_half_of_a_surrogate_pair_is_reported_at_its_own_place(tmp_path: Path, task: AnyTask, escape: str) -> None:
+    line = good(1, request={"text": "HERE"}).replace("HERE", f"so {escape} it")
+    half = escape[-6:] if escape.startswith("\\\\") else escape[:6]
+    assert told(file_of(tmp_path, line), task) == [
+        f"1:{line.index(half) + 1}: request.text: {half} is half of a surrogate pair, and no character. "
+        "Write the character itself, or both halves of its pair."
+    ]
+
+
+@pytest.mark.parametrize("escape", ["\\ud83d\\ude00", "\\\\ud83d", "\\u00e9"])
+def test_a_whole_pair_and_an_escaped_backslash_are_no_halves(tmp_path: Path, task: AnyTask, escape: str) -> None:
+    line = good(1, request={"text": "HERE"}).replace("HERE", escape)
+    assert read_examples(file_of(tmp_path, line), task)[0].request.text == json.loads(f'"{escape}"')
+
+
+def test_nesting_too_deep_for_the_types_is_reported_as_such(tmp_path: Path, task: AnyTask) -> None:
+    line = good(1, provenance={"deep": 0}).replace('"deep": 0', f'"deep": {"[" * 400}{"]" * 400}')
+    assert told(file_of(tmp_path, good(2), line), task) == ["2:1: The JSON is nested too deeply."]
+
+
+def test_dialogues_are_refused_in_the_same_words(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    path.write_text("role,content\nuser,Hello\n")
+    with pytest.raises(InputError) as caught:
+        read_records(path, Dialogue)
+    assert '{"messages": [{"role": …, "content": …}, …]}' in str(caught.value)
+    path.write_text('{"messages": [{"role": "user", "content": "Hello"}]}\n')
+    with pytest.raises(InputError) as caught:
+        read_records(path, Dialogue)
+    assert str(caught.value) == f"{path}:1:2: messages: This must have at least 2 items, and has 1."
 
 
 JSON = st.recursive(

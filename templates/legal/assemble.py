@@ -10,6 +10,7 @@ from .windows import Window
 
 _CONTEXT = 32  # code points of prefix and of suffix
 _PLACES = 100
+_SEARCHES = 2_000
 
 
 def assemble(
@@ -23,12 +24,13 @@ def assemble(
 
     `found` holds the places under their labels, `read` the windows that were read to their end, in order.
     """
-    places = [(label, place) for label in wanted for place in found.get(label, ())]
-    clauses = [_clause(source, label, place) for label, place in places]
-    present = {label for label, _ in places}
+    places = sorted(((place, label) for label in wanted for place in found.get(label, ())), key=_order)
+    searched: dict[str, list[Span]] = {}
+    clauses = [_clause(source, label, place, searched) for place, label in places]
+    present = {label for _, label in places}
     unread = _complement(read, len(source.text))
     return Extraction(
-        clauses=tuple(sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))),
+        clauses=tuple(clauses),
         not_present=tuple(label for label in wanted if label not in present),
         unlocated=tuple(each for each in unlocated if each.label in wanted),
         coverage=1 - sum(span.end - span.start for span in unread) / len(source.text),
@@ -36,20 +38,26 @@ def assemble(
     )
 
 
-def _clause(source: Source, label: str, place: Found) -> Clause:
+def _order(found: tuple[Found, str]) -> tuple[int, int, str]:
+    return found[0].start, found[0].end, found[1]
+
+
+def _clause(source: Source, label: str, place: Found, searched: dict[str, list[Span]]) -> Clause:
+    """Return a clause; each text is searched for once, and so many texts at most that the time stays in proportion."""
     text, start, end = source.text, place.start, place.end
-    same = source.places(text[start:end], 0, len(text), most=_PLACES + 1)
+    exact = text[start:end]
+    if exact not in searched and len(searched) < _SEARCHES:
+        same = source.places(exact, 0, len(text), most=_PLACES + 1)
+        searched[exact] = [Span(start=other.start, end=other.end) for other in same]
     return Clause(
         label=label,
-        exact=text[start:end],
+        exact=exact,
         start=start,
         end=end,
         prefix=text[max(0, start - _CONTEXT) : start],
         suffix=text[end : end + _CONTEXT],
         state=place.state,
-        also_at=tuple(
-            Span(start=other.start, end=other.end) for other in same if other.end <= start or end <= other.start
-        )[:_PLACES],
+        also_at=tuple(other for other in searched.get(exact, ()) if other.end <= start or end <= other.start)[:_PLACES],
     )
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from .ranges import Clauses
 from .schema import Clause, Span
 from .sentences import sentences
 
@@ -81,9 +82,10 @@ class SentenceClassifier:
 
 def _rows(text: str, clauses: Sequence[Clause]) -> Iterator[tuple[str, str]]:
     """Yield each sentence with the label of the clause that holds most of it."""
+    placed = Clauses(clauses)
     for span in sentences(text):
         label = _NONE
-        for clause in clauses:
+        for clause in placed.meeting(span.start, span.end):
             shared = min(span.end, clause.end) - max(span.start, clause.start)
             if shared * 2 > span.end - span.start:
                 label = clause.label

@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
+from itertools import islice
 from typing import Literal
 
 _WORD = re.compile(r"\S+")
 _LETTER = re.compile(r"\w")
-_EDGE = re.compile(r"^\W+|\W+$")
+_CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
 _DRIFT = 3  # words by which a copy may slip against its source before it is looked for elsewhere
 _COMMON = 50  # a word in more places than this says nothing about where a quote is from
 
@@ -57,18 +59,17 @@ class Source:
 
     def places(self, quote: str, start: int, end: int, most: int) -> list[Found]:
         """Return up to `most` places of a quote, as it is written, between two positions."""
+        return list(islice(self.each_place(quote, start, end), most))
+
+    def each_place(self, quote: str, start: int, end: int) -> Iterator[Found]:
+        """Yield the places of a quote, as it is written, between two positions, in their order."""
         folded = fold(quote)
         if not _LETTER.search(folded):
-            return []
-        found: list[Found] = []
+            return
         low, high = self._to_folded(start), self._to_folded(end)
-        while len(found) < most:
-            position = self._folded.find(folded, low, high)
-            if position < 0:
-                break
+        while (position := self._folded.find(folded, low, high)) >= 0:
             low = position + len(folded)
-            found.append(Found(self._to_source(position), self._to_source(low - 1) + 1, "exact"))
-        return found
+            yield Found(self._to_source(position), self._to_source(low - 1) + 1, "exact")
 
     def closest(self, quote: str, start: int, end: int, least: float) -> Found | None:
         """Return the run of source words closest to a quote, if at least this share of the words agrees.
@@ -110,7 +111,8 @@ class Source:
 
 def _simple(word: str) -> str:
     """A word without case and without the punctuation at its edges."""
-    return _EDGE.sub("", word).casefold() or word
+    core = _CORE.search(word)
+    return core[0].casefold() if core else word
 
 
 def _diagonal(wanted: list[str], source: tuple[str, ...]) -> int | None:

@@ -25,7 +25,7 @@ from .schema import Clause, Extraction, numbers_type, spoken
 from .sentences import sentences
 from .windows import Ruler, Window, last_boundary
 
-_FINISHED = re.compile(r'"([1-9][0-9]{0,3})":"([^"\\]*)"')
+_FINISHED = re.compile(r'"([1-9][0-9]{0,3})":(?:"([^"\\]*)"|\[("[^"\\]*"(?:,"[^"\\]*")*)[\],])')
 _BEGUN = 24  # a clause begins in a piece that shows this many characters of it, or all
 _MARK = len(" [999]\n")
 
@@ -76,45 +76,53 @@ class Numbering(Form[Numbered]):
         return numbers_type(self.categories, len(window.pieces))
 
     def target(self, text: str, window: Numbered, clauses: Sequence[Clause]) -> BaseModel | None:  # noqa: ARG002
-        """Return the kind of each piece in which a clause begins or goes on; of several, the first one's."""
-        answer = {}
+        """Return the kind of each piece in which a clause begins or continues, or its kinds in the clauses' order."""
+        answer: dict[str, str | list[str]] = {}
         for number, piece in enumerate(window.pieces, 1):
-            kind = next((spoken(clause.label) for clause in clauses if _shows(piece, clause)), None)
-            if kind is not None:
-                answer[str(number)] = kind
+            kinds = list(dict.fromkeys(spoken(clause.label) for clause in clauses if _shows(piece, clause)))
+            if kinds:
+                answer[str(number)] = kinds if len(kinds) > 1 else kinds[0]
         return self.answer_type(window).model_validate(answer) if answer else None
 
     def read(self, text: str, completions: Sequence[Completion], wanted: Sequence[str]) -> Extraction:
         """Return the sentences that were named; pieces of one sentence are put together again."""
         labels = {spoken(label): label for label in self.categories}
         votes: dict[Piece, dict[str, float]] = {}
+        most: dict[Piece, int] = defaultdict(int)
         read: list[Window] = []
         for window, completion in zip(self.windows(text), completions, strict=True):
             answer, complete = self._reading(window, completion)
             probability = math.exp(min(completion.logprobs, default=0.0))
             for number, piece in enumerate(window.pieces, 1):
                 given = votes.setdefault(piece, {})
-                if label := labels.get(answer.get(number, "")):
+                named = {labels[kind]: None for kind in answer.get(number, ()) if kind in labels}
+                most[piece] = max(most[piece], len(named))
+                for label in named:
                     given[label] = given.get(label, 0.0) + probability
             read += [window] if complete else []
         found: dict[str, list[Found]] = defaultdict(list)
-        for label, place in _runs({piece: self._chosen(votes[piece]) for piece in sorted(votes)}):
+        for label, place in _runs({piece: self._chosen(votes[piece], most[piece]) for piece in sorted(votes)}):
             found[label].append(place)
         return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start))
 
-    def _reading(self, window: Numbered, completion: Completion) -> tuple[Mapping[int, str], bool]:
+    def _reading(self, window: Numbered, completion: Completion) -> tuple[Mapping[int, Sequence[str]], bool]:
         """Return kinds by number, and whether that is all. Of an answer that was cut, the finished ones are kept."""
         try:
             parse_answer(self.answer_type(window), completion)
-            pairs, complete = json.loads(completion.text).items(), True
+            answer = json.loads(completion.text)
         except UnreadableAnswer:
-            pairs, complete = _FINISHED.findall(completion.text), False
-        return {int(number): kind for number, kind in pairs}, complete
+            return _finished(completion.text), False
+        return {int(number): [said] if isinstance(said, str) else said for number, said in answer.items()}, True
 
-    def _chosen(self, votes: Mapping[str, float]) -> str | None:
-        """Return the label with the most votes, if they are enough."""
-        label, total = max(votes.items(), key=lambda vote: vote[1], default=("", 0.0))
-        return label if label and total / self.readings >= self.threshold else None
+    def _chosen(self, votes: Mapping[str, float], most: int) -> tuple[str, ...]:
+        """Return the labels with the most votes, if they are enough: as many as one reading named at most."""
+        ranked = sorted(votes.items(), key=lambda vote: -vote[1])[:most]
+        return tuple(label for label, total in ranked if total / self.readings >= self.threshold)
+
+
+def _finished(text: str) -> dict[int, list[str]]:
+    """Return kinds by number, as far as an answer that was cut or is out of shape names them."""
+    return {int(number): [one] if one else re.findall(r'"(.*?)"', all) for number, one, all in _FINISHED.findall(text)}
 
 
 def _packed(text: str, pieces: Sequence[Piece], size: int) -> Iterator[Numbered]:
@@ -152,9 +160,12 @@ def _shows(piece: Piece, clause: Clause) -> bool:
     return clause.start >= piece.sentence and shared * 2 > piece.end - piece.start
 
 
-def _runs(kinds: Mapping[Piece, str | None]) -> Iterator[tuple[str, Found]]:
+def _runs(kinds: Mapping[Piece, Sequence[str]]) -> Iterator[tuple[str, Found]]:
     """Yield every kind with its place: neighbouring pieces of one sentence that are of one kind are one place."""
-    for (_, kind), run in groupby(kinds, key=lambda piece: (piece.sentence, kinds[piece])):
-        if kind is not None:
-            pieces = list(run)
-            yield kind, Found(pieces[0].start, pieces[-1].end, "exact")
+    for _, sentence in groupby(kinds, key=lambda piece: piece.sentence):
+        pieces = list(sentence)
+        for kind in dict.fromkeys(kind for piece in pieces for kind in kinds[piece]):
+            for named, run in groupby(pieces, key=lambda piece: kind in kinds[piece]):
+                if named:
+                    group = list(run)
+                    yield kind, Found(group[0].start, group[-1].end, "exact")

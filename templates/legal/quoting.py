@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,7 +22,8 @@ from .locate import Found, Source, fold
 from .schema import Clause, Extraction, Span, Unlocated, quotes_type, spoken
 from .windows import Window, windows
 
-_STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*")\s*(?P<colon>:?)')
+# A string without an end runs to the end of the text, so that no part of it is tried as a string of its own.
+_STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*+(?:"|(?P<endless>\\?\Z)))\s*(?P<colon>:?)', re.DOTALL)
 _AGREEMENT = 0.75  # share of words that a quote must have in common with the source to be repaired
 _PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
 
@@ -109,6 +110,8 @@ def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
     labels = {spoken(label): label for label in categories}
     label: str | None = None
     for match in _STRING.finditer(text):
+        if match["endless"] is not None:
+            return
         try:
             words = json.loads(match["string"], strict=False)
         except ValueError:
@@ -122,12 +125,16 @@ def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
 def _places(source: Source, reading: Reading) -> Iterator[tuple[Quote, Found | None]]:
     """Yield each quote with its place; a sentence written twice is looked for twice."""
     start, end = reading.window.start, reading.window.end
-    seen: Counter[tuple[str, str]] = Counter()
+    further: dict[tuple[str, str], Iterator[Found]] = {}
+    last: dict[tuple[str, str], Found | None] = {}
     for quote in reading.quotes:
         key = (quote.label, fold(quote.words))
-        seen[key] += 1
-        places = source.places(quote.words, start, end, most=seen[key])
-        yield quote, places[-1] if places else source.closest(quote.words, start, end, _AGREEMENT)
+        if key not in further:
+            further[key] = source.each_place(quote.words, start, end)
+            last[key] = next(further[key], None) or source.closest(quote.words, start, end, _AGREEMENT)
+        else:
+            last[key] = next(further[key], last[key])
+        yield quote, last[key]
 
 
 def _joined(places: Iterable[Found]) -> Iterator[Found]:

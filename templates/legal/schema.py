@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator, model_validator
 
 from kit.task import Strict
 
 _WRITTEN = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
-Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+LABEL = r"^[a-z][a-z0-9_]*$"
+LONGEST_LABEL = 60
+Label = Annotated[str, Field(pattern=LABEL, max_length=LONGEST_LABEL)]
 
 
 class ExtractRequest(Strict):
@@ -44,8 +46,20 @@ class Clause(Strict):
         Field(description="exact: as the model wrote it; repaired: close, so the document's words were put in"),
     ] = "exact"
     also_at: Annotated[
-        tuple[Span, ...], Field(description="Other places with the same words, in order; the first hundred")
+        tuple[Span, ...],
+        Field(description="Other places of the same words: 100 at most, for the first 2,000 different clauses"),
     ] = ()
+
+    @model_validator(mode="after")
+    def _measured(self) -> Clause:
+        if self.end <= self.start:
+            raise ValueError(
+                f"A clause has one character at least; this one starts at {self.start}, ends at {self.end}"
+            )
+        if len(self.exact) != self.end - self.start:
+            said = f"'exact' has {len(self.exact)} characters, but start and end say {self.end - self.start}"
+            raise ValueError(f"{said}: count code points, not bytes or UTF-16 units")
+        return self
 
 
 class Unlocated(Strict):
@@ -71,6 +85,16 @@ class Extraction(Strict):
     unread: Annotated[tuple[Span, ...], Field(description="Parts for which the model's answer was not complete")] = ()
     offset_unit: Literal["code_points"] = "code_points"
 
+    @field_validator("clauses")
+    @classmethod
+    def _once(cls, clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+        seen: dict[tuple[str, int, int], int] = {}
+        for index, each in enumerate(clauses):
+            first = seen.setdefault((each.label, each.start, each.end), index)
+            if first != index:
+                raise ValueError(f"clauses[{index}] repeats clauses[{first}]: '{each.label}' at {each.start}")
+        return clauses
+
 
 def spoken(label: str) -> str:
     """Return a label in words, as the model reads and writes it."""
@@ -92,8 +116,13 @@ def quotes_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
 
 @cache
 def numbers_type(categories: tuple[str, ...], count: int) -> type[BaseModel]:
-    """Return the type of an answer in numbers: under each number that is a clause, from 1 to `count`, its kind."""
+    """Return the type of an answer in numbers: under each number that is a clause, from 1 to `count`, its kind.
+
+    A sentence of several kinds has a list of them.
+    """
     kind: Any = Literal[tuple(spoken(label) for label in categories)]
+    if len(categories) > 1:
+        kind = kind | Annotated[list[kind], Field(min_length=2, max_length=len(categories))]
     numbers: dict[str, Any] = {
         f"number_{number}": (kind, Field(default=None, alias=str(number))) for number in range(1, count + 1)
     }

@@ -16,6 +16,7 @@ from .baseline import SentenceClassifier
 from .forms import Form
 from .numbering import Numbering
 from .quoting import Quoting
+from .ranges import Clauses
 from .schema import Clause, Extraction, ExtractRequest, Label, Span
 from .scoring import compare
 
@@ -95,19 +96,22 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def targets(self, request: ExtractRequest, response: Extraction) -> list[Answer | None]:
         """What each window shows of the expected clauses, in order.
 
-        Raises InputError with every clause that does not stand where it says, or whose label is not known.
+        A window without a clause teaches only where the request asks for every kind of the recipe: what nobody looked
+        for is not absent. Raises InputError with every clause that does not stand where it says, whose label is not
+        known, or whose kind the request does not ask for.
         """
         form, text, share = self._form, request.text, self.options.empty_share
-        problems = [*self._misplaced(text, response.clauses)]
+        problems = [*self._misplaced(request, response.clauses)]
         if problems:
             raise InputError(problems)
-        ordered = sorted(response.clauses, key=lambda clause: (clause.start, clause.end, clause.label))
-        found: list[Answer | None] = []
-        for window in form.windows(text):
-            nothing = form.answer_type(window)() if _kept(text[window.start : window.end], share) else None
-            found.append(form.target(text, window, ordered) or nothing)
-        if all(target is None for target in found):  # a document always teaches something
-            found[:1] = [form.answer_type(window)() for window in form.windows(text)[:1]]
+        asked_all = not self._unasked(request)
+        placed, windows, found = Clauses(response.clauses), form.windows(text), list[Answer | None]()
+        for window in windows:
+            taught = asked_all and _kept(text[window.start : window.end], share)
+            nothing = form.answer_type(window)() if taught else None
+            found.append(form.target(text, window, placed.meeting(window.start, window.end)) or nothing)
+        if asked_all and all(target is None for target in found):  # a document always teaches something
+            found[:1] = [form.answer_type(window)() for window in windows[:1]]
         return found
 
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
@@ -117,6 +121,14 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def observe(self, expected: Extraction, actual: Extraction) -> Record:
         """Hits, false alarms, misses and presence by label; see scoring.py."""
         return compare(expected, actual)
+
+    def untaught(self, request: ExtractRequest) -> str:
+        """Which kinds nobody looked for, and what to do about it."""
+        unasked = self._unasked(request)
+        if not unasked:
+            return ""
+        said = f"Its request does not ask for {', '.join(unasked)}: whether it has such clauses is not known."
+        return f"{said} Remove them from the option categories, label them here too, or give the example weight 0."
 
     def labels(self, response: Extraction) -> list[str]:
         """The kind of each clause."""
@@ -142,15 +154,14 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         self, request: ExtractRequest, response: Extraction, reword: Callable[[str], str]
     ) -> tuple[ExtractRequest, Extraction]:
         """Put what stands between the clauses into other words; the clauses stay, and move with the text."""
-        text, done, moved = "", 0, list[Clause]()
+        placed, text, done, moved = Clauses(response.clauses), "", 0, list[Clause]()
         for span in _together(response.clauses):
             text += reword(request.text[done : span.start])
             shift, done = len(text) - span.start, span.end
             text += request.text[span.start : span.end]
             moved += [
                 Clause(label=each.label, exact=each.exact, start=each.start + shift, end=each.end + shift)
-                for each in response.clauses
-                if span.start <= each.start and each.end <= span.end
+                for each in placed.meeting(span.start, span.end)
             ]
         text += reword(request.text[done:])
         return request.model_copy(update={"text": text}), response.model_copy(update={"clauses": tuple(moved)})
@@ -175,12 +186,20 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             raise InputError(problems)
         return wanted
 
-    def _misplaced(self, text: str, clauses: Sequence[Clause]) -> Iterator[Problem]:
+    def _unasked(self, request: ExtractRequest) -> list[str]:
+        """Kinds of the recipe that a request leaves out: nothing is known of them."""
+        wanted = set(self._wanted(request))
+        return [label for label in self.options.categories if label not in wanted]
+
+    def _misplaced(self, request: ExtractRequest, clauses: Sequence[Clause]) -> Iterator[Problem]:
+        text, asked = request.text, request.categories
         for index, clause in enumerate(clauses):
             where = f"response.clauses[{index}]"
             if clause.label not in self.options.categories:
                 advice = nearest(clause.label, self.options.categories)
                 yield Problem(f"The recipe does not list the category '{clause.label}'.", where, advice)
+            elif asked is not None and clause.label not in asked:
+                yield Problem(f"The request's categories leave out '{clause.label}', which is labelled.", where)
             if text[clause.start : clause.end] != clause.exact:
                 yield Problem(f"Its text does not stand at {clause.start} to {clause.end} of the document.", where)
 

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from .sentences import CLOSING, FULL_STOPS
+
 _PARAGRAPH = re.compile(r"\n\s*\n\s*")
-_SENTENCE = re.compile(r"(?<=[.;:!?])\s+|\n\s*")
+_SENTENCE = re.compile(rf"(?<=[.;:!?])\s+|\n\s*|[{FULL_STOPS}；]+[{re.escape(CLOSING)}]*\s*")
 _BLANK = re.compile(r"\s+")
 
 

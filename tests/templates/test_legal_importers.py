@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kit.errors import InputError
+from kit.task import Completion
 from tests.templates.legal import make_task, module
 
 cuad = module("importers").importers["cuad"]
@@ -47,7 +48,10 @@ def own_contracts() -> Contracts:
                 "Cap On Liability": [],
             },
         ),
-        "Empty_Letter": ("Dear partners, all is well.", {"Governing Law": [], "Anti-Assignment": []}),
+        "Empty_Letter": (
+            "Dear partners, all is well.",
+            {"Governing Law": [], "Anti-Assignment": [], "Cap On Liability": []},
+        ),
     }
 
 
@@ -161,7 +165,7 @@ def test_an_omission_inside_a_marked_text_makes_two_clauses_of_it(tmp_path: Path
 def test_a_contract_that_stands_twice_under_two_names_is_one_group(tmp_path: Path) -> None:
     contracts = own_contracts()
     text = contracts["Quay_Lease"][0]
-    contracts["Quay_Lease_Copy"] = (text.replace("\r\n", "\n"), {})
+    contracts["Quay_Lease_Copy"] = (text.replace("\r\n", "\n"), {"Governing Law": []})
     groups = {example.id: example.group for example in cuad(as_lines(contracts, tmp_path / "set"), {})}
     assert groups["Quay_Lease"] == groups["Quay_Lease_Copy"]
     assert len(set(groups.values())) == 3
@@ -193,10 +197,10 @@ def test_every_bad_line_is_told_with_its_file_and_number(tmp_path: Path) -> None
         stream.write(json.dumps({"contract": "Quay_Lease", "category": "Governing Law", "spans": [absent]}) + "\n")
     told = problems_in(folder)
     assert len(told) == 4
-    assert "spans.jsonl:9: This line is not JSON" in told[0]
-    assert "spans.jsonl:10: The line has no spans." in told[1]
-    assert "spans.jsonl:11: There is no contract 'Nowhere'." in told[2]
-    assert "spans.jsonl:12: The marked text does not stand in the contract." in told[3]
+    assert "spans.jsonl:10:26: This is not JSON" in told[0]
+    assert "spans.jsonl:11:1: spans: The key 'spans' is missing." in told[1]
+    assert "spans.jsonl:12: There is no contract 'Nowhere'." in told[2]
+    assert "spans.jsonl:13: The marked text does not stand in the contract." in told[3]
 
 
 def test_every_bad_cell_and_every_missing_text_is_told(tmp_path: Path) -> None:
@@ -219,7 +223,7 @@ def test_a_contract_out_of_shape_is_told_and_so_is_every_other_mistake(tmp_path:
     file.write_text(json.dumps(whole), encoding="utf-8")
     told = problems_in(folder, colour="red")
     assert len(told) == 3
-    assert any("data[1]: This contract is not as SQuAD has it" in sentence for sentence in told)
+    assert any("data.1.paragraphs: The key 'paragraphs' is missing." in sentence for sentence in told)
     assert any("data[0], governing_law: The marked text does not stand" in sentence for sentence in told)
     assert any("CUAD has no setting 'colour'." in sentence for sentence in told)
 
@@ -228,6 +232,148 @@ def test_a_folder_that_is_no_layout_of_cuad_is_refused_with_what_is_wanted(tmp_p
     assert "master_clauses.csv" in problems_in(tmp_path)[0]
     (tmp_path / "CUAD_v1.json").write_text("[]", encoding="utf-8")
     assert "'data'" in problems_in(tmp_path)[0]
+
+
+def edited_squad(folder: Path, edit: Callable[[Any], None], indent: int | None = None) -> Path:
+    """Our contracts in SQuAD's layout, with something changed."""
+    file = as_squad(own_contracts(), folder) / "CUAD_v1.json"
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    edit(whole)
+    file.write_text(json.dumps(whole, indent=indent), encoding="utf-8")
+    return folder
+
+
+def _first(whole: Any) -> Any:
+    return whole["data"][0]["paragraphs"][0]
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda whole: whole.update(data=None), "This is not SQuAD-style JSON with a list named 'data'."),
+        (lambda whole: whole.update(data=[]), "There are no contracts in this copy."),
+        (lambda whole: whole["data"].insert(0, None), "data.0: This must be an object, with keys and values."),
+        (
+            lambda whole: whole["data"][0]["paragraphs"].append(_first(whole)),
+            "data.0.paragraphs: This must have at most 1 item, and has 2.",
+        ),
+        (lambda whole: _first(whole).update(context=""), "data.0.paragraphs.0.context: This must not be empty."),
+        (lambda whole: _first(whole).update(context=None), "data.0.paragraphs.0.context: This must be text."),
+        (lambda whole: _first(whole).update(qas=None), "data.0.paragraphs.0.qas: This must be a list."),
+        (
+            lambda whole: _first(whole)["qas"][0]["answers"][0].update(answer_start="4"),
+            "data.0.paragraphs.0.qas.0.answers.0.answer_start: This must be a whole number.",
+        ),
+        (lambda whole: _first(whole).update(qas=[]), "was asked about none of the kinds."),
+    ],
+)
+def test_json_out_of_shape_is_reported_with_its_place(tmp_path: Path, edit: Callable[[Any], None], said: str) -> None:
+    (told,) = problems_in(edited_squad(tmp_path / "set", edit))
+    assert said in told
+
+
+def test_json_out_of_shape_is_reported_with_line_and_column(tmp_path: Path) -> None:
+    folder = edited_squad(tmp_path / "set", lambda whole: _first(whole).update(context=None), indent=1)
+    lines = (folder / "CUAD_v1.json").read_text(encoding="utf-8").split("\n")
+    (line,) = (number for number, line in enumerate(lines, 1) if '"context": null' in line)
+    (told,) = problems_in(folder)
+    assert f"CUAD_v1.json:{line}:{lines[line - 1].index('context')}: data.0.paragraphs.0.context" in told
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("cp1252", ":3:22: Byte 0x93 is not UTF-8; the file may be Windows-1252. Convert it with: iconv -f cp1252"),
+        ("utf-16", ": This file is UTF-16, not UTF-8. Convert it with: iconv -f utf-16"),
+    ],
+)
+def test_a_table_in_another_encoding_is_named_with_the_command_that_converts_it(
+    tmp_path: Path, encoding: str, said: str
+) -> None:
+    contracts = own_contracts()
+    folder = as_csv(contracts, tmp_path / "set")
+    table = folder / "master_clauses.csv"
+    text = table.read_text(encoding="utf-8-sig").replace("may not assign", "\u201cmay\u201d not assign")
+    line = next(line for line in text.split("\n") if "\u201c" in line)
+    table.write_bytes(text.encode(encoding))
+    (told,) = problems_in(folder)
+    number = text.split("\n").index(line) + 1
+    expected = said.replace(":3:22:", f":{number}:{line.index(chr(0x201C)) + 1}:")
+    assert f"master_clauses.csv{expected}" in told
+
+
+def test_a_contract_in_another_encoding_is_named_by_its_file(tmp_path: Path) -> None:
+    folder = as_csv(own_contracts(), tmp_path / "set")
+    (folder / "full_contract_txt/Empty_Letter.txt").write_bytes("Rent: \u00a34".encode("cp1252"))
+    (told,) = problems_in(folder)
+    assert "full_contract_txt/Empty_Letter.txt:1:7: Byte 0xa3 is not UTF-8" in told
+
+
+def test_rows_that_are_short_or_long_and_texts_that_are_empty_are_reported_with_their_lines(tmp_path: Path) -> None:
+    folder = as_csv(own_contracts(), tmp_path / "set")
+    (folder / "full_contract_txt/Quay_Lease.txt").write_bytes(b"")
+    with (folder / "master_clauses.csv").open("a", encoding="utf-8") as stream:
+        stream.write("Quay_Lease.pdf,[]\r\nQuay_Lease.pdf,[],No,[],No,[],No,more\r\n")
+    told = problems_in(folder)
+    rows = [sentence for sentence in told if "cells, and the header has 7" in sentence]
+    assert ["This row has 2 cells" in rows[0], "This row has 8 cells" in rows[1]] == [True, True]
+    assert all(f"master_clauses.csv:{number}: " in row for number, row in zip((5, 6), rows, strict=True))
+    assert any("Quay_Lease.txt: This contract has no text." in sentence for sentence in told)
+    assert len(told) == 3
+
+
+@pytest.mark.parametrize("cell", ["'a text without a list'", "[1, 2]", "{'a': 1}", "[" * 3_000, "7"])
+def test_a_cell_that_is_no_list_of_texts_is_reported(tmp_path: Path, cell: str) -> None:
+    folder = as_csv(own_contracts(), tmp_path / "set")
+    table = folder / "master_clauses.csv"
+    old = (
+        "\"['may not assign the lease']\""
+        if "\"['may" in table.read_text(encoding="utf-8")
+        else "['may not assign the lease']"
+    )
+    table.write_text(table.read_text(encoding="utf-8").replace(old, f'"{cell}"'), encoding="utf-8")
+    (told,) = problems_in(folder)
+    assert "Anti-Assignment: This is not a list of texts." in told
+
+
+def test_a_contract_that_is_given_twice_is_reported(tmp_path: Path) -> None:
+    folder = as_lines(own_contracts(), tmp_path / "set")
+    file = folder / "contracts.jsonl"
+    lines = file.read_text(encoding="utf-8")
+    file.write_text(lines + lines.split("\n")[0] + "\n", encoding="utf-8")
+    (told,) = problems_in(folder)
+    assert f"contracts.jsonl:4: The contract 'Brindlewick_Supply.Agreement' is already given at {file}:1." in told
+
+
+@pytest.mark.parametrize("write", [as_lines, as_squad])
+def test_only_the_kinds_that_were_asked_about_can_be_absent(
+    write: Callable[[Contracts, Path], Path], tmp_path: Path
+) -> None:
+    contracts = own_contracts()
+    for _, marks in contracts.values():
+        for category in ("Anti-Assignment", "Cap On Liability"):
+            del marks[category]
+    examples = cuad(write(contracts, tmp_path / "set"), {})
+    assert {example.request.categories for example in examples} == {("governing_law",)}
+    ten = make_task(answer="numbers", window=300, categories=list(module("importers").TEN_KINDS))
+    one = make_task(answer="numbers", window=300, categories=["governing_law"])
+    for example in examples:
+        taught = [target for target in ten.targets(example.request, example.response) if target is not None]
+        assert all(target.model_dump(exclude_unset=True) for target in taught), "nothing is taught as absent"
+        assert None not in one.targets(example.request, example.response)
+        answer = ten.read(example.request, [Completion("{}") for _ in ten.prompts(example.request)])
+        assert answer.not_present == ("governing_law",)
+
+
+def test_a_question_without_quotes_is_a_kind_by_its_own_words(tmp_path: Path) -> None:
+    def plain(whole: Any) -> None:
+        for document in whole["data"]:
+            document["paragraphs"][0]["qas"] = document["paragraphs"][0]["qas"][:1]
+            document["paragraphs"][0]["qas"][0].update(question="Governing Law", id="q1")
+
+    examples = cuad(edited_squad(tmp_path / "set", plain), {})
+    assert {example.request.categories for example in examples} == {("governing_law",)}
+    assert [len(example.response.clauses) for example in examples] == [1, 0, 0]
 
 
 @pytest.mark.public_data

@@ -150,6 +150,9 @@ def test_the_window_of_an_unreadable_answer_is_told() -> None:
     [
         ('{"1":"renewal","2":"insurance"}', True),
         ("{}", True),
+        ('{"1":["renewal","insurance"],"2":"renewal"}', True),
+        ('{"1":["renewal"]}', False),
+        ('{"1":["renewal","weather"]}', False),
         ('{"3":"renewal"}', False),
         ('{"1":"weather"}', False),
         ('{"2":"renewal","1":"insurance"}', False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,11 @@ TASK = make_task()
 
 def extraction(*clauses: tuple[str, str], absent: tuple[str, ...] = (), **fields: Any) -> Any:
     """An answer with clauses of these labels and texts."""
-    rows = [{"label": label, "exact": text, "start": 0, "end": len(text)} for label, text in clauses]
+    starts = [*accumulate((len(text) + 1 for _, text in clauses), initial=0)]
+    rows = [
+        {"label": label, "exact": text, "start": start, "end": start + len(text)}
+        for (label, text), start in zip(clauses, starts, strict=False)
+    ]
     return TASK.response_type.model_validate({"clauses": rows, "not_present": absent, **fields})
 
 

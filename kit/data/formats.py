@@ -22,12 +22,12 @@ from kit.validation import KeyPath, dotted, problems_of
 AnyExample = Example[Any, Any]
 Model = TypeVar("Model", bound=BaseModel)
 _BOM = b"\xef\xbb\xbf"
-NOTHING_TO_LEARN = "nothing_to_learn"
-"""The type of the pydantic error that a line raises which has nothing to learn from."""
 _MANY = 3
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
+NOTHING_TO_LEARN = "nothing_to_learn"
+"""The type of the pydantic error that a line raises which has nothing to learn from."""
 _POISON = {"finite_number", "greater_than_equal"}
 
 

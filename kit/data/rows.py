@@ -91,11 +91,6 @@ def build_rows(
     return Rows(tuple(rows), tuple(dropped))
 
 
-def _within(where: str, problem: Problem) -> str:
-    """The file and line of an example, and the place within it."""
-    return ": ".join(filter(None, (where, problem.where)))
-
-
 def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -> Iterator[tuple[Prompt, Supervised]]:
     prompts = task.prompts(example.request)
     targets = task.targets(example.request, example.response)
@@ -123,3 +118,8 @@ def _too_long(example: AnyExample, where: str, tokens: int, max_length: int) -> 
         where,
         "Raise the recipe's max_length, shorten the example, or set data.too_long: drop.",
     )
+
+
+def _within(where: str, problem: Problem) -> str:
+    """The file and line of an example, and the place within it."""
+    return ": ".join(filter(None, (where, problem.where)))

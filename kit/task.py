@@ -9,9 +9,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kit.bounds import RowWeight
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "abort"]
@@ -24,7 +26,7 @@ ResponseT = TypeVar("ResponseT", bound=BaseModel)
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys: the base of every type that a task declares."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Example(Strict, Generic[RequestT, ResponseT]):
     request: RequestT
     response: ResponseT
     group: str
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    weight: RowWeight = 1.0
     tags: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = {}
 

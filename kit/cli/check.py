@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR
 from kit.cli.output import Output, kit_command
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ _SHOWN = 5
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
 @click.option("--attach", is_flag=True, help="Attach the method to the base's architecture too; this loads torch.")
-@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
-@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=PEAK_TFLOPS, help="The device's peak: bounds the time.")
 def command(
     output: Output,
     profile: str | None,

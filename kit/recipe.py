@@ -344,6 +344,11 @@ def load_recipe(path: Path, profile: str | None = None) -> Recipe:
     return recipe
 
 
+def profile_names(path: Path) -> list[str]:
+    """Return the names of a recipe's profiles. Raises InputError where there is no recipe, or it is not YAML."""
+    return list(_read(path).data.get("profiles") or {})
+
+
 def _read(path: Path) -> Source:
     if not path.is_file():
         raise InputError("There is no recipe here.", str(path), "Make a project with: kit new legal")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -36,5 +37,18 @@ def command(
     folder = target or Path(template)
     data = {"template": template, "target": str(plan.target), "files": plan.files(), "made": not dry_run}
     done = f"Would make {folder}" if dry_run else f"Made {folder}"
-    advice = "" if dry_run else f"\nNext: cd {folder} && kit check"
+    advice = "" if dry_run else f"\n{_next_step(folder)}"
     output.result(data, f"{done} from the template '{template}': {len(plan.files())} files.{advice}")
+
+
+def _next_step(folder: Path) -> str:
+    """Return the command that checks the new project on this machine, and what its default base still takes."""
+    from kit.project import Project
+
+    project = Project(folder.absolute())
+    recipe = project.recipe()
+    here = None if project.has_base(recipe) else project.profile_here()
+    enter = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
+    step = " && ".join([*enter, f"kit check --profile {here}" if here else "kit check"])
+    waits = f"Without the profile, the base is {recipe.base.model}, which `kit train` downloads first." if here else ""
+    return f"Next: {step}\n{waits}".rstrip()

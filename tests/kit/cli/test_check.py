@@ -203,8 +203,6 @@ def test_a_missing_base_is_one_finding_that_names_what_waits_for_it_and_a_profil
     assert ran.out.splitlines()[-1].endswith("is on this machine: kit check --profile short")
     checks = run("check", "--json", cwd=toy).json["checks"]
     waiting = [check["name"] for check in checks if check["waits_for"] == "base"]
-        check["name"] for check in run("check", "--json", cwd=toy).json["checks"] if check["waits_for"] == "base"
-    ]
     assert {"rows.train", "rows.validation", "rows.test", "serve.context"} <= set(waiting)
     assert run("check", "--profile", "short", cwd=toy).code == 0
 

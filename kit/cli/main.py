@@ -115,10 +115,14 @@ def _usage(error: click.ClickException) -> KitError:
     path = context.command_path if context else "kit"
     advice = f"See: {path} --help"
     if isinstance(error, click.NoSuchOption) and context:
-        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
+        known = [name for option in _shown_options(context.command) for name in option.opts]
         advice = nearest(error.option_name, known) or advice
         return InputError(f"'{path}' has no option '{error.option_name}'.", next=advice)
     return InputError(error.format_message(), next=advice)
+
+
+def _shown_options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:

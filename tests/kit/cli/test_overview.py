@@ -66,6 +66,7 @@ def test_version_is_also_a_word(capsys: pytest.CaptureFixture[str]) -> None:
         (("serve", "--tensor-parallel", "2"), "See: kit serve --help"),
         (("train", "--config", "x"), "See: kit train --help"),
         (("serve", "--expose"), "See: kit serve --help"),
+        (("search", "--wrker", "3"), "Did you mean '--workers'?"),
         (("serve", "--expose-previw"), "Did you mean '--expose-preview'?"),
     ],
 )

@@ -26,7 +26,7 @@ ResponseT = TypeVar("ResponseT", bound=BaseModel)
 class Strict(BaseModel):
     """A frozen model that refuses unknown keys: the base of every type that a task declares."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,6 @@ RangeEnd = Annotated[int, Field(ge=-_EXACT, le=_EXACT)] | Annotated[float, Field
 """Whole numbers within these are exact as floats."""
 Weight = Annotated[float, Field(ge=1 / _LARGEST_WEIGHT, le=_LARGEST_WEIGHT)]
 """How much one source counts beside others."""
-RowWeight = Annotated[float, Field(ge=0, le=_LARGEST_WEIGHT, allow_inf_nan=False)]
-"""How much one example counts; 0 leaves it out of training."""
 
 
 def _plain(value: Any) -> Any:

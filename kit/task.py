@@ -9,11 +9,9 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from kit.bounds import RowWeight
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Role = Literal["system", "user", "assistant"]
 Finish = Literal["stop", "length", "abort"]
@@ -122,7 +120,7 @@ class Example(Strict, Generic[RequestT, ResponseT]):
     request: RequestT
     response: ResponseT
     group: str
-    weight: RowWeight = 1.0
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     tags: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = {}
 

@@ -62,7 +62,7 @@ def cuad(path: Path, settings: Mapping[str, str]) -> Sequence[Example[ExtractReq
     Setting `categories`: names separated by commas, or `all`; by default the ten kinds of the recipe's profile `cuad`.
     """
     problems = [
-        Problem(f"CUAD has no setting '{name}'.", "--set", nearest(name, ["categories"]))
+        Problem(f"CUAD has no setting '{name}'.", "--set", nearest(name, ["categories"]) or "Known: categories.")
         for name in settings
         if name != "categories"
     ]
@@ -99,8 +99,9 @@ def _chosen(setting: str | None, known: set[str], problems: list[Problem]) -> tu
     if setting is None:
         return TEN_KINDS
     kinds = tuple(slug(name) for name in setting.split(","))
+    listed = f"Known: {', '.join(sorted(known))}."
     problems.extend(
-        Problem(f"CUAD has no category '{kind}'.", "--set categories", nearest(kind, known))
+        Problem(f"CUAD has no category '{kind}'.", "--set categories", nearest(kind, known) or listed)
         for kind in kinds
         if kind not in known
     )

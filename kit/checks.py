@@ -13,13 +13,17 @@ State = Literal["held", "failed", "unmeasured"]
 
 @dataclass(frozen=True)
 class Check:
-    """One check and what came of it. Where `blocking` is false, a failure is a warning."""
+    """One check and what came of it. Where `blocking` is false, a failure is a warning.
+
+    `waits_for` names the check without which this one could not be measured.
+    """
 
     name: str
     state: State
     what: str
     problems: tuple[Problem, ...] = ()
     blocking: bool = True
+    waits_for: str = ""
 
     @classmethod
     def of(cls, name: str, held: bool, right: str, wrong: str, *, next: str = "", blocking: bool = True) -> Check:

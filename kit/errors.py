@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+_SHORTEST_WORD = 3
+_SHORT_WORD = 4
+
 
 class Exit(IntEnum):
     """Exit codes of every command."""
@@ -84,6 +87,27 @@ class MissingExtra(InputError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ' Did you mean …?' for the closest known word, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"Did you mean '{close[0]}'?" if close else ""
+    """Return "Did you mean '…'?" for the known word that a slip of the keys separates from this one, or "".
+
+    A wrong hint is worse than none, and a hint at an option may be followed blindly. So only words of which one or two
+    letters differ are close: one where both are of up to four letters, more in a long name, never more in an option.
+    """
+    distances = {other: _letters_apart(word, other) for other in known if other != word}
+    close = [other for other, distance in distances.items() if distance <= _most_apart(word, other)]
+    return f"Did you mean '{min(close, key=distances.__getitem__)}'?" if close else ""
+
+
+def _letters_apart(word: str, other: str) -> int:
+    """Count the letters of the longer word that have no equal in the other, in order; case and dashes do not count."""
+    first, second = (each.strip("-").casefold() for each in (word, other))
+    blocks = difflib.SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks()
+    return max(len(first), len(second)) - sum(block.size for block in blocks)
+
+
+def _most_apart(word: str, other: str) -> int:
+    length = max(len(word.strip("-")), len(other.strip("-")))
+    if len(word.strip("-")) < _SHORTEST_WORD:
+        return 0
+    if length <= _SHORT_WORD:
+        return 1
+    return 2 if word.startswith("-") else max(2, length // 8)

@@ -49,8 +49,8 @@ def load_task(folder: Path, section: TaskSection) -> Task[Any, Any]:
     module = load_module(folder, file)
     found = getattr(module, name, None)
     if not (isinstance(found, type) and issubclass(found, Task)):
-        tasks = [key for key, value in vars(module).items() if isinstance(value, type) and issubclass(value, Task)]
-        raise InputError(f"{file} has no task '{name}'.", str(folder / file), nearest(name, tasks))
+        advice = nearest(name, tasks := _task_names(module)) or f"Its tasks: {', '.join(tasks) or 'none'}."
+        raise InputError(f"{file} has no task '{name}'.", str(folder / file), advice)
     if lacking := [*sorted(found.__abstractmethods__), *(key for key in _DECLARED if not hasattr(found, key))]:
         raise InputError(f"The task '{name}' lacks: {', '.join(lacking)}.", str(folder / file))
     try:
@@ -58,6 +58,11 @@ def load_task(folder: Path, section: TaskSection) -> Task[Any, Any]:
     except ValidationError as error:
         place = f"{section.use} options"
         raise InputError(problems_of(error, found.Options, lambda path: dotted((place, *path)))) from None
+
+
+def _task_names(module: types.ModuleType) -> list[str]:
+    kinds = {key: value for key, value in vars(module).items() if isinstance(value, type)}
+    return [key for key, value in kinds.items() if issubclass(value, Task) and value is not Task]
 
 
 def load_module(folder: Path, file: str) -> types.ModuleType:

@@ -24,6 +24,9 @@ from kit.search.space import defaults
 from kit.servability import check_base, check_servability, check_targets
 from kit.train.mixture import Source, mixed
 
+BASE = "base"
+"""The check without which the rows and much of the recipe cannot be measured."""
+
 
 @dataclass(frozen=True)
 class Report:
@@ -164,13 +167,13 @@ def _parts(data: Data) -> Parts:
 
 def _no_base(recipe: Recipe) -> list[Check]:
     what = f"The base model '{recipe.base.model}' is not on this machine."
-    first = Check("base", "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
+    first = Check(BASE, "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
     names = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
     return [first, *map(_waiting, names)]
 
 
 def _waiting(name: str) -> Check:
-    return Check(name, "unmeasured", "It needs the base model.")
+    return Check(name, "unmeasured", "It needs the base model.", waits_for=BASE)
 
 
 def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Check], dict[str, Any], Rows | None]:

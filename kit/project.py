@@ -16,7 +16,7 @@ from kit.data.rows import Rows, build_rows
 from kit.data.split import limited, split_examples
 from kit.errors import InputError, nearest
 from kit.loader import load_tasks
-from kit.recipe import DataSection, Recipe, load_recipe
+from kit.recipe import DataSection, Recipe, load_recipe, profile_names
 from kit.scaffold import RECIPE_FILE
 from kit.task import Example, Task
 
@@ -48,6 +48,18 @@ class Project:
     def recipe(self, profile: str | None = None) -> Recipe:
         """Return the recipe under a profile. Raises InputError as `load_recipe` does."""
         return load_recipe(self.root / RECIPE_FILE, profile)
+
+    def profile_here(self) -> str | None:
+        """Return the first profile whose base model is on this machine, or None. Raises InputError as `recipe` does."""
+        return next((name for name in profile_names(self.root / RECIPE_FILE) if self.has_base(self.recipe(name))), None)
+
+    def has_base(self, recipe: Recipe) -> bool:
+        """Whether the recipe's base model is on this machine; nothing is fetched."""
+        try:
+            self.base(recipe, offline=True)
+        except InputError:
+            return False
+        return True
 
     def tasks(self, recipe: Recipe) -> list[AnyTask]:
         """Return the recipe's tasks. Raises InputError as `load_tasks` does."""

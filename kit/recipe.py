@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kit.bounds import Count, Plain, RangeEnd, Seed, Tokens, Weight
 from kit.errors import InputError, Problem, nearest
 from kit.validation import KeyPath, dotted, problems_of
 from kit.yaml_source import Source, read_yaml
@@ -19,9 +20,9 @@ ComputeType = Literal["auto", "bfloat16", "float32"]
 
 
 class Section(BaseModel):
-    """A part of the recipe: frozen, and closed to unknown keys."""
+    """A part of the recipe: frozen, and closed to unknown keys and to numbers that are not finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class BaseSection(Section):
@@ -42,8 +43,8 @@ class DataSection(Section):
     validation: Annotated[str | None, Field(description="JSONL for checkpoint choice; null: hold out of train")] = None
     test: Annotated[str, Field(description="JSONL that only evaluation reads")] = "data/test.jsonl"
     validation_share: Annotated[float, Field(gt=0, lt=0.5, description="Share of groups held out of train")] = 0.1
-    limit_train: Annotated[int | None, Field(ge=1, description="Use at most this many training examples")] = None
-    limit_validation: Annotated[int | None, Field(ge=1, description="Use at most this many to choose by")] = 64
+    limit_train: Annotated[Count | None, Field(description="Use at most this many training examples")] = None
+    limit_validation: Annotated[Count | None, Field(description="Use at most this many to choose by")] = 64
     too_long: Annotated[
         Literal["refuse", "drop"], Field(description="Rows whose answer does not fit: refuse the run, or drop and list")
     ] = "refuse"
@@ -53,10 +54,10 @@ class TaskSection(Section):
     """A typed function of the project, and its options."""
 
     use: Annotated[str, Field(description="FILE.py:Class inside the project", pattern=r"^[\w/]+\.py:\w+$")]
-    options: Annotated[dict[str, Any], Field(description="Options of the task, checked by its Options type")] = {}
+    options: Annotated[dict[str, Plain], Field(description="Options of the task, checked by its Options type")] = {}
     data: Annotated[DataSection | None, Field(description="The task's own files; null: the recipe's data")] = None
     weight: Annotated[
-        float, Field(gt=0, description="Beside other tasks: times the share that the number of its rows gives it")
+        Weight, Field(description="Beside other tasks: times the share that the number of its rows gives it")
     ] = 1.0
 
 
@@ -67,7 +68,7 @@ class RowsSection(Section):
     use: Annotated[
         str | None, Field(description="FILE.py:Class whose examples the file holds", pattern=r"^[\w/]+\.py:\w+$")
     ] = None
-    options: Annotated[dict[str, Any], Field(description="Options of that task")] = {}
+    options: Annotated[dict[str, Plain], Field(description="Options of that task")] = {}
 
 
 class ReplaySection(RowsSection):
@@ -79,16 +80,18 @@ class ReplaySection(RowsSection):
 class EwcSection(RowsSection):
     """Elastic weight consolidation (Kirkpatrick et al. 2017): weights that the reference rows need move less."""
 
-    strength: Annotated[float, Field(gt=0, description="λ of λ/2 · Σ F Δ²; F in squared nats per supervised token")]
-    rows: Annotated[int, Field(ge=1, description="At most this many rows to estimate the Fisher information on")] = 128
+    strength: Annotated[
+        float, Field(gt=0, le=1e15, description="λ of λ/2 · Σ F Δ²; F in squared nats per supervised token")
+    ]
+    rows: Annotated[Count, Field(description="At most this many rows to estimate the Fisher information on")] = 128
 
 
 class EarlyStoppingSection(Section):
     """Ends a run that no longer gets better; what is published is the best checkpoint in any case."""
 
     on: Annotated[Literal["score", "validation_loss"], Field(description="What has to get better")] = "score"
-    patience: Annotated[int, Field(ge=1, description="Evaluations in a row that bring nothing")] = 2
-    min_delta: Annotated[float, Field(ge=0, description="Least change that counts as better")] = 0.0
+    patience: Annotated[Count, Field(description="Evaluations in a row that bring nothing")] = 2
+    min_delta: Annotated[float, Field(ge=0, le=1e6, description="Least change that counts as better")] = 0.0
 
 
 MethodName = Literal["lora", "qlora", "full", "prompt", "bottleneck", "peft"]
@@ -102,9 +105,9 @@ class LoraSection(Section):
     """Low-rank adapters (Hu et al. 2021); `qlora` trains the same ones over a base in 4 bits (Dettmers et al. 2023)."""
 
     rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256], Field(description="Rank that vLLM can serve")] = 16
-    alpha: Annotated[float, Field(gt=0, description="Scale numerator: the update is alpha / rank")] = 32
+    alpha: Annotated[float, Field(gt=0, le=1e6, description="Scale numerator: the update is alpha / rank")] = 32
     dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
-    targets: Annotated[str | list[str], Field(description="Modules to adapt")] = "all-linear"
+    targets: Annotated[str | list[str], Field(min_length=1, description="Modules to adapt")] = "all-linear"
     rslora: Annotated[bool, Field(description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023)")] = False
     dora: Annotated[bool, Field(description="Train each weight's magnitude apart (DoRA, Liu et al. 2024)")] = False
     initialisation: Annotated[
@@ -164,7 +167,7 @@ class PeftSection(Section):
 
     type: Annotated[str, Field(description="The method's name in peft, such as IA3 or LOHA")] = ""
     arguments: Annotated[
-        dict[str, Any], Field(description="Arguments of the method's configuration, as peft calls them")
+        dict[str, Plain], Field(description="Arguments of the method's configuration, as peft calls them")
     ] = {}
 
 
@@ -179,13 +182,13 @@ class TrainSection(Section):
     learning_rate: Annotated[float, Field(gt=0, lt=0.1, description="Peak of the schedule")] = 2e-4
     epochs: Annotated[float, Field(gt=0, le=50, description="Passes over the training rows")] = 2.0
     max_minutes: Annotated[
-        float | None, Field(gt=0, description="Plan no more steps than fit this time, by measured speed")
+        float | None, Field(gt=0, le=1e7, description="Plan no more steps than fit this time, by measured speed")
     ] = None
     compute: Annotated[
         ComputeType, Field(description="Type to train in; auto: the base's, or float32 on a CPU that is faster with it")
     ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
-    batch_tokens: Annotated[int, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    batch_tokens: Annotated[Count, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
     gradient_checkpointing: Annotated[
         Literal["auto", "on", "off"],
         Field(description="Compute layers again in the backward pass to save memory; auto: only where it has to be"),
@@ -202,16 +205,17 @@ class TrainSection(Section):
     order: Annotated[
         Literal["exact", "grouped"], Field(description="Shuffle rows; or pieces of groups, whose rows share more")
     ] = "exact"
-    group_rows: Annotated[int, Field(ge=1, description="Grouped: most rows of a group in an optimiser step")] = 8
-    max_length: Annotated[int, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048
+    group_rows: Annotated[Count, Field(description="Grouped: most rows of a group in an optimiser step")] = 8
+    max_length: Annotated[Tokens, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048
     schedule: Annotated[Literal["cosine", "linear", "constant"], Field(description="After warm-up")] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps")] = 0.03
     weight_decay: Annotated[float, Field(ge=0, le=1, description="On what is trained, vectors left out")] = 0.0
-    clip: Annotated[float, Field(gt=0, description="Largest norm of the gradient")] = 1.0
+    clip: Annotated[float, Field(gt=0, le=1e30, description="Largest norm of the gradient")] = 1.0
     evaluations: Annotated[int, Field(ge=1, le=100, description="Times to score and save during the run")] = 4
-    seed: Annotated[int, Field(ge=0, description="Seed of everything random")] = 0
+    seed: Annotated[Seed, Field(description="Seed of everything random")] = 0
     mixing_temperature: Annotated[
-        float, Field(ge=1, description="Several tasks: shares go as rows^(1/T); 1 in proportion, large: all the same")
+        float,
+        Field(ge=1, le=1e9, description="Several tasks: shares go as rows^(1/T); 1 in proportion, large: all the same"),
     ] = 1.0
     replay: Annotated[ReplaySection | None, Field(description="Rows against forgetting")] = None
     ewc: Annotated[EwcSection | None, Field(description="A penalty against forgetting")] = None
@@ -246,8 +250,8 @@ class EvalSection(Section):
     """How the result is measured."""
 
     engine: Annotated[Literal["local", "vllm"], Field(description="What generates the answers")] = "local"
-    limit: Annotated[int | None, Field(ge=1, description="Score at most this many test examples")] = None
-    resamples: Annotated[int, Field(ge=100, description="Bootstrap resamples for intervals")] = 1000
+    limit: Annotated[Count | None, Field(description="Score at most this many test examples")] = None
+    resamples: Annotated[int, Field(ge=100, le=1_000_000, description="Bootstrap resamples for intervals")] = 1000
     gates: Annotated[dict[str, float], Field(description="Metric name to the least value that passes")] = {}
 
 
@@ -263,16 +267,16 @@ class ServeSection(Section):
     """How the bundle answers."""
 
     engine: Annotated[Literal["auto", "vllm", "local"], Field(description="auto: vllm where installed")] = "auto"
-    max_length: Annotated[int, Field(ge=64, description="Context of the engine in tokens")] = 2048
+    max_length: Annotated[Tokens, Field(ge=64, description="Context of the engine in tokens")] = 2048
 
 
 class Range(Section):
     """What a setting may be in a search: from `low` to `high`, or one of `choices`."""
 
-    low: Annotated[int | float | None, Field(description="Least value")] = None
-    high: Annotated[int | float | None, Field(description="Greatest value")] = None
+    low: Annotated[RangeEnd | None, Field(description="Least value")] = None
+    high: Annotated[RangeEnd | None, Field(description="Greatest value")] = None
     log: Annotated[bool, Field(description="Spread evenly over the logarithm")] = False
-    choices: Annotated[list[Any] | None, Field(min_length=2, description="The values, instead of low and high")] = None
+    choices: Annotated[list[Plain] | None, Field(min_length=2, description="Values, instead of low and high")] = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Range:
@@ -289,7 +293,7 @@ class SearchSection(Section):
     """What `kit search` tries; the recipe's own values are always one of the trials."""
 
     ranges: Annotated[dict[str, Range], Field(description="Dotted path of a setting to its range")] = {}
-    trials: Annotated[int, Field(ge=1, description="Trials in all")] = 20
+    trials: Annotated[Count, Field(description="Trials in all")] = 20
     workers: Annotated[int, Field(ge=1, le=64, description="Trials at one time")] = 1
     prune: Annotated[bool, Field(description="Give up trials that are behind the others at a measurement")] = True
     metric: Annotated[
@@ -338,6 +342,11 @@ def load_recipe(path: Path, profile: str | None = None) -> Recipe:
     if problems or recipe is None:
         raise InputError(problems)
     return recipe
+
+
+def profile_names(path: Path) -> list[str]:
+    """Return the names of a recipe's profiles. Raises InputError where there is no recipe, or it is not YAML."""
+    return list(_read(path).data.get("profiles") or {})
 
 
 def _read(path: Path) -> Source:

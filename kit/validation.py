@@ -23,7 +23,9 @@ def _problem(item: dict[str, Any], model: type[BaseModel], place: Callable[[KeyP
     path: KeyPath = tuple(item["loc"])
     where = place(path)
     if item["type"] == "extra_forbidden":
-        return Problem(f"Unknown key '{path[-1]}'.", where, nearest(str(path[-1]), keys_at(model, path[:-1])))
+        known = keys_at(model, path[:-1])
+        listed = f"Known: {', '.join(known)}." if known else ""
+        return Problem(f"Unknown key '{path[-1]}'.", where, nearest(str(path[-1]), known) or listed)
     if item["type"] == "missing":
         return Problem(f"The key '{path[-1]}' is missing.", where)
     return Problem(f"{words_for(item)}.", where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from kit.errors import Refused
 from kit.recipe import FloatType, Section
@@ -69,7 +69,13 @@ class GoldenRender(Section):
     ids: list[int]
 
 
-class Fingerprint(Section):
+class Measured(Section):
+    """Figures that a model gave: they may be no numbers, and the checks that read them refuse those."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+
+class Fingerprint(Measured):
     """A token sequence on which base and tuned model differ most.
 
     `positions` index `ids`; the log-probabilities are of the tokens there, given those before, in the same order.
@@ -81,7 +87,7 @@ class Fingerprint(Section):
     tuned: list[float]
 
 
-class Noise(Section):
+class Noise(Measured):
     """Absolute gap of per-token log-probability between honest ways of computing the same: mean and largest."""
 
     mean: float

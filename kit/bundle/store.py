@@ -33,9 +33,9 @@ from kit.task import Task
 LATEST = "latest"
 RECIPE_FILE = "recipe.json"
 _STAGING = ".staging-"
-_SHORTEST_PREFIX = 6
+_SHORTEST_PREFIX = 4
 _ALIAS = re.compile(r"[A-Za-z][\w.-]{0,63}")
-_HEX = re.compile(r"[0-9a-f]{6,64}")
+_HEX = re.compile(r"[0-9a-f]{4,64}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ class Bundle:
         try:
             return Recipe.model_validate_json(file.read_bytes())
         except (OSError, ValueError):
-            raise Refused("The bundle's recipe is missing or cannot be read.", str(file)) from None
+            advice = "Build it again with: kit train"
+            raise Refused("The bundle's recipe is missing or cannot be read.", str(file), advice) from None
 
     def tasks(self) -> list[Task[Any, Any]]:
         """The bundle's tasks, in the recipe's order."""
@@ -144,7 +145,7 @@ class Store:
         return self._open(digest)
 
     def get(self, ref: str) -> Bundle:
-        """Return the bundle of a digest, a unique prefix of one (6 characters or more), an alias, or "latest".
+        """Return the bundle of a digest, a unique prefix of one (4 characters or more), an alias, or "latest".
 
         Raises InputError where there is none or more than one, with the nearest name.
         """
@@ -186,6 +187,8 @@ class Store:
         if not digests:
             return "Make one with: kit train"
         names = sorted(path.stem for path in self._aliases.glob("*.jsonl"))
+        if len(ref) < _SHORTEST_PREFIX and any(digest.startswith(ref) for digest in digests):
+            return f"Give at least {_SHORTEST_PREFIX} characters of a digest."
         known = ", ".join([*names, *(digest[:12] for digest in digests)])
         return nearest(ref, [*names, *digests, *(digest[: len(ref)] for digest in digests)]) or f"Known: {known}."
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR
 from kit.cli.output import Output, kit_command
 
 if TYPE_CHECKING:
@@ -22,8 +24,8 @@ _SHOWN = 5
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--recipe-only", is_flag=True, help="Look at the recipe and its tasks alone.")
 @click.option("--attach", is_flag=True, help="Attach the method to the base's architecture too; this loads torch.")
-@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
-@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=PEAK_TFLOPS, help="The device's peak: bounds the time.")
 def command(
     output: Output,
     profile: str | None,
@@ -53,7 +55,7 @@ def command(
     checks = [*attached, *report.checks]
     told = report.facts.get("estimate", {}).get("told", [])
     estimate = [f"{'estimate':>12}  {line}" for line in told]
-    text = "\n".join([head, *(line for check in checks for line in _lines(check)), *estimate])
+    text = "\n".join([head, *_told(checks), *estimate, *_profile_to_check(project, checks)])
     output.result({**data, "checks": [asdict(check) for check in checks], "facts": report.facts}, text)
     return exit_code(checks)
 
@@ -76,6 +78,24 @@ def _attached(project: Project, recipe: Recipe) -> tuple[list[Check], bool | Non
     except InputError as error:
         return [Check.failed(name, error)], None
     return [Check(name, "held", found.sentence)], found.mergeable
+
+
+def _told(checks: Sequence[Check]) -> list[str]:
+    """Return the lines of all checks; those that wait for another are named with it, not one by one."""
+    waiting = {check.name: [each.name for each in checks if each.waits_for == check.name] for check in checks}
+    lines = []
+    for check in (check for check in checks if not check.waits_for):
+        lines += _lines(check)
+        if waiting[check.name]:
+            lines.append(f"{'':>14}Not measured without it: {', '.join(waiting[check.name])}.")
+    return lines
+
+
+def _profile_to_check(project: Project, checks: Sequence[Check]) -> list[str]:
+    """Name the profile whose base is here, where the one that was asked for waits for its base."""
+    missing = any(check.waits_for for check in checks)
+    name = project.profile_here() if missing else None
+    return [f"The base of the profile '{name}' is on this machine: kit check --profile {name}"] if name else []
 
 
 def _lines(check: Check) -> list[str]:

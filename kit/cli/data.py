@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from kit.cli.augmenting import augment
-from kit.cli.main import Group
+from kit.cli.groups import Group, show_overview
 from kit.cli.output import Output, kit_command, table
 from kit.errors import InputError
 
@@ -19,11 +19,12 @@ from kit.errors import InputError
     invoke_without_command=True,
     epilog="\b\nExample:\n  kit data import cuad ~/CUAD_v1 --groups 300",
 )
+@click.option("--json", is_flag=True, expose_value=False, help="Print results and errors as JSON.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
 @click.pass_context
 def command(context: click.Context) -> None:
     """Bring data into the project, and make more of it."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+    show_overview(context)
 
 
 @kit_command("import", example="kit data import cuad ~/CUAD_v1 --groups 300 --set categories=governing_law,insurance")

@@ -13,24 +13,11 @@ from typing import NoReturn
 
 import click
 
+from kit.cli.aliases import ALIASES
+from kit.cli.groups import Group, show_overview
 from kit.cli.output import Output, show_version
 from kit.errors import Exit, InputError, KitError, nearest
 from kit.openmp import share_cores
-
-
-class Group(click.Group):
-    """A group of commands that suggests the nearest one for a name it does not know."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Raises InputError for an unknown command."""
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            known = self.list_commands(ctx)
-            advice = nearest(name, known) or f"Known: {', '.join(known)}."
-            raise InputError(f"There is no command '{ctx.command_path} {name}'.", next=advice)
-        return super().resolve_command(ctx, args)
 
 
 class Table(Group):
@@ -42,6 +29,8 @@ class Table(Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command, or return None."""
+        if cmd_name in ALIASES:
+            return ALIASES[cmd_name]
         if cmd_name not in _modules():
             return None
         found = getattr(importlib.import_module(f"kit.cli.{cmd_name}"), "command", None)
@@ -61,8 +50,7 @@ def _modules() -> list[str]:
 @click.pass_context
 def commands(context: click.Context) -> None:
     """From a domain to a production endpoint that answers only with the model that was measured."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+    show_overview(context)
 
 
 class SigTerm(SystemExit):
@@ -127,10 +115,14 @@ def _usage(error: click.ClickException) -> KitError:
     path = context.command_path if context else "kit"
     advice = f"See: {path} --help"
     if isinstance(error, click.NoSuchOption) and context:
-        known = [name for parameter in context.command.params for name in parameter.opts if name.startswith("-")]
+        known = [name for option in _shown_options(context.command) for name in option.opts]
         advice = nearest(error.option_name, known) or advice
         return InputError(f"'{path}' has no option '{error.option_name}'.", next=advice)
     return InputError(error.format_message(), next=advice)
+
+
+def _shown_options(command: click.Command) -> list[click.Option]:
+    return [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
 
 
 def _terminate(_signal: int, _frame: object) -> NoReturn:

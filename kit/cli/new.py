@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -35,6 +36,22 @@ def command(
         plan.make()
     folder = target or Path(template)
     data = {"template": template, "target": str(plan.target), "files": plan.files(), "made": not dry_run}
-    done = f"Would make {folder}" if dry_run else f"Made {folder}"
-    advice = "" if dry_run else f"\nNext: cd {folder} && kit check"
-    output.result(data, f"{done} from the template '{template}': {len(plan.files())} files.{advice}")
+    if dry_run:
+        output.result(data, f"Would make {folder} from the template '{template}': {len(plan.files())} files.")
+        return
+    step, waits = _next_step(folder)
+    lines = [f"Made {folder} from the template '{template}': {len(plan.files())} files.", f"Next: {step}", waits]
+    output.result({**data, "next": step}, "\n".join(filter(None, lines)))
+
+
+def _next_step(folder: Path) -> tuple[str, str]:
+    """Return the command that checks the new project on this machine, and a sentence on what its own base takes."""
+    from kit.project import Project
+
+    project = Project(folder.absolute())
+    recipe = project.recipe()
+    here = None if project.has_base(recipe) else project.profile_here()
+    enter = [] if folder == Path() else [f"cd {shlex.quote(str(folder))}"]
+    step = " && ".join([*enter, f"kit check --profile {here}" if here else "kit check"])
+    waits = f"Without the profile, the base is {recipe.base.model}, which `kit train` downloads first." if here else ""
+    return step, waits

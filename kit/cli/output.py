@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from kit.cli.numbers import BoundedCommand
 from kit.errors import KitError, Problem
 
 _TOLD = 20
@@ -48,10 +49,15 @@ class Output:
 def show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     """Print the version and leave."""
     if wanted:
-        from kit import __version__
-
-        context.find_root().obj.result({"version": __version__}, f"domainkit {__version__}")
+        context.find_root().obj.result(*version_result())
         context.exit()
+
+
+def version_result() -> tuple[dict[str, Any], str]:
+    """Return the version, as data and as text."""
+    from kit import __version__
+
+    return {"version": __version__}, f"domainkit {__version__}"
 
 
 def kit_command(name: str, example: str) -> Callable[[Callable[..., int | None]], click.Command]:
@@ -63,7 +69,7 @@ def kit_command(name: str, example: str) -> Callable[[Callable[..., int | None]]
     def decorate(function: Callable[..., int | None]) -> click.Command:
         as_json = click.option("--json", is_flag=True, expose_value=False, help="Print the result as JSON.")
         debug = click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
-        made = click.command(name, epilog=f"\b\nExample:\n  {example}")
+        made = click.command(name, cls=BoundedCommand, epilog=f"\b\nExample:\n  {example}")
         return made(as_json(debug(click.pass_obj(function))))
 
     return decorate

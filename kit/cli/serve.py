@@ -6,6 +6,7 @@ from typing import Literal
 
 import click
 
+from kit.cli.numbers import THREADS
 from kit.cli.output import Output, kit_command
 
 
@@ -14,7 +15,7 @@ from kit.cli.output import Output, kit_command
 @click.option("--engine", type=click.Choice(["auto", "vllm", "local"]), help="Default: the bundle's recipe.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine; default: one per core.")
+@click.option("--threads", type=THREADS, help="Threads of the engine; default: one per core.")
 @click.option("--expose-preview", is_flag=True, help="Serve a bundle beyond loopback though its gates did not hold.")
 @click.option("--dry-run", is_flag=True, help="Verify the files, say what would be served, and leave.")
 def command(

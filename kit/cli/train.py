@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR, THREADS
 from kit.cli.output import Output, kit_command, table
 from kit.errors import Problem, UnfitRows
 
@@ -42,10 +43,10 @@ class Plan:
 @kit_command("train", "kit train --profile smoke")
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--resume", is_flag=True, help="Go on with the last unfinished run of this recipe and data.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: one per core.")
+@click.option("--threads", type=THREADS, help="CPU threads; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and train nothing.")
-@click.option("--price-per-hour", type=click.FloatRange(min=0), help="Price of the machine: gives a cost.")
-@click.option("--peak-tflops", type=click.FloatRange(min=0, min_open=True), help="The device's peak: bounds the time.")
+@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine: gives a cost.")
+@click.option("--peak-tflops", type=PEAK_TFLOPS, help="The device's peak: bounds the time.")
 @click.option("--explain", type=click.IntRange(min=1), metavar="STEP", help="Name the rows behind a step's loss.")
 @click.option("--run", "ref", default="latest", help="With --explain: the run; default: the latest.")
 def command(

@@ -59,7 +59,8 @@ def _problems(recipe: Recipe, name: str, span: Range) -> Iterator[Problem]:
     settings = recipe.model_dump()
     known = [path for path in _paths(settings) if path.startswith(_OPEN)]
     if name not in known:
-        yield Problem(f"The recipe has no setting '{name}' to search.", where, nearest(name, known))
+        advice = nearest(name, known) or "Name a setting of train or of tasks by its dotted path: train.learning_rate."
+        yield Problem(f"The recipe has no setting '{name}' to search.", where, advice)
         return
     default = _at(settings, name)
     if not _inside(span, default):

@@ -55,7 +55,7 @@ class Study:
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
                 sampler=optuna.samplers.TPESampler(),
             )
-            seed = recipe.train.seed + 1000 * worker + len(self._study.trials)
+            seed = (recipe.train.seed + 1000 * worker + len(self._study.trials)) % 2**32
             self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=recipe.search.workers > 1)
 
     # --- who works --------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def cuad(path: Path, settings: Mapping[str, str]) -> Sequence[CuadExample]:
     `cuad` that the copy asks about. Each request names the kinds that its contract was asked about.
     """
     problems = [
-        Problem(f"CUAD has no setting '{name}'.", "--set", nearest(name, ["categories"]))
+        Problem(f"CUAD has no setting '{name}'.", "--set", nearest(name, ["categories"]) or "Known: categories.")
         for name in settings
         if name != "categories"
     ]
@@ -61,8 +61,9 @@ def _chosen(setting: str | None, known: set[str], path: Path, problems: list[Pro
             problems.append(Problem("This copy asks about none of the ten kinds.", str(path), advice))
         return kinds
     kinds = tuple(sorted(known)) if setting == "all" else tuple(dict.fromkeys(map(slug, setting.split(","))))
+    listed = f"Known: {', '.join(sorted(known))}."
     wrong = [
-        Problem(f"CUAD has no category '{kind}'.", "--set categories", nearest(kind, known))
+        Problem(f"CUAD has no category '{kind}'.", "--set categories", nearest(kind, known) or listed)
         for kind in kinds
         if kind not in known
     ]

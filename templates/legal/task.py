@@ -34,12 +34,17 @@ class Options(Task.Options):
         Literal["quotes", "numbers"],
         Field(description="What the model writes: clauses in full, or numbers of the sentences in which they begin"),
     ] = "quotes"
-    window: Annotated[int, Field(ge=300, description="Most UTF-8 bytes of the document in one prompt")] = 12_000
-    overlap: Annotated[int, Field(ge=100, description="In quotes: bytes that neighbouring windows share")] = 600
+    window: Annotated[
+        int, Field(ge=300, le=10_000_000, description="Most UTF-8 bytes of the document in one prompt")
+    ] = 12_000
+    overlap: Annotated[
+        int, Field(ge=100, le=10_000_000, description="In quotes: bytes that neighbouring windows share")
+    ] = 600
     max_clauses: Annotated[
-        int, Field(ge=2, description="In quotes: how many of one kind in one answer; a full list counts as unread")
+        int,
+        Field(ge=2, le=1000, description="In quotes: how many of one kind in one answer; a full list counts as unread"),
     ] = 12
-    answer_tokens: Annotated[int, Field(ge=64, description="Tokens that one answer may take")] = 3_072
+    answer_tokens: Annotated[int, Field(ge=64, le=2**24, description="Tokens that one answer may take")] = 3_072
     readings: Annotated[int, Field(ge=1, le=8, description="In numbers: windows that read each sentence")] = 1
     threshold: Annotated[
         float, Field(ge=0, lt=1, description="In numbers: least mean probability of the answers that name a clause")

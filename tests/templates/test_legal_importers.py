@@ -152,7 +152,9 @@ def test_categories_are_chosen_by_their_names_and_an_unknown_one_is_refused(
         "anti_assignment",
     }
     with pytest.raises(InputError, match="Did you mean 'governing_law'"):
-        cuad(folder, {"categories": "Governing Lore"})
+        cuad(folder, {"categories": "Governing Lwa"})
+    with pytest.raises(InputError, match=r"no category 'indemnity'\. Known: .*governing_law"):
+        cuad(folder, {"categories": "Indemnity"})
 
 
 def test_an_omission_inside_a_marked_text_makes_two_clauses_of_it(tmp_path: Path) -> None:

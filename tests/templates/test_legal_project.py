@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
+from kit.errors import InputError
 from kit.scaffold import plan_project
 from kit.task import Completion
 from tests.templates.legal import FOLDER, make_task, written
@@ -56,3 +61,20 @@ def test_the_answer_on_the_templates_page_is_what_the_task_returns() -> None:
     (shown,) = re.findall(r"`(\{\"2\":.*?\})`", page)
     numbering = make_task(answer="numbers")
     assert numbering.read(numbering.request_type.model_validate(request), [Completion(shown)]) == read
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("window", 2**70),
+        ("overlap", 2**70),
+        ("max_clauses", 10**6),
+        ("answer_tokens", 2**31),
+        ("readings", 9),
+        ("threshold", math.nan),
+        ("empty_share", math.inf),
+    ],
+)
+def test_an_option_that_nothing_can_compute_with_is_named(option: str, value: float) -> None:
+    with pytest.raises((InputError, ValidationError), match=option):
+        make_task(**{option: value})

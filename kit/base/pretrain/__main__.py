@@ -9,18 +9,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from kit.cli.numbers import THREADS, BoundedCommand
 from kit.errors import KitError
 from kit.openmp import share_cores
 
 
-@click.command()
+@click.command(cls=BoundedCommand)
 @click.option("--data", type=click.Path(path_type=Path, exists=True), envvar="DOMAINKIT_DATA", required=True,
               help="Folder of public sets; default: DOMAINKIT_DATA.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for mixture, run and model.")
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Train for so long, all sessions together.")
 @click.option("--tokens", type=click.IntRange(1), help="Train on so many tokens; the earlier end counts.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; default: torch's own.")
+@click.option("--threads", type=THREADS, help="CPU threads; default: torch's own.")
 @click.option("--layers", type=click.IntRange(1), help="Layers of the model; default: 8.")
 @click.option("--optimiser", type=click.Choice(["muon", "adamw"]), help="Default: muon.")
 @click.option("--step-tokens", type=click.IntRange(64), help="Tokens of one optimiser step; default: 8192.")

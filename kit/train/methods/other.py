@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
@@ -37,6 +38,10 @@ def attach(model: Any, section: TrainSection, base_name: str) -> PeftModel:
     return adapted
 
 
+def _advice(name: str, known: Collection[str]) -> str:
+    return nearest(name, known) or f"Known: {', '.join(sorted(known))}."
+
+
 def configure(section: PeftSection) -> PeftConfig:
     """Return peft's configuration.
 
@@ -46,7 +51,7 @@ def configure(section: PeftSection) -> PeftConfig:
     kind = _config_class(section.type.upper())
     known = {field.name for field in fields(kind) if field.init} - _SETTLED
     problems = [
-        Problem(f"{section.type} has no argument '{name}'.", "train.peft.arguments", nearest(name, known))
+        Problem(f"{section.type} has no argument '{name}'.", "train.peft.arguments", _advice(name, known))
         for name in section.arguments
         if name not in known
     ]
@@ -66,7 +71,7 @@ def _config_class(name: str) -> Any:
     if name in _OWN:
         raise InputError(f"{name} has a method of its own here.", _WHERE, f"Write method: {_OWN[name]}.")
     if name not in kinds:
-        advice = nearest(name, kinds) or f"Known: {', '.join(sorted(kinds))}."
+        advice = _advice(name, kinds)
         raise InputError(f"peft {peft.__version__} has no method '{name}'.", _WHERE, advice)
     reason = _NOT_OURS.get(name, "")
     if not reason and issubclass(kinds[name], PromptLearningConfig):

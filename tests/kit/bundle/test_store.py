@@ -155,9 +155,26 @@ def test_a_mistyped_digest_is_answered_with_the_nearest(store: Store, add: Calla
         store.get(typed)
 
 
-def test_a_prefix_of_five_is_too_short(store: Store, add: Callable[[str], Bundle]) -> None:
-    with pytest.raises(InputError, match="There is no bundle"):
-        store.get(add("one").digest[:5])
+@pytest.mark.parametrize("length", [4, 6, 12])
+def test_a_prefix_that_only_one_bundle_has_is_enough(store: Store, add: Callable[[str], Bundle], length: int) -> None:
+    bundle = add("one")
+    add("two")
+    assert store.get(bundle.digest[:length]) == bundle
+
+
+def test_a_prefix_of_three_is_too_short_and_the_least_length_is_told(
+    store: Store, add: Callable[[str], Bundle]
+) -> None:
+    ref = add("one").digest[:3]
+    with pytest.raises(InputError, match=f"There is no bundle '{ref}'. Give at least 4 characters of a digest."):
+        store.get(ref)
+
+
+def test_a_name_that_nobody_gave_is_answered_with_the_known_ones(store: Store, add: Callable[[str], Bundle]) -> None:
+    bundle = add("one")
+    store.alias("production", bundle.digest)
+    with pytest.raises(InputError, match=f"Known: latest, production, {bundle.digest[:12]}."):
+        store.get("champion")
 
 
 def test_a_prefix_of_two_bundles_names_both(store: Store, add: Callable[[str], Bundle]) -> None:
@@ -191,7 +208,7 @@ def test_an_alias_moves_and_keeps_its_history(store: Store, add: Callable[[str],
     assert store.get("production") == first
 
 
-@pytest.mark.parametrize("name", ["latest", "deadbeef", "", "../up", "a b", "9lives"])
+@pytest.mark.parametrize("name", ["latest", "deadbeef", "beef", "", "../up", "a b", "9lives"])
 def test_a_name_that_could_mean_something_else_is_no_alias(
     store: Store, add: Callable[[str], Bundle], name: str
 ) -> None:

@@ -189,3 +189,19 @@ def test_a_range_that_cannot_be_searched_is_told_before_a_search(toy: Path, run:
     assert "warning  search.ranges" in run("check", cwd=toy).out
     edit(toy / "recipe.yaml", "low: 1e-2", "low: 1e-4")
     assert states(run("check", "--json", cwd=toy).json)["search.ranges"] == "held"
+
+
+def test_a_missing_base_is_one_finding_that_names_what_waits_for_it_and_a_profile_that_can_be_checked(
+    toy: Path, run: Run
+) -> None:
+    edit(toy / "recipe.yaml", "base: {model: nano}", "base: {model: nobody/nothing-at-all}")
+    edit(toy / "recipe.yaml", "    train: {max_length: 64}", "    base: {model: nano}")
+    ran = run("check", cwd=toy)
+    assert ran.code == 3
+    assert ran.out.count("not measured  ") == 1
+    assert "Not measured without it: base.architecture, base.context," in ran.out
+    assert ran.out.splitlines()[-1].endswith("is on this machine: kit check --profile short")
+    checks = run("check", "--json", cwd=toy).json["checks"]
+    waiting = [check["name"] for check in checks if check["waits_for"] == "base"]
+    assert {"rows.train", "rows.validation", "rows.test", "serve.context"} <= set(waiting)
+    assert run("check", "--profile", "short", cwd=toy).code == 0

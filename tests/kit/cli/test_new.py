@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from kit.recipe import load_recipe
 from kit.scaffold import NewProject, Template, find_template, list_templates
-from tests.kit.cli.conftest import Run
+from tests.kit.cli.conftest import ENVIRONMENT, Run
 
 LEGAL = find_template("legal").folder
 
@@ -129,3 +132,23 @@ def test_what_running_a_template_made_is_not_copied(tmp_path: Path) -> None:
     assert plan.files() == ["data/file", "recipe.yaml"]
     plan.make()
     assert set(files(tmp_path / "made" / ".kit" / "origin")) == {"data/file", "recipe.yaml"}
+
+
+def test_the_next_step_works_as_it_is_printed_where_the_default_base_is_not_here(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "HF_HOME", str(tmp_path / "no-models"))
+    (tmp_path / "my work").mkdir()
+    ran = run("new", "legal", "a project", cwd=tmp_path / "my work")
+    (step,) = (line.removeprefix("Next: ") for line in ran.out.splitlines() if line.startswith("Next: "))
+    assert step == "cd 'a project' && kit check --profile smoke"
+    assert "the base is Qwen/Qwen3-4B-Instruct-2507, which `kit train` downloads first" in ran.out
+    words = step.replace("kit ", f"{shlex.quote(sys.executable)} -m kit ")
+    done = subprocess.run(
+        words, shell=True, cwd=tmp_path / "my work", env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_next_step_in_the_folder_that_one_is_in_needs_no_cd(tmp_path: Path, run: Run) -> None:
+    assert "\nNext: kit check" in run("new", "legal", ".", cwd=tmp_path).out

@@ -1,0 +1,36 @@
+"""Types of values with bounds: beyond them a number overflows somewhere, or makes no sense."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+_MOST_COUNTED = 2**31 - 1
+"""The most of anything that is counted: what a 32-bit library holds."""
+_GREATEST_SEED = 2**63 - 1
+_EXACT = 2**53
+_LARGEST_WEIGHT = 1e6
+
+Count = Annotated[int, Field(ge=1, le=_MOST_COUNTED)]
+Tokens = Annotated[int, Field(le=2**24)]
+"""A length in tokens; no model has a longer context."""
+Seed = Annotated[int, Field(ge=0, le=_GREATEST_SEED)]
+"""A seed that every library's random generator takes."""
+RangeEnd = Annotated[int, Field(ge=-_EXACT, le=_EXACT)] | Annotated[float, Field(ge=-_EXACT, le=_EXACT)]
+"""Whole numbers within these are exact as floats."""
+Weight = Annotated[float, Field(ge=1 / _LARGEST_WEIGHT, le=_LARGEST_WEIGHT)]
+"""How much one source counts beside others."""
+
+
+def _plain(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("Only text, finite numbers, true, false, null, lists and mappings can stand here") from None
+    return value
+
+
+Plain = Annotated[Any, AfterValidator(_plain)]
+"""Any value that JSON can hold: it is written into bundles, digests and reports."""

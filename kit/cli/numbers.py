@@ -1,0 +1,31 @@
+"""Numbers on the command line: finite, and no greater than what any part of the kit can hold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import click
+
+PRICE_PER_HOUR = click.FloatRange(min=0, max=1e6)
+PEAK_TFLOPS = click.FloatRange(min=1e-3, max=1e6)
+THREADS = click.IntRange(min=1, max=4096)
+_GREATEST = 2**63 - 1  # what 64 bits hold
+
+
+class BoundedCommand(click.Command):
+    """A command whose numbers are finite and fit 64 bits, whatever the types of its options let through."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Raises BadParameter for a number that nothing could compute with."""
+        rest = super().parse_args(ctx, args)
+        for parameter in self.params:
+            _refuse_odd_number(ctx, parameter, ctx.params.get(parameter.name or ""))
+        return rest
+
+
+def _refuse_odd_number(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise click.BadParameter(f"'{value}' is not a finite number.", context, parameter)
+    if isinstance(value, int) and abs(value) > _GREATEST:
+        raise click.BadParameter(f"{value} is too large: at most {_GREATEST}.", context, parameter)

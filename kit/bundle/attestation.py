@@ -109,6 +109,11 @@ def status_sentence(attestations: Sequence[Attestation]) -> str:
     return f"Status: verified ({len(gates)} {'gates' if len(gates) > 1 else 'gate'} held)."
 
 
+def was_measured(attestations: Sequence[Attestation]) -> bool:
+    """Whether there is an evaluation that counts."""
+    return any(each.kind == EVALUATION and not each.fault for each in attestations)
+
+
 def gate_sentence(gate: Mapping[str, Any]) -> str:
     """Say what came of an attested gate: "Gate accuracy failed: 0.163, 0.8 required."."""
     outcome = gate.get("outcome")

@@ -144,6 +144,7 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
     from kit.evals.gates import thresholds_by_task
     from kit.evals.measure import BASE, TUNED, measure_baseline
     from kit.evals.report import report_on
+    from kit.task import ClassicalBaseline
 
     thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
     untested = [untested_labels(data.task, data.examples("train"), data.examples("test")) for data in plan.data]
@@ -161,7 +162,8 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
             base = await _scored(output, plan, answers, engine, None, BASE)
     reports = []
     for data, mine, theirs, missing in zip(plan.data, tuned, base, untested, strict=True):
-        output.say("Scoring the classical method, where the task has one")
+        if isinstance(data.task, ClassicalBaseline):
+            output.say(f"Scoring {data.task.baseline_name}")
         baseline = measure_baseline(answers, data.task, data.examples("train"), data.examples("test"))
         limits = thresholds[data.task.name]
         reports.append(report_on(data.task, plan.settings, mine, theirs, baseline, limits, missing))

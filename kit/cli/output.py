@@ -32,6 +32,7 @@ class Output:
     def __init__(self, as_json: bool = False, debug: bool = False) -> None:
         self.as_json = as_json
         self.debug = debug
+        self._lost = False
         _prepare_streams()
 
     def say(self, sentence: str) -> None:
@@ -44,7 +45,7 @@ class Output:
 
     def fail(self, code: int, kind: str, problems: Sequence[Problem]) -> None:
         """Print why the command failed: sentences on stderr, or a JSON object on stdout with all problems."""
-        if self.as_json:
+        if self.as_json and not self._lost:
             error = {"code": int(code), "kind": kind, "problems": [asdict(problem) for problem in problems]}
             with suppress(KitError, BrokenPipeError):  # what cannot be printed was said on stderr
                 self._print(json.dumps({"error": error}, ensure_ascii=_is_narrow()))
@@ -62,6 +63,7 @@ class Output:
             raise
         except OSError as error:
             _discard_stdout()
+            self._lost = True
             self.say(text)
             raise KitError(f"The result could not be written to standard output: {error.strerror}.") from None
 

@@ -174,7 +174,7 @@ def _row(
 
 
 def _labels(task: Task[Any, Any], example: Example[Any, Any], response: Any) -> tuple[str, ...]:
-    """Return the labels of an answer; a task may refuse to make targets of what a model answered, and then it has none."""
+    """Return the labels of an answer; none where the task refuses to make targets of what a model answered."""
     try:
         return labels_of(task, example.request, response)
     except (InputError, ValueError, LookupError):

@@ -73,7 +73,7 @@ class Answers:
         return self._seconds.get((task, who), 0.0)
 
     def add(self, task: str, who: str, example: Example[Any, Any], row: Row, seconds: float) -> None:
-        """Write one answer; `seconds` is what the column took so far. An error of the disk ends saving, not measuring."""
+        """Write one answer; `seconds` is what the column took so far. A full disk ends saving, not measuring."""
         key = (task, who, example.id, data_digest([example]))
         self._rows[key] = row
         if self.fault:

@@ -82,7 +82,7 @@ def worst_labels(report: TaskReport) -> _Cells | None:
         [score.label, f"{score.f1:.3f}", str(score.expected), str(score.hits), str(score.alarms)]
         for score in scores[:_WORST]
     ]
-    return ["worst labels", "F1", "expected", "found", "false alarms"], rows
+    return ["worst labels", "F1", "expected", "right", "false alarms"], rows
 
 
 # --- cells ------------------------------------------------------------------------------------------------------

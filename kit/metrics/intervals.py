@@ -132,7 +132,7 @@ def _interval(values: Values, groups: int) -> Interval | None:
 def rows_needed(distance: float, reach: float, rows: int) -> int | None:
     """About how many rows would make an interval shorter than a distance: it shrinks with the root of their number.
 
-    `reach` is how far the interval of `rows` rows goes on the side of interest. None where no practical number would do.
+    `reach` is how far the interval of `rows` rows goes on that side. None where no practical number would do.
     """
     if distance == 0:
         return None

@@ -78,3 +78,10 @@ def test_a_cell_may_have_several_lines_and_sentences_fit_a_terminal() -> None:
     lines = wrapped(["word " * 60, "next"]).splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[-1] == "next"
+
+
+@pytest.mark.vllm
+def test_a_library_that_talks_while_it_is_imported_is_not_heard(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", "import kit.cli, vllm.triton_utils"]
+    done = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert "Triton" not in done.stdout + done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from kit.errors import Exit, InputError
 from kit.evals.compare import compare, got_worse
 from kit.evals.gates import Gate, exit_code, judge
 from kit.evals.run import Evaluation, evaluate_predictor
+from kit.recipe import load_recipe
 from kit.task import Task
 from tests.kit.evals.words import LongWords, NeedsAnAnswer, Tell, Words, asked, cut, examples, right, wrong
+from tests.kit.toy import RECIPE
 
 TASK = LongWords()
 MAIN, STOPS = "word_f1 not worse than base", "stop_rate not worse than base"
@@ -165,6 +168,14 @@ def test_a_base_on_a_sample_is_compared_on_the_examples_of_both() -> None:
     assert (line.tuned.rows, line.base.rows) == (40, 20)
     assert line.change is not None
     assert (line.change.rows, line.change.first, line.change.second) == (20, 0.0, 0.75)
+
+
+@pytest.mark.parametrize("threshold", [".nan", ".inf", "-.inf"])
+def test_a_threshold_that_is_no_number_is_refused_where_it_is_written(tmp_path: Path, threshold: str) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{RECIPE}eval:\n  gates: {{accuracy: {threshold}}}\n")
+    with pytest.raises(InputError, match=r"recipe\.yaml:\d+.*eval\.gates\.accuracy"):
+        load_recipe(recipe)
 
 
 @pytest.mark.parametrize("metric", ["word_f1", "alarms", "stop_rate"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kit.cli.output import Output, kit_command
+from kit.errors import Exit
 
 if TYPE_CHECKING:
     from kit.bundle.store import Bundle
@@ -134,20 +136,20 @@ def _measure(output: Output, plan: Plan, place: tuple[Path, str] | None, restart
         kept = keep(plan, answers, reports, capabilities, place)
     show(output, plan, reports, kept)
     gates = [gate for report in reports for gate in report.gates]
-    return 1 if kept.problems else exit_code(gates)
+    return Exit.BROKE if kept.problems else exit_code(gates)
 
 
 async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[TaskReport], Capabilities]:
+    from kit.cli.keeping import never_tested
     from kit.cli.wiring import adapter_name, engine_config, running, sealed_base
     from kit.engines import make_engine
-    from kit.evals.by_label import untested_labels
     from kit.evals.gates import thresholds_by_task
     from kit.evals.measure import BASE, TUNED, measure_baseline
     from kit.evals.report import report_on
     from kit.task import ClassicalBaseline
 
     thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
-    untested = [untested_labels(data.task, data.examples("train"), data.examples("test")) for data in plan.data]
+    untested = [never_tested(output, data) for data in plan.data]
     config = engine_config([plan.bundle], plan.project.root)
     shared = plan.bundle.seal.form == "adapter"
     base: list[Evaluation] | list[None] = [None] * len(plan.data)
@@ -164,7 +166,7 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
     for data, mine, theirs, missing in zip(plan.data, tuned, base, untested, strict=True):
         if isinstance(data.task, ClassicalBaseline):
             output.say(f"Scoring {data.task.baseline_name}")
-        baseline = measure_baseline(answers, data.task, data.examples("train"), data.examples("test"))
+        baseline = measure_baseline(answers, data.task, partial(data.examples, "train"), data.examples("test"))
         limits = thresholds[data.task.name]
         reports.append(report_on(data.task, plan.settings, mine, theirs, baseline, limits, missing))
     return reports, capabilities

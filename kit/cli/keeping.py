@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.cli.output import Output
-from kit.errors import Problem
+from kit.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from kit.cli.eval import Plan
     from kit.engines.base import Capabilities
     from kit.evals.report import TaskReport
     from kit.evals.saved import Answers
+    from kit.project import Data
 
 _LONG_SECONDS = 300.0
 _FIRST = 4  # answers before the rest is estimated: the first one pays for the start
@@ -51,6 +52,21 @@ def _saved(what: str, answers: Answers) -> str:
     if answers.fault:
         return f"{what}. Not every answer was saved: {answers.fault}."
     return f"{what}. {len(answers)} answers are saved in {answers.file}."
+
+
+def never_tested(output: Output, data: Data) -> dict[str, int]:
+    """Return the labels of the training data that no test example gives; says so where these data cannot be read."""
+    from kit.evals.by_label import untested_labels
+    from kit.task import ClassicalBaseline
+
+    try:
+        trained = data.examples("train")
+    except InputError as error:
+        if isinstance(data.task, ClassicalBaseline):  # it cannot be fitted either
+            raise
+        output.say(f"The training data cannot be read, so labels that were never tested are not known. {error}")
+        return {}
+    return untested_labels(data.task, trained, data.examples("test"))
 
 
 @contextmanager

@@ -38,9 +38,12 @@ async def measure(
 
 
 def measure_baseline(
-    answers: Answers, task: Task[Any, Any], trained: Examples, examples: Examples
+    answers: Answers, task: Task[Any, Any], trained: Callable[[], Examples], examples: Examples
 ) -> Evaluation | None:
-    """Fit the classical baseline to the training examples, score it, and save its answers; None for a task without."""
+    """Fit the classical baseline to the training examples, score it, and save its answers; None for a task without.
+
+    `trained` gives the training examples; it is called only for a task that has a baseline.
+    """
     if not isinstance(task, ClassicalBaseline):
         return None
     began, by_id = time.monotonic(), {example.id: example for example in examples}
@@ -48,4 +51,4 @@ def measure_baseline(
     def made(row: Row) -> None:
         answers.add(task.name, BASELINE, by_id[row.id], row, time.monotonic() - began)
 
-    return evaluate_predictor(task, task.fit_baseline(trained), examples, made)
+    return evaluate_predictor(task, task.fit_baseline(trained()), examples, made)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from kit.errors import KitError
 from kit.evals.measure import TUNED, measure, measure_baseline
 from kit.evals.run import Evaluation
 from kit.evals.saved import Answers, open_answers
-from kit.task import Example
-from tests.kit.evals.words import CountingEngine, LongWords, Tell, answerer, cut, examples, right
+from kit.task import Example, Predictor
+from tests.kit.evals.words import CountingEngine, LongWords, Tell, Words, answerer, cut, examples, right
 
 BUNDLE = "ab" * 32
 
@@ -149,4 +150,25 @@ def test_a_text_that_utf8_cannot_hold_is_saved_as_valid_json(tmp_path: Path) -> 
 
 def test_a_task_without_a_classical_method_has_no_baseline(tmp_path: Path) -> None:
     with opened(tmp_path) as answers:
-        assert measure_baseline(answers, LongWords(), examples(3), examples(3)) is None
+        assert measure_baseline(answers, LongWords(), pytest.fail, examples(3)) is None
+
+
+def test_a_classical_methods_answers_are_saved_too(tmp_path: Path) -> None:
+    class Known(LongWords):
+        """Finds the words that training examples wanted."""
+
+        baseline_name = "known words"
+
+        def fit_baseline(self, rows: Sequence[Example[Any, Any]]) -> Predictor:
+            known = {word for row in rows for word in row.response.words}
+            return lambda request: Words(words=tuple(word for word in request.text.split() if word in known))
+
+    with opened(tmp_path) as answers:
+        found = measure_baseline(answers, Known(), lambda: examples(2), examples(3))
+        assert found is not None
+        assert [row.record["tp"] for row in found.rows if row.record] == [1, 1, 0]
+        assert [(line["who"], line["response"]["words"]) for line in lines(answers)] == [
+            ("baseline", ["lantern0"]),
+            ("baseline", ["lantern1"]),
+            ("baseline", []),
+        ]

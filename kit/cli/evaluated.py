@@ -26,7 +26,7 @@ def show(output: Output, plan: Plan, reports: Sequence[TaskReport], kept: Kept) 
 
 
 def page_text(plan: Plan, reports: Sequence[TaskReport], payload: dict[str, Any]) -> str:
-    """Return what stands on a page: each task's table, the base, the engine, the machine."""
+    """Return the text for a page: each task's table, the base, the engine, the machine."""
     from kit.evals.tables import markdown
     from kit.machine import describe
 

@@ -110,7 +110,7 @@ def _against_threshold(line: Line, tuned: Evaluation, threshold: float) -> Gate:
 def _too_wide(line: Line, value: float, worst: float, threshold: float) -> str:
     """Say that a value passes, and that its interval goes past the threshold."""
     needed = rows_needed(value - threshold, value - worst, line.tuned.rows)
-    enough = f"about {needed} examples needed" if needed else "no practical number of examples would tell"
+    enough = f"about {needed} examples needed" if needed else "no practical number of examples would be enough"
     end = "begins" if line.higher_is_better else "ends"
     return f"{value:.3f} passes {threshold:g}, but its interval {end} at {worst:.3f}; {enough}."
 

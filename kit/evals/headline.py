@@ -90,9 +90,9 @@ def _main_metric(report: TaskReport) -> list[str]:
 
 def _undecided(name: str, report: TaskReport, change: Change) -> str:
     figures = f"{change.second:.3f} against {change.first:.3f}{_sample(change, report)}"
-    needed = f"; about {change.needed} examples would tell" if change.needed else ""
-    what = f"Whether the tuned model is better than {name} on {report.main_metric}"
-    return f"{what} cannot be told: {figures}{needed}."
+    needed = f"; about {change.needed} examples needed" if change.needed else ""
+    what = f"These examples do not show whether the tuned model is better than {name} on {report.main_metric}"
+    return f"{what}: {figures}{needed}."
 
 
 def _sample(change: Change, report: TaskReport) -> str:

@@ -69,7 +69,7 @@ def notes(report: TaskReport) -> list[str]:
     for line in report.lines:
         for what, change in (("base", line.change), ("classical", line.over_baseline)):
             if change is not None and change.needed:
-                found.append(f"{line.metric}, tuned − {what}: about {change.needed} examples would tell.")
+                found.append(f"{line.metric}, tuned − {what}: about {change.needed} examples needed.")
     return found
 
 

@@ -251,8 +251,12 @@ class EvalSection(Section):
 
     engine: Annotated[Literal["local", "vllm"], Field(description="What generates the answers")] = "local"
     limit: Annotated[Count | None, Field(description="Score at most this many test examples")] = None
+    base_limit: Annotated[Count | None, Field(description="Ask the base at most this many of them")] = None
     resamples: Annotated[int, Field(ge=100, le=1_000_000, description="Bootstrap resamples for intervals")] = 1000
-    gates: Annotated[dict[str, float], Field(description="Metric name to the least value that passes")] = {}
+    gates: Annotated[
+        dict[str, Annotated[float, Field(allow_inf_nan=False)]],
+        Field(description="Metric name to what its whole interval must reach; to the most where lower is better"),
+    ] = {}
 
 
 class BundleSection(Section):

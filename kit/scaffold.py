@@ -17,7 +17,16 @@ from kit.recipe import load_recipe
 RECIPE_FILE = "recipe.yaml"
 ORIGIN = Path(".kit/origin")
 _MADE_BY_RUNNING = shutil.ignore_patterns(
-    "__pycache__", ".*_cache", ".kit", ".hypothesis", "runs", "search", "bundles", "attestations", "aliases"
+    "__pycache__",
+    ".*_cache",
+    ".kit",
+    ".hypothesis",
+    "runs",
+    "search",
+    "bundles",
+    "attestations",
+    "aliases",
+    "evaluations",
 )
 _NAME = re.compile(r"^[a-z][a-z0-9-]*$")
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kit.answer import Answerer, SamplingDefaults
-from kit.bundle.attestation import Standing
+from kit.bundle.attestation import Attestation, Standing, shortfalls, was_measured
 from kit.bundle.manifest import MANIFEST_FILE
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
 from kit.engines.base import Engine
-from kit.errors import InputError, Refused
+from kit.errors import InputError, Problem, Refused
 from serving.errors import ServiceError
 from serving.settings import Settings
 
@@ -21,10 +21,11 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class Deployed:
-    """A bundle that is to be served, and what its attestations make of it."""
+    """A bundle that is to be served, its attestations, and what they make of it."""
 
     bundle: Bundle
     standing: Standing
+    attestations: tuple[Attestation, ...] = ()
 
     @property
     def adapter(self) -> str | None:
@@ -111,5 +112,13 @@ def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:
     """Raise Refused where a bundle that is not verified would be reachable from other machines."""
     previews = exposed_previews(settings, deployed)
     if previews and not settings.expose_preview:
-        what = f"{', '.join(previews)} is a preview: not every gate was measured and held."
-        raise Refused(what, next=f"Measure it with: kit eval. Until then serve it on 127.0.0.1, not {settings.host}.")
+        raise Refused([_exposed(each, settings) for each in deployed if each.pinned_name in previews])
+
+
+def _exposed(preview: Deployed, settings: Settings) -> Problem:
+    """Say which gates a preview lacks; only one that was never measured is to be measured."""
+    reasons = " ".join(shortfalls(preview.attestations))
+    advice = f"Serve it on 127.0.0.1, not {settings.host}, or train it again."
+    if not was_measured(preview.attestations):
+        advice = f"Measure it with: kit eval {preview.bundle.digest[:_SHORT]}. Until then serve it on 127.0.0.1."
+    return Problem(f"{preview.pinned_name} is a preview. {reasons}", next=advice)

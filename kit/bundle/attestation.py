@@ -1,4 +1,8 @@
-"""Attestations: results about a bundle, written after it and beside it. Each carries the digest of its own words."""
+"""Attestations: results about a bundle, written after it and beside it. Each carries the digest of its own words.
+
+The digest is a checksum, no signature. It shows that a file was damaged or edited by hand; it cannot show who wrote it:
+whoever can write into a project's folder can write an attestation with any result.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,10 @@ from kit.errors import InputError
 
 Standing = Literal["verified", "preview"]
 EVALUATION = "evaluation"
+VERIFIED_MEANS = (
+    "the service runs exactly the model that was measured, with its gates passed; "
+    "how often it is right is what the scores say."
+)
 
 
 @dataclass(frozen=True)
@@ -83,11 +91,64 @@ def standing(attestations: Sequence[Attestation]) -> Standing:
 
     An evaluation that was altered might have been the latest one, so nothing is verified while it lies there.
     """
+    return "preview" if shortfalls(attestations) else "verified"
+
+
+def shortfalls(attestations: Sequence[Attestation]) -> tuple[str, ...]:
+    """Return why a bundle is not verified, one sentence each, failed gates first; empty where it is."""
+    why, gates = _latest(attestations)
+    return (why,) if why else tuple(gate_sentence(gate) for gate in _not_held(gates))
+
+
+def status_sentence(attestations: Sequence[Attestation]) -> str:
+    """Return a bundle's standing with its reason: "Status: preview (accuracy 0.163, 0.8 required)."."""
+    why, gates = _latest(attestations)
+    short = [why[:1].lower() + why[1:]] if why else [_in_brackets(gate) for gate in _not_held(gates)]
+    if short:
+        return f"Status: preview ({'; '.join(reason.removesuffix('.') for reason in short)})."
+    return f"Status: verified ({len(gates)} {'gates' if len(gates) > 1 else 'gate'} held)."
+
+
+def was_measured(attestations: Sequence[Attestation]) -> bool:
+    """Whether there is an evaluation that counts."""
+    return any(each.kind == EVALUATION and not each.fault for each in attestations)
+
+
+def gate_sentence(gate: Mapping[str, Any]) -> str:
+    """Say what came of an attested gate: "Gate accuracy failed: 0.163, 0.8 required."."""
+    outcome = gate.get("outcome")
+    words = outcome if outcome in ("held", "failed") else "could not be measured"
+    reason = gate.get("reason")
+    return f"Gate {gate.get('name')} {words}{f': {reason}' if reason else '.'}"
+
+
+def _latest(attestations: Sequence[Attestation]) -> tuple[str, list[dict[str, Any]]]:
+    """Return the gates of the latest evaluation, or why there are none to go by.
+
+    Of a bundle with one task, a gate's name is said without the task's.
+    """
     evaluations = [attestation for attestation in attestations if attestation.kind == EVALUATION]
-    if not evaluations or any(evaluation.fault for evaluation in evaluations):
-        return "preview"
-    gates = max(evaluations, key=lambda evaluation: evaluation.sequence).payload.get("gates", [])
-    return "verified" if gates and all(gate.get("outcome") == "held" for gate in gates) else "preview"
+    if not evaluations:
+        return "It was not measured yet.", []
+    if faults := [evaluation.fault for evaluation in evaluations if evaluation.fault]:
+        return faults[0], []
+    payload = max(evaluations, key=lambda evaluation: evaluation.sequence).payload
+    if not payload.get("gates"):
+        return "Its evaluation declared no gates.", []
+    tasks = [task.get("task") for task in payload.get("tasks") or []]
+    task = f"{tasks[0]}: " if len(tasks) == 1 else ""
+    return "", [{**gate, "name": str(gate.get("name")).removeprefix(task)} for gate in payload["gates"]]
+
+
+def _not_held(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The gates that failed, and then those that could not be measured."""
+    short = [gate for gate in gates if gate.get("outcome") != "held"]
+    return sorted(short, key=lambda gate: gate.get("outcome") != "failed")
+
+
+def _in_brackets(gate: Mapping[str, Any]) -> str:
+    reason = gate.get("reason") or gate.get("outcome")
+    return f"{gate.get('name')} {reason}" if gate.get("outcome") == "failed" else f"{gate.get('name')}: {reason}"
 
 
 def _digest(kind: str, bundle: str, sequence: int, at: str, payload: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kit.bundle.attestation import VERIFIED_MEANS
 from kit.bundle.seal import Seal
 
 _FORMS = {
@@ -31,6 +32,8 @@ def write_card(seal: Seal, summary: str, trained: Mapping[str, Any]) -> str:
         "## Limits",
         "It was measured on the data of its own project only; evaluations lie beside the bundle as attestations, "
         "and where there is none, nothing is known about how often it is right. "
+        f"`verified` means: {VERIFIED_MEANS} "
+        "An attestation carries a checksum, which is no signature: it shows damage, and not who wrote it. "
         f"It reads and writes at most {seal.max_length} tokens at once.",
         "## How to serve it",
         "    kit serve latest",

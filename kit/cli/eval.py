@@ -3,40 +3,62 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.output import Output, kit_command, table
+from kit.cli.output import Output, kit_command
+from kit.errors import Exit
 
 if TYPE_CHECKING:
     from kit.bundle.store import Bundle
+    from kit.engines import Kind
     from kit.engines.base import Capabilities
     from kit.evals.report import TaskReport
     from kit.evals.run import Evaluation
+    from kit.evals.saved import Answers
     from kit.project import Data, Project
     from kit.recipe import EvalSection
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured: a bundle, on the project's own test examples, by one engine."""
+    """What is to be measured: a bundle, on the project's own test examples, by one engine.
+
+    `with_base` says whether the base is measured too; `ref` is what the user called the bundle.
+    """
 
     project: Project
     bundle: Bundle
     settings: EvalSection
     data: tuple[Data, ...]
+    with_base: bool
+    ref: str
 
-    def count(self) -> int:
-        """Number of test examples of all tasks."""
-        return sum(len(data.examples("test")) for data in self.data)
+    def examples(self, data: Data, who: str) -> list[Any]:
+        """Return the test examples that a column is asked: all of them, or of the base a sample."""
+        from kit.data.split import limited
+        from kit.evals.measure import BASE
+
+        return limited(data.examples("test"), self.settings.base_limit if who == BASE else None)
+
+    @property
+    def kind(self) -> Kind:
+        """The engine that answers."""
+        from kit.cli.wiring import engine_kind
+
+        return engine_kind([self.bundle], self.settings.engine)
 
 
-@kit_command("eval", "kit eval                # the newest bundle, on data/test.jsonl")
+@kit_command("eval", "kit eval --base-limit 20   # the newest bundle; its base on 20 of the test examples")
 @click.argument("bundle", default="latest")
 @click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
+@click.option("--base-limit", type=click.IntRange(min=1), help="Ask the base at most this many of them.")
+@click.option("--no-base", is_flag=True, help="Leave the base out; what is judged against it is not measured.")
+@click.option("--restart", is_flag=True, help="Ask everything again, and do not continue an interrupted evaluation.")
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the table into this page.")
 @click.option("--block", help="Name of the place in the page; default: the bundle's name.")
 @click.option("--dry-run", is_flag=True, help="Say what would be measured.")
@@ -45,27 +67,32 @@ def command(
     bundle: str,
     engine: str | None,
     limit: int | None,
+    base_limit: int | None,
+    no_base: bool,
+    restart: bool,
     page: Path | None,
     block: str | None,
     dry_run: bool,
 ) -> int:
     """Measure BUNDLE: base and tuned model and a classical baseline, side by side, and what got worse.
 
+    Every answer is saved as it is made, under evaluations/. After Ctrl-C, the same command continues where it was.
     The result is attested beside the bundle, and decides where it may be served. Exit 4: a gate failed; 3: something
     could not be measured.
     """
-    plan = _plan(bundle, engine, limit)
+    plan = _plan(bundle, {"engine": engine, "limit": limit, "base_limit": base_limit}, not no_base)
     if dry_run:
-        count = plan.count()
-        data = {"bundle": plan.bundle.digest, "engine": plan.settings.engine, "examples": count}
-        output.result(
-            data, f"Would score {count} examples with {plan.bundle.digest[:12]} and its base on {data['engine']}."
-        )
+        output.result(*_dry(plan))
         return 0
-    return _measure(output, plan, page, block or plan.bundle.seal.name)
+    place = (page, block or plan.bundle.seal.name) if page is not None else None
+    if place is not None:
+        from kit.evals.figures import read_figures
+
+        read_figures(*place)  # a page without the place is said before anything is measured
+    return _measure(output, plan, place, restart)
 
 
-def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
+def _plan(ref: str, asked: dict[str, Any], with_base: bool) -> Plan:
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
     from kit.project import Project, data_of
@@ -73,108 +100,93 @@ def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
     project = Project.find()
     bundle = Store(project.root).get(ref)
     verify_files(bundle)
-    asked = {key: value for key, value in {"engine": engine, "limit": limit}.items() if value is not None}
-    settings = bundle.recipe.eval.model_copy(update=asked)
+    settings = bundle.recipe.eval.model_copy(update={key: value for key, value in asked.items() if value is not None})
     recipe = bundle.recipe.model_copy(update={"eval": settings})
-    return Plan(project, bundle, settings, tuple(data_of(project.root, recipe, bundle.tasks())))
+    return Plan(project, bundle, settings, tuple(data_of(project.root, recipe, bundle.tasks())), with_base, ref)
 
 
-def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
+def _dry(plan: Plan) -> tuple[dict[str, Any], str]:
+    from kit.evals.measure import BASE, TUNED
+
+    count, of_base = (sum(len(plan.examples(data, who)) for data in plan.data) for who in (TUNED, BASE))
+    short = plan.bundle.digest[:12]
+    base = f"its base with {of_base}" if plan.with_base else "without its base"
+    data = {
+        "bundle": plan.bundle.digest,
+        "engine": plan.settings.engine,
+        "examples": count,
+        "base_examples": of_base if plan.with_base else 0,
+    }
+    return data, f"Would score {short} with {count} examples, and {base}, on {plan.settings.engine}."
+
+
+def _measure(output: Output, plan: Plan, place: tuple[Path, str] | None, restart: bool) -> int:
     import asyncio
 
-    from kit.bundle.store import Store
-    from kit.data.split import data_digest
+    from kit.cli.evaluated import show
+    from kit.cli.keeping import keep, stopped
     from kit.evals.gates import exit_code
-    from kit.evals.report import attestation
+    from kit.evals.saved import open_answers
 
-    reports, capabilities = asyncio.run(_reported(output, plan))
-    tested = data_digest(example for data in plan.data for example in data.examples("test"))
-    payload = attestation(plan.bundle.digest, reports, capabilities, tested)
-    attested = Store(plan.project.root).attest(plan.bundle.digest, "evaluation", payload)
-    if page is not None:
-        _write_page(page, block, plan, reports, payload)
-    output.result({**payload, "attestation": attested.file_name}, _texts(reports))
-    return exit_code([gate for report in reports for gate in report.gates])
+    with open_answers(plan.project.root, plan.bundle.digest, plan.kind, restart) as answers:
+        found = f"Continuing: {answers.found} answers were saved" if answers.found else "Every answer is saved"
+        output.say(f"{found} in {answers.file.relative_to(plan.project.root)}")
+        with stopped(answers, plan.ref):
+            reports, capabilities = asyncio.run(_reported(output, plan, answers))
+        kept = keep(plan, answers, reports, capabilities, place)
+    show(output, plan, reports, kept)
+    gates = [gate for report in reports for gate in report.gates]
+    return Exit.BROKE if kept.problems else exit_code(gates)
 
 
-async def _reported(output: Output, plan: Plan) -> tuple[list[TaskReport], Capabilities]:
-    from kit.cli.wiring import adapter_name, engine_config, engine_kind, running, sealed_base
+async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[TaskReport], Capabilities]:
+    from kit.cli.keeping import never_tested
+    from kit.cli.wiring import adapter_name, engine_config, running, sealed_base
     from kit.engines import make_engine
     from kit.evals.gates import thresholds_by_task
+    from kit.evals.measure import BASE, TUNED, measure_baseline
     from kit.evals.report import report_on
+    from kit.task import ClassicalBaseline
 
     thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
+    untested = [never_tested(output, data) for data in plan.data]
     config = engine_config([plan.bundle], plan.project.root)
-    base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
     shared = plan.bundle.seal.form == "adapter"
-    async with running(make_engine(engine_kind([plan.bundle], plan.settings.engine), config)) as engine:
-        tuned = await _scored(output, plan, engine, adapter_name(plan.bundle), "tuned")
-        base = await _scored(output, plan, engine, None, "base") if shared else None
+    base: list[Evaluation] | list[None] = [None] * len(plan.data)
+    async with running(make_engine(plan.kind, config)) as engine:
+        tuned = await _scored(output, plan, answers, engine, adapter_name(plan.bundle), TUNED)
+        if plan.with_base and shared:
+            base = await _scored(output, plan, answers, engine, None, BASE)
         capabilities = engine.capabilities
-    if base is None:
+    if plan.with_base and not shared:
+        base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
         async with running(make_engine(plan.settings.engine, base_config)) as engine:
-            base = await _scored(output, plan, engine, None, "base")
-    return [
-        report_on(data.task, plan.settings, mine, theirs, _baseline(output, data), thresholds[data.task.name])
-        for data, mine, theirs in zip(plan.data, tuned, base, strict=True)
-    ], capabilities
+            base = await _scored(output, plan, answers, engine, None, BASE)
+    reports = []
+    for data, mine, theirs, missing in zip(plan.data, tuned, base, untested, strict=True):
+        if isinstance(data.task, ClassicalBaseline):
+            output.say(f"Scoring {data.task.baseline_name}")
+        baseline = measure_baseline(answers, data.task, partial(data.examples, "train"), data.examples("test"))
+        limits = thresholds[data.task.name]
+        reports.append(report_on(data.task, plan.settings, mine, theirs, baseline, limits, missing))
+    return reports, capabilities
 
 
-async def _scored(output: Output, plan: Plan, engine: Any, adapter: str | None, who: str) -> list[Evaluation]:
+async def _scored(
+    output: Output, plan: Plan, answers: Answers, engine: Any, adapter: str | None, who: str
+) -> list[Evaluation]:
     from kit.answer import Answerer, SamplingDefaults
     from kit.bundle.verify import verify_fingerprints
-    from kit.cli.progress import counted
-    from kit.evals.run import evaluate
+    from kit.cli.keeping import column
+    from kit.evals.measure import TUNED, measure
 
-    if who == "tuned":
+    if who == TUNED:
         await verify_fingerprints(plan.bundle.seal, engine, adapter)
     defaults = SamplingDefaults(**plan.bundle.seal.sampling.model_dump())
     renderer = plan.bundle.renderer()
-    with counted(output, f"Scoring {who}", plan.count()) as step:
+    asked = [(data.task, plan.examples(data, who)) for data in plan.data]
+    with column(output, who, sum(len(examples) for _, examples in asked)) as heard:
         return [
-            await evaluate(
-                Answerer(data.task, renderer, engine, adapter, defaults),
-                data.examples("test"),
-                progress=lambda _: step(),
-            )
-            for data in plan.data
+            await measure(answers, Answerer(task, renderer, engine, adapter, defaults), who, examples, heard)
+            for task, examples in asked
         ]
-
-
-def _baseline(output: Output, data: Data) -> Evaluation | None:
-    """Score the classical baseline, where the task has one; it learns from the training examples."""
-    from kit.evals.run import evaluate_predictor
-    from kit.task import ClassicalBaseline
-
-    task = data.task
-    if not isinstance(task, ClassicalBaseline):
-        return None
-    output.say(f"Scoring {task.baseline_name}")
-    return evaluate_predictor(task, task.fit_baseline(data.examples("train")), data.examples("test"))
-
-
-def _texts(reports: list[TaskReport]) -> str:
-    if len(reports) == 1:
-        return _text(reports[0])
-    return "\n\n".join(f"Task {report.task}\n{_text(report)}" for report in reports)
-
-
-def _text(report: TaskReport) -> str:
-    from kit.evals.report import asked_line, worse_line
-    from kit.evals.report import table as columns
-
-    gates = [f"gate {gate.name}: {gate.outcome} ({gate.reason})" for gate in report.gates]
-    return "\n".join([table(*columns(report)), "", worse_line(report), asked_line(report), *gates])
-
-
-def _write_page(page: Path, block: str, plan: Plan, reports: list[TaskReport], payload: dict[str, Any]) -> None:
-    from kit.evals.figures import write_figures
-    from kit.evals.report import markdown
-    from kit.machine import describe
-
-    saw = f"Base: {plan.bundle.seal.base.model}. Engine: {payload['engine']['name']}."
-    measured = describe(payload["machine"], payload["versions"])
-    tables = (
-        [markdown(reports[0])] if len(reports) == 1 else [f"### {each.task}\n\n{markdown(each)}" for each in reports]
-    )
-    write_figures(page, block, "\n\n".join([*tables, saw, measured]))

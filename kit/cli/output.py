@@ -1,10 +1,20 @@
-"""What a command prints: results on stdout, as text or as JSON; everything else on stderr."""
+"""What a command prints: results on stdout, as text or as JSON; everything else on stderr.
+
+Printing never loses a result: what the terminal's encoding cannot show is written in a form that it can.
+"""
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
+import os
+import sys
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 import click
@@ -13,6 +23,8 @@ from kit.cli.numbers import BoundedCommand
 from kit.errors import KitError, Problem
 
 _TOLD = 20
+WIDTH = 100
+_PLAIN = {"−": "-", "–": "-", "…": "...", "→": "->", "“": '"', "”": '"', "‘": "'", "’": "'", "±": "+-", "·": "*"}
 
 
 class Output:
@@ -21,6 +33,8 @@ class Output:
     def __init__(self, as_json: bool = False, debug: bool = False) -> None:
         self.as_json = as_json
         self.debug = debug
+        self._lost = False
+        _prepare_streams()
 
     def say(self, sentence: str) -> None:
         """Tell the person what is going on."""
@@ -28,18 +42,31 @@ class Output:
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """Print what the command found, once: as one JSON object, or as text."""
-        click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False, default=str) if self.as_json else text)
+        self._print(json.dumps(data, ensure_ascii=_is_narrow(), allow_nan=False, default=str) if self.as_json else text)
 
     def fail(self, code: int, kind: str, problems: Sequence[Problem]) -> None:
         """Print why the command failed: sentences on stderr, or a JSON object on stdout with all problems."""
-        if self.as_json:
+        if self.as_json and not self._lost:
             error = {"code": int(code), "kind": kind, "problems": [asdict(problem) for problem in problems]}
-            click.echo(json.dumps({"error": error}, ensure_ascii=False))
+            with suppress(KitError, BrokenPipeError):  # what cannot be printed was said on stderr
+                self._print(json.dumps({"error": error}, ensure_ascii=_is_narrow()))
             return
         for problem in problems[:_TOLD]:
             self.say(str(problem))
         if len(problems) > _TOLD:
             self.say(f"… and {len(problems) - _TOLD} more.")
+
+    def _print(self, text: str) -> None:
+        """Print a result at once. Raises KitError where it cannot be written, BrokenPipeError where nobody reads."""
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard_stdout()
+            self._lost = True
+            self.say(text)
+            raise KitError(f"The result could not be written to standard output: {error.strerror}.") from None
 
     def fail_with(self, error: KitError) -> None:
         """Print a kit error."""
@@ -76,7 +103,53 @@ def kit_command(name: str, example: str) -> Callable[[Callable[..., int | None]]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns under a header."""
-    lines = [header, *rows]
+    """Return rows as aligned columns under a header; a cell may have several lines."""
+    lines = [line for row in (header, *rows) for line in _lines_of(row)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+def wrapped(sentences: Sequence[str]) -> str:
+    """Return sentences as lines of at most WIDTH columns, each sentence on lines of its own."""
+    return "\n".join(textwrap.fill(sentence, WIDTH, break_on_hyphens=False) for sentence in sentences)
+
+
+def _lines_of(row: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip_longest(*(cell.split("\n") for cell in row), fillvalue=""))
+
+
+# --- the streams ------------------------------------------------------------------------------------------------
+
+
+def _prepare_streams() -> None:
+    """Make sure that printing works whatever the caller did to the streams.
+
+    A stream that was closed gets the null device, in the order of their numbers: else the next file that is opened
+    would get the stream's number, and what a library prints would be written into it.
+    """
+    for name, flags, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_WRONLY, "w"), ("stderr", os.O_WRONLY, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), mode, encoding="utf-8"))
+    codecs.register_error("kit-plain", _plain)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="kit-plain")
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter does not fail on it at its end."""
+    handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, sys.stdout.fileno())
+    os.close(handle)
+
+
+def _is_narrow() -> bool:
+    """Whether stdout has an encoding that cannot hold every character."""
+    return not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write a character that the encoding lacks as a plain one that looks like it, or as its number."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    there = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(each) or each.encode("ascii", "backslashreplace").decode() for each in there), error.end

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.output import Output, kit_command, table
+from kit.cli.output import Output, kit_command, table, wrapped
 
 if TYPE_CHECKING:
     from kit.runs import Run
@@ -20,11 +20,12 @@ def command(output: Output) -> None:
     if not found:
         output.result({"runs": []}, "There are no runs here yet. Make one with: kit train")
         return
-    columns = ("run", "state", "recipe", "profile", "score", "step", "bundle", "made")
-    rows = [[_cell(facts[name]) for name in columns] for facts in found]
+    columns = ("run", "state", "recipe", "profile", "score", "step", "made")
+    rows = [[_cell(name, facts[name]) for name in columns] for facts in found]
+    bundles = [f"{facts['run']}: bundle {facts['bundle']}" for facts in found if facts["bundle"]]
     ends = [f"{facts['run']}: {facts['sentence']}" for facts in found if facts["sentence"]]
     ends += [f"{facts['run']}: not as asked: {facts['not_as_asked']}" for facts in found if facts["not_as_asked"]]
-    output.result({"runs": found}, "\n".join([table(columns, rows), *ends]))
+    output.result({"runs": found}, "\n".join([table(columns, rows), *bundles, wrapped(ends)]).rstrip())
 
 
 def _facts(run: Run) -> dict[str, Any]:
@@ -54,7 +55,9 @@ def _recipe_name(run: Run) -> str | None:
         return None
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)[:25]
+    if name == "made":  # UTC; the seconds are enough to tell runs apart
+        return str(value)[:19].replace("T", " ")
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

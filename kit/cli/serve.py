@@ -34,7 +34,7 @@ def command(
     """
     import asyncio
 
-    from kit.bundle.attestation import standing
+    from kit.bundle.attestation import standing, status_sentence
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
     from kit.cli.wiring import engine_config, engine_kind
@@ -57,7 +57,10 @@ def command(
         data = {"bundles": digests, "engine": kind, "host": host, "port": port}
         output.result(data, f"Would serve {', '.join(digest[:12] for digest in digests)} on {kind} at {host}:{port}.")
         return
-    deployed = [Deployed(bundle, standing(store.attestations(bundle.digest))) for bundle in found]
+    attested = [tuple(store.attestations(bundle.digest)) for bundle in found]
+    deployed = [Deployed(bundle, standing(known), known) for bundle, known in zip(found, attested, strict=True)]
+    for each in deployed:
+        output.say(f"{each.pinned_name}: {status_sentence(each.attestations)}")
     made = make_engine(kind, engine_config(found, root, threads))
     output.say(f"Starting {kind}; ready once this is verified to be the model that was measured.")
 

@@ -24,15 +24,19 @@ from kit.task import Metric, Record, Task
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric's value and its interval; either is None where it could not be measured."""
+    """A metric's value and its interval; either is None where it could not be measured. `rows`: of how many rows."""
 
     value: float | None
     interval: Interval | None
+    rows: int = 0
 
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of everything that was measured; None for what was not asked. `change` is tuned less base."""
+    """One metric of everything that was measured; None for what was not asked.
+
+    `change` is tuned less base, `over_baseline` tuned less the classical baseline: each on the rows that both have.
+    """
 
     metric: str
     description: str
@@ -41,6 +45,7 @@ class Line:
     base: Figure | None = None
     baseline: Figure | None = None
     change: Change | None = None
+    over_baseline: Change | None = None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -58,10 +63,11 @@ def compare(
 ) -> tuple[Line, ...]:
     """Return one line for each metric: those that got worse first, then the main metric, then the others.
 
-    Raises InputError where the evaluations are not of the same examples.
+    Base and baseline may be of a sample of the tuned model's examples. Raises InputError for other examples.
     """
+    ids = {row.id for row in tuned.rows}
     for other in (base, baseline):
-        if other is not None and [row.id for row in other.rows] != [row.id for row in tuned.rows]:
+        if other is not None and not ids.issuperset(row.id for row in other.rows):
             raise InputError("The evaluations are not of the same examples, so they cannot be compared.")
     draws = draw_groups([row.group for row in tuned.rows], resamples, seed)
     lines = [_line(name, metric, tuned, base, baseline, draws) for name, metric in metrics_of(task).items()]
@@ -77,31 +83,45 @@ def _line(
     name: str, metric: Metric, tuned: Evaluation, base: Evaluation | None, baseline: Evaluation | None, draws: Draws
 ) -> Line:
     groups = [row.group for row in tuned.rows]
+    mine = tuned.records(name)
 
     def sampled(records: Sequence[Record | None]) -> Sampled:
         return sample(metric, groups, records, draws)
 
-    def change() -> Change | None:
-        if base is None or base_sample is None:
-            return None
-        before, after = base.records(name), tuned.records(name)
-        shared = in_both(before, after)
-        if shared == (before, after):  # the usual case: nothing is missing, so nothing is computed twice
-            return change_between(base_sample, tuned_sample, metric.higher_is_better)
-        return change_between(sampled(shared[0]), sampled(shared[1]), metric.higher_is_better)
+    tuned_sample = sampled(mine)
 
-    tuned_sample = sampled(tuned.records(name))
-    base_sample = sampled(base.records(name)) if base is not None else None
+    def beside(other: Evaluation | None) -> tuple[Figure | None, Change | None]:
+        """Return another column's figure, and tuned less other on the rows that both have."""
+        if other is None:
+            return None, None
+        theirs = _aligned(other, name, tuned)
+        their_sample = sampled(theirs)
+        first, second = in_both(theirs, mine)
+        if (first, second) == (theirs, mine):  # the usual case: nothing is missing, so nothing is computed twice
+            change = change_between(their_sample, tuned_sample, metric.higher_is_better)
+        else:
+            change = change_between(sampled(first), sampled(second), metric.higher_is_better)
+        return _figure(their_sample), change
+
+    base_figure, change = beside(base)
+    baseline_figure, over_baseline = beside(baseline)
     return Line(
         metric=name,
         description=metric.description,
         higher_is_better=metric.higher_is_better,
         tuned=_figure(tuned_sample),
-        base=_figure(base_sample) if base_sample is not None else None,
-        baseline=_figure(sampled(baseline.records(name))) if baseline is not None else None,
-        change=change(),
+        base=base_figure,
+        baseline=baseline_figure,
+        change=change,
+        over_baseline=over_baseline,
     )
 
 
+def _aligned(other: Evaluation, metric: str, tuned: Evaluation) -> list[Record | None]:
+    """Return a column's records in the tuned model's order; None for an example that it was not asked."""
+    records = dict(zip((row.id for row in other.rows), other.records(metric), strict=True))
+    return [records.get(row.id) for row in tuned.rows]
+
+
 def _figure(sampled: Sampled) -> Figure:
-    return Figure(sampled.value, sampled.interval)
+    return Figure(sampled.value, sampled.interval, sampled.rows)

@@ -1,7 +1,11 @@
 """Gates: held, failed, or could not be measured. The third is never the first.
 
-A recipe's gate compares a metric's value with a threshold. Without any, the tuned model may not be worse than its base:
-neither on the task's main metric nor on the stop rate.
+A recipe's gate compares a metric with a threshold. It fails where the value does not pass. It holds where the whole
+interval passes: its lower end, or its upper end where lower is better. A value that passes inside an interval that does
+not was not measured well enough, and the gate says about how many examples would do.
+
+Without any threshold, the tuned model may not be worse than its base: neither on the task's main metric nor on the stop
+rate.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Any, Literal
 from kit.errors import Exit, InputError, Problem, nearest
 from kit.evals.compare import Line
 from kit.evals.run import STOP_RATE, Evaluation, metrics_of
+from kit.metrics.intervals import rows_needed
 from kit.task import Task
 
 Outcome = Literal["held", "failed", "unmeasured"]
@@ -20,7 +25,10 @@ Outcome = Literal["held", "failed", "unmeasured"]
 
 @dataclass(frozen=True)
 class Gate:
-    """One check and what came of it. `threshold` is the least value, or the most where lower is better."""
+    """One check and what came of it: `reason` says why in a sentence without the name.
+
+    `threshold` is the least value, or the most where lower is better.
+    """
 
     name: str
     outcome: Outcome
@@ -85,26 +93,42 @@ def exit_code(gates: Sequence[Gate]) -> Exit:
 
 
 def _against_threshold(line: Line, tuned: Evaluation, threshold: float) -> Gate:
-    value, missing = line.tuned.value, _missing(line, tuned)
-    if missing or value is None:
+    value, interval, missing = line.tuned.value, line.tuned.interval, _missing(line, tuned)
+    if missing or value is None or interval is None:
         return Gate(line.metric, "unmeasured", value, threshold, missing)
-    passes = value >= threshold if line.higher_is_better else value <= threshold
-    side = "least" if line.higher_is_better else "most"
-    reason = f"{value:.3f}, and {threshold:g} is the {side} that passes."
-    return Gate(line.metric, "held" if passes else "failed", value, threshold, reason)
+    sign = 1 if line.higher_is_better else -1
+    worst = interval.low if line.higher_is_better else interval.high
+    wanted = f"{threshold:g} required." if line.higher_is_better else f"at most {threshold:g} allowed."
+    if sign * (value - threshold) < 0:
+        return Gate(line.metric, "failed", value, threshold, f"{value:.3f}, {wanted}")
+    if sign * (worst - threshold) < 0:
+        return Gate(line.metric, "unmeasured", value, threshold, _too_wide(line, value, worst, threshold))
+    reason = f"{value:.3f} ({interval.low:.3f}–{interval.high:.3f}), {wanted}"
+    return Gate(line.metric, "held", value, threshold, reason)
+
+
+def _too_wide(line: Line, value: float, worst: float, threshold: float) -> str:
+    """Say that a value passes, and that its interval goes past the threshold."""
+    needed = rows_needed(value - threshold, value - worst, line.tuned.rows)
+    enough = f"about {needed} examples needed" if needed else "no practical number of examples would be enough"
+    end = "begins" if line.higher_is_better else "ends"
+    return f"{value:.3f} passes {threshold:g}, but its interval {end} at {worst:.3f}; {enough}."
 
 
 def _against_base(line: Line, tuned: Evaluation) -> Gate:
     name = f"{line.metric} not worse than base"
     value, threshold = line.tuned.value, line.base.value if line.base else None
     missing = _missing(line, tuned)
+    if not missing and line.base is None:
+        missing = "The base was not measured."
     if not missing and (line.change is None or line.change.interval is None):
         missing = "The base was not measured well enough on the same examples."
-    if missing:
+    if missing or line.change is None:
         return Gate(name, "unmeasured", value, threshold, missing)
     outcome: Outcome = "failed" if line.verdict == "worse" else "held"
     found = "no difference that these examples can tell" if line.verdict == "cannot tell" else line.verdict
-    return Gate(name, outcome, value, threshold, f"{value:.3f} against {threshold:.3f}: {found}.")
+    reason = f"{line.change.second:.3f} against {line.change.first:.3f}: {found}."
+    return Gate(name, outcome, value, threshold, reason)
 
 
 def _missing(line: Line, tuned: Evaluation) -> str:

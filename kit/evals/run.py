@@ -17,7 +17,7 @@ from kit.answer import Answerer, side_by_side
 from kit.errors import InputError
 from kit.metrics.intervals import value_of
 from kit.metrics.reductions import ratio_of
-from kit.task import Completion, Example, Metric, Predictor, Record, Task, UnreadableAnswer
+from kit.task import Completion, Example, Metric, Predictor, Record, Task, UnreadableAnswer, labels_of
 
 STOP_RATE = "stop_rate"
 _STOP_RATE = ratio_of("stopped", "completions", description="Share of completions that the model ended by itself")
@@ -29,6 +29,8 @@ class Row:
 
     `record` is None where the example could not be scored; `error` says why its answer could not be read. `work` counts
     completions, those that stopped by themselves, and answer tokens; it is empty for an answer without a model.
+    `response` is the answer as JSON-able data, None where it could not be read: then `wrote` holds the model's own
+    words. `expected` and `labels` are the labels of the example and of the answer, for a task that has labels.
     """
 
     id: str
@@ -36,6 +38,15 @@ class Row:
     record: Record | None
     work: Record
     error: str = ""
+    response: Any = None
+    expected: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    wrote: tuple[str, ...] = ()
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the model wrote anything for it: a prompt that does not fit the context is never asked."""
+        return bool(self.work) or not self.error
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Evaluation:
 
     def records(self, metric: str) -> list[Record | None]:
         """Return what each row gives to a metric; None where it gives nothing because it could not be scored."""
-        return [row.work if metric == STOP_RATE else row.record for row in self.rows]
+        return [row.work or None if metric == STOP_RATE else row.record for row in self.rows]
 
     def value(self, metric: str, definition: Metric) -> float | None:
         """Return a metric over all scored rows; None where it cannot be measured."""
@@ -85,14 +96,18 @@ async def evaluate(
     examples: Sequence[Example[Any, Any]],
     concurrency: int = 32,
     progress: Callable[[Row], None] | None = None,
+    answered: Mapping[str, Row] | None = None,
 ) -> Evaluation:
     """Ask all examples, up to `concurrency` at a time so that the engine can batch them; rows in the examples' order.
 
-    `progress` is called with each row as it is done. An engine that fails ends the evaluation with its own error.
+    `progress` is called with each row as it is done. `answered` are rows from before, by id: they are taken as they
+    are, and not asked again. An engine that fails ends the evaluation with its own error.
     """
-    slots = asyncio.Semaphore(concurrency)
+    slots, known = asyncio.Semaphore(concurrency), answered or {}
 
     async def ask(example: Example[Any, Any]) -> Row:
+        if example.id in known:
+            return known[example.id]
         async with slots:
             row = await _ask(answerer, example)
         if progress is not None:
@@ -104,36 +119,74 @@ async def evaluate(
     return Evaluation(tuple(rows), time.monotonic() - began)
 
 
-def evaluate_predictor(task: Task[Any, Any], predictor: Predictor, examples: Sequence[Example[Any, Any]]) -> Evaluation:
+def evaluate_predictor(
+    task: Task[Any, Any],
+    predictor: Predictor,
+    examples: Sequence[Example[Any, Any]],
+    progress: Callable[[Row], None] | None = None,
+) -> Evaluation:
     """Score an answer that needs no language model on the same examples."""
-    began = time.monotonic()
-    rows = [
-        Row(example.id, example.group, task.observe(example.response, predictor(example.request)), {})
-        for example in examples
-    ]
+    began, rows = time.monotonic(), list[Row]()
+    for example in examples:
+        response = predictor(example.request)
+        rows.append(_row(task, example, task.observe(example.response, response), {}, response=response))
+        if progress is not None:
+            progress(rows[-1])
     return Evaluation(tuple(rows), time.monotonic() - began)
 
 
 async def _ask(answerer: Answerer, example: Example[Any, Any]) -> Row:
+    task = answerer.task
     try:
         completions, _ = await answerer.complete(example.request)
     except InputError as error:  # the prompt does not fit the context: this example was never asked
-        return Row(example.id, example.group, None, {}, str(error))
-    record, error_text = _score(answerer.task, example, completions)
-    return Row(example.id, example.group, record, _work(completions), error_text)
-
-
-def _score(
-    task: Task[Any, Any], example: Example[Any, Any], completions: Sequence[Completion]
-) -> tuple[Record | None, str]:
+        return _row(task, example, None, {}, error=str(error))
+    work = _work(completions)
     try:
-        return task.observe(example.response, task.read(example.request, completions)), ""
+        response = task.read(example.request, completions)
     except UnreadableAnswer as error:
-        reason = str(error)
+        wrote = tuple(completion.text for completion in completions)
+        return _row(task, example, _without_answer(task, example), work, error=str(error), wrote=wrote)
+    return _row(task, example, task.observe(example.response, response), work, response=response)
+
+
+def _row(
+    task: Task[Any, Any],
+    example: Example[Any, Any],
+    record: Record | None,
+    work: Record,
+    *,
+    response: Any = None,
+    error: str = "",
+    wrote: tuple[str, ...] = (),
+) -> Row:
+    return Row(
+        id=example.id,
+        group=example.group,
+        record=record,
+        work=work,
+        error=error,
+        response=response.model_dump(mode="json") if response is not None else None,
+        expected=labels_of(task, example.request, example.response),
+        labels=_labels(task, example, response) if response is not None else (),
+        wrote=wrote,
+    )
+
+
+def _labels(task: Task[Any, Any], example: Example[Any, Any], response: Any) -> tuple[str, ...]:
+    """Return the labels of an answer; none where the task refuses to make targets of what a model answered."""
     try:
-        return task.observe(example.response, task.read(example.request, ())), reason
+        return labels_of(task, example.request, response)
+    except (InputError, ValueError, LookupError):
+        return ()
+
+
+def _without_answer(task: Task[Any, Any], example: Example[Any, Any]) -> Record | None:
+    """Score an example as no answer at all; None where the task can make nothing of that."""
+    try:
+        return task.observe(example.response, task.read(example.request, ()))
     except (UnreadableAnswer, ValueError, LookupError):
-        return None, reason
+        return None
 
 
 def _work(completions: Sequence[Completion]) -> Mapping[str, float]:

@@ -37,13 +37,16 @@ class Change:
     """The difference of two figures on the same rows: second less first.
 
     `interval` is None where there is too little to tell. `needed` is about how many rows would settle it; None where it
-    is settled, or where no number would do.
+    is settled, or where no number would do. `first` and `second` are the two figures on the `rows` that both have.
     """
 
     difference: float
     interval: Interval | None
     verdict: Verdict
     needed: int | None = None
+    first: float = 0.0
+    second: float = 0.0
+    rows: int = 0
 
 
 def value_of(metric: Metric, records: Iterable[Record | None]) -> float | None:
@@ -96,7 +99,8 @@ def change_between(first: Sampled, second: Sampled, higher_is_better: bool) -> C
     values = [two - one if one is not None and two is not None else None for one, two in pairs]
     interval = _interval(values, min(first.groups, second.groups))
     verdict = verdict_of(interval, higher_is_better)
-    return Change(difference, interval, verdict, _needed(difference, interval, first.rows))
+    needed = _needed(difference, interval, first.rows)
+    return Change(difference, interval, verdict, needed, first.value, second.value, first.rows)
 
 
 def in_both(
@@ -125,16 +129,25 @@ def _interval(values: Values, groups: int) -> Interval | None:
     return Interval(_quantile(known, tail), _quantile(known, 1 - tail))
 
 
+def rows_needed(distance: float, reach: float, rows: int) -> int | None:
+    """About how many rows would make an interval shorter than a distance: it shrinks with the root of their number.
+
+    `reach` is how far the interval of `rows` rows goes on that side. None where no practical number would do.
+    """
+    if distance == 0:
+        return None
+    exact: float = rows * (reach / distance) ** 2
+    if not exact <= _MOST_NEEDED:
+        return None
+    step: int = 10 ** max(0, int(math.log10(max(exact, 1))) - 1)  # two figures are all that such an estimate is worth
+    return math.ceil(exact / step) * step
+
+
 def _needed(difference: float, interval: Interval | None, rows: int) -> int | None:
-    """About how many rows would show this difference: an interval shrinks with the root of their number."""
     if interval is None or difference == 0 or not interval.low <= 0 <= interval.high:
         return None
     reach = difference - interval.low if difference > 0 else interval.high - difference
-    exact: float = rows * (reach / difference) ** 2
-    if exact > _MOST_NEEDED:
-        return None
-    step: int = 10 ** max(0, int(math.log10(exact)) - 1)  # two figures are all that such an estimate is worth
-    return math.ceil(exact / step) * step
+    return rows_needed(difference, reach, rows)
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

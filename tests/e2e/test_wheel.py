@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from kit.bundle.attestation import VERIFIED_MEANS
 from kit.bundle.store import Store
 from tests.e2e.commands import serving
 
@@ -81,6 +82,7 @@ def test_the_demo_tunes_serves_and_stops_what_it_started(demo: Demo) -> None:
     assert clauses
     assert all(text[clause["start"] : clause["end"]] == clause["exact"] for clause in clauses)
     assert told["status"] == "verified"
+    assert f"That means: {VERIFIED_MEANS}" in " ".join(demo.said.split())
 
     assert Store(Path(told["project"])).get(told["bundle"]).digest == told["bundle"]
     assert told["serve"].endswith("kit serve")

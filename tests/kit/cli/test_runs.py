@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.cli.output import WIDTH
 from kit.errors import KitError
 from kit.project import Project
 from kit.runs import new_run
@@ -35,6 +36,20 @@ def test_runs_are_listed_with_state_score_and_reason(toy: Path, run: Run) -> Non
     told = run("runs", cwd=toy / "data").out
     assert f"{broken.id}: The loss is not finite." in told
     assert "0.750" in told
+
+
+def test_a_bundles_digest_is_never_cut_and_the_list_fits_a_terminal(toy: Path, run: Run) -> None:
+    digest = "0123456789abcdef" * 4
+    finished = new_run(toy, Project(toy).recipe(), "0" * 64, profile="short")
+    with finished.working():
+        finished.finish({"score": 0.75, "step": 40, "bundle": digest})
+    broken = new_run(toy, Project(toy).recipe(), "0" * 64, profile=None)
+    with pytest.raises(KitError), broken.working():
+        raise KitError("The loss is not finite at this step, and so nothing can be learned. " * 3)
+    told = run("runs", cwd=toy).out
+    assert f"{finished.id}: bundle {digest}\n" in told
+    assert max(map(len, told.splitlines())) <= WIDTH
+    assert finished.created[:19].replace("T", " ") in told
 
 
 def test_a_run_whose_recipe_this_kit_cannot_read_is_still_listed(toy: Path, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from kit.errors import Exit, InputError
 from kit.evals.compare import compare, got_worse
 from kit.evals.gates import Gate, exit_code, judge
 from kit.evals.run import Evaluation, evaluate_predictor
+from kit.recipe import load_recipe
 from kit.task import Task
 from tests.kit.evals.words import LongWords, NeedsAnAnswer, Tell, Words, asked, cut, examples, right, wrong
+from tests.kit.toy import RECIPE
 
 TASK = LongWords()
 MAIN, STOPS = "word_f1 not worse than base", "stop_rate not worse than base"
@@ -65,7 +68,7 @@ def test_the_baseline_stands_beside_with_its_own_interval() -> None:
 
 def test_evaluations_of_other_examples_are_not_compared() -> None:
     with pytest.raises(InputError, match="same examples"):
-        compare(TASK, measured(right, 30), measured(right, 29))
+        compare(TASK, measured(right, 29), measured(right, 30))
 
 
 # --- the default gates: each held, failed, unmeasured -----------------------------------------------------------
@@ -123,6 +126,56 @@ def test_a_threshold_is_the_least_value_or_the_most_where_lower_is_better(
     found = gates(measured(tell), **thresholds)
     assert [gate.outcome for gate in found] == [outcome]
     assert exit_code(found) == code
+
+
+def three_in_four(text: str) -> str:
+    return (wrong if int(right(text).removeprefix("lantern")) % 4 == 0 else right)(text)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "outcome"),
+    [
+        ({"word_f1": 0.5}, "held"),
+        ({"word_f1": 0.7}, "unmeasured"),
+        ({"word_f1": 0.8}, "failed"),
+        ({"alarms": 0.5}, "held"),
+        ({"alarms": 0.3}, "unmeasured"),
+        ({"alarms": 0.2}, "failed"),
+    ],
+)
+def test_a_threshold_holds_only_where_the_whole_interval_passes(thresholds: dict[str, float], outcome: str) -> None:
+    (found,) = gates(measured(three_in_four, 40), **thresholds)
+    assert found.outcome == outcome
+
+
+def test_a_value_that_passes_in_an_interval_that_does_not_says_how_many_examples_would_do() -> None:
+    (found,) = gates(measured(three_in_four, 40), word_f1=0.7)
+    assert found.reason.startswith("0.750 passes 0.7, but its interval begins at 0.6")
+    assert "examples needed" in found.reason
+    (found,) = gates(measured(three_in_four, 40), alarms=0.3)
+    assert "but its interval ends at 0." in found.reason
+
+
+def test_a_failed_gate_says_what_it_found_and_what_was_required() -> None:
+    assert gates(measured(three_in_four, 40), word_f1=0.8)[0].reason == "0.750, 0.8 required."
+    assert gates(measured(three_in_four, 40), alarms=0.2)[0].reason == "0.250, at most 0.2 allowed."
+
+
+def test_a_base_on_a_sample_is_compared_on_the_examples_of_both() -> None:
+    found = {line.metric: line for line in compare(TASK, measured(three_in_four, 40), measured(wrong, 20), None, 200)}
+    line = found["word_f1"]
+    assert line.base is not None
+    assert (line.tuned.rows, line.base.rows) == (40, 20)
+    assert line.change is not None
+    assert (line.change.rows, line.change.first, line.change.second) == (20, 0.0, 0.75)
+
+
+@pytest.mark.parametrize("threshold", [".nan", ".inf", "-.inf"])
+def test_a_threshold_that_is_no_number_is_refused_where_it_is_written(tmp_path: Path, threshold: str) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"{RECIPE}eval:\n  gates: {{accuracy: {threshold}}}\n")
+    with pytest.raises(InputError, match=r"recipe\.yaml:\d+.*eval\.gates\.accuracy"):
+        load_recipe(recipe)
 
 
 @pytest.mark.parametrize("metric", ["word_f1", "alarms", "stop_rate"])

@@ -11,8 +11,9 @@ import pytest
 from kit.bundle.attestation import EVALUATION, make_attestation, standing
 from kit.errors import InputError
 from kit.evals.figures import read_figures, write_figures
-from kit.evals.report import NOT_MEASURED, TaskReport, attestation, markdown, report_on, table
+from kit.evals.report import TaskReport, attestation, report_on
 from kit.evals.run import evaluate_predictor
+from kit.evals.tables import NOT_MEASURED, markdown, page_table
 from kit.recipe import EvalSection
 from tests.kit.evals.words import LongWords, Tell, Words, answerer, asked, cut, examples, right, wrong
 
@@ -61,28 +62,23 @@ def test_a_bundle_stands_as_its_gates_came_out(tell: Tell, base: Tell, settings:
     assert standing([attested]) == expected
 
 
-def test_the_table_has_one_row_per_metric_and_only_the_columns_that_were_asked_for() -> None:
-    headings, rows = table(report())
-    assert headings == ["metric", "base", "tuned", "baseline", "tuned − base", "verdict"]
+def test_a_pages_table_has_one_row_per_metric_and_only_the_columns_that_were_asked_for() -> None:
+    headings, rows = page_table(report())
+    assert headings == ["metric", "base", "tuned", "baseline", "tuned − base", "tuned − classical"]
     assert rows[0] == [
         "word_f1", "0.000 (0.000–0.000)", "1.000 (1.000–1.000)", "0.667 (0.667–0.667)",
-        "+1.000 (+1.000 to +1.000)", "better",
+        "+1.000 (+1.000 to +1.000): better", "+0.333 (+0.333 to +0.333): better",
     ]  # fmt: skip
     assert rows[1][0] == "alarms (lower is better)"
     assert rows[2][3] == NOT_MEASURED
     alone = report_on(TASK, SETTINGS, asked(right, examples(12)))
-    assert table(alone)[0] == ["metric", "tuned"]
+    assert page_table(alone)[0] == ["metric", "tuned"]
 
 
-def test_the_page_says_first_what_got_worse_and_last_what_was_asked() -> None:
+def test_a_page_says_what_was_found_before_the_table_and_what_was_asked_after_it() -> None:
     text = markdown(report(tell=cut, base_tell=right))
-    assert text.splitlines()[0] == "Got worse: word_f1, stop_rate."
-    assert text.splitlines()[-1] == (
-        "24 examples in 12 groups; intervals at 95% resample groups."
-        " tuned: 24 answers could not be read, 0 not be scored."
-    )
-    alone = report_on(TASK, SETTINGS, asked(right, examples(12)))
-    assert markdown(alone).startswith("What got worse was not measured.")
+    assert text.splitlines()[0].startswith("Gate word_f1 not worse than base failed: 0.000 against 1.000: worse.")
+    assert text.splitlines()[-1] == "24 examples in 12 groups; intervals at 95% resample groups."
 
 
 def test_figures_are_written_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""Measures one column of a comparison: what was saved before is taken, what is missing is asked and saved."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kit.answer import Answerer
+from kit.evals.run import Evaluation, Row, evaluate, evaluate_predictor
+from kit.evals.saved import Answers
+from kit.task import ClassicalBaseline, Example, Task
+
+TUNED, BASE, BASELINE = "tuned", "base", "baseline"
+Examples = Sequence[Example[Any, Any]]
+
+
+async def measure(
+    answers: Answers, answerer: Answerer, who: str, examples: Examples, heard: Callable[[bool], None]
+) -> Evaluation:
+    """Ask the examples that have no saved answer, and save each as it is made; rows in the examples' order.
+
+    `heard` is called once per example, with whether it was asked now. `seconds` are those of all sessions together.
+    """
+    task = answerer.task.name
+    saved, before = answers.of(task, who, examples), answers.seconds(task, who)
+    by_id, began = {example.id: example for example in examples}, time.monotonic()
+    for _ in saved:
+        heard(False)
+
+    def made(row: Row) -> None:
+        answers.add(task, who, by_id[row.id], row, before + time.monotonic() - began)
+        heard(True)
+
+    found = await evaluate(answerer, examples, progress=made, answered=saved)
+    return replace(found, seconds=before + found.seconds)
+
+
+def measure_baseline(
+    answers: Answers, task: Task[Any, Any], trained: Callable[[], Examples], examples: Examples
+) -> Evaluation | None:
+    """Fit the classical baseline to the training examples, score it, and save its answers; None for a task without.
+
+    `trained` gives the training examples; it is called only for a task that has a baseline.
+    """
+    if not isinstance(task, ClassicalBaseline):
+        return None
+    began, by_id = time.monotonic(), {example.id: example for example in examples}
+
+    def made(row: Row) -> None:
+        answers.add(task.name, BASELINE, by_id[row.id], row, time.monotonic() - began)
+
+    return evaluate_predictor(task, task.fit_baseline(trained()), examples, made)

@@ -1,0 +1,106 @@
+"""The headline tells the worst first, compares with every rival, and says of which examples each figure is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kit.evals.headline import headline
+from kit.evals.report import TaskReport, report_on
+from kit.evals.run import Evaluation, evaluate_predictor
+from kit.recipe import EvalSection
+from kit.task import Task
+from tests.kit.evals.words import LongWords, NeedsAnAnswer, Tell, Words, asked, cut, examples, right, wrong
+
+TASK = LongWords()
+SETTINGS = EvalSection(resamples=200)
+ROWS = examples(30)
+
+
+def classical(answer: Tell) -> Evaluation:
+    return evaluate_predictor(TASK, lambda request: Words(words=tuple(answer(request.text).split())), ROWS)
+
+
+def report(
+    tuned: Tell,
+    base: Tell | None = wrong,
+    baseline: Tell | None = None,
+    task: Task[Any, Any] = TASK,
+    settings: EvalSection = SETTINGS,
+) -> TaskReport:
+    return report_on(
+        task,
+        settings,
+        asked(tuned, ROWS, task),
+        asked(base, ROWS, task) if base else None,
+        classical(baseline) if baseline else None,
+    )
+
+
+def sometimes(share: int, other: Tell) -> Tell:
+    """Right in all but one of `share` lines."""
+
+    def tell(text: str) -> str:
+        return (other if int(right(text).removeprefix("lantern")) % share == 0 else right)(text)
+
+    return tell
+
+
+def test_a_classical_method_that_is_better_leads_though_nothing_got_worse_than_the_base() -> None:
+    found = headline(report(sometimes(2, wrong), wrong, right))
+    assert found[0] == "The classical method is better on word_f1: 1.000 against 0.500; also on alarms."
+    assert "The tuned model is better than the base on word_f1: 0.500 against 0.000." in found
+    assert not any("Nothing got worse" in sentence for sentence in found)
+
+
+def test_a_tuned_model_that_beats_both_is_said_to_beat_both_and_nothing_more() -> None:
+    assert headline(report(right, wrong, sometimes(2, wrong))) == [
+        "The tuned model is better than the classical method on word_f1: 1.000 against 0.500.",
+        "The tuned model is better than the base on word_f1: 1.000 against 0.000.",
+        "Nothing got worse that 3 metrics can tell.",
+    ]
+
+
+def test_what_the_examples_cannot_tell_is_not_called_better() -> None:
+    found = headline(report(sometimes(15, wrong), wrong, sometimes(10, wrong)))
+    told = "These examples do not show whether the tuned model is better than the classical method on word_f1: 0.933"
+    assert any(sentence.startswith(told) and "examples needed" in sentence for sentence in found)
+
+
+def test_failed_gates_come_before_everything_and_unmeasured_ones_before_what_is_good() -> None:
+    settings = EvalSection(resamples=200, gates={"word_f1": 0.9, "alarms": 0.55})
+    found = headline(report(sometimes(2, wrong), wrong, right, settings=settings))
+    assert found[0] == "Gate word_f1 failed: 0.500, 0.9 required."
+    assert found[1].startswith("The classical method is better")
+    unmeasured = next(index for index, sentence in enumerate(found) if sentence.startswith("Gate alarms could not"))
+    assert unmeasured < found.index("The tuned model is better than the base on word_f1: 0.500 against 0.000.")
+
+
+def test_a_base_that_was_left_out_is_said_to_be() -> None:
+    found = headline(report(right, base=None))
+    assert "The base was not measured." in found
+    assert not any("better" in sentence or "Nothing got worse" in sentence for sentence in found)
+
+
+def test_a_comparison_on_a_sample_says_of_how_many_examples_it_is() -> None:
+    whole = asked(sometimes(2, wrong), ROWS)
+    found = headline(report_on(TASK, SETTINGS, whole, asked(wrong, ROWS[:20])))
+    assert "better than the base on word_f1: 0.500 against 0.000 on the 20 examples of both." in " ".join(found)
+
+
+def test_labels_without_a_test_example_are_named_with_their_training_examples() -> None:
+    found = headline(replace(report(right), untested={"indemnity": 40}))
+    assert found[0] == "1 label was trained on and is in no test example: 'indemnity' (40 training examples)."
+
+
+def test_unreadable_answers_that_count_as_none_are_told_with_their_number() -> None:
+    found = headline(report(sometimes(3, cut)))
+    told = "of 30 examples 10 were answered with what could not be read; 10 of these count as no answer."
+    assert f"The tuned model: {told}" in found
+
+
+def test_where_rows_could_not_be_scored_it_is_said_of_which_rows_the_figures_are() -> None:
+    found = headline(report(sometimes(3, cut), task=NeedsAnAnswer()))
+    told = "10 were answered with what could not be read; its figures are of the 20 examples that could be scored."
+    assert any(told in sentence for sentence in found)
+    assert "better than the base on word_f1: 1.000 against 0.000 on the 20 examples of both." in " ".join(found)

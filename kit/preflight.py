@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.base import BaseNotHere
+from kit.base_checks import check_soundness, is_sound
 from kit.chat import Renderer
 from kit.checks import Check
 from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_facts
@@ -23,6 +24,8 @@ from kit.recipe import Recipe
 from kit.search.space import defaults
 from kit.servability import check_base, check_servability, check_targets
 from kit.train.mixture import Source, mixed
+
+_OF_BASE = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,13 @@ def preflight(
     try:
         renderer: Renderer | None = None
         base = project.base(recipe, offline=True)
-        renderer = Renderer(base.folder, recipe.base.template_args)
-        of_base = [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
-        of_base += check_ranges(recipe, base.folder)
+        of_base = check_soundness(base.folder, recipe.base.template_args)
+        if is_sound(of_base):
+            renderer = Renderer(base.folder, recipe.base.template_args)
+            of_base += [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
+            of_base += check_ranges(recipe, base.folder)
+        else:
+            of_base += [check_servability(recipe), *map(_waiting, _OF_BASE)]
     except BaseNotHere:
         of_base = [check_servability(recipe), *_no_base(recipe)]
     gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
@@ -165,12 +172,11 @@ def _parts(data: Data) -> Parts:
 def _no_base(recipe: Recipe) -> list[Check]:
     what = f"The base model '{recipe.base.model}' is not on this machine."
     first = Check("base", "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
-    names = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
-    return [first, *map(_waiting, names)]
+    return [first, *map(_waiting, _OF_BASE)]
 
 
 def _waiting(name: str) -> Check:
-    return Check(name, "unmeasured", "It needs the base model.")
+    return Check(name, "unmeasured", "It needs the base model, whole and sound.")
 
 
 def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Check], dict[str, Any], Rows | None]:

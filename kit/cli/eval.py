@@ -27,6 +27,7 @@ class Plan:
     bundle: Bundle
     settings: EvalSection
     data: tuple[Data, ...]
+    base: Path | None = None
 
     def count(self) -> int:
         """Number of test examples of all tasks."""
@@ -36,6 +37,7 @@ class Plan:
 @kit_command("eval", "kit eval                # the newest bundle, on data/test.jsonl")
 @click.argument("bundle", default="latest")
 @click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
+@click.option("--base", type=click.Path(path_type=Path), help="The base's folder, where it is not where it was.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the table into this page.")
 @click.option("--block", help="Name of the place in the page; default: the bundle's name.")
@@ -44,6 +46,7 @@ def command(
     output: Output,
     bundle: str,
     engine: str | None,
+    base: Path | None,
     limit: int | None,
     page: Path | None,
     block: str | None,
@@ -54,7 +57,7 @@ def command(
     The result is attested beside the bundle, and decides where it may be served. Exit 4: a gate failed; 3: something
     could not be measured.
     """
-    plan = _plan(bundle, engine, limit)
+    plan = replace(_plan(bundle, engine, limit), base=base)
     if dry_run:
         count = plan.count()
         data = {"bundle": plan.bundle.digest, "engine": plan.settings.engine, "examples": count}
@@ -104,8 +107,8 @@ async def _reported(output: Output, plan: Plan) -> tuple[list[TaskReport], Capab
     from kit.evals.report import report_on
 
     thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
-    config = engine_config([plan.bundle], plan.project.root)
-    base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
+    config = engine_config([plan.bundle], plan.project.root, base=plan.base)
+    base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root, plan.base).folder)
     shared = plan.bundle.seal.form == "adapter"
     async with running(make_engine(engine_kind([plan.bundle], plan.settings.engine), config)) as engine:
         tuned = await _scored(output, plan, engine, adapter_name(plan.bundle), "tuned")

@@ -39,7 +39,6 @@ class Family:
 FAMILIES: Mapping[str, Family] = {
     "llama": Family(flags=("attention_bias", "mlp_bias")),
     "mistral": Family(flags=()),
-    "ministral": Family(flags=()),
     "qwen2": Family(flags=(), biased=("q_proj", "k_proj", "v_proj")),
     "qwen3": Family(query_norm="head", head_width=128),
     "gemma": Family(tied=True, head_width=256),

@@ -21,7 +21,7 @@ def check_soundness(base: Path, template_args: Mapping[str, Any]) -> list[Check]
     checks = [
         _of("base.files", found.files, "Configuration and weights are whole."),
         _tensors(found),
-        _of("base.ids", found.ids, "Every id of the tokenizer's vocabulary has an embedding."),
+        _of("base.ids", found.ids, "Every word of the tokenizer and every end token has an embedding."),
         _of("base.values", found.values, "Every value of the weights is a number."),
     ]
     return [*checks, _template(base, template_args) if is_sound(checks) else _hidden("base.template")]

@@ -88,12 +88,15 @@ def _listed(value: Any, rows: int, key: str) -> list[Any]:
 
 
 def _highest(tokenizer: Mapping[str, Any]) -> int:
-    """Return the highest id of the words; added tokens beyond count only where a template or a task writes them."""
-    model = tokenizer.get("model")
+    """Return the highest id that a user's text can yield.
+
+    Some bases list added tokens beyond their embeddings; the renderer refuses one that a template or a task writes.
+    """
+    model, added = tokenizer.get("model"), tokenizer.get("added_tokens")
     words = model.get("vocab") if isinstance(model, Mapping) else None
-    if isinstance(words, Mapping):
-        return max((id for id in words.values() if isinstance(id, int)), default=-1)
-    return len(words) - 1 if isinstance(words, list) else -1
+    ids = words.values() if isinstance(words, Mapping) else range(len(words)) if isinstance(words, list) else ()
+    special = {token.get("id") for token in added if isinstance(token, Mapping)} if isinstance(added, list) else set()
+    return max((id for id in ids if isinstance(id, int) and id not in special), default=-1)
 
 
 def _read(file: Path) -> dict[str, Any]:

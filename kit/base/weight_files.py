@@ -51,7 +51,8 @@ def _no_weights(folder: Path) -> Problem:
         what = f"The base model has no safetensors weights, only {other[0]}."
         advice = "Save them again with transformers: AutoModelForCausalLM.from_pretrained(…).save_pretrained(FOLDER)"
         return Problem(what, str(folder / other[0]), advice)
-    return Problem("The base model has no safetensors weights.", str(folder), _AGAIN)
+    advice = "Get them, or choose a base that ships safetensors."
+    return Problem("The base model has no safetensors weights.", str(folder), advice)
 
 
 def _read_index(index: Path) -> dict[str, str]:

@@ -79,6 +79,12 @@ def longer_vocabulary(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
 
 
+def unused_token(folder: Path) -> None:
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    tokenizer["added_tokens"].append({**tokenizer["added_tokens"][0], "id": 8192, "content": "<|image|>"})
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+
 DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a head that is in no file": (config(tie_word_embeddings=False), "config.json", "no file holds lm_head.weight"),
     "a renamed norm": (
@@ -149,6 +155,7 @@ HONEST: dict[str, Damage] = {
     "a vision tower": added(vision_tower__layers__0__q__weight=3, model__vision_tower__encoder__layers__9__q__weight=3),
     "the head of a reward model": added(v_head__summary__weight=3),
     "saved without a head's class": weights(lambda state: {name[6:]: tensor for name, tensor in state.items()}),
+    "an added token that nobody writes": unused_token,
     "very large values": poisoned(3e38),
     "no padding": config(pad_token_id=-1),
     "no end in the configuration": config(eos_token_id=None),

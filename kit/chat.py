@@ -60,7 +60,9 @@ class Renderer:
         self.template_args = dict(template_args or {})
         self._definition = _read_tokenizer(folder)
         self._config = _read_json(folder / "tokenizer_config.json")
-        self._tokenizer = Tokenizer.from_str(json.dumps(self._definition))
+        rows = _read_json(folder / "config.json").get("vocab_size")
+        self._rows = rows if isinstance(rows, int) else None
+        self._tokenizer = _parsed(self._definition, folder)
         self._first = _without_added_tokens(self._definition)
         self._rest = _without_added_tokens(_never_prepend(self._definition))
         self.specials = tuple(
@@ -84,8 +86,17 @@ class Renderer:
         if isinstance(template, list):
             template = next((item["template"] for item in template if item["name"] == "default"), None)
         if not template:
-            raise InputError("The model has no chat template.", str(self.folder), "Choose an instruction-tuned base.")
+            advice = "Choose an instruction-tuned base, or put its template into this folder as chat_template.jinja."
+            raise InputError("The model has no chat template.", str(self.folder), advice)
         return str(template)
+
+    @property
+    def template_file(self) -> Path:
+        """The file that the chat template is in."""
+        file = self.folder / "chat_template.jinja"
+        return file if file.is_file() else self.folder / "tokenizer_config.json"
+
+    _breaks = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 
     @cached_property
     def _template(self) -> Any:
@@ -113,8 +124,9 @@ class Renderer:
                     **{**names, **self.template_args},
                 )
             )
-        except TemplateError as error:
-            raise InputError(f"The chat template refused the dialogue: {error}", str(self.folder)) from error
+        except self._breaks as error:
+            what = f"The chat template refused the dialogue: {error}"
+            raise InputError(what, str(self.template_file)) from error
 
     def _defused(self, segments: Sequence[Text], mark: str) -> str:
         text = "".join(segment.text for segment in segments)
@@ -171,13 +183,23 @@ class Renderer:
         prompt = self.text([user], generation=True)
         whole = self.text([user, Message.of("assistant", reply)], generation=False)
         if not whole.startswith(prompt + reply):
-            advice = "If the model can think aloud, set base.template_args: {enable_thinking: false}."
-            raise InputError("A finished dialogue does not begin with its own prompt.", str(self.folder), advice)
+            raise InputError(*self._broken_prefix(self.text([user], generation=False), prompt, whole))
         tail = whole[len(prompt + reply) :]
         end = self._special_pattern.search(tail)
         if end is None:
-            raise InputError("The chat template never ends the assistant's turn.", str(self.folder))
+            raise InputError("The chat template never ends the assistant's turn.", str(self.template_file))
         return self._encode(tail[: end.end()], mark="")
+
+    def _broken_prefix(self, asked: str, prompt: str, whole: str) -> tuple[str, str, str]:
+        """Say why a finished dialogue does not begin with its own prompt and the reply: what, where, what to do."""
+        where, begins = str(self.template_file), whole[len(prompt) :][:40]
+        if whole.startswith(prompt) and prompt == asked:
+            what = f"The chat template has no generation prompt: after a question the answer begins with {begins!r}."
+            return what, where, "Write what stands before the answer where add_generation_prompt is true."
+        what = "A finished dialogue does not begin with its own prompt."
+        if "think" in self.template_text:
+            return what, where, "If the model can think aloud, set base.template_args: {enable_thinking: false}."
+        return what, where, "Make the template write the same text before an answer as in a finished dialogue."
 
     def _encode(self, text: str, mark: str) -> tuple[int, ...]:
         """Tokenise text in which every special token that is spelled out is meant."""
@@ -192,7 +214,17 @@ class Renderer:
             piece = piece.lstrip() if before and before.rstrip else piece
             piece = piece.rstrip() if after and after.lstrip else piece
             ids.extend(self._plain(piece.replace(mark, "") if mark else piece, first=index == 0))
+        self._refuse_unknown(ids)
         return tuple(ids)
+
+    def _refuse_unknown(self, ids: Sequence[int]) -> None:
+        """Raise InputError for a token that the model has no embedding for."""
+        highest = max(ids, default=0)
+        if self._rows is not None and highest >= self._rows:
+            token = self._tokenizer.id_to_token(highest)
+            what = f"The token '{token}' has the id {highest}; the model has embeddings for 0 to {self._rows - 1}."
+            advice = "Take the tokenizer and the chat template of this very base."
+            raise InputError(what, str(self.folder / "tokenizer.json"), advice)
 
     def _plain(self, text: str, first: bool) -> tuple[int, ...]:
         """Tokenise text as words only; a vocabulary that holds a special token as a word is split around it."""
@@ -247,11 +279,25 @@ def _read_tokenizer(folder: Path) -> dict[str, Any]:
         raise InputError(
             "The model has no tokenizer.json.", str(folder), "Choose a base that ships one; others are not supported."
         )
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    return {"added_tokens": [], **_read_json(file)}
+
+
+def _parsed(definition: Mapping[str, Any], folder: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(json.dumps(definition))
+    except Exception as error:  # the library raises plain exceptions
+        where = str(folder / "tokenizer.json")
+        raise InputError(f"The tokenizer cannot be read: {error}.", where, "Get this file again.") from None
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    """Return a JSON object; an empty one where there is no such file. Raises InputError where it is something else."""
+    if not file.is_file():
+        return {}
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"This file cannot be read: {error}.", str(file), "Get it again.") from None
 
 
 def _without_added_tokens(definition: Mapping[str, Any]) -> Tokenizer:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.base import BaseNotHere
+from kit.base_checks import check_soundness, is_sound
 from kit.chat import Renderer
 from kit.checks import Check
 from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_facts
@@ -26,6 +27,7 @@ from kit.train.mixture import Source, mixed
 
 BASE = "base"
 """The check without which the rows and much of the recipe cannot be measured."""
+_OF_BASE = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,13 @@ def preflight(
     try:
         renderer: Renderer | None = None
         base = project.base(recipe, offline=True)
-        renderer = Renderer(base.folder, recipe.base.template_args)
-        of_base = [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
-        of_base += check_ranges(recipe, base.folder)
+        of_base = check_soundness(base.folder, recipe.base.template_args)
+        if is_sound(of_base):
+            renderer = Renderer(base.folder, recipe.base.template_args)
+            of_base += [check_servability(recipe, base.folder, mergeable), *check_base(recipe, base.folder)]
+            of_base += check_ranges(recipe, base.folder)
+        else:
+            of_base += [check_servability(recipe), *map(_waiting, _OF_BASE)]
     except BaseNotHere:
         of_base = [check_servability(recipe), *_no_base(recipe)]
     gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
@@ -80,7 +86,14 @@ def preflight(
         estimate = forecast(project.root, base.folder, recipe, work, peak_tflops, price_per_hour)
         facts["estimate"] = estimate.facts()
         checks += _memory(estimate)
-    return Report(tuple(checks), facts)
+    return Report(tuple(_after_the_base(checks, of_base)), facts)
+
+
+def _after_the_base(checks: Sequence[Check], of_base: Sequence[Check]) -> Iterator[Check]:
+    """Yield the checks; those that wait for the base name the check of it that failed, where it is here."""
+    failed = next((check.name for check in of_base if check.state == "failed"), BASE)
+    for check in checks:
+        yield replace(check, waits_for=failed) if check.waits_for == BASE else check
 
 
 def _work(recipe: Recipe, tasks: Sequence[Data], reports: Sequence[_TaskReport], replayed: Rows | None) -> Work | None:
@@ -168,12 +181,11 @@ def _parts(data: Data) -> Parts:
 def _no_base(recipe: Recipe) -> list[Check]:
     what = f"The base model '{recipe.base.model}' is not on this machine."
     first = Check(BASE, "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
-    names = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
-    return [first, *map(_waiting, names)]
+    return [first, *map(_waiting, _OF_BASE)]
 
 
 def _waiting(name: str) -> Check:
-    return Check(name, "unmeasured", "It needs the base model.", waits_for=BASE)
+    return Check(name, "unmeasured", "It needs the base model, whole and sound.", waits_for=BASE)
 
 
 def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Check], dict[str, Any], Rows | None]:

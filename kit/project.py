@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -66,15 +66,12 @@ class Project:
         return load_tasks(self.root, recipe)
 
     def base(self, recipe: Recipe, offline: bool = False) -> Base:
-        """Return the base model; a relative folder is meant from the project's root. Raises as `find_base` does."""
-        name = recipe.base.model
-        where = str(self.root / name) if name.startswith(".") else name
-        return replace(find_base(where, recipe.base.revision, offline), name=name)
+        """Return the base model; a path that exists in the project is a path. Raises as `find_base` does."""
+        return find_base(recipe.base.model, recipe.base.revision, offline, self.root)
 
     def base_config(self, recipe: Recipe) -> Path:
         """Return a folder with the base model's configuration; its weights are not fetched. Raises as `base` does."""
-        name = recipe.base.model
-        return find_config(str(self.root / name) if name.startswith(".") else name, recipe.base.revision)
+        return find_config(recipe.base.model, recipe.base.revision, self.root)
 
     def renderer(self, recipe: Recipe, offline: bool = False) -> Renderer:
         """Return the renderer of the base model."""

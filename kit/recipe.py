@@ -28,7 +28,9 @@ class Section(BaseModel):
 class BaseSection(Section):
     """The model to start from."""
 
-    model: Annotated[str, Field(description="'nano' (ships with the kit), a local folder, or a Hugging Face model id")]
+    model: Annotated[
+        str, Field(description="'nano' (ships with the kit), a folder, from the project's, or a Hugging Face id")
+    ]
     revision: Annotated[str | None, Field(description="Commit of the model repository; pin it for a proof")] = None
     dtype: Annotated[FloatType, Field(description="Storage type of the weights")] = "bfloat16"
     template_args: Annotated[

@@ -17,7 +17,7 @@ _WANTED = ("*.json", "*.safetensors", "*.jinja")
 
 
 class BaseNotHere(InputError):
-    """The base model is not on this machine, and could not be fetched or was not to be."""
+    """The base model is not on this machine, and was not or could not be fetched."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,12 @@ class Base:
         return files
 
     def weights_digest(self) -> str:
-        """SHA-256 over the names and contents of the configuration and the weights."""
+        """SHA-256 over the names and contents of the configuration and the weights.
+
+        Raises InputError where one of them is missing.
+        """
+        if not (self.folder / "config.json").is_file():
+            raise InputError("There is no config.json.", str(self.folder), "Give the folder of a whole model.")
         digest = hashlib.sha256()
         for file in [self.folder / "config.json", *self.weight_files()]:
             with file.open("rb") as stream:
@@ -47,36 +52,41 @@ class Base:
         return digest.hexdigest()
 
 
-def find_base(model: str, revision: str | None = None, offline: bool = False) -> Base:
-    """Return the base model's files: `nano`, a local folder, or a Hugging Face id (downloaded once, then cached).
+def find_base(model: str, revision: str | None = None, offline: bool = False, root: Path | None = None) -> Base:
+    """Return the base model's files: `nano`, a folder, or a Hugging Face id (downloaded once, then cached).
 
-    Raises InputError for a name that cannot be one, and BaseNotHere where it is not to be had; with `offline`, nothing
-    is downloaded.
+    A path that exists is a path, whatever it looks like; a relative one is meant from `root`, a project's folder, or
+    from the current one. Raises InputError for a name that cannot be one, and BaseNotHere where it cannot be found;
+    with `offline`, nothing is downloaded.
     """
     if model == "nano":
         return Base("nano", None, NANO)
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return Base(model, None, folder.resolve())
-    _refuse_name(model)
+    if folder := _local(model, root):
+        return Base(model, None, folder)
     base = Base(model, revision, _from_hub(model, revision, offline))
     if offline and not any(base.folder.glob("*.safetensors")):  # only its configuration was ever fetched
-        raise BaseNotHere(f"The base model '{model}' could not be had: its weights are not here.")
+        raise BaseNotHere(f"The base model '{model}' could not be found: its weights are not on this machine.")
     return base
 
 
-def find_config(model: str, revision: str | None = None) -> Path:
+def find_config(model: str, revision: str | None = None, root: Path | None = None) -> Path:
     """Return a folder with the base model's `config.json`, and fetch no more than that. Raises as `find_base` does."""
-    if model == "nano" or Path(model).expanduser().is_dir():
-        return find_base(model, revision).folder
-    _refuse_name(model)
-    return _from_hub(model, revision, offline=False, wanted=("config.json",))
+    if model == "nano":
+        return NANO
+    return _local(model, root) or _from_hub(model, revision, offline=False, wanted=("config.json",))
 
 
-def _refuse_name(model: str) -> None:
+def _local(model: str, root: Path | None) -> Path | None:
+    """Return the folder that a name is the path of; None where it is an id. Raises InputError where it is neither."""
+    place = ((root or Path()) / Path(model).expanduser()).resolve()
+    if place.is_dir():
+        return place
+    if place.exists():
+        raise InputError(f"The base model '{model}' is a file.", str(place), "Give the folder that it is in.")
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        advice = "Give 'nano', a folder, or an id such as Qwen/Qwen3-0.6B."
-        raise InputError(f"There is no base model '{model}'.", next=advice)
+        what = f"There is no base model '{model}'."
+        raise InputError(what, str(place), "Give 'nano', a folder, or an id such as Qwen/Qwen3-0.6B.")
+    return None
 
 
 def _from_hub(model: str, revision: str | None, offline: bool, wanted: Sequence[str] = _WANTED) -> Path:
@@ -86,5 +96,8 @@ def _from_hub(model: str, revision: str | None, offline: bool, wanted: Sequence[
     try:
         return Path(snapshot_download(model, revision=revision, allow_patterns=list(wanted), local_files_only=offline))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        advice = "Check the name and the network, or try the smoke profile, whose base ships with the kit."
-        raise BaseNotHere(f"The base model '{model}' could not be had: {type(error).__name__}.", next=advice) from error
+        advice = (
+            "It is no folder here. Check the name and the network, or take base.model: nano, which ships with the kit."
+        )
+        what = f"The base model '{model}' could not be fetched: {type(error).__name__}."
+        raise BaseNotHere(what, next=advice) from error

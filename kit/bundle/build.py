@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from kit.base.soundness import refuse_unsound
 from kit.bundle.card import write_card
 from kit.bundle.fingerprint import HONEST_MARGIN, shift, tolerance
 from kit.bundle.manifest import canonical_json, write_manifest
@@ -76,6 +77,7 @@ def _write_weights(
         model = folder / "model"
         parity = merge_adapter(plan.base, plan.adapter, dtype, rows[:_MERGE_ROWS], model)
         _copy(plan.base.folder, model, (*TOKENIZER_FILES, "generation_config.json"))
+        refuse_unsound(model)
         return Weights(model, dtype), parity
     _copy(plan.base.folder, folder / "tokenizer", (*TOKENIZER_FILES, *_END_FILES))
     _write_adapter(plan, folder / "adapter")

@@ -56,12 +56,13 @@ def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
 
 
 def verify_base(bundle: Bundle, base: Base) -> None:
-    """Compare the base's weights with those that the adapter was trained on; a merged bundle needs no base."""
-    if bundle.seal.form == "adapter" and base.weights_digest() != bundle.seal.base.weights_digest:
-        sealed = bundle.seal.base
+    """Compare the base's weights with those that the bundle was trained on, whatever its form."""
+    sealed = bundle.seal.base
+    if base.weights_digest() != sealed.weights_digest:
         revision = f" at revision {sealed.revision}" if sealed.revision else ""
-        what = "These are not the base weights that the adapter was trained on."
-        raise Refused(what, str(base.folder), f"The bundle wants {sealed.model}{revision}.")
+        what = "These are not the base weights that the bundle was trained on."
+        advice = f"The bundle wants {sealed.model}{revision}; give the folder that has it: --base PATH"
+        raise Refused(what, str(base.folder), advice)
 
 
 async def verify_fingerprints(seal: Seal, engine: Engine, adapter: str | None) -> FingerprintCheck:

@@ -36,6 +36,7 @@ class Plan:
     data: tuple[Data, ...]
     with_base: bool
     ref: str
+    base: Path | None = None
 
     def examples(self, data: Data, who: str) -> list[Any]:
         """Return the test examples that a column is asked: all of them, or of the base a sample."""
@@ -55,6 +56,7 @@ class Plan:
 @kit_command("eval", "kit eval --base-limit 20   # the newest bundle; its base on 20 of the test examples")
 @click.argument("bundle", default="latest")
 @click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
+@click.option("--base", type=click.Path(path_type=Path), help="The base's folder, where it is not where it was.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
 @click.option("--base-limit", type=click.IntRange(min=1), help="Ask the base at most this many of them.")
 @click.option("--no-base", is_flag=True, help="Leave the base out; what is judged against it is not measured.")
@@ -66,6 +68,7 @@ def command(
     output: Output,
     bundle: str,
     engine: str | None,
+    base: Path | None,
     limit: int | None,
     base_limit: int | None,
     no_base: bool,
@@ -81,6 +84,7 @@ def command(
     could not be measured.
     """
     plan = _plan(bundle, {"engine": engine, "limit": limit, "base_limit": base_limit}, not no_base)
+    plan = replace(plan, base=base)
     if dry_run:
         output.result(*_dry(plan))
         return 0
@@ -150,7 +154,7 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
 
     thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
     untested = [never_tested(output, data) for data in plan.data]
-    config = engine_config([plan.bundle], plan.project.root)
+    config = engine_config([plan.bundle], plan.project.root, base=plan.base)
     shared = plan.bundle.seal.form == "adapter"
     base: list[Evaluation] | list[None] = [None] * len(plan.data)
     async with running(make_engine(plan.kind, config)) as engine:
@@ -159,7 +163,7 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
             base = await _scored(output, plan, answers, engine, None, BASE)
         capabilities = engine.capabilities
     if plan.with_base and not shared:
-        base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root).folder)
+        base_config = replace(config, model=sealed_base(plan.bundle, plan.project.root, plan.base).folder)
         async with running(make_engine(plan.settings.engine, base_config)) as engine:
             base = await _scored(output, plan, answers, engine, None, BASE)
     reports = []

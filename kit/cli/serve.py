@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -15,6 +16,7 @@ from kit.cli.output import Output, kit_command
 @click.option("--engine", type=click.Choice(["auto", "vllm", "local"]), help="Default: the bundle's recipe.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
+@click.option("--base", type=click.Path(path_type=Path), help="The base's folder, where it is not where it was.")
 @click.option("--threads", type=THREADS, help="Threads of the engine; default: one per core.")
 @click.option("--expose-preview", is_flag=True, help="Serve a bundle beyond loopback though its gates did not hold.")
 @click.option("--dry-run", is_flag=True, help="Verify the files, say what would be served, and leave.")
@@ -24,6 +26,7 @@ def command(
     engine: Literal["auto", "vllm", "local"] | None,
     host: str,
     port: int,
+    base: Path | None,
     threads: int | None,
     expose_preview: bool,
     dry_run: bool,
@@ -61,7 +64,7 @@ def command(
     deployed = [Deployed(bundle, standing(known), known) for bundle, known in zip(found, attested, strict=True)]
     for each in deployed:
         output.say(f"{each.pinned_name}: {status_sentence(each.attestations)}")
-    made = make_engine(kind, engine_config(found, root, threads))
+    made = make_engine(kind, engine_config(found, root, threads, base))
     output.say(f"Starting {kind}; ready once this is verified to be the model that was measured.")
 
     def announce(url: str) -> None:

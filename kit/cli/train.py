@@ -122,10 +122,13 @@ def _plan(output: Output, profile: str | None) -> Plan:
 
 def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
     """Return what training with a recipe works on. Raises RunBroke for rows that are not fit to be trained on."""
+    from kit.base_checks import refuse_unsound_base
     from kit.cli.training_data import gather
     from kit.train.job import RunBroke
 
-    base, renderer = project.base(recipe), project.renderer(recipe)
+    base = project.base(recipe)
+    refuse_unsound_base(base.folder, recipe.base.template_args)
+    renderer = project.renderer(recipe)
     try:
         return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
     except UnfitRows as error:
@@ -141,6 +144,7 @@ def _sharing(plan: Plan) -> Sharing:
 
 def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
     """Attach the method to the base's bare architecture, and refuse what could not be trained or served, at once."""
+    from kit.base.configuration import refuse_config
     from kit.servability import refuse_unservable
     from kit.train.attachment import preview
     from kit.train.machine import training_device
@@ -149,6 +153,7 @@ def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
     if recipe.train.method == "qlora":
         refuse_elsewhere(training_device())
     folder = project.base_config(recipe)
+    refuse_config(folder)
     found = preview(folder, recipe.train)
     output.say(f"{recipe.train.method}: {found.sentence}")
     output.say(refuse_unservable(recipe, folder, found.mergeable))

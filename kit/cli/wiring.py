@@ -14,27 +14,54 @@ if TYPE_CHECKING:
     from kit.engines.base import Engine, EngineConfig
 
 
-def sealed_base(bundle: Bundle, root: Path) -> Base:
+def sealed_base(bundle: Bundle, root: Path, given: Path | None = None) -> Base:
     """Return the base model that a bundle was tuned from, verified against its seal.
 
-    A relative folder is meant from `root`. Raises InputError where it is not to be had, Refused where it is another.
+    It is where the seal says, a relative folder being meant from `root`, unless its folder is `given`. Raises
+    InputError where it cannot be found, Refused where it is another.
     """
-    from kit.base import find_base
     from kit.bundle.verify import verify_base
 
-    sealed = bundle.seal.base
-    base = find_base(str(root / sealed.model) if sealed.model.startswith(".") else sealed.model, sealed.revision)
+    base = _given_base(given) if given else _named_base(bundle, root)
     verify_base(bundle, base)
     return base
 
 
-def engine_config(bundles: Sequence[Bundle], root: Path, threads: int | None = None) -> EngineConfig:
-    """Return what an engine starts on to answer for these bundles: merged weights, or one base with their adapters."""
+def _given_base(folder: Path) -> Base:
+    from kit.base import Base
+    from kit.errors import InputError
+
+    if not folder.is_dir():
+        raise InputError("There is no such folder.", f"--base {folder}", "Give the folder of the base model.")
+    return Base(str(folder), None, folder.resolve())
+
+
+def _named_base(bundle: Bundle, root: Path) -> Base:
+    from kit.base import BaseNotHere, find_base
+    from kit.errors import InputError
+
+    sealed = bundle.seal.base
+    try:
+        return find_base(sealed.model, sealed.revision, root=root)
+    except InputError as error:
+        kind = BaseNotHere if isinstance(error, BaseNotHere) else InputError
+        problem = error.problems[0]
+        advice = "If the base of this bundle is in another folder, give it: --base PATH"
+        raise kind(problem.what, problem.where, advice) from error
+
+
+def engine_config(
+    bundles: Sequence[Bundle], root: Path, threads: int | None = None, base: Path | None = None
+) -> EngineConfig:
+    """Return what an engine starts on to answer for these bundles: merged weights, or one base with their adapters.
+
+    `base` is the folder of the bundles' base, where it is not where their seals say.
+    """
     from kit.engines.base import EngineConfig
 
     first = bundles[0]
     merged = first.seal.form == "merged"
-    folders = [first.model_folder] if merged else [sealed_base(bundle, root).folder for bundle in bundles]
+    folders = [first.model_folder] if merged else [sealed_base(bundle, root, base).folder for bundle in bundles]
     return EngineConfig(
         model=folders[0],
         dtype=first.seal.base.dtype,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Sequence
 from dataclasses import replace
 
+from kit.base.configuration import read_config
+from kit.base.families import number
+from kit.base.soundness import refuse_unsound
 from kit.engines.base import EngineConfig, Generation
-from kit.engines.weights import shapes_in
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
@@ -15,20 +16,15 @@ _HOTTEST = 2.0  # vLLM refuses more, and an answer should not depend on the engi
 
 
 def check_model(config: EngineConfig) -> None:
-    """Raise InputError where a folder cannot be what an engine starts on: files missing or cut, a context too short."""
+    """Raise InputError where a folder cannot be what an engine starts on: unsound, or of too short a context."""
     needed = [name for name in ("config.json", "tokenizer.json") if not (config.model / name).is_file()]
     if needed:
         raise InputError(f"There is no model here: {' and '.join(needed)} missing.", str(config.model))
-    try:
-        declared = json.loads((config.model / "config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"The model's configuration cannot be read: {error}.", str(config.model)) from None
-    longest = declared.get("max_position_embeddings", config.max_length)
-    if config.max_length > longest:
+    longest = number(read_config(config.model), "max_position_embeddings")
+    if longest is not None and config.max_length > longest:
         what = f"A context of {config.max_length} tokens is more than the {longest} that the model was made for."
         raise InputError(what, str(config.model), "Lower serve.max_length.")
-    for file in sorted(config.model.glob("*.safetensors")):
-        shapes_in(file)
+    refuse_unsound(config.model)
 
 
 def admit(request: Generation, max_length: int, adapters: Container[str]) -> Generation:

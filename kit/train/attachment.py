@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -102,8 +103,8 @@ def _extrapolated(config: Any, section: TrainSection) -> tuple[Counter[str], int
 def _config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())
         raise InputError(f"The base's configuration cannot be used: {reason}", str(folder)) from error
 
 

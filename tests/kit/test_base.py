@@ -41,10 +41,21 @@ def test_a_hub_model_of_which_only_the_configuration_is_cached_is_not_here(
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(tmp_path))
     assert find_config("some/base") == tmp_path
-    with pytest.raises(BaseNotHere, match="its weights are not here"):
+    with pytest.raises(BaseNotHere, match="its weights are not on this machine"):
         find_base("some/base", offline=True)
 
 
 def test_a_hub_model_that_is_not_cached_is_told_offline() -> None:
-    with pytest.raises(InputError, match="could not be had"):
+    with pytest.raises(InputError, match="could not be fetched"):
         find_base("nobody/nothing-at-all", offline=True)
+
+
+def test_a_path_that_exists_in_the_project_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(NANO, tmp_path / "models" / "plain").resolve()
+    monkeypatch.chdir("/")
+    for name in ("models/plain", "./models/plain", "models/../models/plain", str(folder)):
+        assert find_base(name, root=tmp_path).folder == folder
+        assert find_config(name, root=tmp_path) == folder
+    assert find_base("models/plain", root=tmp_path).name == "models/plain"
+    with pytest.raises(InputError, match="is a file"):
+        find_base("models/plain/config.json", root=tmp_path)

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from peft import PeftModel
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM
-from transformers.utils.logging import disable_progress_bar
 
+from kit.base.loading import load_causal
 from kit.engines.adapters import BESIDE, adapter_kind, check_adapter
 from kit.engines.admission import check_model
 from kit.engines.base import EngineConfig
@@ -25,17 +24,14 @@ from kit.machine import compute_type
 def load_model(config: EngineConfig) -> Any:
     """Load a causal language model in evaluation mode, on a CUDA device where there is one.
 
-    Raises InputError where the folder holds no model that transformers can load.
+    Raises InputError where the folder holds no model that transformers can load, whole and sound.
     """
     check_model(config)
-    disable_progress_bar()
+    model = load_causal(config.model, dtype=getattr(torch, config.dtype))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            config.model, dtype=getattr(torch, config.dtype), local_files_only=True
-        )
-        device = "cuda" if torch.cuda.is_available() else "cpu"
         return model.to(device, getattr(torch, compute_type(config.compute, config.dtype, device))).eval()
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+    except RuntimeError as error:
         raise InputError(f"The model cannot be loaded: {error}", str(config.model)) from error
 
 

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
-from transformers.utils import logging
+from transformers import BitsAndBytesConfig
 
 from kit.base import Base
+from kit.base.loading import load_causal
 from kit.errors import InputError, MissingExtra
 from kit.recipe import FloatType
 from kit.train.model import DTYPES
@@ -30,14 +30,10 @@ def load(
     """Return the base on the GPU with its linear layers in 4 bits, computing in the given type."""
     del place  # 4 bits are made on the GPU
     refuse_elsewhere(device)
-    base.weight_files()
-    logging.disable_progress_bar()
     bits = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=DTYPES[compute],
     )
-    return AutoModelForCausalLM.from_pretrained(
-        base.folder, dtype=DTYPES[stored], quantization_config=bits, device_map={"": device}, local_files_only=True
-    )
+    return load_causal(base.folder, dtype=DTYPES[stored], quantization_config=bits, device_map={"": device})

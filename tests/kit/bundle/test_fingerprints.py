@@ -113,11 +113,16 @@ def test_an_adapter_on_other_base_weights_is_refused(built: Built, tmp_path: Pat
         ask_local(built.adapter.seal, other, built.adapter.adapter_folder)
 
 
-def test_weights_that_are_no_numbers_are_refused(built: Built, tmp_path: Path) -> None:
+def test_weights_that_are_no_numbers_are_refused_before_they_are_loaded(built: Built, tmp_path: Path) -> None:
     broken = copied(built.merged.model_folder, tmp_path / "broken")
     rewrite_tensors(broken / "model.safetensors", lambda name, tensor: tensor * (math.nan if "norm" in name else 1))
-    with pytest.raises(Refused, match="no numbers: its weights are damaged"):
+    with pytest.raises(InputError, match="values that are infinite or not a number"):
         ask_local(built.merged.seal, broken)
+
+
+def test_answers_that_are_no_numbers_are_refused(built: Built) -> None:
+    with pytest.raises(Refused, match="no numbers: its weights are damaged"):
+        asyncio.run(verify_fingerprints(built.merged.seal, Answers(math.nan), None))  # type: ignore[arg-type]
 
 
 def test_an_absent_adapter_is_the_engines_own_refusal(built: Built, tmp_path: Path) -> None:

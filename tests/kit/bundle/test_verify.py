@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from kit.bundle.manifest import MANIFEST_FILE, file_digest
 from kit.bundle.seal import SEAL_FILE, read_seal
 from kit.bundle.store import Bundle
 from kit.bundle.verify import verify_base, verify_files, verify_renders
-from kit.errors import Refused
+from kit.cli.wiring import engine_config, sealed_base
+from kit.errors import InputError, Refused
+from tests.kit.bundle.conftest import Built
 from tests.kit.bundle.parts import flip_byte, manifest_again, seal_again
 
 
@@ -216,12 +219,41 @@ def copied_nano(tmp_path: Path) -> Callable[[str], Path]:
     return copied
 
 
-def test_an_adapter_refuses_another_base_and_a_merged_bundle_needs_none(
-    bundle: Bundle, copied_nano: Callable[[str], Path]
-) -> None:
+def test_another_base_is_refused_whatever_the_form(bundle: Bundle, copied_nano: Callable[[str], Path]) -> None:
     other = find_base(str(copied_nano(find_base("nano").weight_files()[0].name)))
-    if bundle.seal.form == "merged":
+    with pytest.raises(Refused, match=r"not the base weights .* The bundle wants nano; .* --base PATH"):
         verify_base(bundle, other)
-    else:
-        with pytest.raises(Refused, match=r"not the base weights .* The bundle wants nano\."):
-            verify_base(bundle, other)
+
+
+def named(bundle: Bundle, model: str) -> Bundle:
+    """The bundle as if its base had been found under another name."""
+    base = bundle.seal.base.model_copy(update={"model": model})
+    return replace(bundle, seal=bundle.seal.model_copy(update={"base": base}))
+
+
+@pytest.mark.parametrize("name", ["models/plain", "./models/plain", "plain"])
+def test_a_base_is_found_in_the_project_wherever_the_command_is_called(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = shutil.copytree(NANO, tmp_path / "project" / name)
+    monkeypatch.chdir(tmp_path)
+    assert sealed_base(named(bundle, name), tmp_path / "project").folder == folder.resolve()
+
+
+def test_a_base_that_was_moved_is_taken_from_where_it_is_given(bundle: Bundle, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(NANO, tmp_path / "moved"))
+    lost = named(bundle, "./gone")
+    with pytest.raises(InputError, match=r"no base model './gone'.* give it: --base PATH"):
+        sealed_base(lost, tmp_path)
+    assert sealed_base(lost, tmp_path, moved).folder == moved.resolve()
+    with pytest.raises(InputError, match="There is no such folder"):
+        sealed_base(lost, tmp_path, tmp_path / "nowhere")
+    flip_byte(find_base(str(moved)).weight_files()[0])
+    with pytest.raises(Refused, match="not the base weights"):
+        sealed_base(lost, tmp_path, moved)
+
+
+def test_a_merged_bundle_is_served_without_its_base(built: Built, tmp_path: Path) -> None:
+    assert engine_config([named(built.merged, "./gone")], tmp_path).model == built.merged.model_folder
+    moved = Path(shutil.copytree(NANO, tmp_path / "moved"))
+    assert engine_config([named(built.adapter, "./gone")], tmp_path, base=moved).model == moved.resolve()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file, save_file
 
-from kit.base import NANO, find_base
 from kit.chat import Renderer
+from tests.kit.bases import copy_nano, overflow_on
 from tests.kit.cli.conftest import run_kit, with_training
 from tests.kit.toy import lines, row
 
@@ -96,18 +93,9 @@ def test_what_is_only_badly_written_is_input(toy: Path) -> None:
 
 
 def poisoned_base(project: Path, word: str) -> None:
-    """Give the project a base in which the first token of a word is not a number."""
-    folder = project / "poisoned"
-    shutil.copytree(NANO, folder)
-    token = Renderer(folder).answer(word)[0]
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
-    state = {name: tensor for file in find_base(str(folder)).weight_files() for name, tensor in load_file(file).items()}
-    for file in folder.glob("model*"):
-        file.unlink()
-    state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
-    state["model.embed_tokens.weight"][token] = float("nan")
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    """Give the project a base that overflows on the first token of a word."""
+    folder = copy_nano(project / "poisoned")
+    overflow_on(folder, Renderer(folder).answer(word)[0])
     recipe = (project / "recipe.yaml").read_text()
     (project / "recipe.yaml").write_text(recipe.replace("model: nano", "model: ./poisoned"))
 

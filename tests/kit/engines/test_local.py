@@ -13,6 +13,7 @@ from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
 from kit.errors import InputError, KitError
 from kit.task import Choices, parse_answer
+from tests.kit.bases import copy_nano, edit_json
 
 from .parts import QUESTIONS, RENDERER, Finding, answer_and_stream, ask, load_nano, save_random_adapter
 
@@ -228,8 +229,11 @@ def test_adapters_come_and_go_while_the_engine_runs(tmp_path: Path, adapter: Pat
 def test_an_engine_that_cannot_start_says_why(tmp_path: Path, loop: asyncio.Runner) -> None:
     cut = find_base(str(shutil.copytree(NANO, tmp_path / "cut"))).weight_files()[0]
     cut.write_bytes(cut.read_bytes()[:-1])
+    untied = copy_nano(tmp_path / "untied")
+    edit_json(untied / "config.json", tie_word_embeddings=False)
     for config, words in [
         (EngineConfig(cut.parent), "weights cannot be read: the file has been cut"),
+        (EngineConfig(untied), r"no file holds lm_head\.weight"),
         (EngineConfig(tmp_path), "config.json and tokenizer.json missing"),
         (EngineConfig(NANO, max_length=100_000), "more than the 2048"),
         (EngineConfig(NANO, adapters={"none": tmp_path}), "configuration cannot be read"),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from kit.base import NANO, Base, find_base
+from kit.base import Base, find_base
 from kit.data.rows import Row
 from kit.train.events import Evaluated, Event, Planned, Saved, Stepped
 from kit.train.job import Evaluation, RunBroke, Trained
@@ -19,6 +18,7 @@ from kit.train.loop import train
 from kit.train.machine import physical_cores
 from kit.train.measure import best_of
 from kit.train.model import load_model
+from tests.kit.bases import copy_nano, overflow_on
 from tests.kit.train.parts import copy_rows, job, section
 
 
@@ -141,17 +141,9 @@ def test_enough_minutes_leave_the_run_as_it_is_without_them(tmp_path: Path) -> N
 
 @pytest.fixture
 def poisoned(tmp_path: Path) -> Base:
-    """nano with one token whose embedding is not a number, and a head of its own, which is whole."""
-    folder = tmp_path / "poisoned"
-    shutil.copytree(NANO, folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
-    state = {name: tensor for file in find_base(str(folder)).weight_files() for name, tensor in load_file(file).items()}
-    for file in folder.glob("model*"):
-        file.unlink()
-    state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
-    state["model.embed_tokens.weight"][4000] = float("nan")
-    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    """nano with one token that overflows."""
+    folder = copy_nano(tmp_path / "poisoned")
+    overflow_on(folder, 4000)
     return find_base(str(folder))
 
 

@@ -56,7 +56,8 @@ class TaskSection(Section):
     options: Annotated[dict[str, Any], Field(description="Options of the task, checked by its Options type")] = {}
     data: Annotated[DataSection | None, Field(description="The task's own files; null: the recipe's data")] = None
     weight: Annotated[
-        float, Field(gt=0, description="Beside other tasks: times the share that the number of its rows gives it")
+        float,
+        Field(gt=0, le=1e6, description="Beside other tasks: times the share that the number of its rows gives it"),
     ] = 1.0
 
 
@@ -68,6 +69,9 @@ class RowsSection(Section):
         str | None, Field(description="FILE.py:Class whose examples the file holds", pattern=r"^[\w/]+\.py:\w+$")
     ] = None
     options: Annotated[dict[str, Any], Field(description="Options of that task")] = {}
+    blank: Annotated[
+        Literal["refuse", "drop"], Field(description="Answers without a word: refuse the run, or drop and list")
+    ] = "refuse"
 
 
 class ReplaySection(RowsSection):
@@ -104,7 +108,7 @@ class LoraSection(Section):
     rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256], Field(description="Rank that vLLM can serve")] = 16
     alpha: Annotated[float, Field(gt=0, description="Scale numerator: the update is alpha / rank")] = 32
     dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
-    targets: Annotated[str | list[str], Field(description="Modules to adapt")] = "all-linear"
+    targets: Annotated[str | list[str], Field(min_length=1, description="Modules to adapt")] = "all-linear"
     rslora: Annotated[bool, Field(description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023)")] = False
     dora: Annotated[bool, Field(description="Train each weight's magnitude apart (DoRA, Liu et al. 2024)")] = False
     initialisation: Annotated[
@@ -249,6 +253,7 @@ class EvalSection(Section):
     limit: Annotated[int | None, Field(ge=1, description="Score at most this many test examples")] = None
     resamples: Annotated[int, Field(ge=100, description="Bootstrap resamples for intervals")] = 1000
     gates: Annotated[dict[str, float], Field(description="Metric name to the least value that passes")] = {}
+    untested_labels: Annotated[list[str], Field(description="Trained labels that may go without a test example")] = []
 
 
 class BundleSection(Section):

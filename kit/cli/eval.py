@@ -76,7 +76,10 @@ def _plan(ref: str, engine: str | None, limit: int | None) -> Plan:
     asked = {key: value for key, value in {"engine": engine, "limit": limit}.items() if value is not None}
     settings = bundle.recipe.eval.model_copy(update=asked)
     recipe = bundle.recipe.model_copy(update={"eval": settings})
-    return Plan(project, bundle, settings, tuple(data_of(project.root, recipe, bundle.tasks())))
+    found = tuple(data_of(project.root, recipe, bundle.tasks()))
+    for data in found:
+        data.require_measurable(bundle.renderer())
+    return Plan(project, bundle, settings, found)
 
 
 def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
@@ -88,6 +91,7 @@ def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
     from kit.evals.report import attestation
 
     reports, capabilities = asyncio.run(_reported(output, plan))
+    reports = _with_data_gates(plan, reports)
     tested = data_digest(example for data in plan.data for example in data.examples("test"))
     payload = attestation(plan.bundle.digest, reports, capabilities, tested)
     attested = Store(plan.project.root).attest(plan.bundle.digest, "evaluation", payload)
@@ -95,6 +99,17 @@ def _measure(output: Output, plan: Plan, page: Path | None, block: str) -> int:
         _write_page(page, block, plan, reports, payload)
     output.result({**payload, "attestation": attested.file_name}, _texts(reports))
     return exit_code([gate for report in reports for gate in report.gates])
+
+
+def _with_data_gates(plan: Plan, reports: list[TaskReport]) -> list[TaskReport]:
+    from kit.bundle.trained import read_trained
+    from kit.evals.leaks import with_data_gates
+
+    record, waived = read_trained(plan.bundle.folder), plan.settings.untested_labels
+    return [
+        with_data_gates(report, data.task, data.examples("test"), data.places("test"), record, waived)
+        for data, report in zip(plan.data, reports, strict=True)
+    ]
 
 
 async def _reported(output: Output, plan: Plan) -> tuple[list[TaskReport], Capabilities]:

@@ -33,10 +33,22 @@ class Check:
         return cls(name, "failed", wrong, (Problem(wrong, next=next),), blocking)
 
     @classmethod
+    def listed(cls, name: str, problems: Sequence[Problem], right: str, *, blocking: bool = True) -> Check:
+        """Return a check that held where there is no problem, and otherwise failed with all of them."""
+        if not problems:
+            return cls(name, "held", right, blocking=blocking)
+        alone = len(problems) == 1 and not problems[0].where
+        what = problems[0].what if alone else _count(len(problems))
+        return cls(name, "failed", what, tuple(problems), blocking)
+
+    @classmethod
     def failed(cls, name: str, error: KitError) -> Check:
         """Return a check that failed with an error's problems."""
-        count = len(error.problems)
-        return cls(name, "failed", "One problem." if count == 1 else f"{count} problems.", tuple(error.problems))
+        return cls(name, "failed", _count(len(error.problems)), tuple(error.problems))
+
+
+def _count(problems: int) -> str:
+    return "One problem." if problems == 1 else f"{problems} problems."
 
 
 def exit_code(checks: Sequence[Check]) -> Exit:

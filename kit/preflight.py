@@ -10,17 +10,20 @@ from kit.base import BaseNotHere
 from kit.base_checks import check_soundness, is_sound
 from kit.chat import Renderer
 from kit.checks import Check
+from kit.data.blank import check_blank
+from kit.data.ceiling import ceilings, check_ceiling
 from kit.data.checks import Parts, check_data, check_prompts, data_facts, row_facts
 from kit.data.formats import DataFile
 from kit.data.general import general_rows
+from kit.data.labels import check_labels
 from kit.data.rows import Rows
 from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds, thresholds_by_task
 from kit.machine import machine_facts
 from kit.pace import Forecast, Work, forecast, work_of_epoch
-from kit.project import PARTS, Data, Part, Project
+from kit.project import PARTS, Data, Part, Project, leaks_beside
 from kit.ranges import check_ranges
-from kit.recipe import Recipe
+from kit.recipe import Recipe, RowsSection
 from kit.search.space import defaults
 from kit.servability import check_base, check_servability, check_targets
 from kit.train.mixture import Source, mixed
@@ -73,7 +76,7 @@ def preflight(
         of_base = [check_servability(recipe), *_no_base(recipe)]
     gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
     reports = [_of_task(data, gates[data.task.name], renderer) for data in tasks]
-    beside, replayed = _beside(project, recipe, renderer)
+    beside, replayed = _beside(project, recipe, tasks, renderer)
     checks = [check_targets(recipe), *_search(recipe), *of_base, *beside]
     facts: dict[str, Any] = {}
     for data, report in zip(tasks, reports, strict=True):
@@ -111,8 +114,13 @@ def _work(recipe: Recipe, tasks: Sequence[Data], reports: Sequence[_TaskReport],
 
 def _of_task(data: Data, gates: Mapping[str, float], renderer: Renderer | None) -> _TaskReport:
     parts = _parts(data)
-    checks = [_gates(data, gates), *check_data(parts)]
+    places: dict[str, Mapping[str, str]] = {part: data.places(part) for part in PARTS}
+    found = ceilings(data.task, parts, places)
+    checks = [_gates(data, gates), *check_data(parts, places)]
+    checks += check_labels(data.task, parts, data.recipe.eval.untested_labels)
+    checks += [check_blank(data.task, parts["train"], places["train"]), check_ceiling(data.task, found)]
     facts: dict[str, Any] = {"data": data_facts(parts)}
+    facts["ceiling"] = {data.task.main_metric: {part: each.value for part, each in found.items()}}
     if renderer is None:
         names = (*(f"rows.{part}" for part in PARTS), "serve.context")
         return _TaskReport((*checks, *(_waiting(name) for name in names)), facts, None)
@@ -120,13 +128,16 @@ def _of_task(data: Data, gates: Mapping[str, float], renderer: Renderer | None) 
     return _TaskReport((*checks, *rows), facts | measured, train)
 
 
-def _beside(project: Project, recipe: Recipe, renderer: Renderer | None) -> tuple[list[Check], Rows | None]:
+def _beside(
+    project: Project, recipe: Recipe, tasks: Sequence[Data], renderer: Renderer | None
+) -> tuple[list[Check], Rows | None]:
     """Check the rows that stand beside the tasks' own, and return those that are replayed."""
     checks: list[Check] = []
     found: dict[str, Rows] = {}
     for name, section in (("train.replay", recipe.train.replay), ("train.ewc", recipe.train.ewc)):
         if section is None:
             continue
+        checks += _apart(f"{name}.leaks", project, section, tasks)
         if renderer is None:
             checks.append(_waiting(name))
             continue
@@ -137,6 +148,17 @@ def _beside(project: Project, recipe: Recipe, renderer: Renderer | None) -> tupl
         except InputError as error:
             checks.append(Check.failed(name, error))
     return checks, found.get("train.replay")
+
+
+def _apart(name: str, project: Project, section: RowsSection, tasks: Sequence[Data]) -> list[Check]:
+    """Look for test examples among the rows beside the tasks' own."""
+    if section.use is None:
+        return []
+    try:
+        problems = leaks_beside(project.root, section, tasks)
+    except InputError as error:
+        return [Check.failed(name, error)]
+    return [Check.listed(name, problems, f"No test example is among the rows of {section.data}.")]
 
 
 def _gates(data: Data, gates: Mapping[str, float]) -> Check:

@@ -10,18 +10,23 @@ from typing import Any, Literal, get_args
 
 from kit.base import Base, find_base, find_config
 from kit.chat import Renderer
-from kit.data.augmented import is_augmented, refuse_augmented
+from kit.data.augmented import is_augmented, refuse_augmented, validation_groups
+from kit.data.checks import check_parts, check_prompts, require
 from kit.data.formats import DataFile, read_file
+from kit.data.general import examples_beside
+from kit.data.keys import Keys
+from kit.data.leaks import leaked
 from kit.data.rows import Rows, build_rows
-from kit.data.split import limited, split_examples
-from kit.errors import InputError, nearest
+from kit.data.split import limited
+from kit.errors import InputError, Problem, nearest
 from kit.loader import load_tasks
-from kit.recipe import DataSection, Recipe, load_recipe, profile_names
+from kit.recipe import DataSection, Recipe, RowsSection, load_recipe, profile_names
 from kit.scaffold import RECIPE_FILE
 from kit.task import Example, Task
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
+_WORDS: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
 AnyExample = Example[Any, Any]
 AnyTask = Task[Any, Any]
 
@@ -99,6 +104,23 @@ def data_of(root: Path, recipe: Recipe, tasks: Sequence[AnyTask]) -> list[Data]:
     return [Data(root, recipe, task, section.data) for section, task in zip(recipe.tasks, tasks, strict=True)]
 
 
+def leaks_beside(root: Path, section: RowsSection, tasks: Sequence[Data]) -> list[Problem]:
+    """Return a problem per test example that is among the rows beside the tasks' own, where those are examples.
+
+    Raises InputError where a file cannot be read.
+    """
+    if section.use is None:
+        return []
+    task, file = examples_beside(root, section)
+    trained = Keys.of(file.examples)
+    return [
+        problem
+        for data in tasks
+        if data.task.name == task.name and (root / data.settings.test).is_file()
+        for problem in leaked(data.examples("test"), data.places("test"), trained, f"is in {section.data} too")
+    ]
+
+
 @dataclass(frozen=True)
 class Data:
     """A task's examples by part, under one recipe. Each file is read when it is first asked for.
@@ -143,12 +165,20 @@ class Data:
         settings = self.settings
         if part == "test":
             return limited(self.test_file.examples, self.recipe.eval.limit)
+        groups = self._validation_groups
+        if part == "train":
+            kept = [example for example in self.train_file.examples if example.group not in groups]
+            return limited(kept, settings.limit_train)
+        own, train = self.validation_file, self.train_file.examples
+        held = own.examples if own else [example for example in train if example.group in groups]
+        return limited([example for example in held if not is_augmented(example)], settings.limit_validation)
+
+    @cached_property
+    def _validation_groups(self) -> set[str]:
+        """The groups of the training file that are held out of it; none where there is a validation file."""
         if self.validation_file is not None:
-            kept, held = self.train_file.examples, self.validation_file.examples
-        else:
-            kept, held = split_examples(self.train_file.examples, settings.validation_share)
-        held = [example for example in held if not is_augmented(example)]
-        return limited(kept, settings.limit_train) if part == "train" else limited(held, settings.limit_validation)
+            return set()
+        return validation_groups(self.train_file.examples, self.settings.validation_share)
 
     def rows(self, renderer: Renderer, part: Part) -> Rows:
         """Return the rows of one part; those of the test part have to fit serving's context, not training's.
@@ -159,10 +189,30 @@ class Data:
         length = self.recipe.serve.max_length if part == "test" else self.recipe.train.max_length
         policy = "refuse" if part == "test" else self.settings.too_long
         taught = part == "train"
-        return build_rows(self.task, renderer, self.examples(part), length, policy, self._places(part), taught)
-
-    def _places(self, part: Part) -> dict[str, str]:
-        files: Sequence[DataFile | None] = (
-            [self.test_file] if part == "test" else [self.train_file, self.validation_file]
+        return build_rows(
+            self.task, renderer, self.examples(part), length, policy, self.places(part), taught, _WORDS[part]
         )
-        return {id: place for file in files if file for id, place in file.places.items()}
+
+    def require_sound(self) -> None:
+        """Raise InputError with everything about the examples for which nothing is trained.
+
+        Parts that share a request or a group, and a part that is empty. Test examples are looked at where they are.
+        """
+        tested = (self.root / self.settings.test).is_file()
+        found: list[Part] = [part for part in PARTS if part != "test" or tested]
+        parts: dict[str, Sequence[AnyExample]] = {part: self.examples(part) for part in found}
+        require(check_parts(parts, {part: self.places(part) for part in found}))
+
+    def require_measurable(self, renderer: Renderer) -> None:
+        """Raise InputError with everything about the test examples for which nothing is measured.
+
+        An example that the task refuses, an answer that its prompt has no room for, a prompt that serving has none for.
+        """
+        self.rows(renderer, "test")
+        require([check_prompts(self.task, renderer, {"test": self.examples("test")}, self.recipe.serve.max_length)])
+
+    def places(self, part: Part) -> dict[str, str]:
+        """Return the file and line of each example of a part, by id."""
+        if part == "test":
+            return self.test_file.places
+        return (self.validation_file or self.train_file).places if part == "validation" else self.train_file.places

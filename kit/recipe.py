@@ -71,6 +71,9 @@ class RowsSection(Section):
         str | None, Field(description="FILE.py:Class whose examples the file holds", pattern=r"^[\w/]+\.py:\w+$")
     ] = None
     options: Annotated[dict[str, Plain], Field(description="Options of that task")] = {}
+    blank: Annotated[
+        Literal["refuse", "drop"], Field(description="Answers without a word: refuse the run, or drop and list")
+    ] = "refuse"
 
 
 class ReplaySection(RowsSection):
@@ -259,6 +262,7 @@ class EvalSection(Section):
         dict[str, Annotated[float, Field(allow_inf_nan=False)]],
         Field(description="Metric name to what its whole interval must reach; to the most where lower is better"),
     ] = {}
+    untested_labels: Annotated[list[str], Field(description="Trained labels that may go without a test example")] = []
 
 
 class BundleSection(Section):

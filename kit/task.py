@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from kit.wording import words_for
 
@@ -115,6 +115,16 @@ class Metric:
     description: str = ""
 
 
+LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
+"""Bounds of a row's weight: beyond them the sums of a training step are no numbers in single precision."""
+
+
+def _weighs(weight: float) -> float:
+    if 0 < weight < LEAST_WEIGHT:
+        raise ValueError(f"A weight is 0, or from {LEAST_WEIGHT:g} to {MOST_WEIGHT:g}")
+    return weight
+
+
 class Example(Strict, Generic[RequestT, ResponseT]):
     """One data row, validated against the task's own types. Rows of one group never part in a split."""
 
@@ -122,7 +132,7 @@ class Example(Strict, Generic[RequestT, ResponseT]):
     request: RequestT
     response: ResponseT
     group: str
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    weight: Annotated[float, Field(ge=0, le=MOST_WEIGHT, allow_inf_nan=False), AfterValidator(_weighs)] = 1.0
     tags: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = {}
 

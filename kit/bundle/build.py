@@ -17,6 +17,7 @@ from kit.bundle.plan import BuildPlan
 from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import RECIPE_FILE, Bundle, Store
+from kit.bundle.trained import write_trained
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.errors import GateFailed, InputError
@@ -42,6 +43,7 @@ def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
     with store.staging() as folder:
         tuned, parity = _write_weights(plan, rows, folder)
         _write_task(plan, folder)
+        write_trained(folder, plan.record)
         fingerprints, noise = _fingerprints(plan, tuned, rows)
         _write_seal(plan, folder, fingerprints, noise)
         write_manifest(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.base import Base
+from kit.bundle.trained import TrainedRecord
 from kit.recipe import Recipe
 from kit.task import Message
 
@@ -17,7 +18,8 @@ class BuildPlan:
     """What goes into a bundle.
 
     `adapter` is a folder in peft's format; `project` holds the task's files; `rows` are token ids of validation rows,
-    from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card.
+    from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card,
+    and `record` is what is kept of the examples, to know one again.
     """
 
     recipe: Recipe
@@ -28,3 +30,4 @@ class BuildPlan:
     dialogues: Sequence[Sequence[Message]]
     data_digest: str
     trained: Mapping[str, Any]
+    record: TrainedRecord | None = None

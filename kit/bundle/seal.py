@@ -95,12 +95,13 @@ class Noise(Measured):
 
 
 class Digests(Section):
-    """SHA-256 of what made the bundle."""
+    """SHA-256 of what made the bundle; `examples` is that of the record of its examples, empty where there is none."""
 
     weights: str
     task: str
     recipe: str
     data: str
+    examples: str = ""
 
 
 class SealedTask(Section):

@@ -24,6 +24,7 @@ from kit.bundle.seal import (
     SealedTurn,
 )
 from kit.bundle.store import recipe_digest, task_entries, weight_entries
+from kit.bundle.trained import examples_digest
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.engines.adapters import ADAPTER_CONFIG
 from kit.loader import load_tasks
@@ -55,6 +56,7 @@ def make_seal(
             task=entries_digest(task_entries(entries)),
             recipe=recipe_digest(entries),
             data=plan.data_digest,
+            examples=examples_digest(entries),
         ),
         licences=recipe.bundle.licences,
         intended_use=recipe.bundle.intended_use,

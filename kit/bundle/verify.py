@@ -15,6 +15,7 @@ from kit.bundle.fingerprint import mean_gap, tolerance
 from kit.bundle.manifest import entries_digest, file_digest, file_problems, manifest_digest, read_manifest
 from kit.bundle.seal import Fingerprint, Seal
 from kit.bundle.store import RECIPE_FILE, Bundle, recipe_digest, task_entries, weight_entries
+from kit.bundle.trained import TRAINED_FILE, examples_digest
 from kit.chat import Renderer
 from kit.engines.base import Engine
 from kit.errors import KitError, Problem, Refused
@@ -96,6 +97,7 @@ def _seal_problems(bundle: Bundle) -> list[Problem]:
         ("The weights are", bundle.folder, entries_digest(weight_entries(entries)) == sealed.weights),
         ("The task is", bundle.task_folder, entries_digest(task_entries(entries)) == sealed.task),
         ("The recipe is", bundle.task_folder / RECIPE_FILE, recipe_digest(entries) == sealed.recipe),
+        ("The record of the examples is", bundle.folder / TRAINED_FILE, examples_digest(entries) == sealed.examples),
     ]
     other = [Problem(f"{what} not what was sealed.", str(where), _AGAIN) for what, where, same in checks if not same]
     return [*_tokenizer_problems(bundle.seal, place, hashes), *other]

@@ -70,8 +70,9 @@ def augment(output: Output, how: str, dry_run: bool, concurrency: int, copies: i
 
 
 def _plan(options: dict[str, Any]) -> Plan:
+    from kit.data.augmented import validation_groups
     from kit.data.formats import read_file
-    from kit.data.split import held_out, limited
+    from kit.data.split import limited
     from kit.project import Project
 
     project = Project.find()
@@ -85,8 +86,9 @@ def _plan(options: dict[str, Any]) -> Plan:
         raise InputError("Source and target are the same file.", str(path), "Name another with --to.")
     file = read_file(path, data.task)
     _refuse_tested(data, file)
-    share = data.settings.validation_share if data.settings.validation is None else 0.0
-    kept = [example for example in file.examples if not held_out(example.group, share)]
+    own = data.settings.validation is not None
+    held = set() if own else validation_groups(file.examples, data.settings.validation_share)
+    kept = [example for example in file.examples if example.group not in held]
     chosen = tuple(limited(kept, options["limit"]))
     return Plan(data, file, chosen, len(file.examples) - len(kept), target)
 

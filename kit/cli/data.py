@@ -52,7 +52,7 @@ def import_(
 ) -> None:
     """Import the public set NAME from your own copy at PATH, split by group into data/NAME-train and -test.
 
-    A group's side depends on its name alone, so that a later import never moves an old test row into training.
+    The hash of a group's name decides its side, so that a later import never moves an old test row into training.
     """
     from kit.data.importing import find_importer, parse_settings, plan_import, read_set
     from kit.project import Project
@@ -75,6 +75,10 @@ def import_(
         size = {"examples": len(chosen), "groups": len({example.group for example in chosen})}
         counts[part] = {"path": str(file), **size}
         lines.append(f"  {file.relative_to(project.root)}: {size['examples']} examples of {size['groups']} groups")
+    if plan.stayed:
+        counts["stayed"] = plan.stayed
+        why = "An earlier import tested on them; remove its test file to split again."
+        lines.append(f"  {plan.stayed} groups stay in the test file, whatever the share. {why}")
     output.result(counts, "\n".join(lines))
 
 

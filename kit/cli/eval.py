@@ -106,7 +106,10 @@ def _plan(ref: str, asked: dict[str, Any], with_base: bool) -> Plan:
     verify_files(bundle)
     settings = bundle.recipe.eval.model_copy(update={key: value for key, value in asked.items() if value is not None})
     recipe = bundle.recipe.model_copy(update={"eval": settings})
-    return Plan(project, bundle, settings, tuple(data_of(project.root, recipe, bundle.tasks())), with_base, ref)
+    found = tuple(data_of(project.root, recipe, bundle.tasks()))
+    for data in found:
+        data.require_measurable(bundle.renderer())
+    return Plan(project, bundle, settings, found, with_base, ref)
 
 
 def _dry(plan: Plan) -> tuple[dict[str, Any], str]:
@@ -137,14 +140,25 @@ def _measure(output: Output, plan: Plan, place: tuple[Path, str] | None, restart
         output.say(f"{found} in {answers.file.relative_to(plan.project.root)}")
         with stopped(answers, plan.ref):
             reports, capabilities = asyncio.run(_reported(output, plan, answers))
+        reports = _with_data_gates(plan, reports)
         kept = keep(plan, answers, reports, capabilities, place)
     show(output, plan, reports, kept)
     gates = [gate for report in reports for gate in report.gates]
     return Exit.BROKE if kept.problems else exit_code(gates)
 
 
+def _with_data_gates(plan: Plan, reports: list[TaskReport]) -> list[TaskReport]:
+    from kit.bundle.trained import read_trained
+    from kit.evals.leaks import with_data_gates
+
+    record, waived = read_trained(plan.bundle.folder), plan.settings.untested_labels
+    return [
+        with_data_gates(report, data.task, data.examples("test"), data.places("test"), record, waived)
+        for data, report in zip(plan.data, reports, strict=True)
+    ]
+
+
 async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[TaskReport], Capabilities]:
-    from kit.cli.keeping import never_tested
     from kit.cli.wiring import adapter_name, engine_config, running, sealed_base
     from kit.engines import make_engine
     from kit.evals.gates import thresholds_by_task
@@ -153,7 +167,6 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
     from kit.task import ClassicalBaseline
 
     thresholds = thresholds_by_task(plan.settings.gates, [data.task.name for data in plan.data])
-    untested = [never_tested(output, data) for data in plan.data]
     config = engine_config([plan.bundle], plan.project.root, base=plan.base)
     shared = plan.bundle.seal.form == "adapter"
     base: list[Evaluation] | list[None] = [None] * len(plan.data)
@@ -167,12 +180,12 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
         async with running(make_engine(plan.settings.engine, base_config)) as engine:
             base = await _scored(output, plan, answers, engine, None, BASE)
     reports = []
-    for data, mine, theirs, missing in zip(plan.data, tuned, base, untested, strict=True):
+    for data, mine, theirs in zip(plan.data, tuned, base, strict=True):
         if isinstance(data.task, ClassicalBaseline):
             output.say(f"Scoring {data.task.baseline_name}")
         baseline = measure_baseline(answers, data.task, partial(data.examples, "train"), data.examples("test"))
         limits = thresholds[data.task.name]
-        reports.append(report_on(data.task, plan.settings, mine, theirs, baseline, limits, missing))
+        reports.append(report_on(data.task, plan.settings, mine, theirs, baseline, limits))
     return reports, capabilities
 
 

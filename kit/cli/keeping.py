@@ -54,21 +54,6 @@ def _saved(what: str, answers: Answers) -> str:
     return f"{what}. {len(answers)} answers are saved in {answers.file}."
 
 
-def never_tested(output: Output, data: Data) -> dict[str, int]:
-    """Return the labels of the training data that no test example gives; says so where these data cannot be read."""
-    from kit.evals.by_label import untested_labels
-    from kit.task import ClassicalBaseline
-
-    try:
-        trained = data.examples("train")
-    except InputError as error:
-        if isinstance(data.task, ClassicalBaseline):  # it cannot be fitted either
-            raise
-        output.say(f"The training data cannot be read, so labels that were never tested are not known. {error}")
-        return {}
-    return untested_labels(data.task, trained, data.examples("test"))
-
-
 @contextmanager
 def column(output: Output, who: str, total: int) -> Iterator[Callable[[bool], None]]:
     """Give a function to call once per answer, with whether it was asked now; shows how many of how many.

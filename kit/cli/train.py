@@ -71,7 +71,7 @@ def command(
         return
     plan = _plan(output, profile)
     for dropped in plan.data.dropped:
-        output.say(f"Left out: example '{dropped.example}' makes a row of {dropped.tokens} tokens.")
+        output.say(dropped.sentence)
     estimate = _forecast(plan, peak_tflops, price_per_hour)
     if dry_run:
         from kit.train.plan import make_plan
@@ -219,6 +219,7 @@ def scorer_of(plan: Plan) -> Scorer:
 def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
     from kit.bundle.build import BuildPlan, build_bundle
     from kit.bundle.store import Store
+    from kit.cli.training_data import record_of
 
     build = BuildPlan(
         recipe=plan.recipe,
@@ -229,6 +230,7 @@ def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
         dialogues=_dialogues(plan),
         data_digest=plan.data.digest,
         trained=_facts(run, trained),
+        record=record_of(plan.project, plan.recipe, plan.data.tasks),
     )
     return build_bundle(build, Store(plan.project.root))
 

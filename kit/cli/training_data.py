@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    from kit.bundle.trained import TrainedRecord
     from kit.chat import Renderer
     from kit.data.rows import Dropped, Row, Rows
     from kit.project import Data, Project
@@ -65,6 +66,7 @@ def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData
 
     tasks = project.all_data(recipe)
     refuse_opposed(tasks)
+    refuse_unsound(project, recipe, tasks)
     several, settings = len(tasks) > 1, recipe.train
     train = [_named(data.rows(renderer, "train"), data.task.name if several else "") for data in tasks]
     held = [_named(data.rows(renderer, "validation"), data.task.name if several else "") for data in tasks]
@@ -88,6 +90,40 @@ def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData
         mixture=mixture,
         dropped=tuple(chain.from_iterable(rows.dropped for rows in made)),
         digest=_digest(tasks, beside_rows),
+    )
+
+
+def refuse_unsound(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> None:
+    """Raise InputError where a part is empty, or where what measures is also trained on."""
+    from kit.errors import InputError
+    from kit.project import leaks_beside
+
+    for data in tasks:
+        data.require_sound()
+    sections = [section for section in (recipe.train.replay, recipe.train.ewc) if section is not None]
+    if problems := [problem for section in sections for problem in leaks_beside(project.root, section, tasks)]:
+        raise InputError(problems)
+
+
+def record_of(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> TrainedRecord:
+    """Return what a bundle keeps of the examples that it is trained on and that choose its checkpoint."""
+    from kit.bundle.trained import TrainedRecord, TrainedTask
+    from kit.data.general import examples_beside
+    from kit.data.keys import Keys
+    from kit.data.labels import count_labels
+
+    used = {data.task.name: [*data.examples("train"), *data.examples("validation")] for data in tasks}
+    labels = {data.task.name: dict(sorted(count_labels(data.task, used[data.task.name]).items())) for data in tasks}
+    for section in (recipe.train.replay, recipe.train.ewc):
+        if section is not None and section.use is not None:
+            task, file = examples_beside(project.root, section)
+            used.setdefault(task.name, []).extend(file.examples)
+    keys = {name: Keys.of(examples) for name, examples in used.items()}
+    return TrainedRecord(
+        tasks={
+            name: TrainedTask(requests=sorted(each.requests), groups=sorted(each.groups), labels=labels.get(name, {}))
+            for name, each in keys.items()
+        }
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kit.data.formats import DataFile
+from kit.data.split import VALIDATION, held_out_groups
 from kit.errors import InputError, Problem
 from kit.task import Example
 
@@ -15,6 +17,14 @@ METHOD, SOURCE = "augmented", "from"
 def is_augmented(example: Example[Any, Any]) -> bool:
     """Say whether an example was made from another one."""
     return METHOD in example.provenance
+
+
+def validation_groups(examples: Iterable[Example[Any, Any]], share: float) -> set[str]:
+    """Return the groups of a training file that choose the checkpoint, for want of a validation file.
+
+    A group of nothing but augmented examples is not one of them: there would be nothing to measure by.
+    """
+    return held_out_groups((each.group for each in examples if not is_augmented(each)), share, VALIDATION)
 
 
 def refuse_augmented(file: DataFile) -> None:

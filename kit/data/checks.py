@@ -11,12 +11,15 @@ from typing import Any
 from kit.chat import Renderer
 from kit.checks import Check
 from kit.data.duplicates import NearDuplicates, words_of
+from kit.data.keys import request_key
 from kit.data.rows import Rows
-from kit.errors import Problem
+from kit.errors import InputError, Problem
 from kit.task import Example, Task
 
 AnyExample = Example[Any, Any]
 Parts = Mapping[str, Sequence[AnyExample]]
+Places = Mapping[str, Mapping[str, str]]
+"""File and line of each example: by part, then by id."""
 ENOUGH = 500
 _SHORTER = "Raise serve.max_length, or let the task make shorter prompts."
 
@@ -33,16 +36,30 @@ def data_facts(parts: Parts) -> dict[str, Any]:
     }
 
 
-def check_data(parts: Parts) -> list[Check]:
+def check_data(parts: Parts, places: Places | None = None) -> list[Check]:
     """Check the examples of all parts; `train` is one of them."""
     return [
         _enough(parts["train"]),
-        *(_filled(name, examples) for name, examples in parts.items() if name != "train"),
         _repeated(parts["train"]),
-        _groups_apart(parts),
-        _requests_apart(parts),
-        _texts_apart(parts),
+        *check_parts(parts, places or {}),
+        _texts_apart(parts, places or {}),
     ]
+
+
+def check_parts(parts: Parts, places: Places) -> list[Check]:
+    """Make the checks of `check_data` without which nothing is trained or measured."""
+    return [
+        *(_filled(name, examples, parts["train"]) for name, examples in parts.items() if name != "train"),
+        _groups_apart(parts, places),
+        _requests_apart(parts, places),
+    ]
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Raise InputError with every problem of the checks that failed and do not only warn."""
+    problems = [problem for check in checks if check.state == "failed" and check.blocking for problem in check.problems]
+    if problems:
+        raise InputError(problems)
 
 
 def _enough(train: Sequence[AnyExample]) -> Check:
@@ -51,11 +68,14 @@ def _enough(train: Sequence[AnyExample]) -> Check:
     return Check.of("data.count", count >= ENOUGH, f"{count} training examples.", wrong, blocking=False)
 
 
-def _filled(name: str, examples: Sequence[AnyExample]) -> Check:
+def _filled(name: str, examples: Sequence[AnyExample], train: Sequence[AnyExample]) -> Check:
     groups = len({example.group for example in examples})
     right = f"{len(examples)} {name} examples of {groups} groups."
+    wrong = f"There are no {name} examples."
+    if name == "validation" and len({example.group for example in train}) == 1:
+        wrong = f"There are no {name} examples: whole groups are held out of training, and all examples are of one."
     advice = "Add examples of more groups, or name a file for it in the recipe's data section."
-    return Check.of(f"data.{name}", bool(examples), right, f"There are no {name} examples.", next=advice)
+    return Check.of(f"data.{name}", bool(examples), right, wrong, next=advice)
 
 
 def _repeated(train: Sequence[AnyExample]) -> Check:
@@ -68,48 +88,50 @@ def _repeated(train: Sequence[AnyExample]) -> Check:
             same = _canonical(known.response) == _canonical(example.response)
             how = "the same request as" if same else "another response to the request of"
             problems.append(Problem(f"Example '{example.id}' has {how} '{known.id}'."))
-    return _listed("data.repeated", problems, "No request stands twice in the training examples.", blocking=False)
+    return Check.listed("data.repeated", problems, "No request stands twice in the training examples.", blocking=False)
 
 
-def _groups_apart(parts: Parts) -> Check:
-    sides: dict[str, list[str]] = {}
+def _groups_apart(parts: Parts, places: Places) -> Check:
+    sides: dict[str, dict[str, str]] = {}
     for name, examples in parts.items():
-        for group in {example.group for example in examples}:
-            sides.setdefault(group, []).append(name)
+        for example in examples:
+            sides.setdefault(example.group, {}).setdefault(name, places.get(name, {}).get(example.id, ""))
     problems = [
-        Problem(f"The group '{group}' is in {' and in '.join(names)}.")
-        for group, names in sorted(sides.items())
-        if len(names) > 1
+        Problem(f"The group '{group}' is in {' and in '.join(found)}.", list(found.values())[-1])
+        for group, found in sorted(sides.items())
+        if len(found) > 1
     ]
-    return _listed("data.groups", problems, "No group is in two parts.")
+    return Check.listed("data.groups", problems, "No group is in two parts.")
 
 
-def _requests_apart(parts: Parts) -> Check:
+def _requests_apart(parts: Parts, places: Places) -> Check:
     seen: dict[str, tuple[str, str]] = {}
     problems = []
     for name, examples in parts.items():
         for example in examples:
-            side, known = seen.setdefault(_canonical(example.request), (name, example.id))
+            side, known = seen.setdefault(request_key(example.request), (name, example.id))
             if side != name:
-                problems.append(Problem(f"'{example.id}' in {name} has the same request as '{known}' in {side}."))
-    return _listed("data.leaks", problems, "No request is in two parts.")
+                what = f"'{example.id}' in {name} has the same request as '{known}' in {side}."
+                problems.append(Problem(what, places.get(name, {}).get(example.id, "")))
+    return Check.listed("data.leaks", problems, "No request is in two parts.")
 
 
-def _texts_apart(parts: Parts) -> Check:
+def _texts_apart(parts: Parts, places: Places) -> Check:
     problems = []
     index = NearDuplicates()
-    sides: dict[str, str] = {}
+    known: dict[str, tuple[str, str]] = {}
     for name, examples in parts.items():
         texts = {example.id: words_of(example.request.model_dump(mode="json")) for example in examples}
         for id, text in texts.items():
-            match = index.match(text) if sides else None
+            match = index.match(text) if known else None
             if match is not None:
-                alike = f"{match.similarity:.0%} the same as '{match.name}' in {sides[match.name]}"
-                problems.append(Problem(f"'{id}' in {name} is about {alike}."))
-        for id, text in texts.items():
-            index.add(id, text)
-            sides[id] = name
-    return _listed("data.alike", problems, "No two parts hold texts that are nearly the same.", blocking=False)
+                other, side = known[match.name]
+                what = f"'{id}' in {name} is about {match.similarity:.0%} the same as '{other}' in {side}."
+                problems.append(Problem(what, places.get(name, {}).get(id, "")))
+        for id, text in texts.items():  # two parts may use the same ids
+            index.add(f"{name}/{id}", text)
+            known[f"{name}/{id}"] = (id, name)
+    return Check.listed("data.alike", problems, "No two parts hold texts that are nearly the same.", blocking=False)
 
 
 def row_facts(rows: Rows) -> dict[str, Any]:
@@ -139,14 +161,9 @@ def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, contex
                 what = f"Example '{example.id}': a prompt of {tokens} tokens and an answer of up to {budget}"
                 problems.append(Problem(f"{what} exceed the context of {context}.", next=_SHORTER))
                 break
-    return _listed("serve.context", problems, f"The longest prompt and its answer take {longest} of {context} tokens.")
-
-
-def _listed(name: str, problems: list[Problem], right: str, blocking: bool = True) -> Check:
-    if not problems:
-        return Check(name, "held", right, blocking=blocking)
-    what = problems[0].what if len(problems) == 1 else f"{len(problems)} problems."
-    return Check(name, "failed", what, tuple(problems), blocking)
+    return Check.listed(
+        "serve.context", problems, f"The longest prompt and its answer take {longest} of {context} tokens."
+    )
 
 
 def _canonical(value: Any) -> str:

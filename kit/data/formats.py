@@ -28,7 +28,7 @@ _ESCAPE = re.compile(
 )
 NOTHING_TO_LEARN = "nothing_to_learn"
 """The type of the pydantic error that a line raises which has nothing to learn from."""
-_POISON = {"finite_number", "greater_than_equal", "less_than_equal"}
+_POISON = {"finite_number", "greater_than_equal", "less_than_equal", "value_error"}
 
 
 class _NotJson(InputError):

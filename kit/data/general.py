@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from kit.chat import Renderer
-from kit.data.formats import NOTHING_TO_LEARN, read_file, read_records
+from kit.data.blank import BLANK_ADVICE, blank_answers, is_blank
+from kit.data.formats import NOTHING_TO_LEARN, DataFile, read_file, read_records
 from kit.data.rows import Dropped, Row, Rows, build_rows
-from kit.errors import InputError, Problem
+from kit.errors import InputError, Problem, UnfitRows
 from kit.loader import load_task
 from kit.recipe import RowsSection, TaskSection
-from kit.task import FreeText, Message, Prompt, Role, Strict
+from kit.task import FreeText, Message, Prompt, Role, Strict, Task
+
+_BLANK_TURN = f"{BLANK_ADVICE.removesuffix('.')}, or give the turn weight 0, or set blank: drop."
 
 
 class Turn(Strict):
@@ -52,19 +55,23 @@ def general_rows(
     """
     path = root / section.data
     if section.use is not None:
-        task = load_task(root, TaskSection(use=section.use, options=section.options))
-        file = read_file(path, task)
-        return build_rows(task, renderer, file.examples, max_length, too_long, file.places, must_teach=True)
-    rows, dropped, problems = list[Row](), list[Dropped](), list[Problem]()
+        return _examples(root, section, renderer, max_length, too_long)
+    rows, dropped, problems, blank = list[Row](), list[Dropped](), list[Problem](), list[Problem]()
     for number, (place, dialogue) in enumerate(read_records(path, Dialogue), start=1):
-        for row in _rows(renderer, dialogue, f"line-{number}", max_length):
-            if len(row.ids) <= max_length:
+        for turn, row in _rows(renderer, dialogue, f"line-{number}", max_length):
+            if is_blank(dialogue.messages[turn].content):
+                what = f"Turn {turn + 1}, the assistant's, is without a word: it teaches to end at once."
+                blank.append(Problem(what, place, _BLANK_TURN))
+                dropped.append(Dropped(row.example, len(row.ids), "has an answer without a word"))
+            elif len(row.ids) <= max_length:
                 rows.append(row)
             elif too_long == "drop":
                 dropped.append(Dropped(row.example, len(row.ids)))
             else:
                 what = f"The dialogue makes a row of {len(row.ids)} tokens; the longest allowed is {max_length}."
                 problems.append(Problem(what, place, "Shorten it, or set data.too_long: drop."))
+    if blank and section.blank == "refuse":
+        raise UnfitRows([*blank, *problems])
     if not problems and not rows:
         problems.append(Problem("No row of this file is short enough to train on.", str(path)))
     if problems:
@@ -72,10 +79,31 @@ def general_rows(
     return Rows(tuple(rows), tuple(dropped))
 
 
-def _rows(renderer: Renderer, dialogue: Dialogue, name: str, max_length: int) -> Iterator[Row]:
+def examples_beside(root: Path, section: RowsSection) -> tuple[Task[Any, Any], DataFile]:
+    """Return the task of a section that names one, and its examples. Raises InputError as `read_examples` does."""
+    task = load_task(root, TaskSection(use=section.use or "", options=section.options))
+    return task, read_file(root / section.data, task)
+
+
+def _examples(
+    root: Path, section: RowsSection, renderer: Renderer, max_length: int, too_long: Literal["refuse", "drop"]
+) -> Rows:
+    """Return the rows of a task's examples."""
+    task, file = examples_beside(root, section)
+    blank = blank_answers(task, file.examples, file.places)
+    if blank and section.blank == "refuse":
+        raise UnfitRows(list(blank.values()))
+    kept = [example for example in file.examples if example.id not in blank]
+    made = build_rows(task, renderer, kept, max_length, too_long, file.places, must_teach=True, part="replayed")
+    left_out = tuple(Dropped(id, 0, "has an answer without a word") for id in blank)
+    return Rows(made.rows, (*made.dropped, *left_out))
+
+
+def _rows(renderer: Renderer, dialogue: Dialogue, name: str, max_length: int) -> Iterator[tuple[int, Row]]:
+    """Yield a row for each turn that is learned, with the turn's index."""
     messages = [Message.of(turn.role, turn.content) for turn in dialogue.messages]
     for index, turn in enumerate(dialogue.messages):
         if turn.role == "assistant" and turn.weight:
             prompt = Prompt(FreeText(), max_length, tuple(messages[:index]))
             supervised = renderer.supervised(prompt, turn.content)
-            yield Row(f"{name}/{index}", name, supervised.ids, supervised.answer_start)
+            yield index, Row(f"{name}/{index}", name, supervised.ids, supervised.answer_start)

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from kit.data.earlier import tested_groups
 from kit.data.formats import write_examples
-from kit.data.split import first_groups, split_examples
+from kit.data.split import first_groups, held_out, split_examples
 from kit.errors import InputError, Problem, nearest
 from kit.loader import load_module
 from kit.task import Example, Task
@@ -43,6 +44,8 @@ class Import:
     test: list[AnyExample]
     train_path: Path
     test_path: Path
+    stayed: int = 0
+    """Groups that are tested on because an earlier import tested on them, whatever the share says now."""
 
     def write(self) -> None:
         """Write both files, or neither."""
@@ -118,13 +121,16 @@ def plan_import(
 ) -> Import:
     """Split examples and name their files: the first `groups` groups in hash order train, or all but a share of them.
 
+    With a share, a group that an earlier import put into the test file stays there.
+
     Raises InputError where a part would be empty, or where a file exists and is not to be replaced.
     """
+    paths = (folder / f"{name}-train.jsonl", folder / f"{name}-test.jsonl")
+    stay = tested_groups(paths[1]) if replace and groups is None else frozenset[str]()
     if groups is not None:
         train, test = first_groups(examples, groups)
     else:
-        train, test = split_examples(examples, test_share)
-    paths = (folder / f"{name}-train.jsonl", folder / f"{name}-test.jsonl")
+        train, test = split_examples(examples, test_share, stay=stay)
     problems = [
         Problem(f"No example would be left for {part}.", next="Choose another share or number of groups.")
         for part, chosen in (("training", train), ("testing", test))
@@ -137,4 +143,5 @@ def plan_import(
     ]
     if problems:
         raise InputError(problems)
-    return Import(train, test, *paths)
+    moved = {each.group for each in test if each.group in stay and not held_out(each.group, test_share)}
+    return Import(train, test, *paths, stayed=len(moved))

@@ -11,7 +11,6 @@ from kit.errors import InputError, KitError, Problem, UnfitRows
 from kit.task import Example, Prompt, Task, Untaught, write_answer
 
 AnyExample = Example[Any, Any]
-_NOTHING = "No row is left with a token to learn from."
 _NO_TARGET = "The task gives none of its prompts a target: mend it, remove it, or give it weight 0."
 
 
@@ -28,10 +27,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that was left out because it is longer than the longest row allowed."""
+    """A row that was left out; without another reason, because it is longer than the longest row allowed."""
 
     example: str
     tokens: int
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What was left out, and why."""
+        return f"Left out: example '{self.example}' {self.reason or f'makes a row of {self.tokens} tokens'}."
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,14 @@ def build_rows(
     too_long: Literal["refuse", "drop"],
     places: Mapping[str, str] | None = None,
     must_teach: bool = False,
+    part: str = "training",
 ) -> Rows:
     """Return one row per prompt that has a target, in the order of the examples.
 
-    `places` maps an example's id to its file and line. Raises InputError with every row that is too long (unless they
-    are to be dropped), and every answer longer than its prompt allows; UnfitRows where nothing is left to train on or,
-    with `must_teach`, where an example that weighs something has no target at all.
+    `places` maps an example's id to its file and line; `part` is what the examples are for. Raises InputError with
+    every row that is too long (unless they are to be dropped), and every answer longer than its prompt allows;
+    UnfitRows where nothing is left to train on or, with `must_teach`, where an example that weighs something has no
+    target at all.
     """
     rows: list[Row] = []
     dropped: list[Dropped] = []
@@ -83,12 +90,19 @@ def build_rows(
             else:
                 problems.append(_too_long(example, where, len(row.ids), max_length))
     if not (problems or masked) and not any(row.weight for row in rows):
-        masked.append(Problem(_NOTHING, next="Every target is absent, was dropped, or has weight 0."))
+        masked.append(_nothing_left(part, len(examples)))
     if masked:
         raise UnfitRows([*masked, *problems])
     if problems:
         raise InputError(problems)
     return Rows(tuple(rows), tuple(dropped))
+
+
+def _nothing_left(part: str, examples: int) -> Problem:
+    if not examples:
+        return Problem(f"There are no {part} examples.", next="Add some, of more groups than one.")
+    what = f"No {part} row is left with a token to learn from."
+    return Problem(what, next="Every target is absent, was dropped, or has weight 0.")
 
 
 def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -> Iterator[tuple[Prompt, Supervised]]:

@@ -1,35 +1,61 @@
-"""Splits that stay put: a group's side depends on its name alone, so new rows never move an old one."""
+"""Splits that stay put: the hash of a group's name decides its side, so new rows never move an old test row.
+
+Each split hashes with a salt of its own. Two splits by the same hash would take the same groups, and the second one
+would find none of them left. The test split has no salt, as it always had, so that test rows stay what they were.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, TypeVar
 
 from kit.task import Example
 
 AnyExample = Example[Any, Any]
 ExampleT = TypeVar("ExampleT", bound=AnyExample)
+VALIDATION = "validation"
+"""The salt of the split that holds validation groups out of training."""
 
 
-def position(name: str) -> float:
-    """Map a name to 0 ≤ x < 1, evenly, by the first 64 bits of its SHA-256."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+def position(name: str, salt: str = "") -> float:
+    """Map a name to 0 ≤ x < 1, evenly, by the first 64 bits of its SHA-256; each salt gives an order of its own."""
+    salted = f"{salt}\0{name}" if salt else name
+    return int.from_bytes(hashlib.sha256(salted.encode()).digest()[:8], "big") / 2**64
 
 
-def held_out(group: str, share: float) -> bool:
-    """Say whether a group belongs to the held-out share."""
-    return position(group) < share
+def held_out(group: str, share: float, salt: str = "") -> bool:
+    """Say whether the hash of a group falls into the held-out share."""
+    return position(group, salt) < share
 
 
-def split_examples(examples: Iterable[ExampleT], share: float) -> tuple[list[ExampleT], list[ExampleT]]:
+def held_out_groups(groups: Iterable[str], share: float, salt: str = "", stay: Set[str] = frozenset()) -> set[str]:
+    """Return the groups that are held out; of two groups or more, at least one is held out and one is kept.
+
+    Those of `stay` were held out before, and still are. With few groups, the hash may fall into the share for none of
+    them or for all: then the group with the lowest hash is held out, or the one with the highest is kept. One group
+    alone is kept.
+    """
+    names = set(groups)
+    ordered = sorted(names, key=lambda name: (position(name, salt), name))
+    held = {name for name in names if held_out(name, share, salt)} | (names & stay)
+    movable = [name for name in ordered if name not in stay]
+    if held == names and movable:
+        held.discard(movable[-1])
+    if not held and len(names) > 1:
+        held.add(ordered[0])
+    return held
+
+
+def split_examples(
+    examples: Iterable[ExampleT], share: float, salt: str = "", stay: Set[str] = frozenset()
+) -> tuple[list[ExampleT], list[ExampleT]]:
     """Return the examples that are kept and those that are held out, whole groups each, in their order."""
-    kept: list[ExampleT] = []
-    held: list[ExampleT] = []
-    for example in examples:
-        (held if held_out(example.group, share) else kept).append(example)
-    return kept, held
+    every = list(examples)
+    groups = held_out_groups((example.group for example in every), share, salt, stay)
+    held = [example for example in every if example.group in groups]
+    return [example for example in every if example.group not in groups], held
 
 
 def first_groups(examples: Sequence[ExampleT], count: int) -> tuple[list[ExampleT], list[ExampleT]]:

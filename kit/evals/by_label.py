@@ -81,15 +81,6 @@ def confusion(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     return table
 
 
-def untested_labels(
-    task: Task[Any, Any], trained: Sequence[Example[Any, Any]], tested: Sequence[Example[Any, Any]]
-) -> dict[str, int]:
-    """Return the labels of training examples that no test example gives, each with its number of training examples."""
-    given = {label for example in tested for label in _labels(task, example)}
-    counts = Counter(label for example in trained for label in set(_labels(task, example)))
-    return {label: count for label, count in sorted(counts.items()) if label not in given}
-
-
 def _counted(row: Row) -> dict[tuple[str, str], float]:
     """Return (tp, fp or fn; label) to its count in one row."""
     assert row.record is not None

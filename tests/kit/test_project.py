@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO
-from kit.data.split import held_out
+from kit.data.split import VALIDATION, held_out
 from kit.errors import InputError
 from kit.project import PARTS, Project
 from tests.kit.toy import RECIPE, lines, make_toy, row
@@ -40,8 +40,50 @@ def test_validation_is_held_out_of_training_by_whole_groups(tmp_path: Path) -> N
     train, validation = data.examples("train"), data.examples("validation")
     assert len(train) + len(validation) == 60
     assert validation
-    assert all(held_out(each.group, 0.3) for each in validation)
-    assert not any(held_out(each.group, 0.3) for each in train)
+    assert all(held_out(each.group, 0.3, VALIDATION) for each in validation)
+    assert not any(held_out(each.group, 0.3, VALIDATION) for each in train)
+
+
+@pytest.mark.parametrize("groups", [2, 3, 5, 8])
+def test_few_groups_are_enough_to_choose_a_checkpoint_by(tmp_path: Path, groups: int) -> None:
+    here = project(tmp_path)
+    rows = [row("train", number, group=f"group-{number % groups}") for number in range(groups * 2)]
+    (here.root / "data" / "train.jsonl").write_text(lines(rows))
+    data = here.data(here.recipe())
+    train, validation = data.examples("train"), data.examples("validation")
+    assert validation
+    assert len(train) > len(validation) or groups == 2
+
+
+def test_rows_of_one_group_are_refused_for_want_of_validation_and_not_of_something_to_learn(tmp_path: Path) -> None:
+    here = project(tmp_path)
+    rows = [row("train", number, group="only") for number in range(5)]
+    (here.root / "data" / "train.jsonl").write_text(lines(rows))
+    recipe = here.recipe()
+    data = here.data(recipe)
+    with pytest.raises(InputError, match=r"^There are no validation examples: whole groups are held out of training"):
+        data.require_sound()
+    with pytest.raises(InputError, match=r"^There are no validation examples\."):
+        data.rows(here.renderer(recipe), "validation")
+
+
+def test_an_augmented_group_is_not_the_one_that_validates(tmp_path: Path) -> None:
+    here = project(tmp_path)
+    made = [row("made", number, provenance={"augmented": "rules"}) for number in range(40)]
+    rows = [row("train", number, group=f"group-{number}") for number in range(2)]
+    (here.root / "data" / "train.jsonl").write_text(lines([*made, *rows]))
+    data = here.data(here.recipe())
+    assert len(data.examples("validation")) == 1
+    assert len(data.examples("train")) == 41
+
+
+def test_a_place_is_that_of_its_own_part_where_two_files_use_the_same_ids(tmp_path: Path) -> None:
+    here = project(tmp_path, ("train:\n", "data: {validation: data/own.jsonl}\ntrain:\n"))
+    own = [row("own", number, id=f"train-{number}") for number in (1, 0)]
+    (here.root / "data" / "own.jsonl").write_text(lines(own))
+    data = here.data(here.recipe())
+    assert data.places("train")["train-1"].endswith("train.jsonl:2")
+    assert data.places("validation")["train-1"].endswith("own.jsonl:1")
 
 
 def test_a_validation_file_leaves_the_training_file_whole(tmp_path: Path) -> None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
+import pytest
+
+from kit.cli.training_data import gather
+from kit.errors import InputError
+from kit.project import Project
 from tests.kit.cli.conftest import Run
 from tests.kit.toy import lines, row
 
@@ -151,7 +157,7 @@ def test_a_group_on_both_sides_fails(toy: Path, run: Run) -> None:
         stream.write(lines([row("late", 1, group="train-7")]))
     ran = run("check", cwd=toy)
     assert ran.code == 2
-    assert "FAILED  data.groups: The group 'train-7' is in " in ran.out
+    assert f"FAILED  data.groups: One problem.\n{'':>14}{toy}/data/test.jsonl:21: The group 'train-7' is in " in ran.out
 
 
 def test_a_context_that_the_base_does_not_have_fails(toy: Path, run: Run) -> None:
@@ -205,3 +211,70 @@ def test_a_missing_base_is_one_finding_that_names_what_waits_for_it_and_a_profil
     waiting = [check["name"] for check in checks if check["waits_for"] == "base"]
     assert {"rows.train", "rows.validation", "rows.test", "serve.context"} <= set(waiting)
     assert run("check", "--profile", "short", cwd=toy).code == 0
+
+
+def test_a_test_file_that_is_the_training_file_is_refused_by_check_and_by_train(toy: Path, run: Run) -> None:
+    shutil.copy(toy / "data" / "train.jsonl", toy / "data" / "test.jsonl")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "FAILED  data.leaks: " in ran.out
+    with pytest.raises(InputError, match=rf"{toy}/data/test\.jsonl:1: .* has the same request as"):
+        gathered(toy)
+
+
+def test_a_test_row_among_the_replayed_rows_is_refused_by_check_and_by_train(toy: Path, run: Run) -> None:
+    (toy / "data" / "earlier.jsonl").write_text(lines([row("earlier", 1), row("test", 4, id="e", group="e")]))
+    replay = "  max_length: 256\n  replay: {data: data/earlier.jsonl, use: task.py:Toy}\n"
+    edit(toy / "recipe.yaml", "  max_length: 256\n", replay)
+    ran = run("check", "--json", cwd=toy)
+    assert ran.code == 2
+    (check,) = (check for check in ran.json["checks"] if check["name"] == "train.replay.leaks")
+    (problem,) = check["problems"]
+    assert problem["what"] == "The request of 'test-4' is in data/earlier.jsonl too."
+    assert problem["where"].endswith("data/test.jsonl:5")
+    with pytest.raises(InputError, match="The request of 'test-4' is in data/earlier"):
+        gathered(toy)
+
+
+def test_a_replayed_turn_without_a_word_is_refused_by_check_with_its_line(toy: Path, run: Run) -> None:
+    blank = {"messages": [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": " "}]}
+    (toy / "data" / "general.jsonl").write_text(lines([blank]))
+    edit(toy / "recipe.yaml", "  max_length: 256\n", "  max_length: 256\n  replay: {data: data/general.jsonl}\n")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert f"{toy}/data/general.jsonl:1: Turn 2, the assistant's, is without a word" in ran.out
+
+
+def test_the_ceiling_is_printed_and_what_stays_below_it_is_named(toy: Path, run: Run) -> None:
+    assert "ok  data.ceiling: Perfect answers score accuracy 1.000 on train, 1.000 on" in run("check", cwd=toy).out
+    edit(toy / "task.py", "return Verdict(label=completions[0].text)", "return Verdict(label='praise')")
+    ran = run("check", cwd=toy)
+    assert ran.code == 0
+    assert "warning  data.ceiling: Perfect answers score accuracy 0." in ran.out
+    assert f"{toy}/data/train.jsonl:1: Example 'train-0': a perfect answer scores accuracy 0.000" in ran.out
+    assert run("check", "--json", cwd=toy).json["facts"]["ceiling"]["accuracy"]["test"] == 0.5
+
+
+def test_a_label_that_is_not_tested_is_a_warning_until_the_recipe_waives_it(toy: Path, run: Run) -> None:
+    (toy / "data" / "test.jsonl").write_text(lines(row("test", number) for number in range(1, 20, 2)))
+    ran = run("check", cwd=toy)
+    assert ran.code == 0
+    assert "warning  data.labels: " in ran.out
+    assert "of the training examples and no test example give the label 'complaint'." in ran.out
+    edit(toy / "recipe.yaml", "train:\n  max", "eval: {untested_labels: [complaint]}\ntrain:\n  max")
+    assert states(run("check", "--json", cwd=toy).json)["data.labels"] == "held"
+
+
+def test_no_modules_to_adapt_are_refused_in_the_recipe(toy: Path, run: Run) -> None:
+    for none in ("[]", "''"):
+        edit(toy / "recipe.yaml", "  max_length: 256", f"  max_length: 256\n  lora: {{targets: {none}}}")
+        ran = run("check", "--recipe-only", cwd=toy)
+        assert ran.code == 2
+        assert "train.lora.targets: " in ran.err
+        edit(toy / "recipe.yaml", f"\n  lora: {{targets: {none}}}", "")
+
+
+def gathered(toy: Path) -> object:
+    """What `kit train` reads before it starts."""
+    project = Project(toy)
+    return gather(project, project.recipe(), project.renderer(project.recipe()))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.cli.training_data import gather
+from kit.project import Project
 from tests.kit.cli.conftest import Run
 
 
@@ -49,6 +51,43 @@ def test_rows_added_later_never_move_an_old_one(toy: Path, run: Run, source: Pat
     source.write_text(source.read_text() + "".join(f"praise\tlate{number} says it\n" for number in range(20)))
     assert run("data", "import", "lines", source, "--test-share", "0.5", "--replace", cwd=toy).code == 0
     assert {name for name in groups(test) if not name.startswith("late")} == before
+
+
+def test_a_group_that_was_tested_once_stays_tested_when_a_lower_hash_arrives(toy: Path, run: Run, source: Path) -> None:
+    """Of few groups none may hash below the share; then the lowest one tests, until a lower one is added."""
+    source.write_text("".join(f"praise\tgroup{number} says it\n" for number in (0, 1, 2)))
+    assert run("data", "import", "lines", source, "--test-share", "0.001", cwd=toy).code == 0
+    test = toy / "data" / "lines-test.jsonl"
+    before = groups(test)
+    assert len(before) == 1
+    source.write_text(source.read_text() + "".join(f"praise\tlate{number} says it\n" for number in range(40)))
+    ran = run("data", "import", "lines", source, "--test-share", "0.001", "--replace", "--json", cwd=toy)
+    assert before <= groups(test)
+    assert ran.json["stayed"] == 1
+    assert before & groups(toy / "data" / "lines-train.jsonl") == set()
+
+
+@pytest.mark.parametrize("count", [20, 60, 10_000])
+def test_what_was_imported_at_the_defaults_is_checked_and_trained_at_the_defaults(
+    toy: Path, run: Run, source: Path, count: int
+) -> None:
+    source.write_text(
+        "".join(
+            f"{'praise' if number % 2 else 'complaint'}\tgroup{number} came {number} times, then {number * 7}\n"
+            for number in range(count)
+        )
+    )
+    assert run("data", "import", "lines", source, cwd=toy).code == 0
+    recipe = toy / "recipe.yaml"
+    files = "data: {train: data/lines-train.jsonl, test: data/lines-test.jsonl}\ntrain:\n  max"
+    recipe.write_text(recipe.read_text().replace("train:\n  max", files))
+    ran = run("check", "--json", cwd=toy)
+    assert ran.code == 0, ran.out
+    project = Project(toy)
+    data = gather(project, project.recipe(), project.renderer(project.recipe()))
+    assert data.rows
+    assert data.validation
+    assert len({row.group for row in [*data.rows, *data.validation]}) <= count * 0.9
 
 
 def test_a_setting_reaches_the_importer_and_an_unknown_one_gets_the_near_miss(

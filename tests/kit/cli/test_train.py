@@ -12,14 +12,6 @@ from tests.kit.cli.conftest import run_kit, with_training
 from tests.kit.toy import lines, make_toy, row
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = with_training(make_toy(tmp_path_factory.mktemp("trained") / "toy"))
-    ran = run_kit("train", cwd=project)
-    assert ran.code == 0, ran.err
-    return project
-
-
 @pytest.fixture
 def project(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "toy"))

@@ -84,6 +84,29 @@ def test_the_same_request_in_two_parts_fails_under_another_group(
     assert found["data.groups"].state == "held"
 
 
+def test_the_same_request_with_other_white_space_is_the_same_request(
+    train: list[ToyExample],
+    test: list[ToyExample],
+) -> None:
+    copy = example("late", 1, request={"text": train[7].request.text.replace(" ", "  ") + "\n"})
+    found = check_data({"train": train, "test": [*test, copy]}, {"test": {"late-1": "test.jsonl:21"}})
+    (check,) = (check for check in found if check.name == "data.leaks")
+    told = "test.jsonl:21: 'late-1' in test has the same request as 'train-7' in train."
+    assert [str(problem) for problem in check.problems] == [told]
+
+
+def test_parts_that_use_the_same_ids_are_compared_by_their_texts(
+    train: list[ToyExample],
+    test: list[ToyExample],
+) -> None:
+    words = train[7].request.text.split()
+    words[150] = "changed"
+    late = example("late", 1, request={"text": " ".join(words)})
+    own = [example("own", number, id=f"train-{number}") for number in range(20)]
+    (problem,) = states(train=train, validation=own, test=[*test, late])["data.alike"].problems
+    assert problem.what.endswith("the same as 'train-7' in train.")
+
+
 def test_nearly_the_same_text_in_two_parts_is_a_warning(
     train: list[ToyExample],
     test: list[ToyExample],

@@ -84,7 +84,7 @@ def test_nothing_is_coerced(tmp_path: Path, task: AnyTask) -> None:
     ]
 
 
-@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), 1e300, 1e-300])
 def test_a_weight_that_is_none_is_told_once(tmp_path: Path, task: AnyTask, weight: float) -> None:
     assert len(told(file_of(tmp_path, good(1, weight=weight)), task)) == 1
     with pytest.raises(UnfitRows):

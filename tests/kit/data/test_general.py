@@ -11,10 +11,10 @@ import pytest
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.data.general import general_rows
-from kit.errors import InputError
+from kit.errors import InputError, UnfitRows
 from kit.recipe import RowsSection
 from kit.task import Message
-from tests.kit.toy import make_toy
+from tests.kit.toy import lines, make_toy, row
 
 RENDERER = Renderer(NANO)
 HELLO = [
@@ -46,6 +46,36 @@ def test_a_turn_of_weight_nothing_is_read_and_not_learned(tmp_path: Path) -> Non
     muted = [HELLO[0], {**HELLO[1], "weight": 0}, *HELLO[2:]]
     (row,) = rows(tmp_path, file(tmp_path, {"messages": muted})).rows
     assert "Good day." in RENDERER.decode(row.ids[: row.answer_start])
+
+
+@pytest.mark.parametrize("content", ["", " ", "\n\t", "\u200b", "\u3000 \ufeff"])
+def test_a_turn_without_a_word_is_refused_with_its_place_or_dropped_and_counted(tmp_path: Path, content: str) -> None:
+    blank = [*HELLO[:3], {"role": "assistant", "content": content}]
+    section = file(tmp_path, {"messages": HELLO}, {"messages": blank})
+    with pytest.raises(UnfitRows, match=r"general\.jsonl:2: Turn 4, the assistant's, is without a word"):
+        rows(tmp_path, section)
+    found = rows(tmp_path, section.model_copy(update={"blank": "drop"}))
+    assert [each.example for each in found.rows] == ["line-1/1", "line-1/3", "line-2/1"]
+    assert [each.sentence for each in found.dropped] == ["Left out: example 'line-2/3' has an answer without a word."]
+
+
+def test_a_blank_turn_that_is_not_learned_and_one_of_the_user_are_read(tmp_path: Path) -> None:
+    muted = [HELLO[0], {**HELLO[1], "content": "", "weight": 0}, {"role": "user", "content": ""}, HELLO[3]]
+    assert len(rows(tmp_path, file(tmp_path, {"messages": muted})).rows) == 1
+
+
+def test_an_example_of_a_task_whose_answer_is_without_a_word_is_refused_or_dropped(tmp_path: Path) -> None:
+    toy = make_toy(tmp_path / "toy")
+    task = toy / "task.py"
+    free = task.read_text().replace('Literal["praise", "complaint"]', "str").replace("Choices(LABELS)", "FreeText()")
+    task.write_text(free.replace("import Choices,", "import FreeText,"))
+    mute = row("train", 2, response={"label": " "})
+    (toy / "data" / "earlier.jsonl").write_text(lines([row("train", 1), mute]))
+    section = RowsSection(data="data/earlier.jsonl", use="task.py:Toy")
+    with pytest.raises(UnfitRows, match=r"earlier\.jsonl:2: Example 'train-2' has an answer without a word"):
+        rows(toy, section)
+    found = rows(toy, section.model_copy(update={"blank": "drop"}))
+    assert ([each.example for each in found.rows], len(found.dropped)) == (["train-1"], 1)
 
 
 def test_special_tokens_that_a_dialogue_spells_out_stay_words(tmp_path: Path) -> None:

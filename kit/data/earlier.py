@@ -1,0 +1,25 @@
+"""What an earlier import left, so that a later one never moves a test row into training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from kit.errors import InputError
+
+
+def tested_groups(path: Path) -> frozenset[str]:
+    """Return the groups of a test file that an earlier import wrote; none where there is no such file.
+
+    Raises InputError where a line cannot be read: then nobody knows which groups must stay.
+    """
+    if not path.is_file():
+        return frozenset()
+    groups: set[str] = set()
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        try:
+            groups.add(str(json.loads(line)["group"]))
+        except (ValueError, KeyError, TypeError):
+            what = "This line names no group, so it is not known which groups must stay in the test file."
+            raise InputError(what, f"{path}:{number}", "Mend the line, or remove the file to split again.") from None
+    return frozenset(groups)

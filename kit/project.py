@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic import BaseModel
+
 from kit.base import Base, find_base, find_config
 from kit.chat import Renderer
 from kit.data.augmented import is_augmented, refuse_augmented
@@ -90,6 +92,16 @@ def data_of(root: Path, recipe: Recipe, tasks: Sequence[AnyTask]) -> list[Data]:
     return [Data(root, recipe, task, section.data) for section, task in zip(recipe.tasks, tasks, strict=True)]
 
 
+def first_requests(tasks: Sequence[Data]) -> dict[str, BaseModel]:
+    """Return, by task name, the shortest of its validation examples' requests, or of the training ones."""
+    found = {data.task.name: data.examples("validation") or data.examples("train") for data in tasks}
+    return {
+        name: min((example.request for example in examples), key=lambda request: len(request.model_dump_json()))
+        for name, examples in found.items()
+        if examples
+    }
+
+
 @dataclass(frozen=True)
 class Data:
     """A task's examples by part, under one recipe. Each file is read when it is first asked for.
@@ -147,10 +159,14 @@ class Data:
         An example that is to be trained on has to teach something. Raises InputError as `build_rows` does, with files
         and lines.
         """
-        length = self.recipe.serve.max_length if part == "test" else self.recipe.train.max_length
-        policy = "refuse" if part == "test" else self.settings.too_long
-        taught = part == "train"
-        return build_rows(self.task, renderer, self.examples(part), length, policy, self._places(part), taught)
+        places, taught = self._places(part), part == "train"
+        if part == "test":
+            length = self.recipe.serve.max_length
+            return build_rows(
+                self.task, renderer, self.examples(part), length, "refuse", places, taught, "serve.max_length"
+            )
+        length, policy = self.recipe.train.max_length, self.settings.too_long
+        return build_rows(self.task, renderer, self.examples(part), length, policy, places, taught)
 
     def _places(self, part: Part) -> dict[str, str]:
         files: Sequence[DataFile | None] = (

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from kit.base import Base
 from kit.recipe import Recipe
@@ -18,6 +20,7 @@ class BuildPlan:
 
     `adapter` is a folder in peft's format; `project` holds the task's files; `rows` are token ids of validation rows,
     from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card.
+    `requests` has a request by task name, which the bundle answers before it is published.
     """
 
     recipe: Recipe
@@ -28,3 +31,4 @@ class BuildPlan:
     dialogues: Sequence[Sequence[Message]]
     data_digest: str
     trained: Mapping[str, Any]
+    requests: Mapping[str, BaseModel] = field(default_factory=dict)

@@ -16,6 +16,7 @@ import click
 from kit.cli.output import Output, show_version
 from kit.errors import Exit, InputError, KitError, nearest
 from kit.openmp import share_cores
+from kit.task_fault import TaskBroke, task_fault
 
 
 class Group(click.Group):
@@ -117,6 +118,8 @@ def _failure(error: BaseException) -> KitError:
         return Interrupted("Interrupted.")
     if isinstance(error, SigTerm):
         return Terminated("Terminated.")
+    if fault := task_fault(error):
+        return TaskBroke([fault])
     if isinstance(error, OSError) and error.strerror:
         return KitError(f"{error.strerror}.", str(error.filename or ""))
     return KitError(f"The run broke: {type(error).__name__}: {error}", next="Run it again with --debug to see where.")

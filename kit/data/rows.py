@@ -50,12 +50,14 @@ def build_rows(
     too_long: Literal["refuse", "drop"],
     places: Mapping[str, str] | None = None,
     must_teach: bool = False,
+    setting: Literal["train.max_length", "serve.max_length"] = "train.max_length",
 ) -> Rows:
     """Return one row per prompt that has a target, in the order of the examples.
 
-    `places` maps an example's id to its file and line. Raises InputError with every row that is too long (unless they
-    are to be dropped), and every answer longer than its prompt allows; UnfitRows where nothing is left to train on or,
-    with `must_teach`, where an example that weighs something has no target at all.
+    `places` maps an example's id to its file and line; `setting` is where `max_length` comes from. Raises InputError
+    with every row that is too long (unless they are to be dropped), and every answer longer than its prompt allows;
+    UnfitRows where nothing is left to train on or, with `must_teach`, where an example that weighs something has no
+    target at all.
     """
     rows: list[Row] = []
     dropped: list[Dropped] = []
@@ -79,7 +81,7 @@ def build_rows(
             elif too_long == "drop":
                 dropped.append(Dropped(example.id, len(row.ids)))
             else:
-                problems.append(_too_long(example, where, len(row.ids), max_length))
+                problems.append(_too_long(example, where, len(row.ids), max_length, setting))
     if not (problems or masked) and not any(row.weight for row in rows):
         masked.append(Problem(_NOTHING, next="Every target is absent, was dropped, or has weight 0."))
     if masked:
@@ -110,9 +112,10 @@ def _budget_problem(example: AnyExample, where: str, prompt: Prompt, supervised:
         )
 
 
-def _too_long(example: AnyExample, where: str, tokens: int, max_length: int) -> Problem:
+def _too_long(example: AnyExample, where: str, tokens: int, max_length: int, setting: str) -> Problem:
+    drop = ", or set data.too_long: drop" if setting.startswith("train.") else ""
     return Problem(
-        f"Example '{example.id}' makes a row of {tokens} tokens; the longest allowed is {max_length}.",
+        f"Example '{example.id}' makes a row of {tokens} tokens; {setting} is {max_length}.",
         where,
-        "Raise the recipe's max_length, shorten the example, or set data.too_long: drop.",
+        f"Raise {setting}, or shorten the example{drop}.",
     )

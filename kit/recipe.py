@@ -209,7 +209,7 @@ class TrainSection(Section):
     weight_decay: Annotated[float, Field(ge=0, le=1, description="On what is trained, vectors left out")] = 0.0
     clip: Annotated[float, Field(gt=0, description="Largest norm of the gradient")] = 1.0
     evaluations: Annotated[int, Field(ge=1, le=100, description="Times to score and save during the run")] = 4
-    seed: Annotated[int, Field(ge=0, description="Seed of everything random")] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31, description="Seed of everything random")] = 0
     mixing_temperature: Annotated[
         float, Field(ge=1, description="Several tasks: shares go as rows^(1/T); 1 in proportion, large: all the same")
     ] = 1.0

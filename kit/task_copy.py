@@ -32,9 +32,9 @@ def copy_task(project: Path, recipe: Recipe, place: Path) -> None:
 
 
 @contextmanager
-def as_if_alone(place: Path) -> Iterator[None]:
-    """Work inside a folder, with no task loaded from another one: a path that starts at the project leads nowhere."""
-    with chdir(place), loaded_afresh():
+def as_if_alone() -> Iterator[None]:
+    """Work in an empty folder, with no task loaded before: a path that starts at the current folder leads nowhere."""
+    with tempfile.TemporaryDirectory() as empty, chdir(empty), loaded_afresh():
         yield
 
 
@@ -48,7 +48,7 @@ def try_copy(project: Path, recipe: Recipe, requests: Mapping[str, BaseModel]) -
         place = Path(scratch).resolve()
         copy_task(project, recipe, place)
         try:
-            with as_if_alone(place):
+            with as_if_alone():
                 for task in load_tasks(place, recipe):
                     if (request := requests.get(task.name)) is not None:
                         task.prompts(again(request, task.request_type))

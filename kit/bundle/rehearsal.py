@@ -33,7 +33,7 @@ def rehearse(staged: Bundle, plan: BuildPlan) -> None:
     that the task can make nothing of, is an answer. Raises GateFailed with the reasons.
     """
     try:
-        with as_if_alone(staged.task_folder):
+        with as_if_alone():
             verify_files(staged)
             renderer = staged.renderer()
             verify_renders(staged, renderer)

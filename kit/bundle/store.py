@@ -12,7 +12,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -125,6 +125,8 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
             if held is not None:
                 os.close(held)
+            with locked(self.root):
+                _remove_empty(self._bundles, self._bundles.parent)
 
     def _new_staging(self) -> tuple[Path, int | None]:
         with locked(self.root):
@@ -147,6 +149,7 @@ class Store:
                     beside.mkdir(parents=True, exist_ok=True)
                     append_line(beside / ".probe", b"probe")
                     (beside / ".probe").unlink()
+                    _remove_empty(beside)
             except OSError as error:
                 what = f"The store of bundles cannot be written to: {error.strerror}."
                 raise InputError(what, str(error.filename or self.root), "Make it writable; then train.") from None
@@ -322,6 +325,14 @@ def _refuse_if(problems: list[Problem]) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+def _remove_empty(*folders: Path) -> None:
+    """Remove folders that hold nothing, the inner one first; a link is somebody's own, and stays."""
+    for folder in folders:
+        if not folder.is_symlink():
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _sweep(root: Path) -> None:

@@ -73,3 +73,11 @@ def test_an_unknown_profile_is_told_with_the_known_ones(tmp_path: Path) -> None:
 def test_what_is_not_yaml_is_told_with_line_and_column(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"recipe\.yaml:3:\d+"):
         load_recipe(write(tmp_path, "name: toy\nbase: [\n"))
+
+
+@pytest.mark.parametrize("seed", [2**70, 2**31, -1])
+def test_a_seed_that_no_generator_takes_is_refused_by_its_name(tmp_path: Path, seed: int) -> None:
+    text = RECIPE.replace("learning_rate: 0.0002", f"seed: {seed}")
+    with pytest.raises(InputError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert any(problem.where.endswith(" train.seed") for problem in caught.value.problems)

@@ -135,3 +135,38 @@ def test_a_learning_rate_that_diverges_breaks_the_run_and_names_the_step(toy: Pa
     assert "Lower train.learning_rate" in said
     (run,) = runs(toy)
     assert run["sentence"].startswith("Training diverges")
+
+
+def test_an_error_in_the_tasks_code_names_file_line_and_method(toy: Path) -> None:
+    with_task(with_training(toy), ("Verdict(label=completions[0].text)", "Verdict(label=completions[0].txt)"))
+    line = next(at for at, text in enumerate((toy / "task.py").read_text().splitlines(), start=1) if ".txt" in text)
+    ran = run_kit("train", cwd=toy)
+    told = (
+        f"{toy}/task.py:{line}: The task broke in Toy.read: AttributeError: 'Completion' object has no attribute 'txt'"
+    )
+    assert (ran.code, told in ran.err) == (2, True), ran.err
+    assert runs(toy)[0]["sentence"].startswith(told)
+    with_task(toy, ("self.options.budget", "self.options.bugdet"))
+    for command in ("check", "train"):
+        ran = run_kit(command, cwd=toy)
+        assert ran.code == 2
+        assert "The task broke in Toy.prompts: AttributeError" in ran.err + ran.out
+
+
+def test_a_context_that_the_task_does_not_fit_is_refused_alike_by_check_and_train(toy: Path) -> None:
+    with_training(toy)
+    recipe = (toy / "recipe.yaml").read_text()
+    (toy / "recipe.yaml").write_text(recipe + "serve: {max_length: 64}\n")
+    with_task(toy, ("budget: Annotated[int, Field(ge=1)] = 16", "budget: Annotated[int, Field(ge=1)] = 60"))
+    checked, trained = (run_kit(command, cwd=toy) for command in ("check", "train"))
+    assert (checked.code, trained.code) == (2, 2)
+    for said in (checked.out, trained.err):
+        assert "exceed serve.max_length, which is 64. Raise serve.max_length to" in said
+    assert not (toy / "runs").exists()
+
+
+def test_a_store_that_cannot_be_written_to_is_told_before_training(toy: Path) -> None:
+    (with_training(toy) / "bundles").write_text("a file where a folder has to be")
+    ran = run_kit("train", cwd=toy)
+    assert (ran.code, "The store of bundles cannot be written to" in ran.err) == (2, True)
+    assert not (toy / "runs").exists()

@@ -20,6 +20,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
+def test_a_run_says_what_each_part_of_it_does(tmp_path: Path) -> None:
+    ran = run_kit("train", cwd=with_training(make_toy(tmp_path / "toy")))
+    assert ran.code == 0, ran.err
+    parts = (
+        "Loading the base",
+        "Attaching lora",
+        "Measuring the memory",
+        "Measuring the base on",
+        "Merging the adapter",
+    )
+    parts += ("Scoring the base and the tuned", "Measuring the noise", "Sealing the bundle", "Trying the bundle")
+    places = [ran.err.find(part) for part in parts]
+    assert places == sorted(places), ran.err
+    assert places[0] >= 0
+
+
 @pytest.fixture
 def project(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "toy"))

@@ -117,6 +117,7 @@ def _plan(output: Output, profile: str | None) -> Plan:
     project = Project.find()
     recipe = project.recipe(profile)
     _attach_first(output, project, recipe)
+    output.say("Reading the data and making rows.")
     return plan_of(project, recipe, profile)
 
 

@@ -115,7 +115,7 @@ def _budget_problem(example: AnyExample, where: str, prompt: Prompt, supervised:
 def _too_long(example: AnyExample, where: str, tokens: int, max_length: int, setting: str) -> Problem:
     drop = ", or set data.too_long: drop" if setting.startswith("train.") else ""
     return Problem(
-        f"Example '{example.id}' makes a row of {tokens} tokens; {setting} is {max_length}.",
+        f"Example '{example.id}' makes a row of {tokens} tokens; the longest allowed is {max_length} ({setting}).",
         where,
         f"Raise {setting}, or shorten the example{drop}.",
     )

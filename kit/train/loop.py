@@ -83,7 +83,6 @@ class _Run:
         self.job, self.device, self.threads = job, device, threads
         self.scorer, self.report, self.signals, self.ranks = scorer, report, signals, ranks
         self.checkpoints = Checkpoints(job.folder / "checkpoints")
-        self.metrics = MetricsFile(job.folder / "metrics.jsonl")
         ranks.prove(job.folder, plan.digest)
         last = self._last_checkpoint()
         compute = compute_type(job.section.compute, job.dtype, device.type)
@@ -116,6 +115,7 @@ class _Run:
         self.history = self.checkpoints.read_history(self.step)
         self.meter = Meter(last.cursor.seconds if last else 0.0)
         self.utilisation = utilisation(job.base, self.plan, device)
+        self.metrics = MetricsFile(job.folder / "metrics.jsonl")
         self.recorder = FlightRecorder(job.folder, self.plan.rows)
         self.divergence = Divergence(self.recorder.losses(self.step))
         self.pending: deque[Outcome] = deque()
@@ -294,7 +294,9 @@ class _Run:
     # --- what it says -----------------------------------------------------------------------------------------
 
     def _begin(self, what: str) -> None:
-        self._tell(Began(what))
+        """Tell the person who waits; it is no fact of the run, so the file of events does not hold it."""
+        if self.ranks.first:
+            self.report(Began(what))
 
     def _tell(self, event: Event) -> None:
         if self.ranks.first:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from kit.base import NANO, Base, find_base
 from kit.data.rows import Row
-from kit.train.events import Evaluated, Event, Planned, Saved, Stepped
+from kit.train.events import Began, Evaluated, Event, Planned, Saved, Stepped
 from kit.train.job import Evaluation, RunBroke, Trained
 from kit.train.loop import train
 from kit.train.machine import physical_cores
@@ -71,7 +71,11 @@ def test_what_happens_is_reported_and_written_line_by_line(learned: tuple[Traine
     assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 5, 10, 15]
     assert [event.step for event in events if isinstance(event, Saved)] == [5, 10, 15]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in events]
+    facts = [event for event in events if not isinstance(event, Began)]
+    assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in facts]
+    assert [event.what.split()[0] for event in events[:3] if isinstance(event, Began)] == [
+        *("Loading", "Attaching", "Measuring")
+    ]
     assert trained.tokens == planned.tokens
 
 

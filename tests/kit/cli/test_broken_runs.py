@@ -168,3 +168,19 @@ def test_a_store_that_cannot_be_written_to_is_told_before_training(toy: Path) ->
     ran = run_kit("train", cwd=toy)
     assert (ran.code, "The store of bundles cannot be written to" in ran.err) == (2, True)
     assert not (toy / "runs").exists()
+
+
+def test_a_bundle_that_would_not_answer_is_not_published_and_is_built_without_training_again(toy: Path) -> None:
+    """`read` finds its file only where the project is the current folder, which is so while it is trained."""
+    (with_training(toy) / "words.txt").write_text("read")
+    own, far = "return Verdict(label", "open('words.txt').read()\n        return Verdict(label"
+    with_task(toy, (own, far))
+    ran = run_kit("train", cwd=toy)
+    assert (ran.code, "The bundle does not work as it would be served" in ran.err) == (4, True), ran.err
+    assert "The task broke in Toy.read: FileNotFoundError" in ran.err
+    assert not (toy / "bundles").exists()
+    with_task(toy, ("open('words.txt').read()\n        ", ""))
+    again = run_kit("train", "--resume", "--json", cwd=toy)
+    assert again.code == 0, again.err
+    assert "step 1/" not in again.err
+    assert [(run["state"], run["bundle"]) for run in runs(toy)] == [("finished", again.json["bundle"])]

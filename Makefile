@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check test bench bench-base bench-train format
+.PHONY: setup demo check test test-other-type bench bench-base bench-train format
 
 setup: $(VENV)/.ready
 
@@ -21,6 +22,10 @@ check: setup
 
 test: setup
 	$(BIN)/pytest
+
+# What trains, once more, in the type that this machine would not choose (float32 or bfloat16).
+test-other-type: setup
+	DOMAINKIT_COMPUTE=$$($(BIN)/python scripts/other_compute_type.py) $(BIN)/pytest $(TRAINING_TESTS)
 
 bench: $(VENV)/.peers
 	$(BIN)/python -m bench all

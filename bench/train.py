@@ -53,7 +53,9 @@ def _speed(workload: str, folder: Path, rows: int | None = None) -> Figure:
     _refuse_unlike(workload, losses["ours"], losses[better])
     forms: Figure = {form: short(rates[form]) for form in TRAINERS[1:]}
     named: Figure = {f"{form}_loss": short(loss) for form, loss in losses.items()}
-    return {**ratio.figure("rows/s"), **forms, **named, "steps": rounds[-1][0].steps}
+    ours = rounds[-1][0]
+    way: Figure = {"type": ours.type, **({"slower": ours.slower} if ours.slower else {})}
+    return {**ratio.figure("rows/s"), **forms, **named, "steps": ours.steps, **way}
 
 
 def _rounds(runs: Sequence[Run], folder: Path) -> Iterator[list[Outcome]]:

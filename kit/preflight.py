@@ -21,11 +21,12 @@ from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds, thresholds_by_task
 from kit.machine import machine_facts
 from kit.pace import Forecast, Work, forecast, work_of_epoch
-from kit.project import PARTS, Data, Part, Project, leaks_beside
+from kit.project import PARTS, Data, Part, Project, first_requests, leaks_beside
 from kit.ranges import check_ranges
 from kit.recipe import Recipe, RowsSection
 from kit.search.space import defaults
 from kit.servability import check_base, check_servability, check_targets
+from kit.task_copy import try_copy
 from kit.train.mixture import Source, mixed
 
 BASE = "base"
@@ -77,7 +78,7 @@ def preflight(
     gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
     reports = [_of_task(data, gates[data.task.name], renderer) for data in tasks]
     beside, replayed = _beside(project, recipe, tasks, renderer)
-    checks = [check_targets(recipe), *_search(recipe), *of_base, *beside]
+    checks = [check_targets(recipe), *_search(recipe), _travels(project, recipe, tasks), *of_base, *beside]
     facts: dict[str, Any] = {}
     for data, report in zip(tasks, reports, strict=True):
         if len(tasks) == 1:
@@ -221,13 +222,26 @@ def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Ch
             checks.append(_fit(part, facts[part]))
         except InputError as error:
             checks.append(Check.failed(f"rows.{part}", error))
-    if len(facts) == len(PARTS):
-        checks.append(check_prompts(data.task, renderer, parts, data.recipe.serve.max_length))
-    else:
-        checks.append(Check("serve.context", "unmeasured", "Rows are wrong, so prompts were not looked at."))
+    checks.append(_context(data, renderer, parts))
     epochs = data.recipe.train.epochs
     tokens = round(facts["train"]["tokens"] * epochs) if "train" in facts else None
     return checks, {"rows": facts, "training": {"epochs": epochs, "tokens": tokens}}, made.get("train")
+
+
+def _context(data: Data, renderer: Renderer, parts: Parts) -> Check:
+    try:
+        return check_prompts(data.task, renderer, parts, data.recipe.serve.max_length)
+    except InputError:
+        return Check("serve.context", "unmeasured", "Rows are wrong, so prompts were not looked at.")
+
+
+def _travels(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> Check:
+    """Try the tasks without the project around them: what a bundle would lack is found before it is trained."""
+    try:
+        files = try_copy(project.root, recipe, first_requests(tasks))
+    except InputError as error:
+        return Check.failed("task.files", error)
+    return Check("task.files", "held", f"The tasks work as they travel into a bundle, in {files} files.")
 
 
 def _memory(estimate: Forecast) -> list[Check]:

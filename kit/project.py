@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from pydantic import BaseModel
+
 from kit.base import Base, find_base, find_config
 from kit.chat import Renderer
 from kit.data.augmented import is_augmented, refuse_augmented, validation_groups
@@ -16,7 +18,7 @@ from kit.data.formats import DataFile, read_file
 from kit.data.general import examples_beside
 from kit.data.keys import Keys
 from kit.data.leaks import leaked
-from kit.data.rows import Rows, build_rows
+from kit.data.rows import Rows, Setting, build_rows
 from kit.data.split import limited
 from kit.errors import InputError, Problem, nearest
 from kit.loader import load_tasks
@@ -121,6 +123,16 @@ def leaks_beside(root: Path, section: RowsSection, tasks: Sequence[Data]) -> lis
     ]
 
 
+def first_requests(tasks: Sequence[Data]) -> dict[str, BaseModel]:
+    """Return, by task name, the shortest of its validation examples' requests, or of the training ones."""
+    found = {data.task.name: data.examples("validation") or data.examples("train") for data in tasks}
+    return {
+        name: min((example.request for example in examples), key=lambda request: len(request.model_dump_json()))
+        for name, examples in found.items()
+        if examples
+    }
+
+
 @dataclass(frozen=True)
 class Data:
     """A task's examples by part, under one recipe. Each file is read when it is first asked for.
@@ -186,11 +198,13 @@ class Data:
         An example that is to be trained on has to teach something. Raises InputError as `build_rows` does, with files
         and lines.
         """
-        length = self.recipe.serve.max_length if part == "test" else self.recipe.train.max_length
-        policy = "refuse" if part == "test" else self.settings.too_long
-        taught = part == "train"
+        tested, taught = part == "test", part == "train"
+        setting: Setting = "serve.max_length" if tested else "train.max_length"
+        length = self.recipe.serve.max_length if tested else self.recipe.train.max_length
+        policy = "refuse" if tested else self.settings.too_long
+        places, words = self.places(part), _WORDS[part]
         return build_rows(
-            self.task, renderer, self.examples(part), length, policy, self.places(part), taught, _WORDS[part]
+            self.task, renderer, self.examples(part), length, policy, places, taught, words, setting
         )
 
     def require_sound(self) -> None:

@@ -6,6 +6,8 @@ metrics.jsonl    one event per line
 checkpoints/     written by training
 status.jsonl     every change of state, with the process and the reason
 report.json      written at the end
+
+What cannot be read of one run never hides the others: such a run is listed as damaged, with the file.
 """
 
 from __future__ import annotations
@@ -14,20 +16,24 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from kit.errors import Exit, InputError, KitError, nearest
+from kit.errors import Exit, InputError, KitError, Problem, nearest
 from kit.files import write_atomically
 from kit.recipe import Recipe
+from kit.task_fault import task_fault
 
-State = Literal["new", "running", "finished", "interrupted", "failed"]
+State = Literal["new", "running", "finished", "interrupted", "failed", "damaged"]
 _STOPPED = {Exit.INTERRUPTED, Exit.TERMINATED}
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_CLOCKS_DIFFER = timedelta(days=1)
 _CHANGED = "No run was made with this recipe and data; one of them may have changed since."
 
 
@@ -41,15 +47,20 @@ class Status:
     time: float = 0.0
 
 
+class UnreadableRun(InputError, ValueError):
+    """A file of a run is not what the kit writes: it was cut off, edited, or made by another kit (exit 2)."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """A run on disk. `created` is in UTC, ISO 8601."""
+    """A run on disk. `created` is in UTC, ISO 8601; `fault` says why nothing more is known of a damaged one."""
 
     folder: Path
     created: str
     profile: str | None
     recipe_digest: str
     data_digest: str
+    fault: str = ""
 
     @property
     def id(self) -> str:
@@ -63,19 +74,40 @@ class Run:
 
     def report(self) -> dict[str, Any] | None:
         """What came of the run, or None while nothing has."""
-        file = self.folder / "report.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        try:
+            return dict(json.loads((self.folder / "report.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
 
     def recipe(self) -> Recipe:
-        """The resolved recipe that the run was made with."""
-        return Recipe.model_validate_json((self.folder / "recipe.json").read_text(encoding="utf-8"))
+        """The resolved recipe that the run was made with. Raises UnreadableRun where it cannot be read."""
+        file = self.folder / "recipe.json"
+        try:
+            return Recipe.model_validate_json(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            what = "The run's recipe cannot be read: it is damaged, or another kit wrote it."
+            raise UnreadableRun(what, str(file)) from None
 
     def status(self) -> Status:
         """Return the run's state; one whose process is gone without a word was interrupted."""
+        if self.fault:
+            return Status("damaged", self.fault)
         last = self._last_status()
+        if last.state == "finished" and self.report() is None:
+            return Status("damaged", "report.json cannot be read, or is missing.", last.pid, last.time)
+        if not last.sentence and self.is_ahead:
+            last = replace(last, sentence=f"It is dated {self.created[:10]}, which is to come: a clock was wrong.")
         if last.state == "running" and not self._locked():
             return Status("interrupted", "Its process ended without a word.", last.pid, last.time)
         return last
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the run is dated in the future: then it is not the latest, whatever its date says."""
+        try:
+            return datetime.fromisoformat(self.created) > datetime.now(UTC) + _CLOCKS_DIFFER
+        except (ValueError, TypeError):
+            return False
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -94,7 +126,7 @@ class Run:
                 self._say("interrupted" if error.code in _STOPPED else "failed", str(error))
                 raise
             except BaseException as error:
-                self._say("failed", f"{type(error).__name__}: {error}")
+                self._say("failed", str(task_fault(error) or f"{type(error).__name__}: {error}"))
                 raise
             self._say("finished")
 
@@ -106,13 +138,21 @@ class Run:
 
     def _say(self, state: State, sentence: str = "") -> None:
         line = json.dumps(asdict(Status(state, sentence, os.getpid(), round(time.time(), 3))))
-        with (self.folder / "status.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(line + "\n")
+        with (self.folder / "status.jsonl").open("a+b") as stream:
+            stream.seek(0)
+            written = stream.read()
+            stream.write((b"" if not written or written.endswith(b"\n") else b"\n") + line.encode() + b"\n")
 
     def _last_status(self) -> Status:
-        file = self.folder / "status.jsonl"
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
-        return Status(**json.loads(lines[-1])) if lines else Status("new")
+        """The last state that can be read: a line that a crash cut off leaves the one before."""
+        try:
+            lines = (self.folder / "status.jsonl").read_bytes().splitlines()
+        except FileNotFoundError:
+            return Status("new")
+        except OSError as error:
+            return Status("damaged", f"status.jsonl cannot be read: {error.strerror}.")
+        found = next((status for line in reversed(lines) if (status := _status_of(line))), None)
+        return found or (Status("damaged", "status.jsonl holds no line that can be read.") if lines else Status("new"))
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -126,11 +166,18 @@ class Run:
             yield
 
     def _locked(self) -> bool:
+        """Whether a process works on the run; asking writes nothing, so a disk that is read-only is no matter."""
         try:
-            with self._lock():
-                return False
-        except KitError:
+            handle = os.open(self.folder / ".lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
+        finally:
+            os.close(handle)
+        return False
 
 
 def new_run(root: Path, recipe: Recipe, data_digest: str, profile: str | None) -> Run:
@@ -141,16 +188,52 @@ def new_run(root: Path, recipe: Recipe, data_digest: str, profile: str | None) -
     run = Run(root / "runs" / name, now.isoformat(timespec="milliseconds"), profile, recipe.digest(), data_digest)
     run.folder.mkdir(parents=True)
     write_atomically(run.folder / "recipe.json", recipe.canonical() + "\n")
-    facts = {key: value for key, value in asdict(run).items() if key != "folder"}
+    facts = {key: value for key, value in asdict(run).items() if key not in ("folder", "fault")}
     write_atomically(run.folder / "run.json", json.dumps(facts, indent=1) + "\n")
     return run
 
 
 def list_runs(root: Path) -> list[Run]:
-    """Return the project's runs, oldest first."""
-    files = (root / "runs").glob("*/run.json")
-    runs = [Run(file.parent, **json.loads(file.read_text(encoding="utf-8"))) for file in files]
-    return sorted(runs, key=lambda run: (run.created, run.id))
+    """Return the project's runs, oldest first. Those that are damaged, or dated in the future, come before all others.
+
+    What has neither a `run.json` nor a run's name is none.
+    """
+    folder = root / "runs"
+    places = folder.iterdir() if folder.is_dir() else ()
+    runs = [_read(place) for place in places if (place / "run.json").is_file() or _is_run(place)]
+    return sorted(runs, key=lambda run: (not (run.fault or run.is_ahead), run.created, run.id))
+
+
+def _is_run(place: Path) -> bool:
+    return bool(_ID.fullmatch(place.name)) and place.is_dir()
+
+
+def _read(folder: Path) -> Run:
+    """Read a run, or say what is wrong with it."""
+    file = folder / "run.json"
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        run = Run(
+            folder, **{each.name: facts[each.name] for each in fields(Run) if each.name not in ("folder", "fault")}
+        )
+        datetime.fromisoformat(run.created)
+        return run
+    except FileNotFoundError:
+        fault = "run.json is missing"
+    except OSError as error:
+        fault = f"run.json cannot be read: {error.strerror}"
+    except (ValueError, TypeError, KeyError):
+        fault = "run.json is not what the kit writes: it is empty, or was cut off"
+    return Run(folder, "", None, "", "", f"Damaged: {fault}. The other runs are as they were.")
+
+
+def _status_of(line: bytes) -> Status | None:
+    """The state that a line tells; None for one that is no such line."""
+    try:
+        status = Status(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+    return status if status.state in get_args(State) else None
 
 
 def find_run(root: Path, ref: str = "latest") -> Run:
@@ -164,11 +247,17 @@ def find_run(root: Path, ref: str = "latest") -> Run:
     found = runs[-1:] if ref == "latest" else [run for run in runs if ref in run.id]
     exact = [run for run in found if run.id == ref]
     if len(exact or found) == 1:
-        return (exact or found)[0]
+        return _whole((exact or found)[0])
     names = [run.id for run in runs]
     if found:
         raise InputError(f"'{ref}' fits several runs.", str(root), f"They are: {', '.join(run.id for run in found)}.")
     raise InputError(f"There is no run '{ref}'.", str(root), nearest(ref, names) or f"The latest is {names[-1]}.")
+
+
+def _whole(run: Run) -> Run:
+    if run.fault:
+        raise UnreadableRun(run.fault, str(run.folder))
+    return run
 
 
 def unfinished_run(root: Path, recipe: Recipe, data_digest: str) -> Run:
@@ -177,9 +266,11 @@ def unfinished_run(root: Path, recipe: Recipe, data_digest: str) -> Run:
     Raises InputError where there is none.
     """
     wanted = (recipe.digest(), data_digest)
-    same = [run for run in list_runs(root) if (run.recipe_digest, run.data_digest) == wanted]
+    runs = list_runs(root)
+    same = [run for run in runs if (run.recipe_digest, run.data_digest) == wanted]
     unfinished = [run for run in same if run.status().state in ("new", "interrupted", "failed")]
     if unfinished:
         return unfinished[-1]
     what = "The runs of this recipe and data are finished, or at work." if same else _CHANGED
-    raise InputError(what, str(root / "runs"), "Leave out --resume to begin a new run.")
+    damaged = [Problem(run.fault, str(run.folder)) for run in runs if run.fault]
+    raise InputError([Problem(what, str(root / "runs"), "Leave out --resume to begin a new run."), *damaged])

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kit.task_fault import task_fault
 from serving.errors import ServiceError, service_error
 from serving.models import Deployed, exposed_previews
 from serving.readiness import Readiness
@@ -122,7 +123,7 @@ class _Exchange:
         """Tell the client; what nobody foresaw goes to the log with its traceback."""
         told = service_error(error)
         if told.code == "internal_error":
-            _log.error("Request %s failed.", self.id, exc_info=error)
+            _log.error("Request %s failed. %s", self.id, task_fault(error) or "", exc_info=error)
         if not self._begun:
             await error_response(told)(self._scope, _nothing_more, self.send)
 

@@ -14,14 +14,16 @@ from kit.bundle.manifest import canonical_json, write_manifest
 from kit.bundle.merge import MergeParity, check_adapter, check_weights, merge_adapter
 from kit.bundle.parity import Weights, choose_fingerprints, measure_noise, score
 from kit.bundle.plan import BuildPlan
-from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise
+from kit.bundle.rehearsal import rehearse
+from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise, read_seal
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import RECIPE_FILE, Bundle, Store
 from kit.bundle.trained import write_trained
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.errors import GateFailed, InputError
-from kit.loader import task_files
+from kit.phases import Say, silent
+from kit.task_copy import copy_task
 
 __all__ = ["PARITY", "BuildPlan", "build_bundle"]
 
@@ -32,22 +34,27 @@ _LONGEST_ROW = 512
 _MERGE_ROWS = 8
 
 
-def build_bundle(plan: BuildPlan, store: Store) -> Bundle:
-    """Build, check and store a bundle; the same plan gives the same digest on one machine.
+def build_bundle(plan: BuildPlan, store: Store, say: Say = silent) -> Bundle:
+    """Build, check, try and store a bundle; the same plan gives the same digest on one machine.
 
-    Raises GateFailed where the adapter is zero, not finite, lost in the merge, or too close to its base to be told from
-    it. A failure or an interrupt leaves nothing behind.
+    `say` is given a sentence before each part that takes long. Raises GateFailed where the adapter is zero, not finite,
+    lost in the merge, or too close to its base to be told from it, and where the bundle does not answer as it would be
+    served. A failure or an interrupt leaves nothing behind.
     """
     _check_trained(plan)
     rows = _candidates(plan)
     with store.staging() as folder:
-        tuned, parity = _write_weights(plan, rows, folder)
+        folder = folder.absolute()
+        tuned, parity = _write_weights(plan, rows, folder, say)
         _write_task(plan, folder)
         write_trained(folder, plan.record)
-        fingerprints, noise = _fingerprints(plan, tuned, rows)
+        fingerprints, noise = _fingerprints(plan, tuned, rows, say)
+        say("Sealing the bundle: every file is hashed.")
         _write_seal(plan, folder, fingerprints, noise)
-        write_manifest(folder)
-        bundle = store.add(folder)
+        staged = Bundle(write_manifest(folder), folder, read_seal(folder))
+        say("Trying the bundle: it is loaded, verified and asked, as when it is served.")
+        rehearse(staged, plan)
+        bundle = store.publish(staged)
     if parity is not None:
         store.attest(bundle.digest, PARITY, parity.model_dump())
     return bundle
@@ -72,11 +79,12 @@ def _candidates(plan: BuildPlan) -> list[tuple[int, ...]]:
 
 
 def _write_weights(
-    plan: BuildPlan, rows: Sequence[tuple[int, ...]], folder: Path
+    plan: BuildPlan, rows: Sequence[tuple[int, ...]], folder: Path, say: Say
 ) -> tuple[Weights, MergeParity | None]:
     dtype = plan.recipe.base.dtype
     if plan.recipe.bundle.form == "merged":
         model = folder / "model"
+        say("Merging the adapter, and reading the merged model again in a fresh process.")
         parity = merge_adapter(plan.base, plan.adapter, dtype, rows[:_MERGE_ROWS], model)
         _copy(plan.base.folder, model, (*TOKENIZER_FILES, "generation_config.json"))
         refuse_unsound(model)
@@ -98,17 +106,18 @@ def _write_adapter(plan: BuildPlan, folder: Path) -> None:
 
 def _write_task(plan: BuildPlan, folder: Path) -> None:
     place = folder / "task"
-    for section in plan.recipe.tasks:
-        for name, source in task_files(plan.project, section.use.split(":")[0]).items():
-            (place / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, place / name)
+    copy_task(plan.project, plan.recipe, place)
     (place / RECIPE_FILE).write_bytes(canonical_json(plan.recipe.model_dump(mode="json")))
 
 
-def _fingerprints(plan: BuildPlan, tuned: Weights, rows: Sequence[tuple[int, ...]]) -> tuple[list[Fingerprint], Noise]:
+def _fingerprints(
+    plan: BuildPlan, tuned: Weights, rows: Sequence[tuple[int, ...]], say: Say
+) -> tuple[list[Fingerprint], Noise]:
     """Choose fingerprints and measure their noise; refuse where they could not tell the tuned model from its base."""
+    say("Scoring the base and the tuned model: from where they differ, fingerprints are chosen.")
     base = score(Weights(plan.base.folder, plan.recipe.base.dtype), rows)
     found = choose_fingerprints(rows, base, score(tuned, rows))
+    say("Measuring the noise: the fingerprints are computed in other honest ways.")
     noise = measure_noise(tuned, found)
     if not tolerance(noise, found) >= HONEST_MARGIN * noise.mean:
         what = (

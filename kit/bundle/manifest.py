@@ -13,6 +13,8 @@ from kit.errors import Problem, Refused
 from kit.recipe import Section
 
 MANIFEST_FILE = "manifest.json"
+_OF_DESKTOPS = frozenset({".DS_Store"})
+"""What a desktop leaves in a folder that was looked at. Nothing here reads it, so that it is no part of a bundle."""
 
 
 class Entry(Section):
@@ -101,7 +103,7 @@ def _difference(listed: Entry | None, present: Entry | None) -> str:
 
 
 def _paths(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if not path.is_symlink())
+    return (path for path in folder.rglob("*") if not path.is_symlink() and path.name not in _OF_DESKTOPS)
 
 
 def _links(folder: Path) -> list[Path]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from kit.base import Base
 from kit.bundle.trained import TrainedRecord
@@ -18,8 +20,9 @@ class BuildPlan:
     """What goes into a bundle.
 
     `adapter` is a folder in peft's format; `project` holds the task's files; `rows` are token ids of validation rows,
-    from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card,
-    and `record` is what is kept of the examples, to know one again.
+    from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card.
+    `record` is what is kept of the examples, to recognise one later; `requests` has a request by task name, which the
+    bundle answers before it is published.
     """
 
     recipe: Recipe
@@ -31,3 +34,4 @@ class BuildPlan:
     data_digest: str
     trained: Mapping[str, Any]
     record: TrainedRecord | None = None
+    requests: Mapping[str, BaseModel] = field(default_factory=dict)

@@ -12,7 +12,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -36,6 +36,7 @@ _STAGING = ".staging-"
 _SHORTEST_PREFIX = 4
 _ALIAS = re.compile(r"[A-Za-z][\w.-]{0,63}")
 _HEX = re.compile(r"[0-9a-f]{4,64}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -108,21 +109,51 @@ class Store:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """Give a scratch folder on the store's own disk; it is gone when the block ends, however it ends.
+        """Give a scratch folder beside the bundles, on whatever disk they are; it is gone when the block ends.
 
-        What a killed process left is removed first: the lock of a folder goes with the process that holds it.
+        What a killed process left is removed first: the lock of a folder goes with the process that holds it. Raises
+        InputError where the store cannot be written to.
         """
-        with locked(self.root):
-            _sweep(self.root)
-            folder = self.root / f"{_STAGING}{uuid.uuid4().hex}"
-            folder.mkdir()
-            held = hold(folder)
+        try:
+            folder, held = self._new_staging()
+        except OSError as error:
+            advice = "A bundle is stored there: make it a folder that can be written to, or a link to one."
+            what = f"The store of bundles cannot be written to: {error.strerror}."
+            raise InputError(what, str(self._bundles), advice) from None
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             if held is not None:
                 os.close(held)
+            with locked(self.root):
+                _remove_empty(self._bundles, self._bundles.parent)
+
+    def _new_staging(self) -> tuple[Path, int | None]:
+        with locked(self.root):
+            self._bundles.mkdir(parents=True, exist_ok=True)
+            for place in (self.root, self._bundles):
+                _sweep(place)
+            folder = self._bundles / f"{_STAGING}{uuid.uuid4().hex}"
+            folder.mkdir()
+            return folder, hold(folder)
+
+    def refuse_unwritable(self) -> None:
+        """Make a small file where a bundle will be staged, and move it: what would fail at the end, fails now.
+
+        Raises InputError where the store, its attestations or its aliases cannot be written to.
+        """
+        with self.staging() as folder:
+            try:
+                write_atomically(folder / "probe", "probe\n")
+                for beside in (self.root / "attestations", self._aliases):
+                    beside.mkdir(parents=True, exist_ok=True)
+                    append_line(beside / ".probe", b"probe")
+                    (beside / ".probe").unlink()
+                    _remove_empty(beside)
+            except OSError as error:
+                what = f"The store of bundles cannot be written to: {error.strerror}."
+                raise InputError(what, str(error.filename or self.root), "Make it writable; then train.") from None
 
     def add(self, staging: Path) -> Bundle:
         """Move a finished folder, with its manifest, into the store, and point `latest` at it.
@@ -131,8 +162,11 @@ class Store:
         already, is not what its manifest says.
         """
         _refuse_if(file_problems(staging))
-        read_seal(staging)
-        digest = manifest_digest(staging)
+        return self.publish(Bundle(manifest_digest(staging), staging, read_seal(staging)))
+
+    def publish(self, staged: Bundle) -> Bundle:
+        """Move a bundle whose files were verified just before into the store, and point `latest` at it."""
+        staging, digest = staged.folder, staged.digest
         target = self._bundles / digest
         if target.exists():
             _refuse_if(file_problems(target))
@@ -152,16 +186,31 @@ class Store:
         return self._open(self._resolve(ref))
 
     def list(self) -> Sequence[Bundle]:
-        """Return all bundles, the one added last at the end."""
-        added = {move.digest: index for index, move in enumerate(self.history(LATEST))}
-        return [self._open(digest) for digest in sorted(self._digests(), key=lambda item: (added.get(item, -1), item))]
+        """Return all bundles whose seal can be read, the one added last at the end; `damaged` names the others."""
+        added = {move.digest: index for index, move in enumerate(self._readable_moves(LATEST))}
+        found = [self._try_open(digest) for digest in self._digests()]
+        whole = [each for each in found if isinstance(each, Bundle)]
+        return sorted(whole, key=lambda bundle: (added.get(bundle.digest, -1), bundle.digest))
+
+    def damaged(self) -> Sequence[Problem]:
+        """Return what is wrong with the bundles that cannot be listed."""
+        found = [self._try_open(digest) for digest in self._digests()]
+        return [problem for each in found if isinstance(each, Refused) for problem in each.problems]
+
+    def _try_open(self, digest: str) -> Bundle | Refused:
+        try:
+            return self._open(digest)
+        except Refused as error:
+            return error
 
     def _open(self, digest: str) -> Bundle:
         folder = self._bundles / digest
         return Bundle(digest, folder, read_seal(folder))
 
     def _digests(self) -> Sequence[str]:
-        return sorted(path.name for path in self._bundles.iterdir()) if self._bundles.is_dir() else []
+        """Names of the bundles; what else lies there, such as a file that a desktop left, is none."""
+        places = self._bundles.iterdir() if self._bundles.is_dir() else ()
+        return sorted(path.name for path in places if _DIGEST.fullmatch(path.name) and path.is_dir())
 
     def _must_hold(self, digest: str) -> None:
         if digest not in self._digests():
@@ -227,16 +276,33 @@ class Store:
         self._move_alias(name, digest)
 
     def history(self, name: str) -> Sequence[AliasMove]:
-        """Return every move of an alias, the one that holds last; none where there is no such alias."""
+        """Return every move of an alias, the one that holds last; none where there is no such alias.
+
+        Earlier lines that cannot be read are left out. Raises InputError where the last one, which holds, is one.
+        """
         file = self._aliases / f"{name}.jsonl"
-        try:
-            return [AliasMove(**json.loads(line)) for line in whole_lines(file)]
-        except (ValueError, TypeError):
-            raise InputError("The alias cannot be read: a line is not what the store writes.", str(file)) from None
+        lines = whole_lines(file)
+        if lines and _move_of(lines[-1]) is None:
+            what = "The alias cannot be read: its last line is not what the store writes."
+            raise InputError(what, f"{file}:{len(lines)}", "Remove that line; the one before it then holds.")
+        return self._readable_moves(name)
+
+    def _readable_moves(self, name: str) -> Sequence[AliasMove]:
+        moves = map(_move_of, whole_lines(self._aliases / f"{name}.jsonl"))
+        return [move for move in moves if move is not None]
 
     def _move_alias(self, name: str, digest: str) -> None:
         line = json.dumps({"digest": digest, "at": _now()}, sort_keys=True)
         append_line(self._aliases / f"{name}.jsonl", line.encode())
+
+
+def _move_of(line: bytes) -> AliasMove | None:
+    """The move that a line tells; None where it is none."""
+    try:
+        move = AliasMove(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+    return move if isinstance(move.digest, str) and isinstance(move.at, str) else None
 
 
 def weight_entries(entries: Sequence[Entry]) -> Sequence[Entry]:
@@ -262,6 +328,14 @@ def _refuse_if(problems: list[Problem]) -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat()
+
+
+def _remove_empty(*folders: Path) -> None:
+    """Remove folders that hold nothing, the inner one first; a link is somebody's own, and stays."""
+    for folder in folders:
+        if not folder.is_symlink():
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _sweep(root: Path) -> None:

@@ -18,6 +18,7 @@ from kit.cli.groups import Group, show_overview
 from kit.cli.output import Output, show_version
 from kit.errors import Exit, InputError, KitError, nearest
 from kit.openmp import share_cores
+from kit.task_fault import TaskBroke, task_fault
 
 
 class Table(Group):
@@ -105,6 +106,8 @@ def _failure(error: BaseException) -> KitError:
         return Interrupted("Interrupted.")
     if isinstance(error, SigTerm):
         return Terminated("Terminated.")
+    if fault := task_fault(error):
+        return TaskBroke([fault])
     if isinstance(error, OSError) and error.strerror:
         return KitError(f"{error.strerror}.", str(error.filename or ""))
     return KitError(f"The run broke: {type(error).__name__}: {error}", next="Run it again with --debug to see where.")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from kit.cli.output import Output
 from kit.train.applied import trouble
-from kit.train.events import Audited, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
+from kit.train.events import Audited, Began, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
 
 _PLAIN_SECONDS = 10.0
 
@@ -76,15 +76,24 @@ class TrainingLine:
     def __exit__(self, *_: object) -> None:
         self._line.close()
 
+    def phase(self, sentence: str) -> None:
+        """Say what begins now: on a terminal until something else is said, on a pipe as a line."""
+        self._line.show(sentence, always=True)
+
     def report(self, event: Event) -> None:
         """Tell one event."""
         match event:
+            case Began():
+                self.phase(event.what)
             case Planned():
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
-                self._line.keep(f"{text}{event.trainable:,} trainable parameters, {event.threads} threads.")
+                how = f"{event.threads} threads, computed in {event.compute}"
+                self._line.keep(f"{text}{event.trainable:,} trainable parameters, {how}.")
                 layers = "; layers compiled" if event.compiled else f"; {event.lean} lean parts" if event.lean else ""
                 ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
                 self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}{layers}.")
+                for sentence in event.slower:
+                    self._line.keep(f"Slower: {sentence}.")
             case Audited():
                 if odd := trouble(event.facts):
                     self._line.keep(f"Not as asked: {odd}")

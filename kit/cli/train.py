@@ -70,6 +70,7 @@ def command(
         explain_step(output, explain, ref)
         return
     plan = _plan(output, profile)
+    refuse_before_training(plan)
     for dropped in plan.data.dropped:
         output.say(dropped.sentence)
     estimate = _forecast(plan, peak_tflops, price_per_hour)
@@ -93,7 +94,7 @@ def command(
     with run.working():
         trained = _train(output, plan, run, resume, threads)
         output.say(f"Best: step {trained.step}{_score(trained)}. Building the bundle.")
-        bundle = _build(plan, run, trained)
+        bundle = _build(output, plan, run, trained)
         run.finish({**_facts(run, trained), **_scores(trained), "bundle": bundle.digest})
     odd = _not_applied(run)
     facts = {**_facts(run, trained), **_scores(trained), "bundle": bundle.digest}
@@ -117,6 +118,7 @@ def _plan(output: Output, profile: str | None) -> Plan:
     project = Project.find()
     recipe = project.recipe(profile)
     _attach_first(output, project, recipe)
+    output.say("Reading the data and making rows.")
     return plan_of(project, recipe, profile)
 
 
@@ -133,6 +135,24 @@ def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
         return Plan(project, recipe, profile, gather(project, recipe, renderer), base, renderer)
     except UnfitRows as error:
         raise RunBroke([*error.problems, Problem("Nothing was trained or published.")]) from None
+
+
+def refuse_before_training(plan: Plan) -> None:
+    """Raise InputError for what would only be found out after the training: that nothing can be stored or served."""
+    from kit.bundle.store import Store
+    from kit.data.checks import check_prompts
+    from kit.errors import InputError
+    from kit.project import first_requests
+    from kit.task_copy import try_copy
+
+    Store(plan.project.root).refuse_unwritable()
+    try_copy(plan.project.root, plan.recipe, first_requests(plan.data.tasks))
+    problems: list[Problem] = []
+    for data in plan.data.tasks:
+        parts = {part: data.examples(part) for part in ("train", "validation")}
+        problems += check_prompts(data.task, plan.renderer, parts, plan.recipe.serve.max_length).problems
+    if problems:
+        raise InputError(problems)
 
 
 def _sharing(plan: Plan) -> Sharing:
@@ -216,10 +236,12 @@ def scorer_of(plan: Plan) -> Scorer:
     return scorer(plan.data, plan.recipe, plan.renderer)
 
 
-def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
+def _build(output: Output, plan: Plan, run: Run, trained: Trained) -> Bundle:
     from kit.bundle.build import BuildPlan, build_bundle
     from kit.bundle.store import Store
+    from kit.cli.progress import TrainingLine
     from kit.cli.training_data import record_of
+    from kit.project import first_requests
 
     build = BuildPlan(
         recipe=plan.recipe,
@@ -231,8 +253,10 @@ def _build(plan: Plan, run: Run, trained: Trained) -> Bundle:
         data_digest=plan.data.digest,
         trained=_facts(run, trained),
         record=record_of(plan.project, plan.recipe, plan.data.tasks),
+        requests=first_requests(plan.data.tasks),
     )
-    return build_bundle(build, Store(plan.project.root))
+    with TrainingLine(output) as line:
+        return build_bundle(build, Store(plan.project.root), line.phase)
 
 
 def _dialogues(plan: Plan) -> Sequence[Sequence[Message]]:

@@ -6,6 +6,7 @@ import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kit.chat import Renderer
@@ -21,7 +22,6 @@ Parts = Mapping[str, Sequence[AnyExample]]
 Places = Mapping[str, Mapping[str, str]]
 """File and line of each example: by part, then by id."""
 ENOUGH = 500
-_SHORTER = "Raise serve.max_length, or let the task make shorter prompts."
 
 
 def data_facts(parts: Parts) -> dict[str, Any]:
@@ -159,8 +159,11 @@ def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, contex
         for tokens, budget in sizes:
             if tokens + budget > context:
                 what = f"Example '{example.id}': a prompt of {tokens} tokens and an answer of up to {budget}"
-                problems.append(Problem(f"{what} exceed the context of {context}.", next=_SHORTER))
+                problems.append(Problem(f"{what} exceed serve.max_length, which is {context}."))
                 break
+    if problems:
+        advice = f"Raise serve.max_length to {longest} or more, or let the task ask for less."
+        problems[0] = replace(problems[0], next=advice)
     return Check.listed(
         "serve.context", problems, f"The longest prompt and its answer take {longest} of {context} tokens."
     )

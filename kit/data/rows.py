@@ -11,6 +11,7 @@ from kit.errors import InputError, KitError, Problem, UnfitRows
 from kit.task import Example, Prompt, Task, Untaught, write_answer
 
 AnyExample = Example[Any, Any]
+Setting = Literal["train.max_length", "serve.max_length"]
 _NO_TARGET = "The task gives none of its prompts a target: mend it, remove it, or give it weight 0."
 
 
@@ -56,11 +57,13 @@ def build_rows(
     places: Mapping[str, str] | None = None,
     must_teach: bool = False,
     part: str = "training",
+    setting: Setting = "train.max_length",
 ) -> Rows:
     """Return one row per prompt that has a target, in the order of the examples.
 
-    `places` maps an example's id to its file and line; `part` is what the examples are for. Raises InputError with
-    every row that is too long (unless they are to be dropped), and every answer longer than its prompt allows;
+    `places` maps an example's id to its file and line; `part` is what the examples are for, and `setting` is where
+    `max_length` comes from. Raises InputError with every row that is too long (unless they are to be dropped), and
+    every answer longer than its prompt allows;
     UnfitRows where nothing is left to train on or, with `must_teach`, where an example that weighs something has no
     target at all.
     """
@@ -88,7 +91,7 @@ def build_rows(
             elif too_long == "drop":
                 dropped.append(Dropped(example.id, len(row.ids)))
             else:
-                problems.append(_too_long(example, where, len(row.ids), max_length))
+                problems.append(_too_long(example, where, len(row.ids), max_length, setting))
     if not (problems or masked) and not any(row.weight for row in rows):
         masked.append(_nothing_left(part, len(examples)))
     if masked:
@@ -126,11 +129,12 @@ def _budget_problem(example: AnyExample, where: str, prompt: Prompt, supervised:
         )
 
 
-def _too_long(example: AnyExample, where: str, tokens: int, max_length: int) -> Problem:
+def _too_long(example: AnyExample, where: str, tokens: int, max_length: int, setting: str) -> Problem:
+    drop = ", or set data.too_long: drop" if setting.startswith("train.") else ""
     return Problem(
-        f"Example '{example.id}' makes a row of {tokens} tokens; the longest allowed is {max_length}.",
+        f"Example '{example.id}' makes a row of {tokens} tokens; the longest allowed is {max_length} ({setting}).",
         where,
-        "Raise the recipe's max_length, shorten the example, or set data.too_long: drop.",
+        f"Raise {setting}, or shorten the example{drop}.",
     )
 
 

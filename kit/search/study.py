@@ -18,8 +18,9 @@ from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
-from kit.errors import KitError
+from kit.errors import InputError, KitError
 from kit.recipe import Range, Recipe
 from kit.search.space import Values, defaults, digest_of
 
@@ -47,16 +48,26 @@ class Study:
         self.defaults = defaults(recipe)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with self._lock("write"):
-            self._study = optuna.create_study(
-                storage=f"sqlite:///{folder / 'study.db'}",
+            self._study = self._open()
+            seed = (recipe.train.seed + 1000 * worker + len(self._study.trials)) % 2**32
+            self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=recipe.search.workers > 1)
+
+    def _open(self) -> optuna.Study:
+        """Open the study, or make it. Raises InputError where its file is damaged."""
+        file = self.folder / "study.db"
+        try:
+            return optuna.create_study(
+                storage=f"sqlite:///{file}",
                 study_name="search",
-                direction="maximize" if maximise else "minimize",
+                direction="maximize" if self.maximise else "minimize",
                 load_if_exists=True,
                 pruner=optuna.pruners.MedianPruner(n_startup_trials=3),
                 sampler=optuna.samplers.TPESampler(),
             )
-            seed = (recipe.train.seed + 1000 * worker + len(self._study.trials)) % 2**32
-            self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=recipe.search.workers > 1)
+        except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            advice = "Remove the folder to begin the search again; other studies are as they were."
+            raise InputError(f"The study cannot be read: {reason}.", str(file), advice) from error
 
     # --- who works --------------------------------------------------------------------------------------------
 

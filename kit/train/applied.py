@@ -42,7 +42,12 @@ def write_facts(folder: Path, facts: Sequence[Fact]) -> None:
 def read_facts(folder: Path) -> list[Fact] | None:
     """Return a run's facts, or None where it has none: it was made by another kit, or ended before its first step."""
     file = folder / APPLIED_FILE
-    return [Fact(**each) for each in json.loads(file.read_text(encoding="utf-8"))] if file.is_file() else None
+    try:
+        return [Fact(**each) for each in json.loads(file.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        return [Fact(APPLIED_FILE, "a list of facts", "a file that cannot be read", "unknown")]
 
 
 def trouble(facts: Sequence[Fact]) -> str:

@@ -123,7 +123,11 @@ class Checkpoints:
     def read_history(self, up_to: int) -> list[Evaluation]:
         """Return the evaluations that were made up to a step."""
         file = self._folder / _HISTORY
-        made = [Evaluation(**item) for item in json.loads(file.read_text())] if file.is_file() else []
+        try:
+            made = [Evaluation(**item) for item in json.loads(file.read_text())] if file.is_file() else []
+        except (ValueError, TypeError):
+            what = "The run's evaluations cannot be read, so the best checkpoint is not known."
+            raise RunBroke(what, str(file), "Begin a new run, without --resume.") from None
         return [evaluation for evaluation in made if evaluation.step <= up_to]
 
     def write_history(self, history: Sequence[Evaluation]) -> None:

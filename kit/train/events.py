@@ -12,12 +12,21 @@ from kit.train.applied import Fact
 
 
 @dataclass(frozen=True)
+class Began:
+    """A part of the run began that may take more than a moment; `what` is a sentence for the person who waits."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Planned:
     """Training is about to begin, or to go on from `step`. Token counts are of the whole run.
 
     `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
     since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
     `compiled`: whether the layers of a training step are. `lean`: how many parts of the base are computed in our way.
+    `compute`: the type that they are computed in. `slower`: a sentence for each kind of part that is not computed in
+    our way, since that does not come out the same in this type.
     """
 
     step: int
@@ -33,6 +42,8 @@ class Planned:
     attention: str
     compiled: bool = False
     lean: int = 0
+    compute: str = ""
+    slower: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ class Audited:
     facts: tuple[Fact, ...]
 
 
-Event = Audited | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
+Event = Audited | Began | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
 
 
 class MetricsFile:

@@ -1,17 +1,16 @@
 """Norms, gates and rotated heads of known layers, in fewer passes over memory; what comes out is cheap to make again.
 
-On a CPU such passes take half as long as all matrix products. A part is known by its modules, and taken over only where
-its outputs and gradients on a few tokens are equal to ours.
+On a CPU such passes take half as long as all matrix products. `kit.train.takeover` puts them in the place of a base's
+own parts where they compute the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -54,7 +53,8 @@ class _Norm(torch.autograd.Function):
         return *_norm_gradients(gradients[0], x, root, weight, ctx.needs_input_grad[1]), None
 
 
-def _norm(module: Any, x: Tensor) -> Tensor:
+def norm(module: Any, x: Tensor) -> Tensor:
+    """Compute a norm: (…, size) to (…, size)."""
     weight, there = module.weight, x.detach()
     root = _root(there, module.variance_epsilon)
     y: Tensor = _Norm.apply(x, weight, root)  # type: ignore[no-untyped-call]
@@ -80,7 +80,8 @@ class _Gate(torch.autograd.Function):
         return torch.ops.aten.silu_backward(gradients[0] * up, gate), of_up, None
 
 
-def _gated(module: Any, x: Tensor) -> Tensor:
+def gated(module: Any, x: Tensor) -> Tensor:
+    """Compute an MLP with a gate: (rows, T, H) to (rows, T, H)."""
     gate, up = module.gate_proj(x), module.up_proj(x)
     half: list[Tensor] = []
     y: Tensor = _Gate.apply(gate, up, half)  # type: ignore[no-untyped-call]
@@ -142,10 +143,11 @@ def _heads(module: Any, which: str, hidden: Tensor, cos: Tensor, sin: Tensor) ->
     return turned.transpose(1, 2)
 
 
-def _attended(
+def attended(
     module: Any, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor], attention_mask: Tensor | None,
     **others: Any,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Compute an attention: (rows, T, H) to (rows, T, H), and what the kernel gives beside it."""
     query, key = (_heads(module, which, hidden_states, *position_embeddings) for which in ("q", "k"))
     value = module.v_proj(hidden_states).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
     dropout, window = module.attention_dropout if module.training else 0.0, getattr(module, "sliding_window", None)
@@ -155,85 +157,3 @@ def _attended(
         **others,
     )  # fmt: skip
     return module.o_proj(found.flatten(2)), seen
-
-
-# --- taking over ----------------------------------------------------------------------------------------------
-
-Part = tuple[Callable[..., Any], Tensor, dict[str, Any]]
-"""Our way to compute a module, random inputs to try it on, and what else it takes."""
-
-_CLOSE = {torch.float32: 1e-4, torch.bfloat16: 4e-2, torch.float16: 1e-2}
-_TOKENS = 6
-_HEADS = {"q_proj", "k_proj", "v_proj", "o_proj"}
-_SETTINGS = {"config", "layer_idx", "layer_type", "head_dim", "num_key_value_groups", "scaling", "attention_dropout",
-             "is_causal", "sliding_window", "num_heads", "num_key_value_heads", "hidden_size"}  # fmt: skip
-
-
-def lighten(base: nn.Module) -> int:
-    """Take over the parts of a base that are known, before adapters are attached; return how many.
-
-    They go on as before while a layer is compiled, since that makes fewer passes by itself, and where attention has a
-    cache or is none of those that transformers lists by name.
-    """
-    taken = 0
-    for module in base.modules():
-        part = _part(module)
-        if part and _equal(module, *part):
-            module.forward, taken = _either(module, module.forward, part[0]), taken + 1
-    return taken
-
-
-def _part(module: Any) -> Part | None:
-    """Tell a part by its modules and settings; None where it is none of ours, or has anything that we do not know."""
-    parts = set(dict(module.named_children()))
-    if hasattr(module, "variance_epsilon") and set(module._parameters) == {"weight"} and not parts:
-        return _norm, _random(module.weight, module.weight.numel()), {}
-    if parts == {"gate_proj", "up_proj", "down_proj", "act_fn"}:
-        weight = module.gate_proj.weight
-        return _gated, _random(weight, module.gate_proj.in_features), {}
-    own = {name for name in vars(module) if not name.startswith("_") and name != "training"}
-    if parts in (_HEADS, _HEADS | {"q_norm", "k_norm"}) and own <= _SETTINGS:
-        weight = module.q_proj.weight
-        angles = _random(weight, module.head_dim // 2).repeat(1, 1, 2)
-        turns = {"position_embeddings": (angles.cos(), angles.sin()), "attention_mask": None}
-        return _attended, _random(weight, module.q_proj.in_features), turns
-    return None
-
-
-def _random(like: Tensor, size: int) -> Tensor:
-    """Values for a few tokens: (1, T, size), the same every time."""
-    made = torch.randn(1, _TOKENS, size, generator=torch.Generator().manual_seed(size))
-    return made.to(like.device, like.dtype if like.is_floating_point() else torch.bfloat16)
-
-
-def _equal(module: nn.Module, lean: Callable[..., Any], inputs: Tensor, others: dict[str, Any]) -> bool:
-    """Whether both ways have the same output, and the same gradient by the input."""
-    try:
-        (stock, *mine), (ours, *other) = (_tried(way, inputs, others) for way in (module, partial(lean, module)))
-    except (RuntimeError, KeyError, TypeError, AttributeError):
-        return False
-    return all(
-        one.dtype == two.dtype and torch.allclose(one, two, rtol=_CLOSE[one.dtype], atol=_CLOSE[one.dtype])
-        for one, two in ((stock, ours), *zip(mine, other, strict=True))
-    )
-
-
-def _tried(way: Callable[..., Any], inputs: Tensor, others: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    leaf = inputs.clone().requires_grad_(True)
-    with torch.enable_grad():
-        made = way(leaf, **others)
-        out = made[0] if isinstance(made, tuple) else made
-        (gradient,) = torch.autograd.grad(out, leaf, torch.linspace(-1, 1, out.numel()).to(out).view_as(out))
-    return out.detach(), gradient
-
-
-def _either(module: Any, stock: Callable[..., Any], lean: Callable[..., Any]) -> Callable[..., Any]:
-    attends = lean is _attended
-
-    def forward(*args: Any, **others: Any) -> Any:
-        unknown = attends and module.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS
-        if torch.compiler.is_compiling() or others.get("past_key_values") is not None or unknown:
-            return stock(*args, **others)
-        return lean(module, *args, **others)
-
-    return forward

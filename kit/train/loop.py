@@ -20,9 +20,8 @@ from kit.train.compiled import Compiled
 from kit.train.compiling import compiled_for, wants_compiling
 from kit.train.continual import Elastic, rows_digest
 from kit.train.divergence import Divergence
-from kit.train.events import Audited, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
+from kit.train.events import Audited, Began, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
-from kit.train.lean import lighten
 from kit.train.loss import Body, split_model
 from kit.train.machine import conditions, physical_cores, repeatable, training_device
 from kit.train.measure import best_of, measure, moved, refuse_broken, sample
@@ -38,6 +37,7 @@ from kit.train.sharded import shard, together
 from kit.train.sharing import sharing
 from kit.train.signals import Signals
 from kit.train.stopping import enough
+from kit.train.takeover import lighten
 from kit.train.utilisation import utilisation
 
 Report = Callable[[Event], None]
@@ -91,16 +91,21 @@ class _Run:
             plan = plan.first(last.cursor.steps)
             refuse_other(last.cursor.setup, self._setup(plan, compute), last.folder)
         place = torch.device("cpu") if ranks.sharded else device
+        self._begin("Loading the base model.")
         base = load_base(job.base, job.dtype, job.section, device, compute, place)
         loaded = look_at(base, job.base, job.dtype)
+        self._begin(f"Attaching {job.method} to the base, and comparing the faster layers with its own.")
         self.lean = lighten(base)
         self.model = attach(base, job.section, job.base.name)
         self.begun = sample(parameter for parameter in self.model.parameters() if parameter.requires_grad)
         self.body = self._sharded(split_model(self.model), last) if ranks.sharded else split_model(self.model)
         self.model.train()
         self.compiled: Compiled | None = None
+        self._begin("Measuring the memory of the largest micro-batch.")
         self.probed = probe_memory(self._optimiser(whole), job, device)
-        self.compiled = compiled_for(self._optimiser(whole)) if self.compiles else None
+        if self.compiles:
+            self._begin("Compiling the layers: this takes from seconds to minutes, once a run.")
+            self.compiled = compiled_for(self._optimiser(whole))
         self.plan = plan if last else plan.first(ranks.jointly(lambda: self._affordable(plan)))
         self.optimiser = self._optimiser(self.plan)
         self.audit = Audit(job, self.optimiser, loaded)
@@ -148,6 +153,7 @@ class _Run:
         minutes = self.job.section.max_minutes
         if minutes is None:
             return len(plan.steps)
+        self._begin("Timing a few steps, to plan no more than train.max_minutes allows.")
         return steps_within(minutes, self._optimiser(plan), self.job.validation)
 
     def _optimiser(self, plan: Plan) -> Optimiser:
@@ -166,6 +172,7 @@ class _Run:
         ewc = self.job.section.ewc
         if ewc is None:
             return None
+        self._begin("Measuring which weights the reference rows need.")
         return Elastic(self.body, self.job.reference, ewc.strength, self.job.section.seed)
 
     # --- what it does -----------------------------------------------------------------------------------------
@@ -255,6 +262,7 @@ class _Run:
         """Measure the base before the first step and the model where the plan says so, unless that was done before."""
         if self.step not in {0, *self.plan.evaluations} or any(made.step == self.step for made in self.history):
             return
+        self._begin(f"Measuring the {'model' if self.step else 'base'} on {len(self.job.validation)} validation rows.")
         with self.signals.exposed():
             scorer = self.scorer if self.step else None
             evaluation = self.ranks.jointly(lambda: self._evaluation(scorer))
@@ -285,6 +293,11 @@ class _Run:
 
     # --- what it says -----------------------------------------------------------------------------------------
 
+    def _begin(self, what: str) -> None:
+        """Tell the person who waits; it is no fact of the run, so the file of events does not hold it."""
+        if self.ranks.first:
+            self.report(Began(what))
+
     def _tell(self, event: Event) -> None:
         if self.ranks.first:
             self.metrics.write(event)
@@ -296,7 +309,8 @@ class _Run:
         return Planned(
             self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
             self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
-            self.compiled is not None, self.lean,
+            self.compiled is not None, self.lean.taken, self.setup["compute type"],
+            self.lean.sentences(),
         )  # fmt: skip
 
     def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:

@@ -91,8 +91,11 @@ def read_flight(folder: Path) -> Flight:
     """Return what a run recorded. Raises InputError where it recorded nothing."""
     if not (folder / _ROWS).is_file():
         raise InputError("The run recorded no steps.", str(folder), "It was made by an older kit, or made no step.")
-    rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
-    return Flight(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
+    try:
+        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
+        return Flight(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
+    except (ValueError, TypeError):
+        raise InputError("What the run recorded is damaged: a file was cut off or edited.", str(folder)) from None
 
 
 def row_digest(row: Row) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kit.errors import InputError
-from kit.loader import files_digest, load_task, task_files
+from kit.loader import load_task
 from kit.recipe import TaskSection
+from kit.task_files import files_digest, task_files
 
 TASK = """
 from kit.task import Completion, FreeText, Message, Prompt, Strict, Task

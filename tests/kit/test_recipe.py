@@ -139,3 +139,11 @@ def test_every_number_of_the_schema_has_a_least_and_a_greatest_value() -> None:
     of_any_unit = ("EvalSection/properties/gates/", "BaseSection/properties/template_args/")
     assert [path for path in open_ended if not any(name in path for name in of_any_unit)] == []
     assert len(found) >= 40
+
+
+@pytest.mark.parametrize("seed", [2**70, 2**63, -1])
+def test_a_seed_that_no_generator_takes_is_refused_by_its_name(tmp_path: Path, seed: int) -> None:
+    text = RECIPE.replace("learning_rate: 0.0002", f"seed: {seed}")
+    with pytest.raises(InputError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert any(problem.where.endswith(" train.seed") for problem in caught.value.problems)

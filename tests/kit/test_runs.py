@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import Exit, InputError, KitError
+from kit.loader import load_module
 from kit.recipe import Recipe
 from kit.runs import Run, find_run, list_runs, new_run, unfinished_run
 
@@ -134,6 +135,86 @@ def test_a_run_is_found_by_id_by_a_part_that_is_its_own_or_as_the_latest(tmp_pat
     with pytest.raises(InputError, match=f"no run '{first.id}x'. Did you mean '{first.id}'"):
         find_run(tmp_path, first.id + "x")
     assert len(runs) == 3
+
+
+def damaged(root: Path, name: str, text: str | None) -> Run:
+    """A run of which one file was cut off, or is missing."""
+    run = made(root)
+    with run.working():
+        run.finish({"score": 0.5})
+    file = run.folder / name
+    file.unlink() if text is None else file.write_text(text)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("run.json", "", "run.json is not what the kit writes"),
+        ("run.json", '{"created": "2026-', "run.json is not what the kit writes"),
+        ("run.json", '{"created": "yesterday"}', "run.json is not what the kit writes"),
+        ("run.json", None, "run.json is missing"),
+        ("status.jsonl", "\x00\x00", "status.jsonl holds no line that can be read"),
+        ("report.json", '{"score": ', "report.json cannot be read"),
+    ],
+)
+def test_a_damaged_run_is_named_and_hides_no_other(tmp_path: Path, name: str, text: str | None, sentence: str) -> None:
+    bad, good = damaged(tmp_path, name, text), made(tmp_path)
+    failed(good, Terminated("Stopped."))
+    (tmp_path / "runs/.DS_Store").write_text("")
+    states = {run.id: run.status() for run in list_runs(tmp_path)}
+    assert set(states) == {bad.id, good.id}
+    assert states[bad.id].state == "damaged"
+    assert sentence in states[bad.id].sentence
+    assert states[good.id].state == "interrupted"
+    assert unfinished_run(tmp_path, recipe(), "d1") == good
+    assert find_run(tmp_path) == good
+
+
+def test_a_run_whose_facts_are_damaged_is_refused_by_name(tmp_path: Path) -> None:
+    bad = damaged(tmp_path, "run.json", "")
+    with pytest.raises(InputError, match=f"{bad.id}: Damaged: run.json"):
+        find_run(tmp_path, bad.id)
+    with pytest.raises(InputError, match=f"{bad.id}: Damaged: run.json"):
+        unfinished_run(tmp_path, recipe(), "d1")
+
+
+def test_a_state_that_a_crash_cut_off_leaves_the_one_before_and_the_next_one_whole(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    failed(run, Terminated("Stopped."))
+    with (run.folder / "status.jsonl").open("a") as stream:
+        stream.write('{"state": "runn')
+    assert run.status().state == "interrupted"
+    with run.working():
+        run.finish({})
+    assert run.status().state == "finished"
+
+
+def test_a_lock_that_cannot_be_written_does_not_hide_the_state(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    failed(run, Terminated("Stopped."))
+    with (run.folder / "status.jsonl").open("a") as stream:
+        stream.write(json.dumps({"state": "running"}) + "\n")
+    (run.folder / ".lock").unlink()
+    (run.folder / ".lock").mkdir()  # what cannot be opened for writing, whoever asks
+    assert run.status().state == "interrupted"
+
+
+def test_a_run_that_is_dated_in_the_future_is_not_the_latest(tmp_path: Path) -> None:
+    ahead, now = made(tmp_path), made(tmp_path)
+    facts = json.loads((ahead.folder / "run.json").read_text())
+    (ahead.folder / "run.json").write_text(json.dumps({**facts, "created": "2099-01-01T00:00:00.000+00:00"}))
+    assert find_run(tmp_path) == now
+    status = find_run(tmp_path, ahead.id).status()
+    assert (status.state, "2099-01-01" in status.sentence) == ("new", True)
+
+
+def test_an_error_in_the_tasks_own_code_is_kept_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text("def broken():\n    return undefined_name\n")
+    run = made(tmp_path)
+    with pytest.raises(NameError), run.working():
+        load_module(tmp_path, "task.py").broken()
+    assert run.status().sentence.startswith(f"{tmp_path}/task.py:2: The task broke in broken: NameError")
 
 
 def test_a_project_without_runs_says_how_to_make_one(tmp_path: Path) -> None:

@@ -181,7 +181,7 @@ def test_a_task_that_may_not_be_shipped_leaves_nothing_half_made(plans: Plans, s
 def test_an_interrupt_leaves_nothing_half_made(plans: Plans, store: Store) -> None:
     def interrupt_when_weights_appear() -> None:
         for _ in range(6000):
-            if any(store.root.glob(".staging-*/*")):
+            if any(store.root.rglob(".staging-*/*")):
                 os.kill(os.getpid(), signal.SIGINT)
                 return
             time.sleep(0.01)

@@ -56,10 +56,11 @@ def run() -> Run:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny project with a bundle; to be read, or copied."""
+    """The tiny project with a bundle, and what training wrote to stderr in `said.txt`; to be read, or copied."""
     project = with_training(make_toy(tmp_path_factory.mktemp("trained") / "toy"))
     ran = run_kit("train", cwd=project)
     assert ran.code == 0, ran.err
+    (project / "said.txt").write_text(ran.err)
     return project
 
 

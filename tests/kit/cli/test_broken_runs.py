@@ -123,3 +123,52 @@ def test_a_learning_rate_that_diverges_breaks_the_run_and_names_the_step(toy: Pa
     assert "Lower train.learning_rate" in said
     (run,) = runs(toy)
     assert run["sentence"].startswith("Training diverges")
+
+
+def test_an_error_in_the_tasks_code_names_file_line_and_method(toy: Path) -> None:
+    with_task(with_training(toy), ("Verdict(label=completions[0].text)", "Verdict(label=completions[0].txt)"))
+    line = next(at for at, text in enumerate((toy / "task.py").read_text().splitlines(), start=1) if ".txt" in text)
+    ran = run_kit("train", cwd=toy)
+    told = (
+        f"{toy}/task.py:{line}: The task broke in Toy.read: AttributeError: 'Completion' object has no attribute 'txt'"
+    )
+    assert (ran.code, told in ran.err) == (2, True), ran.err
+    assert runs(toy)[0]["sentence"].startswith(told)
+    with_task(toy, ("self.options.budget", "self.options.bugdet"))
+    checked = run_kit("check", cwd=toy)
+    assert (checked.code, "The task broke in Toy.prompts: AttributeError" in checked.err + checked.out) == (2, True)
+
+
+def test_a_context_that_the_task_does_not_fit_is_refused_alike_by_check_and_train(toy: Path) -> None:
+    with_training(toy)
+    recipe = (toy / "recipe.yaml").read_text()
+    (toy / "recipe.yaml").write_text(recipe + "serve: {max_length: 64}\n")
+    with_task(toy, ("budget: Annotated[int, Field(ge=1)] = 16", "budget: Annotated[int, Field(ge=1)] = 60"))
+    checked, trained = (run_kit(command, cwd=toy) for command in ("check", "train"))
+    assert (checked.code, trained.code) == (2, 2)
+    for said in (checked.out, trained.err):
+        assert "exceed serve.max_length, which is 64. Raise serve.max_length to" in said
+    assert not (toy / "runs").exists()
+
+
+def test_a_store_that_cannot_be_written_to_is_told_before_training(toy: Path) -> None:
+    (with_training(toy) / "bundles").write_text("a file where a folder has to be")
+    ran = run_kit("train", cwd=toy)
+    assert (ran.code, "The store of bundles cannot be written to" in ran.err) == (2, True)
+    assert not (toy / "runs").exists()
+
+
+def test_a_bundle_that_would_not_answer_is_not_published_and_is_built_without_training_again(toy: Path) -> None:
+    """`read` finds its file only where the project is the current folder, which is so while it is trained."""
+    (with_training(toy) / "words.txt").write_text("read")
+    own, far = "return Verdict(label", "open('words.txt').read()\n        return Verdict(label"
+    with_task(toy, (own, far))
+    ran = run_kit("train", cwd=toy)
+    assert (ran.code, "The bundle does not work as it would be served" in ran.err) == (4, True), ran.err
+    assert "The task broke in Toy.read: FileNotFoundError" in ran.err
+    assert not (toy / "bundles").exists()
+    with_task(toy, ("open('words.txt').read()\n        ", ""))
+    again = run_kit("train", "--resume", "--json", cwd=toy)
+    assert again.code == 0, again.err
+    assert "step 1/" not in again.err
+    assert [(run["state"], run["bundle"]) for run in runs(toy)] == [("finished", again.json["bundle"])]

@@ -102,7 +102,7 @@ def test_a_row_that_does_not_fit_is_told_with_its_line_and_length(toy: Path, run
         in ran.out
     )
     assert "the longest allowed is 256" in ran.out
-    assert "not measured  serve.context" in ran.out
+    assert "ok  serve.context" in ran.out
 
 
 def test_a_row_that_does_not_fit_can_be_dropped_and_is_then_counted(toy: Path, run: Run) -> None:
@@ -127,7 +127,7 @@ def test_an_answer_that_the_serving_context_has_no_room_for_is_told(toy: Path, r
     ran = run("check", cwd=toy)
     assert ran.code == 2
     assert "FAILED  serve.context" in ran.out
-    assert "exceed the context of 2048" in ran.out
+    assert "exceed serve.max_length, which is 2048" in ran.out
 
 
 def test_an_unknown_task_option_gets_the_near_miss(toy: Path, run: Run) -> None:

@@ -58,3 +58,19 @@ def test_a_run_whose_recipe_this_kit_cannot_read_is_still_listed(toy: Path, run:
     ran = run("runs", "--json", cwd=toy)
     assert ran.code == 0
     assert ran.json["runs"][0]["recipe"] is None
+
+
+def test_a_damaged_run_is_listed_as_such_beside_the_others(toy: Path, run: Run) -> None:
+    recipe = Project(toy).recipe()
+    empty, torn, good = (new_run(toy, recipe, "0" * 64, profile=None) for _ in range(3))
+    (empty.folder / "run.json").write_text("")
+    for name in ("status.jsonl", "applied.json", "report.json", "recipe.json", "metrics.jsonl"):
+        (torn.folder / name).write_text('{"state"')
+    ran = run("runs", "--json", cwd=toy)
+    assert ran.code == 0, ran.err
+    states = {each["run"]: each["state"] for each in ran.json["runs"]}
+    assert states == {empty.id: "damaged", torn.id: "damaged", good.id: "new"}
+    assert f"{empty.id}: Damaged: run.json is not what the kit writes" in run("runs", cwd=toy).out
+    explained = run("train", "--explain", "1", "--run", empty.id, cwd=toy)
+    assert (explained.code, "Damaged: run.json" in explained.err) == (2, True)
+    assert run("check", cwd=toy).code == 0

@@ -12,6 +12,19 @@ from tests.kit.cli.conftest import run_kit, with_training
 from tests.kit.toy import lines, make_toy, row
 
 
+def test_a_run_says_what_each_part_of_it_does(trained: Path) -> None:
+    said = (trained / "said.txt").read_text()
+    parts = [
+        *("Reading the data", "Loading the base", "Attaching lora", "Measuring the memory", "Measuring the base on"),
+        *("Merging the adapter", "Scoring the base and the tuned", "Measuring the noise", "Sealing the bundle"),
+        "Trying the bundle",
+    ]
+    places = [said.find(part) for part in parts]
+    assert places == sorted(places), said
+    assert places[0] >= 0
+    assert "computed in " in said
+
+
 @pytest.fixture
 def project(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "toy"))

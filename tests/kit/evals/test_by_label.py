@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kit.evals.by_label import MISSED, NOT_THERE, confusion, label_scores, untested_labels
+from kit.evals.by_label import MISSED, NOT_THERE, confusion, label_scores
 from kit.evals.run import Row
 from tests.kit.evals.words import LongWords, Words, asked, examples, right
 
@@ -46,13 +46,6 @@ def test_one_label_is_taken_for_another_only_where_there_is_one_of_each() -> Non
         "green": {"green": 1},
         NOT_THERE: {"blue": 2},
     }
-
-
-def test_a_label_that_is_only_in_training_is_untested() -> None:
-    task, rows = Colours(), examples(3)
-    assert untested_labels(task, rows, rows[:1]) == {"lantern1": 1, "lantern2": 1}
-    assert untested_labels(task, rows, rows) == {}
-    assert untested_labels(LongWords(), rows, []) == {}
 
 
 def test_every_row_of_an_evaluation_holds_its_answer_and_its_labels() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kit.errors import InputError
 from kit.recipe import Recipe, load_recipe
 from kit.search.study import Result, Study
 from tests.kit.toy import make_toy
@@ -79,3 +80,12 @@ def test_what_a_dead_worker_was_making_is_made_again_with_the_same_values(recipe
     assert again is not None
     assert (again.number, again.params) == (left.number + 1, left.params)
     assert study.trials == []
+
+
+def test_a_damaged_study_is_refused_by_its_file_and_another_one_is_as_it_was(recipe: Recipe, tmp_path: Path) -> None:
+    Study(tmp_path / "good", recipe, maximise=False)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "study.db").write_bytes(b"cut off" * 1000)
+    with pytest.raises(InputError, match=r"bad/study\.db: The study cannot be read: .*not a database"):
+        Study(tmp_path / "bad", recipe, maximise=False)
+    assert Study(tmp_path / "good", recipe, maximise=False).trials == []

@@ -14,6 +14,7 @@ from kit.base import find_base
 from kit.data.rows import Row
 from kit.recipe import TrainSection
 from kit.train.again import keeping_less
+from kit.train.events import Event, Planned
 from kit.train.job import TrainJob
 from kit.train.loss import split_model
 
@@ -52,6 +53,11 @@ def job(
         folder=folder,
         **{**common, **settings},
     )
+
+
+def planned_of(events: Sequence[Event]) -> Planned:
+    """What a run planned."""
+    return next(event for event in events if isinstance(event, Planned))
 
 
 def bytes_kept(model: Any, ids: Tensor) -> int:

@@ -16,7 +16,7 @@ from kit.base import find_base
 from kit.errors import InputError
 from kit.train import compiling
 from kit.train.compiling import compiled_for, wants_compiling
-from kit.train.events import Event, Planned
+from kit.train.events import Event
 from kit.train.loop import train
 from kit.train.loss import split_model
 from kit.train.methods import attach, load_base
@@ -24,7 +24,7 @@ from kit.train.optimiser import Optimiser
 from kit.train.plan import Plan, make_plan
 from kit.train.sharing import Sharing
 from tests.kit.train.forests import contract_rows
-from tests.kit.train.parts import PAD, copy_rows, job, section
+from tests.kit.train.parts import PAD, copy_rows, job, planned_of, section
 from tests.kit.train.test_resume import silent, wait_for_step, weights, worker
 
 CPU = torch.device("cpu")
@@ -117,8 +117,7 @@ def measured(optimiser: Optimiser) -> tuple[Tensor, list[Tensor]]:
 def test_a_killed_run_of_compiled_layers_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     asked, events = section(compile="on"), list[Event]()
     whole = weights(train(job(tmp_path / "whole", train=asked), None, events.append))
-    assert isinstance(events[0], Planned)
-    assert events[0].compiled
+    assert planned_of(events).compiled
     with worker(tmp_path / "killed", {"compile": "on"}) as process:
         wait_for_step(process, 2)
         process.kill()

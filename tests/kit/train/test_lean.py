@@ -17,9 +17,9 @@ from kit.base import find_base
 from kit.recipe import TrainSection
 from kit.train.again import Cheap, keeping_less
 from kit.train.events import Event, Planned
-from kit.train.lean import lighten
 from kit.train.loop import train
 from kit.train.methods import attach, load_base
+from kit.train.takeover import Lightened, lighten
 from tests.kit.train.parts import bytes_kept, job
 
 SIZES = {
@@ -71,7 +71,7 @@ def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, set
     section, taken = TrainSection.model_validate(settings), []
     stock = gradients(model_of(kind, section), nullcontext())
     lean = gradients(model_of(kind, section, lambda base: taken.append(lighten(base))), keeping_less())
-    assert taken == [PARTS[kind]]
+    assert taken == [Lightened(PARTS[kind], {})]
     assert stock.keys() == lean.keys()
     assert all(bool(value.any()) for value in stock.values())
     for name, expected in stock.items():
@@ -84,7 +84,7 @@ def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
 
     def halved(base: nn.Module, also: bool) -> None:
         base.bfloat16()
-        assert not also or lighten(base) == PARTS["qwen3"]
+        assert not also or lighten(base) == Lightened(PARTS["qwen3"], {})
 
     def error(also: bool) -> float:
         found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), keeping_less())
@@ -98,7 +98,7 @@ def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
     section, kept = TrainSection.model_validate(settings), []
     for less in (False, True):
         base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
-        assert not less or lighten(base)
+        assert not less or lighten(base).taken
         kept.append(bytes_kept(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
     stock, lean = kept
     assert lean < 2 / 3 * stock
@@ -149,7 +149,7 @@ def test_a_run_says_how_many_parts_are_lean(tmp_path: Path) -> None:
 
 def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
     norm = Qwen3RMSNorm(8).requires_grad_(False)
-    assert lighten(norm) == 1
+    assert lighten(norm).taken == 1
     x, weight = torch.randn(3, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
     with keeping_less():
         out = (norm(x).mul_(2) @ weight).sum()
@@ -168,13 +168,13 @@ class Beyond(Qwen3RMSNorm):
 
 def test_what_only_looks_alike_is_left_alone() -> None:
     """Gemma's norms are off by one, its gates are not silu, and its attention caps what it adds up."""
-    assert lighten(Beyond(8)) == 0
+    assert lighten(Beyond(8)).taken == 0
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("gemma2", **SIZES, sliding_window=8))
-    assert lighten(model) == 0
+    assert lighten(model).taken == 0
 
 
 def test_an_attention_with_a_setting_that_we_do_not_know_is_left_alone() -> None:
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
     for layer in model.model.layers:
         layer.self_attn.logit_cap = 30.0
-    assert lighten(model) == PARTS["llama"] - 2
+    assert lighten(model).taken == PARTS["llama"] - 2

@@ -12,14 +12,14 @@ from safetensors.torch import load_file
 
 from kit.base import Base, find_base
 from kit.data.rows import Row
-from kit.train.events import Evaluated, Event, Planned, Saved, Stepped
+from kit.train.events import Began, Evaluated, Event, Planned, Saved, Stepped
 from kit.train.job import Evaluation, RunBroke, Trained
 from kit.train.loop import train
 from kit.train.machine import physical_cores
 from kit.train.measure import best_of
 from kit.train.model import load_model
 from tests.kit.bases import copy_nano, overflow_on
-from tests.kit.train.parts import copy_rows, job, section
+from tests.kit.train.parts import copy_rows, job, planned_of, section
 
 
 def silent(_: Event) -> None:
@@ -64,15 +64,18 @@ def test_the_adapter_attaches_to_the_base_under_its_portable_name(learned: tuple
 
 def test_what_happens_is_reported_and_written_line_by_line(learned: tuple[Trained, list[Event], Path]) -> None:
     trained, events, folder = learned
-    planned, steps = events[0], [event for event in events if isinstance(event, Stepped)]
-    assert isinstance(planned, Planned)
+    planned, steps = planned_of(events), [event for event in events if isinstance(event, Stepped)]
     assert [step.step for step in steps] == list(range(1, planned.steps + 1))
     assert steps[-1].seconds_left == 0.0
     assert all(step.tokens_per_second > step.supervised_per_second > 0 for step in steps)
     assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 5, 10, 15]
     assert [event.step for event in events if isinstance(event, Saved)] == [5, 10, 15]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in events]
+    facts = [event for event in events if not isinstance(event, Began)]
+    assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in facts]
+    assert [event.what.split()[0] for event in events[:3] if isinstance(event, Began)] == [
+        *("Loading", "Attaching", "Measuring")
+    ]
     assert trained.tokens == planned.tokens
 
 
@@ -193,5 +196,4 @@ def test_threads_are_put_back_and_never_more_than_the_cores(tmp_path: Path) -> N
     events: list[Event] = []
     train(job(tmp_path, rows=copy_rows(4), threads=None), None, events.append)
     assert torch.get_num_threads() == before
-    assert isinstance(events[0], Planned)
-    assert 1 <= events[0].threads == physical_cores()
+    assert 1 <= planned_of(events).threads == physical_cores()

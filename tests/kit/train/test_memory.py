@@ -12,9 +12,9 @@ import torch
 from kit.base import Base, find_base
 from kit.estimate import estimate_memory, read_shape, trained_parameters
 from kit.recipe import FloatType, TrainSection
-from kit.train.lean import lighten
 from kit.train.loss import split_model
 from kit.train.methods import attach, load_base
+from kit.train.takeover import lighten
 from tests.kit.train.forks import Nursery, tiny_base
 from tests.kit.train.parts import bytes_kept
 
@@ -111,5 +111,5 @@ def test_with_gradient_checkpointing_what_all_layers_keep_is_estimated_as_their_
 
 
 def lean(base: Any) -> Any:
-    assert lighten(base)
+    assert lighten(base).taken
     return base

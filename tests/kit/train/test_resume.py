@@ -18,11 +18,11 @@ import pytest
 
 from kit.errors import Exit, InputError
 from kit.train.checkpoint import Checkpoints
-from kit.train.events import Event, Planned, Stepped
+from kit.train.events import Event, Stepped
 from kit.train.job import RunBroke, Stopped, Trained, TrainJob
 from kit.train.loop import train
 from tests.kit.train.forests import contract_rows
-from tests.kit.train.parts import copy_rows, job, section
+from tests.kit.train.parts import copy_rows, job, planned_of, section
 
 ROOT = Path(__file__).parents[3]
 DROPOUT = {"lora": {"rank": 8, "dropout": 0.1}}  # so that the random states matter
@@ -84,8 +84,7 @@ def test_a_run_killed_at_any_step_goes_on_to_the_same_bits(step: int, tmp_path: 
         assert process.wait() == -signal.SIGKILL
     events: list[Event] = []
     resumed = train(job(tmp_path, train=WITH_DROPOUT, resume=True), None, events.append)
-    assert isinstance(events[0], Planned)
-    assert events[0].step >= step
+    assert planned_of(events).step >= step
     assert weights(resumed) == uninterrupted
 
 
@@ -246,8 +245,7 @@ def test_a_run_whose_rows_share_prefixes_goes_on_to_the_same_bits(tmp_path: Path
     whole, begun = (job(tmp_path / name, rows=contract_rows(3, 8), train=trees) for name in ("whole", "begun"))
     events: list[Event] = []
     expected = weights(train(whole, None, events.append))
-    assert isinstance(events[0], Planned)
-    assert events[0].saved > 0
+    assert planned_of(events).saved > 0
     with pytest.raises(Stopped, match="after step 4"):
         train(begun, None, stop_at(4, signal.SIGINT))
     assert weights(train(replace(begun, resume=True), None, silent)) == expected

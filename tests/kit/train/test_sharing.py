@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from kit.base import NANO, Base, find_base
-from kit.train.events import Event, Planned
+from kit.train.events import Event
 from kit.train.loop import train
 from kit.train.sharing import sharing
 from tests.kit.train.forests import contract_rows
-from tests.kit.train.parts import job, section
+from tests.kit.train.parts import job, planned_of, section
 
 ROWS = contract_rows(1, 2)  # of 64 tokens
 
@@ -72,8 +72,7 @@ def test_a_run_says_how_much_its_rows_share_and_how_it_attends(trees: str, atten
     events: list[Event] = []
     rows = contract_rows(1, 8)
     train(job(tmp_path, rows=rows, train=section(trees=trees, batch_rows=8)), None, events.append)
-    planned = events[0]
-    assert isinstance(planned, Planned)
+    planned = planned_of(events)
     assert attention in planned.attention
     assert (planned.computed, planned.saved) == ((176, 336) if trees == "auto" else (512, 0))
     line = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[0])

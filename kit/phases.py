@@ -1,0 +1,12 @@
+"""How long work says what it is doing: one sentence before each part that may take more than two seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+"""Gets a sentence about what begins now."""
+
+
+def silent(_: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,32 @@
+"""Finds the line of a task's own code behind an error, wherever the task was called: in a check, a run, a service."""
+
+from __future__ import annotations
+
+import traceback
+
+from kit.errors import InputError, KitError, Problem
+
+MODULE_PREFIX = "kit_task_"
+
+
+class TaskBroke(InputError):
+    """The task's own code raised an error that is none of its ways to refuse (exit 2)."""
+
+
+def task_fault(error: BaseException) -> Problem | None:
+    """Return what broke in a task's code, with file, line and method; None where the error comes from elsewhere.
+
+    A kit error is a sentence already, and none of these.
+    """
+    if isinstance(error, KitError) or not isinstance(error, Exception):
+        return None
+    within = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__", "")).startswith(MODULE_PREFIX)
+    ]
+    if not within:
+        return None
+    code, line = within[-1]
+    what = f"The task broke in {code.co_qualname}: {type(error).__name__}: {error}".rstrip(". ")
+    return Problem(f"{what}.", f"{code.co_filename}:{line}", "Mend it there; --debug shows the whole traceback.")

@@ -1,0 +1,167 @@
+"""Which files belong to a task, and travel with it into a bundle: told from the code, without running it.
+
+The rule, in four sentences. Beside the task's own file travels every module and package of the project that it imports
+relatively, and what those import. A file of the project that this code names in a string travels: beside the module, or
+from the project's root. So does a folder that is named in a path or a call, with all that lies in it. What the project
+keeps beside its code never does: data, runs, bundles, tests, and what is hidden.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from kit.errors import InputError, Problem
+
+NEVER = frozenset({"data", "runs", "bundles", "attestations", "aliases", "studies", "tests", "__pycache__"})
+MOST_BYTES = 32 * 1024**2
+_ALLOWED = frozenset(sys.stdlib_module_names) | {"kit", "pydantic"}
+_LONGEST_NAME = 255
+
+
+def task_files(folder: Path, file: str = "task.py") -> dict[str, Path]:
+    """Return the task's file and every file that travels with it, by relative path with forward slashes.
+
+    Raises InputError with every import that is not allowed, and where the files are too large to travel.
+    """
+    found = _Found(folder)
+    found.add_module(file)
+    if found.problems:
+        raise InputError(found.problems)
+    _refuse_large(found.files)
+    return dict(sorted(found.files.items()))
+
+
+def files_digest(files: Mapping[str, Path]) -> str:
+    """SHA-256 over names and contents."""
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass
+class _Found:
+    """What was found so far below a project's folder."""
+
+    folder: Path
+    files: dict[str, Path] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add_module(self, file: str) -> None:
+        """Take a module, the packages that it is in, what it imports and what it names."""
+        if file in self.files:
+            return
+        self.files[file] = self.folder / file
+        for parent in list(PurePosixPath(file).parents)[:-1]:
+            self._add_if_module(f"{parent}/__init__.py")
+        tree = _parsed(self.folder / file)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    self._judge(alias.name, f"{self.folder / file}:{node.lineno}")
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                self._judge(node.module or "", f"{self.folder / file}:{node.lineno}")
+            elif isinstance(node, ast.ImportFrom):
+                self._add_imported(file, node)
+        for name, in_path in _names(tree):
+            self._add_named(file, name, in_path)
+
+    def _judge(self, module: str, where: str) -> None:
+        """Refuse an absolute import of what is not there when the task is served."""
+        top = module.split(".")[0]
+        if top in _ALLOWED:
+            return
+        own = (self.folder / f"{top}.py").is_file() or (self.folder / top).is_dir()
+        advice = f"It lies beside the task: write 'from . import {top}', or 'from .{module} import …'." if own else ""
+        self.problems.append(Problem(f"A task may not import '{module}'.", where, advice))
+
+    def _add_imported(self, file: str, node: ast.ImportFrom) -> None:
+        """Take what a relative import names: a module, a package, or a module in a package."""
+        place = PurePosixPath(file).parent
+        for _ in range(node.level - 1):
+            place = place.parent
+        place = place.joinpath(*(node.module or "").split(".")) if node.module else place
+        if node.module:
+            self._add_if_module(f"{place}.py")
+            self._add_if_module(f"{place}/__init__.py")
+        for alias in node.names:
+            self._add_if_module((place / f"{alias.name}.py").as_posix())
+            self._add_if_module((place / alias.name / "__init__.py").as_posix())
+
+    def _add_if_module(self, file: str) -> None:
+        if (self.folder / file).is_file():
+            self.add_module(file)
+
+    def _add_named(self, file: str, name: str, in_path: bool) -> None:
+        """Take the file, or where the string stands in a path the folder, that a string names."""
+        for start in dict.fromkeys((PurePosixPath(file).parent, PurePosixPath())):
+            path = start / name
+            if not _may_travel(path):
+                continue
+            place = self.folder / path
+            if place.is_file():
+                self._add_file(path.as_posix())
+            elif in_path and place.is_dir():
+                inside = (each.relative_to(self.folder) for each in sorted(place.rglob("*")) if each.is_file())
+                for each in inside:
+                    if _may_travel(PurePosixPath(each.as_posix())):
+                        self._add_file(each.as_posix())
+
+    def _add_file(self, file: str) -> None:
+        if file.endswith(".py"):
+            return  # code travels by its imports: a name such as 'generate.py' in an error message is none
+        self.files.setdefault(file, self.folder / file)
+
+
+def _may_travel(path: PurePosixPath) -> bool:
+    """Whether a path is one below the project, and none of what a project keeps beside its code."""
+    parts = path.parts
+    return (
+        bool(parts)
+        and not path.is_absolute()
+        and parts[0] not in NEVER
+        and not any(part.startswith(".") or part == "__pycache__" for part in parts)
+    )
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), str(path))
+    except FileNotFoundError:
+        raise InputError("There is no such file.", str(path)) from None
+    except (SyntaxError, ValueError) as error:
+        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise InputError(f"This is not Python: {reason}.", f"{path}{line}") from None
+
+
+def _names(tree: ast.Module) -> Iterator[tuple[str, bool]]:
+    """Yield every string that could name a file, and whether it stands in a path: beside '/', or in a call."""
+    paths: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            paths |= {node.left, node.right}
+        elif isinstance(node, ast.Call):
+            paths |= {*node.args}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _could_name(node.value):
+            yield node.value, node in paths
+
+
+def _could_name(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_NAME and text.isprintable() and text == text.strip() and "\\" not in text
+
+
+def _refuse_large(files: Mapping[str, Path]) -> None:
+    """Raise InputError where a task takes files along that are no part of code: weights, or a data set."""
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    if sum(sizes.values()) <= MOST_BYTES:
+        return
+    name = max(sizes, key=lambda each: sizes[each])
+    what = f"The files of a task may have {MOST_BYTES // 1024**2} MiB; these have {sum(sizes.values()) // 1024**2}."
+    raise InputError(what, str(files[name]), f"The largest is '{name}', which the task's code names: leave it out.")

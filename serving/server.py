@@ -62,9 +62,11 @@ async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callabl
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket, so that a port that is taken is known before anything is loaded.
 
+    Its protocol is named, because asyncio sets TCP_NODELAY only on the connections of a socket that says it is TCP.
     Raises InputError where the address cannot be had.
     """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -111,9 +111,7 @@ class Answerer:
         return tuple(completions), sum(len(generation.ids) for generation in generations)
 
     def _bound(self) -> BoundTask:
-        return BoundTask(
-            self.task, self.renderer, self.engine.capabilities.max_length, self.adapter, self.defaults
-        )
+        return BoundTask(self.task, self.renderer, self.engine.capabilities.max_length, self.adapter, self.defaults)
 
 
 async def side_by_side(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -115,7 +115,7 @@ def invalid_body(error: ValidationError, body: bytes) -> ServiceError:
 
 
 def _bad_text_at(body: bytes) -> str | None:
-    """Return the place of the first text that holds half a surrogate pair, which JSON can spell and no text can hold."""
+    """Return the place of the first text that holds half a surrogate pair: JSON can spell it, text cannot hold it."""
     if b"\\u" not in body or len(body) > _LONGEST_SEARCH:
         return None
     try:

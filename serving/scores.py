@@ -11,6 +11,7 @@ from kit.bundle.attestation import EVALUATION, Standing
 from serving.models import Deployed
 
 PATH = "/scores"
+_ALTERED = "An evaluation was altered after it was written, so it does not count."
 _MEANING: Mapping[Standing, str] = {
     "verified": (
         "This is the model that was measured, and every gate that was declared held. "
@@ -63,5 +64,5 @@ def scores_of(deployed: Deployed) -> Scores:
         evaluated_at=latest.at if latest else None,
         gates=[GateScore.model_validate(gate) for gate in payload.get("gates", [])],
         tasks=[dict(task) for task in payload.get("tasks", [])],
-        faults=["An evaluation was altered after it was written, so it does not count."] if sound != evaluations else [],
+        faults=[_ALTERED] if sound != evaluations else [],
     )

@@ -14,6 +14,7 @@ from kit.engines.base import Engine
 from kit.errors import InputError
 from serving.app import create_app
 from serving.models import Deployed
+from serving.proof import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings
 
@@ -49,6 +50,16 @@ async def serve(
         listener.close()
     if readiness.refusal is not None:
         raise readiness.refusal
+
+
+def rehearse(settings: Settings, engine: Engine, bundles: Sequence[Deployed]) -> None:
+    """Check all that a start would check before its engine comes up: together, exposure, port, files, renders, tasks.
+
+    Raises what the start would raise.
+    """
+    create_app(settings, engine, bundles)
+    listen(settings.host, settings.port).close()
+    verified_models(bundles, engine.capabilities.max_length)
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:

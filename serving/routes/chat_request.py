@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic_core import from_json
 
 from kit.engines.base import Generation, Sampling
 from kit.task import AnswerSpec, FreeText, JsonSchema, Message
@@ -22,6 +23,7 @@ from serving.routes.unsupported import refuse_unsupported
 if TYPE_CHECKING:
     from serving.models import Model
 
+_LONG = 1 << 20  # bytes of a request in which so many messages can stand that each one's validation takes seconds
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
 _Stop = Annotated[str, Field(min_length=1, max_length=256)]
 _Stops = Annotated[list[_Stop], Field(max_length=64)]
@@ -148,6 +150,8 @@ def parse_chat(body: bytes, fits: Sequence[Fit]) -> ChatRequest:
 
     Raises ServiceError where it is none, asks for what is not supported, or fits the context of none of the models.
     """
+    if len(body) > _LONG:
+        _refuse_too_many(body, fits)
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -158,3 +162,15 @@ def parse_chat(body: bytes, fits: Sequence[Fit]) -> ChatRequest:
     if all(problems):
         raise ServiceError(400, "context_length_exceeded", str(problems[0]), "messages")
     return request
+
+
+def _refuse_too_many(body: bytes, fits: Sequence[Fit]) -> None:
+    """Raise ServiceError where there are more messages than tokens in any context; what is no JSON is left for later."""
+    try:
+        messages = from_json(body)["messages"]
+    except (ValueError, TypeError, KeyError):
+        return
+    most = max(fit.context for fit in fits)
+    if isinstance(messages, list) and len(messages) > most:
+        message = f"The dialogue has {len(messages)} messages; the context holds {most} tokens."
+        raise ServiceError(400, "context_length_exceeded", message, "messages")

@@ -29,9 +29,7 @@ class Documented:
         self.__name__ = body.__name__
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter("body", kind, annotation=body)]
-        parameters += [
-            inspect.Parameter(name, kind, annotation=type_, default=None) for name, type_ in headers.items()
-        ]
+        parameters += [inspect.Parameter(name, kind, annotation=type_, default=None) for name, type_ in headers.items()]
         self.__signature__ = inspect.Signature(parameters)
 
     async def __call__(self, **_: Any) -> Response:
@@ -61,4 +59,3 @@ async def json_body(request: Request) -> bytes:
     if not body.strip():
         raise ServiceError(422, "invalid_value", "The body is missing.")
     return body
-

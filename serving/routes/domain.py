@@ -38,9 +38,7 @@ def domain_router(catalogue: Catalogue, engine: Engine, workers: Workers, settin
 class _Typed:
     """Answers one typed route: a worker renders, the engine writes, a worker reads."""
 
-    def __init__(
-        self, route: str, catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings
-    ) -> None:
+    def __init__(self, route: str, catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> None:
         self._route, self._catalogue, self._engine = route, catalogue, engine
         self._workers, self._settings = workers, settings
 

@@ -80,5 +80,3 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
 
 def _json(value: BaseModel) -> bytes:
     return value.model_dump_json().encode()
-
-

@@ -17,7 +17,7 @@ from kit.task import AnswerSpec, FreeText, JsonSchema, Message
 from serving.errors import ServiceError, invalid_body
 from serving.fitting import Fit
 from serving.json_schema import client_schema
-from serving.routes.numbers import LARGEST_INTEGER, Integer, Number
+from serving.routes.numbers import Budget, Seed, Temperature, TopK, TopP
 from serving.routes.unsupported import refuse_unsupported
 
 if TYPE_CHECKING:
@@ -71,11 +71,26 @@ class SchemaFormat(BaseModel):
     json_schema: Annotated[dict[str, Any], Field(alias="schema")]
 
 
-class ResponseFormat(BaseModel):
-    """The shape that the answer must have."""
+class TextFormat(BaseModel):
+    """Any text."""
 
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: SchemaFormat | None = None
+    type: Literal["text"]
+
+
+class ObjectFormat(BaseModel):
+    """Any JSON object."""
+
+    type: Literal["json_object"]
+
+
+class JsonFormat(BaseModel):
+    """JSON of a schema that the client gives."""
+
+    type: Literal["json_schema"]
+    json_schema: SchemaFormat
+
+
+ResponseFormat = Annotated[TextFormat | ObjectFormat | JsonFormat, Field(discriminator="type")]
 
 
 class ChatRequest(BaseModel):
@@ -87,12 +102,12 @@ class ChatRequest(BaseModel):
     model: str | None = None
     stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[Integer | None, Field(ge=1, le=LARGEST_INTEGER)] = None
-    max_completion_tokens: Annotated[Integer | None, Field(ge=1, le=LARGEST_INTEGER)] = None
-    temperature: Annotated[Number | None, Field(ge=0, le=2)] = None
-    top_p: Annotated[Number | None, Field(gt=0, le=1)] = None
-    top_k: Annotated[Integer | None, Field(ge=-1, le=LARGEST_INTEGER)] = None
-    seed: Annotated[Integer | None, Field(ge=-(2**63), le=2**63 - 1)] = None
+    max_tokens: Budget | None = None
+    max_completion_tokens: Budget | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    seed: Seed | None = None
     stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops | None)] = []
     response_format: ResponseFormat | None = None
 
@@ -140,8 +155,6 @@ class ChatRequest(BaseModel):
             return FreeText()
         if wanted.type == "json_object":
             return _ANY_OBJECT
-        if wanted.json_schema is None:
-            raise ServiceError(400, "missing_schema", "The schema is missing.", "response_format.json_schema")
         return client_schema(wanted.json_schema.json_schema, "response_format.json_schema.schema")
 
 
@@ -165,7 +178,7 @@ def parse_chat(body: bytes, fits: Sequence[Fit]) -> ChatRequest:
 
 
 def _refuse_too_many(body: bytes, fits: Sequence[Fit]) -> None:
-    """Raise ServiceError where there are more messages than tokens in any context; what is no JSON is left for later."""
+    """Raise ServiceError where there are more messages than tokens in any context; what is no JSON comes later."""
     try:
         messages = from_json(body)["messages"]
     except (ValueError, TypeError, KeyError):

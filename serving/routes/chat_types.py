@@ -65,5 +65,7 @@ class ModelList(BaseModel):
 
 def stream_documentation() -> dict[str, Any]:
     """What the documentation says about an answer that is streamed."""
-    words = "Lines of `data:` with a chat.completion.chunk each, then `data: [DONE]`."
-    return {"content": {"text/event-stream": {"schema": {"type": "string", "description": words}}}}
+    words = "A chat.completion.chunk as JSON; the last event is [DONE], or an error."
+    data = {"type": "string", "description": words}
+    event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
+    return {"content": {"text/event-stream": {"itemSchema": event}}}

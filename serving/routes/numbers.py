@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-LARGEST_INTEGER = 2**31 - 1
+_LARGEST = 2**31 - 1  # an engine counts in 32 bits
+_LARGEST_SEED = 9 * 10**18  # within 64 bits, and written exactly by FastAPI, which makes every bound a float
 _WIDEST = 2**64
 
 
@@ -19,5 +20,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-Integer = Annotated[int, BeforeValidator(_plain)]
-Number = Annotated[float, BeforeValidator(_plain)]
+_PLAIN = BeforeValidator(_plain)  # last in each type: bounds beside it would be missing from the JSON schema
+
+Budget = Annotated[int, Field(ge=1, le=_LARGEST), _PLAIN]
+Temperature = Annotated[float, Field(ge=0, le=2), _PLAIN]
+TopP = Annotated[float, Field(gt=0, le=1), _PLAIN]
+TopK = Annotated[int, Field(ge=-1, le=_LARGEST), _PLAIN]
+Seed = Annotated[int, Field(ge=-_LARGEST_SEED, le=_LARGEST_SEED), _PLAIN]

@@ -18,7 +18,7 @@ from serving.errors import ServiceError, invalid_body
 from serving.fitting import Fit
 from serving.json_schema import client_schema
 from serving.routes.numbers import Budget, Seed, Temperature, TopK, TopP
-from serving.routes.unsupported import refuse_unsupported
+from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
 if TYPE_CHECKING:
     from serving.models import Model
@@ -96,7 +96,7 @@ ResponseFormat = Annotated[TextFormat | ObjectFormat | JsonFormat, Field(discrim
 class ChatRequest(BaseModel):
     """A request of the OpenAI dialect. Fields that are not listed are ignored, or refused by name where they matter."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=add_unsupported)
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     model: str | None = None

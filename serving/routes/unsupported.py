@@ -114,6 +114,15 @@ def refuse_unsupported(fields: Mapping[str, Any], supported: Container[str]) -> 
             _refuse_wrapped(name, value, supported)
 
 
+def add_unsupported(schema: dict[str, Any]) -> None:
+    """Add to a request's JSON schema the fields that are refused, with the values that are taken."""
+    properties = schema["properties"]
+    words = "Not supported: only what asks for nothing is taken."
+    refused = {name: {"enum": list(neutral), "description": words} for name, neutral in _NEUTRAL.items()}
+    wrapped = {**refused, **{name: {"enum": [None]} for name in properties}}
+    properties |= refused | {name: {"properties": wrapped, "description": "Not read."} for name in _WRAPPERS}
+
+
 def _refuse_wrapped(wrapper: str, fields: Mapping[str, Any], supported: Container[str]) -> None:
     for name, value in fields.items():
         acts = name in _NEUTRAL and not _asks_for_nothing(value, _NEUTRAL[name])

@@ -22,8 +22,15 @@ turns = st.fixed_dictionaries(
     {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool"])},
     optional={"content": st.one_of(texts, st.none(), parts)},
 )
+any_value = st.one_of(numbers, st.just([]), st.just({}), st.just(["text"]), st.sampled_from([0, 1, "auto"]))
+ELSEWHERE = ["n", "tools", "tool_choice", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "guided_json"]
 hellos = st.fixed_dictionaries(
-    {"messages": st.just([{"role": "user"}])}, optional={"top_p": numbers, "seed": numbers, "top_k": numbers}
+    {"messages": st.just([{"role": "user"}])},
+    optional={
+        **{name: numbers for name in ("top_p", "seed", "top_k")},
+        **{name: any_value for name in ELSEWHERE},
+        "extra_body": st.one_of(any_value, st.dictionaries(st.sampled_from([*ELSEWHERE, "seed", "x"]), any_value)),
+    },
 )
 chats = st.fixed_dictionaries(
     {"messages": st.lists(turns, max_size=3)},

@@ -62,6 +62,7 @@ class StreamOptions(BaseModel):
     """How a stream ends."""
 
     include_usage: StrictBool | None = None
+    continuous_usage_stats: Literal[False] | None = None  # vLLM's; ignored, a client would wait for counts in vain
 
 
 class SchemaFormat(BaseModel):

@@ -49,7 +49,7 @@ def main() -> None:
     while True:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not descriptors:
-            return
+            os.killpg(0, signal.SIGKILL)  # the service is gone: this process and its workers, a group of their own
         _bury()
         pid = _fork(control, jobs, descriptors[0])
         os.close(descriptors[0])

@@ -27,8 +27,8 @@ ELSEWHERE = ["n", "tools", "tool_choice", "min_p", "repetition_penalty", "stop_t
 hellos = st.fixed_dictionaries(
     {"messages": st.just([{"role": "user"}])},
     optional={
-        **{name: numbers for name in ("top_p", "seed", "top_k")},
-        **{name: any_value for name in ELSEWHERE},
+        **dict.fromkeys(("top_p", "seed", "top_k"), numbers),
+        **dict.fromkeys(ELSEWHERE, any_value),
         "extra_body": st.one_of(any_value, st.dictionaries(st.sampled_from([*ELSEWHERE, "seed", "x"]), any_value)),
     },
 )

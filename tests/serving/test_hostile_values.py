@@ -74,6 +74,7 @@ def test_a_number_of_more_than_64_bits_is_refused_by_name(service: Service, fiel
         ("max_tokens", True),
         ("stream", "yes"),
         ("stream", 1),
+        ("stream_options", {"continuous_usage_stats": True}),
         ("stop", ""),
         ("stop", [""]),
         ("stop", "x" * 257),

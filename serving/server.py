@@ -13,7 +13,7 @@ import uvicorn
 from kit.engines.base import Engine
 from kit.errors import InputError
 from serving.app import create_app
-from serving.models import Deployed
+from serving.models import Deployed, check_exposure, check_together
 from serving.proof import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings
@@ -52,14 +52,15 @@ async def serve(
         raise readiness.refusal
 
 
-def rehearse(settings: Settings, engine: Engine, bundles: Sequence[Deployed]) -> None:
+def rehearse(settings: Settings, bundles: Sequence[Deployed], context: int) -> None:
     """Check all that a start would check before its engine comes up: together, exposure, port, files, renders, tasks.
 
-    Raises what the start would raise.
+    `context` is what the engine would have, in tokens. Raises what the start would raise.
     """
-    create_app(settings, engine, bundles)
+    check_together(bundles)
+    check_exposure(settings, bundles)
     listen(settings.host, settings.port).close()
-    verified_models(bundles, engine.capabilities.max_length)
+    verified_models(bundles, context)
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:

@@ -40,7 +40,7 @@ def command(
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
     from kit.cli.wiring import engine_config, engine_kind
-    from kit.engines import make_engine
+    from kit.engines import check_installed, make_engine
     from kit.engines.admission import check_model
     from kit.project import Project
     from serving.server import rehearse, serve
@@ -57,13 +57,14 @@ def command(
     digests = [bundle.digest for bundle in found]
     deployed = [_deployed(store, bundle) for bundle in found]
     config = engine_config(found, root, threads)
-    made = make_engine(kind, config)
     if dry_run:
+        check_installed(kind)
         check_model(config)
-        rehearse(settings, made, deployed)
+        rehearse(settings, deployed, config.max_length)
         data = {"bundles": digests, "engine": kind, "host": host, "port": port}
         output.result(data, f"Would serve {', '.join(digest[:12] for digest in digests)} on {kind} at {host}:{port}.")
         return
+    made = make_engine(kind, config)
     output.say(f"Starting {kind}; ready once this is verified to be the model that was measured.")
 
     def announce(url: str) -> None:

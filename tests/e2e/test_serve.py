@@ -113,22 +113,6 @@ def test_a_preview_is_not_served_beyond_this_machine(trained: Trained) -> None:
     assert "preview" in error["problems"][0]["what"]
 
 
-def test_a_dry_run_refuses_what_a_start_would_refuse(trained: Trained, tmp_path: Path) -> None:
-    dry = ("serve", "--engine", "local", "--dry-run", "--port", "0")
-    assert kit_json(*dry, trained.merged, cwd=trained.root)["bundles"] == [trained.merged]
-    exposed = kit_json(*dry, trained.merged, "--host", "0.0.0.0", cwd=trained.root, code=4)["error"]
-    assert "preview" in exposed["problems"][0]["what"]
-    together = kit_json(*dry, trained.merged, trained.adapter, cwd=trained.root, code=2)["error"]
-    assert "served alone" in together["problems"][0]["what"]
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert port in json.dumps(kit_json(*dry[:-1], port, cwd=trained.root, code=2)["error"])
-    moved = shutil.copytree(trained.root, tmp_path / "copy")
-    change_template(moved / "bundles" / "sha256" / trained.merged)
-    changed = kit_json(*dry, trained.merged, cwd=moved, code=4)["error"]
-    assert any("chat_template.jinja" in problem["what"] + problem["where"] for problem in changed["problems"])
-
-
 def test_an_unknown_bundle_is_told_with_the_known_ones(trained: Trained) -> None:
     error = kit_json("serve", "0123456789", cwd=trained.root, code=2)["error"]
     assert "no bundle '0123456789'" in error["problems"][0]["what"]

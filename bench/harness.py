@@ -14,7 +14,7 @@ from kit.evals.figures import write_figures
 from kit.machine import describe, machine_facts, version_facts
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-_SHARED = {"__main__", "clauses", "commands", "harness", "tasks", "trainers", "tuning", "workloads"}
+_SHARED = {"__main__", "clauses", "commands", "connection", "harness", "tasks", "trainers", "tuning", "workloads"}
 
 Figures = Mapping[str, Mapping[str, float | int | str]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,6 +35,45 @@ class Answered:
     prompt_tokens: int
 
 
+@dataclass(frozen=True)
+class BoundTask:
+    """A task bound to a renderer, a context of `max_length` tokens and an adapter: all of an answer but the engine."""
+
+    task: Task[Any, Any]
+    renderer: Renderer
+    max_length: int
+    adapter: str | None = None
+    defaults: SamplingDefaults = SamplingDefaults()
+
+    def generations(self, request: BaseModel) -> list[Generation]:
+        """Return what is asked of the engine for a request, one generation per prompt.
+
+        Raises InputError where a prompt does not fit the context.
+        """
+        return [self._generation(prompt) for prompt in self.task.prompts(request)]
+
+    def read(self, request: BaseModel, completions: Sequence[Completion]) -> BaseModel:
+        """Return the response; raises UnreadableAnswer where the task can make nothing of the completions."""
+        response: BaseModel = self.task.read(request, completions)
+        return response
+
+    def _generation(self, prompt: Prompt) -> Generation:
+        ids = self.renderer.prompt(prompt)
+        room = self.max_length - len(ids)
+        if room < prompt.max_tokens:
+            what = f"The answer may take {prompt.max_tokens} tokens; the prompt's {len(ids)} leave {max(room, 0)}."
+            raise InputError(what, next="Send less text, or serve with a longer context (serve.max_length).")
+        sampling = Sampling(
+            max_tokens=prompt.max_tokens,
+            temperature=self.defaults.temperature,
+            top_p=self.defaults.top_p,
+            top_k=self.defaults.top_k,
+            stop=prompt.stop,
+            stop_ids=self.renderer.stop_ids,
+        )
+        return Generation(ids, sampling, prompt.answer, self.adapter)
+
+
 class Answerer:
     """A task bound to a renderer and to an engine (and an adapter in it)."""
 
@@ -59,7 +98,7 @@ class Answerer:
         what the model wrote.
         """
         completions, prompt_tokens = await self.complete(request)
-        response = await asyncio.to_thread(self.task.read, request, completions)
+        response = await asyncio.to_thread(self._bound().read, request, completions)
         return Answered(response, completions, prompt_tokens)
 
     async def complete(self, request: BaseModel) -> tuple[tuple[Completion, ...], int]:
@@ -67,28 +106,12 @@ class Answerer:
 
         Raises InputError where a prompt does not fit the context.
         """
-        generations = await asyncio.to_thread(self._generations, request)
+        generations = await asyncio.to_thread(self._bound().generations, request)
         completions = await side_by_side([self.engine.generate(generation) for generation in generations])
         return tuple(completions), sum(len(generation.ids) for generation in generations)
 
-    def _generations(self, request: BaseModel) -> list[Generation]:
-        return [self._generation(prompt) for prompt in self.task.prompts(request)]
-
-    def _generation(self, prompt: Prompt) -> Generation:
-        ids = self.renderer.prompt(prompt)
-        room = self.engine.capabilities.max_length - len(ids)
-        if room < prompt.max_tokens:
-            what = f"The answer may take {prompt.max_tokens} tokens; the prompt's {len(ids)} leave {max(room, 0)}."
-            raise InputError(what, next="Send less text, or serve with a longer context (serve.max_length).")
-        sampling = Sampling(
-            max_tokens=prompt.max_tokens,
-            temperature=self.defaults.temperature,
-            top_p=self.defaults.top_p,
-            top_k=self.defaults.top_k,
-            stop=prompt.stop,
-            stop_ids=self.renderer.stop_ids,
-        )
-        return Generation(ids, sampling, prompt.answer, self.adapter)
+    def _bound(self) -> BoundTask:
+        return BoundTask(self.task, self.renderer, self.engine.capabilities.max_length, self.adapter, self.defaults)
 
 
 async def side_by_side(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from kit.errors import InputError
 from kit.task import Message, Prompt, Text
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-_PRIVATE_USE = range(0xE000, 0xF8FF)
+_PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,12 @@ class Renderer:
 
     @staticmethod
     def _mark(messages: Sequence[Message]) -> str:
-        used = {char for message in messages for char in message.text}
-        return next(chr(code) for code in _PRIVATE_USE if chr(code) not in used)
+        """Return a character for private use that no message has; raises InputError where they have all 137,468."""
+        used: set[str] = set().union(*(message.text for message in messages))
+        mark = next((chr(code) for code in chain(*_PRIVATE_USE) if chr(code) not in used), None)
+        if mark is None:
+            raise InputError("The text holds every character for private use.", next="Leave them out.")
+        return mark
 
     def _token_text(self, key: str) -> str | None:
         token = self._config.get(key)

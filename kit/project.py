@@ -203,9 +203,7 @@ class Data:
         length = self.recipe.serve.max_length if tested else self.recipe.train.max_length
         policy = "refuse" if tested else self.settings.too_long
         places, words = self.places(part), _WORDS[part]
-        return build_rows(
-            self.task, renderer, self.examples(part), length, policy, places, taught, words, setting
-        )
+        return build_rows(self.task, renderer, self.examples(part), length, policy, places, taught, words, setting)
 
     def require_sound(self) -> None:
         """Raise InputError with everything about the examples for which nothing is trained.

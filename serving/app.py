@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from kit import __version__
 from kit.engines.base import Engine
 from kit.errors import KitError
-from serving.errors import ServiceError, validation_error
+from serving.errors import ServiceError
 from serving.models import Deployed, check_exposure, check_together, exposed_previews
 from serving.proof import prove
 from serving.readiness import Readiness
@@ -26,6 +25,8 @@ from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router
 from serving.settings import Settings
 from serving.shell import Shell, error_response
+from serving.workers.jobs import Assignment
+from serving.workers.pool import Workers
 
 _log = logging.getLogger(__name__)
 _HTTP_CODES = {404: "route_not_found", 405: "method_not_allowed"}
@@ -50,10 +51,10 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan(settings, engine, bundles, readiness, tell),
-        exception_handlers={RequestValidationError: _invalid, HTTPException: _unrouted},
+        exception_handlers={HTTPException: _unrouted},
     )
     app.state.readiness = readiness
-    operations = operations_router(readiness, engine)
+    operations = operations_router(readiness, engine, bundles)
     open_paths = frozenset(route.path for route in operations.routes if isinstance(route, APIRoute))
     app.add_middleware(Shell, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths)
     app.include_router(operations)
@@ -63,11 +64,11 @@ def create_app(
 def _lifespan(
     settings: Settings, engine: Engine, bundles: Sequence[Deployed], readiness: Readiness, tell: Callable[[str], None]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    async def settle(app: FastAPI) -> None:
+    async def settle(app: FastAPI, workers: Workers) -> None:
         try:
-            catalogue = await prove(bundles, engine)
-            app.include_router(openai_router(catalogue, engine, settings))
-            app.include_router(domain_router(catalogue, settings))
+            catalogue = await prove(bundles, engine, workers)
+            app.include_router(openai_router(catalogue, engine, workers, settings))
+            app.include_router(domain_router(catalogue, engine, workers, settings))
         except Exception as error:
             readiness.refuse(_as_refusal(error))
             tell(str(readiness.refusal))
@@ -76,11 +77,15 @@ def _lifespan(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        settling = asyncio.create_task(settle(app))
+        context = engine.capabilities.max_length
+        assignments = [Assignment(each.bundle, each.adapter, context) for each in bundles]
+        workers = Workers(assignments, settings.task_workers, settings.task_seconds)
+        settling = asyncio.create_task(settle(app, workers))
         try:
             yield
         finally:
             settling.cancel()
+            await workers.stop()
             await asyncio.gather(settling, return_exceptions=True)
             await engine.stop()
 
@@ -92,11 +97,6 @@ def _as_refusal(error: Exception) -> KitError:
         return error
     _log.error("The start broke.", exc_info=error)
     return KitError(f"The start broke: {type(error).__name__}: {error}.")
-
-
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return error_response(validation_error(error.errors(), error.body))
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kit.errors import InputError, KitError
 from kit.task import UnreadableAnswer
 
+LARGEST = 4096
+_LONGEST_MESSAGE, _LONGEST_PARAM = 3000, 600  # bytes as JSON; the rest of an error is short
+_MOST_PROBLEMS = 10
+_LONGEST_SEARCH = 1 << 20
+_CUT = " […] "
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 NO_RETRY: Mapping[str, str] = {"x-should-retry": "false"}
 
@@ -53,10 +59,14 @@ class ServiceError(Exception):
         self.param = param
         self.headers = dict(headers or {})
 
+    def __reduce__(self) -> tuple[type[ServiceError], tuple[Any, ...]]:
+        return type(self), (self.status, self.code, self.message, self.param, self.headers)
+
     def body(self) -> bytes:
-        """The error as JSON."""
+        """The error as JSON, of at most `LARGEST` bytes whatever a request had in it."""
         kind = _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
-        detail = ErrorDetail(message=self.message, type=kind, param=self.param, code=self.code)
+        param = None if self.param is None else _shortened(self.param, _LONGEST_PARAM)
+        detail = ErrorDetail(message=_shortened(self.message, _LONGEST_MESSAGE), type=kind, param=param, code=self.code)
         return ErrorBody(error=detail).model_dump_json().encode()
 
 
@@ -72,22 +82,65 @@ def service_error(error: Exception) -> ServiceError:
     if isinstance(error, TimeoutError):
         return ServiceError(504, "timeout", "The answer took too long.", headers=NO_RETRY)
     if isinstance(error, InputError):
-        return ServiceError(400, "invalid_input", _sentences(error))
+        return refused_input(error)
     if isinstance(error, KitError):
         return ServiceError(503, "engine_error", _sentences(error), headers={"retry-after": "1"})
     return ServiceError(500, "internal_error", "The service failed. The request id names it in the log.")
 
 
-def validation_error(problems: Sequence[Any], body: Any) -> ServiceError:
-    """Return the error for a body that is not JSON (400), not declared as JSON (415), or not of its type (422)."""
-    if problems and problems[0]["type"] == "json_invalid":
-        place = problems[0]["loc"][-1]
-        return ServiceError(400, "invalid_json", f"The body is not JSON: {problems[0]['ctx']['error']} at {place}.")
-    if isinstance(body, bytes):
-        return ServiceError(415, "not_json", "Send the body as JSON, with the header content-type: application/json.")
-    named = [(".".join(map(str, item["loc"][1:])), str(item["msg"])) for item in problems]
-    message = "; ".join(f"{name}: {what}" if name else what for name, what in named)
-    return ServiceError(422, "invalid_value", message, named[0][0] or None if named else None)
+def refused_input(error: InputError, fields: Container[str] = ()) -> ServiceError:
+    """Return the error for a request that was understood and refused; it names the first problem's field, if it is one.
+
+    Any other place, such as a file on the server, is not for clients.
+    """
+    where = error.problems[0].where if error.problems else ""
+    return ServiceError(400, "invalid_input", _sentences(error), where if where.split(".")[0] in fields else None)
+
+
+def invalid_body(error: ValidationError, body: bytes) -> ServiceError:
+    """Return the error for a body that is not JSON, or not of its type.
+
+    400 where it is no JSON or holds a number of more than 64 bits, else 422.
+    """
+    problems = error.errors(include_url=False, include_input=False)
+    first = problems[0]
+    if first["type"] == "json_invalid":
+        return ServiceError(400, "invalid_json", f"The body is not JSON: {first['ctx']['error']}.", _bad_text_at(body))
+    status, code = (400, "number_too_large") if first["type"] == "number_too_large" else (422, "invalid_value")
+    named = [(".".join(map(str, item["loc"])), str(item["msg"])) for item in problems[:_MOST_PROBLEMS]]
+    words = [f"{name}: {what}" if name else what for name, what in named]
+    if len(problems) > _MOST_PROBLEMS:
+        words.append(f"and {len(problems) - _MOST_PROBLEMS} more")
+    return ServiceError(status, code, "; ".join(words), named[0][0] or None)
+
+
+def _bad_text_at(body: bytes) -> str | None:
+    """Return the place of the first text that holds half a surrogate pair: JSON can spell it, text cannot hold it."""
+    if b"\\u" not in body or len(body) > _LONGEST_SEARCH:
+        return None
+    try:
+        return next(_bad_texts(json.loads(body), ""), None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _bad_texts(value: Any, place: str) -> Iterator[str]:
+    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        yield place
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield from _bad_texts(inner, f"{place}.{key}" if place else str(key))
+
+
+def _shortened(text: str, longest: int) -> str:
+    """Return a text that takes at most `longest` bytes as JSON: its beginning and its end, where it is longer."""
+    text = text.encode("utf-8", "replace").decode()
+    if len(json.dumps(text)) <= longest:
+        return text
+    half = len(text)
+    while len(json.dumps(text[:half] + _CUT + text[-half:])) > longest:
+        half = half * 2 // 3
+    return text[:half] + _CUT + text[-half:]
 
 
 def _sentences(error: KitError) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kit.task import JsonSchema
 from serving.errors import ServiceError
+from serving.recursion import recursion_problem
 
 _LONGEST = 32_768
 _DEEPEST = 24
@@ -22,13 +23,15 @@ def client_schema(schema: Mapping[str, Any], param: str) -> JsonSchema:
     """Return a client's schema for the engine.
 
     Raises ServiceError (400) where it is too large or too deep, or asks for a regular expression, a reference out of
-    itself, or a bound that would not compile.
+    itself or in a circle, or a bound that would not compile.
     """
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     if len(text) > _LONGEST:
         raise _refusal(param, f"The schema has {len(text)} characters; at most {_LONGEST} are taken.")
     for problem in _problems(schema, 0):
         raise _refusal(param, problem)
+    if circle := recursion_problem(schema):
+        raise _refusal(param, circle)
     return JsonSchema(text)
 
 

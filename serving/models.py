@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from kit.answer import Answerer, SamplingDefaults
 from kit.bundle.attestation import Attestation, Standing, shortfalls, was_measured
 from kit.bundle.manifest import MANIFEST_FILE
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
-from kit.engines.base import Engine
 from kit.errors import InputError, Problem, Refused
+from kit.task import Task
 from serving.errors import ServiceError
+from serving.fitting import Fit
 from serving.settings import Settings
 
 _SHORT = 12
@@ -40,12 +41,14 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Model:
-    """A bundle that answers: its public id, its renderer, and an answerer per typed route."""
+    """A bundle that answers: its public id, its place among the served bundles, and its task per typed route."""
 
     id: str
+    place: int
     deployed: Deployed
     renderer: Renderer
-    answerers: Mapping[str, Answerer]
+    fit: Fit
+    tasks: Mapping[str, Task[Any, Any]]
     created: int
 
 
@@ -62,7 +65,7 @@ class Catalogue:
 
     def find_for(self, route: str, name: str | None, param: str) -> Model:
         """Return the model of a name, or the default, among those that answer a typed route."""
-        return self._find(name, param, [model for model in self.models if route in model.answerers])
+        return self._find(name, param, [model for model in self.models if route in model.tasks])
 
     def _find(self, name: str | None, param: str, among: Sequence[Model]) -> Model:
         model = self._named.get(name) if name else among[0]
@@ -72,12 +75,12 @@ class Catalogue:
         return model
 
 
-def make_model(id: str, deployed: Deployed, renderer: Renderer, engine: Engine) -> Model:
-    """Bind a bundle to its engine; loads the bundle's tasks, so its files must have been verified."""
+def make_model(id: str, place: int, deployed: Deployed, renderer: Renderer, context: int) -> Model:
+    """Load a bundle's tasks, so its files must have been verified; `context` is the engine's, in tokens."""
     bundle = deployed.bundle
-    defaults = SamplingDefaults(**bundle.seal.sampling.model_dump())
-    answerers = {task.route: Answerer(task, renderer, engine, deployed.adapter, defaults) for task in bundle.tasks()}
-    return Model(id, deployed, renderer, answerers, int((bundle.folder / MANIFEST_FILE).stat().st_mtime))
+    tasks = {task.route: task for task in bundle.tasks()}
+    created = int((bundle.folder / MANIFEST_FILE).stat().st_mtime)
+    return Model(id, place, deployed, renderer, Fit.of(renderer, context), tasks, created)
 
 
 def model_ids(deployed: Sequence[Deployed]) -> list[str]:

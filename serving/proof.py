@@ -10,21 +10,18 @@ from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import Refused
 from kit.task import Message
 from serving.models import Catalogue, Deployed, Model, make_model, model_ids
+from serving.workers.pool import Workers
 
 _GREETING = Message.of("user", "Hello")
 
 
-async def prove(deployed: Sequence[Deployed], engine: Engine) -> Catalogue:
+async def prove(deployed: Sequence[Deployed], engine: Engine, workers: Workers) -> Catalogue:
     """Verify every bundle and start the engine; cheap checks come first, and no task's code runs before its hash held.
 
     Raises Refused with the reason, or the engine's own KitError where it cannot start.
     """
-    for each in deployed:
-        await asyncio.to_thread(verify_files, each.bundle)
-    models = [
-        await asyncio.to_thread(_verified_model, id, each, engine)
-        for id, each in zip(model_ids(deployed), deployed, strict=True)
-    ]
+    models = await asyncio.to_thread(verified_models, deployed, engine.capabilities.max_length)
+    await workers.start()
     await engine.start()
     for model in models:
         await verify_fingerprints(model.deployed.bundle.seal, engine, model.deployed.adapter)
@@ -32,10 +29,21 @@ async def prove(deployed: Sequence[Deployed], engine: Engine) -> Catalogue:
     return Catalogue(models)
 
 
-def _verified_model(id: str, deployed: Deployed, engine: Engine) -> Model:
+def verified_models(deployed: Sequence[Deployed], context: int) -> list[Model]:
+    """Return the models of some bundles: all that can be verified without an engine.
+
+    Raises Refused where a file or a render differs, or a task cannot be loaded.
+    """
+    for each in deployed:
+        verify_files(each.bundle)
+    named = zip(model_ids(deployed), deployed, strict=True)
+    return [_verified_model(id, place, each, context) for place, (id, each) in enumerate(named)]
+
+
+def _verified_model(id: str, place: int, deployed: Deployed, context: int) -> Model:
     renderer = deployed.bundle.renderer()
     verify_renders(deployed.bundle, renderer)
-    return make_model(id, deployed, renderer, engine)
+    return make_model(id, place, deployed, renderer, context)
 
 
 async def _write_a_token(model: Model, engine: Engine) -> None:

@@ -13,7 +13,8 @@ import uvicorn
 from kit.engines.base import Engine
 from kit.errors import InputError
 from serving.app import create_app
-from serving.models import Deployed
+from serving.models import Deployed, check_exposure, check_together
+from serving.proof import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings
 
@@ -51,6 +52,17 @@ async def serve(
         raise readiness.refusal
 
 
+def rehearse(settings: Settings, bundles: Sequence[Deployed], context: int) -> None:
+    """Check all that a start would check before its engine comes up: together, exposure, port, files, renders, tasks.
+
+    `context` is what the engine would have, in tokens. Raises what the start would raise.
+    """
+    check_together(bundles)
+    check_exposure(settings, bundles)
+    listen(settings.host, settings.port).close()
+    verified_models(bundles, context)
+
+
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:
     await readiness.settled()
     if readiness.ready:
@@ -62,9 +74,11 @@ async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callabl
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket, so that a port that is taken is known before anything is loaded.
 
+    Its protocol is named, because asyncio sets TCP_NODELAY only on the connections of a socket that says it is TCP.
     Raises InputError where the address cannot be had.
     """
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -19,6 +19,8 @@ class Settings(BaseModel):
     body_seconds: Annotated[float, Field(gt=0, description="Longest time for a request body to arrive")] = 60.0
     answer_seconds: Annotated[float, Field(gt=0, description="Longest time for an answer, streamed or not")] = 600.0
     concurrent_requests: Annotated[int, Field(ge=1, description="Requests answered at once; more get 429")] = 256
+    task_workers: Annotated[int, Field(ge=1, description="Processes that read and render large requests")] = 4
+    task_seconds: Annotated[float, Field(gt=0, description="Longest time to read a request or its answers")] = 60.0
     drain_seconds: Annotated[int, Field(ge=0, description="Time that running requests get to finish at the end")] = 30
     expose_preview: Annotated[
         bool, Field(description="Serve a bundle whose gates did not all hold beyond this machine; told in every answer")

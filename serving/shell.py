@@ -16,6 +16,7 @@ from kit.task_fault import task_fault
 from serving.errors import ServiceError, service_error
 from serving.models import Deployed, exposed_previews
 from serving.readiness import Readiness
+from serving.scores import PATH as SCORES_PATH
 from serving.settings import Settings
 
 GENERATED = {"x-domainkit-disclosure": "generated"}  # for what a model wrote
@@ -98,6 +99,7 @@ class Shell:
         marks = {
             "x-domainkit-status": deployed.standing if self.readiness.ready else "preview",
             "x-domainkit-bundle": deployed.bundle.digest,
+            "link": f'<{SCORES_PATH}>; rel="describedby"',
         }
         return marks | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kit.cli.output import Output
-from kit.errors import InputError, Problem
+from kit.errors import Problem
 
 if TYPE_CHECKING:
     from kit.cli.eval import Plan
     from kit.engines.base import Capabilities
     from kit.evals.report import TaskReport
     from kit.evals.saved import Answers
-    from kit.project import Data
 
 _LONG_SECONDS = 300.0
 _FIRST = 4  # answers before the rest is estimated: the first one pays for the start

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from kit.cli.numbers import THREADS
 from kit.cli.output import Output, kit_command
+
+if TYPE_CHECKING:
+    from kit.bundle.store import Bundle, Store
+    from serving.models import Deployed
 
 
 @kit_command("serve", "kit serve --port 8000          # the newest bundle, on loopback")
@@ -19,7 +23,7 @@ from kit.cli.output import Output, kit_command
 @click.option("--base", type=click.Path(path_type=Path), help="The base's folder, where it is not where it was.")
 @click.option("--threads", type=THREADS, help="Threads of the engine; default: one per core.")
 @click.option("--expose-preview", is_flag=True, help="Serve a bundle beyond loopback though its gates did not hold.")
-@click.option("--dry-run", is_flag=True, help="Verify the files, say what would be served, and leave.")
+@click.option("--dry-run", is_flag=True, help="Check all that a start checks before the engine, and leave.")
 def command(
     output: Output,
     bundles: tuple[str, ...],
@@ -37,14 +41,14 @@ def command(
     """
     import asyncio
 
-    from kit.bundle.attestation import standing, status_sentence
+    from kit.bundle.attestation import status_sentence
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
     from kit.cli.wiring import engine_config, engine_kind
-    from kit.engines import make_engine
+    from kit.engines import check_installed, make_engine
+    from kit.engines.admission import check_model
     from kit.project import Project
-    from serving.models import Deployed
-    from serving.server import serve
+    from serving.server import rehearse, serve
     from serving.settings import Settings
 
     root = Project.find().root
@@ -56,18 +60,30 @@ def command(
     kind = engine_kind(found, wanted)
     settings = Settings(host=host, port=port, expose_preview=expose_preview)
     digests = [bundle.digest for bundle in found]
+    deployed = [_deployed(store, bundle) for bundle in found]
+    config = engine_config(found, root, threads, base)
     if dry_run:
+        check_installed(kind)
+        check_model(config)
+        rehearse(settings, deployed, config.max_length)
         data = {"bundles": digests, "engine": kind, "host": host, "port": port}
         output.result(data, f"Would serve {', '.join(digest[:12] for digest in digests)} on {kind} at {host}:{port}.")
         return
-    attested = [tuple(store.attestations(bundle.digest)) for bundle in found]
-    deployed = [Deployed(bundle, standing(known), known) for bundle, known in zip(found, attested, strict=True)]
     for each in deployed:
         output.say(f"{each.pinned_name}: {status_sentence(each.attestations)}")
-    made = make_engine(kind, engine_config(found, root, threads, base))
+    made = make_engine(kind, config)
     output.say(f"Starting {kind}; ready once this is verified to be the model that was measured.")
 
     def announce(url: str) -> None:
         output.result({"ready": True, "url": url, "bundles": digests, "engine": kind}, f"Ready: {url}")
 
     asyncio.run(serve(settings, made, deployed, announce))
+
+
+def _deployed(store: Store, bundle: Bundle) -> Deployed:
+    """Return a bundle of the store with what its attestations say about it."""
+    from kit.bundle.attestation import standing
+    from serving.models import Deployed
+
+    attestations = tuple(store.attestations(bundle.digest))
+    return Deployed(bundle, standing(attestations), attestations)

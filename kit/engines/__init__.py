@@ -28,13 +28,18 @@ def default_kind() -> Kind:
     return kinds[0]
 
 
+def check_installed(kind: Kind) -> None:
+    """Raise MissingExtra where an engine's packages are not installed; nothing heavy is imported."""
+    if kind not in available():
+        raise MissingExtra(*_NEEDS[kind])
+
+
 def make_engine(kind: Kind, config: EngineConfig) -> Engine:
     """Return an engine that is not started yet; its packages are imported here.
 
     Raises MissingExtra where they are not installed.
     """
-    if kind not in available():
-        raise MissingExtra(*_NEEDS[kind])
+    check_installed(kind)
     if kind == "vllm":
         from kit.engines.vllm import VllmEngine
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 from kit.base.configuration import read_config
 from kit.base.families import number
 from kit.base.soundness import refuse_unsound
-from kit.engines.base import EngineConfig, Generation
+from kit.engines.base import EngineConfig, Generation, Sampling
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
+_COLDEST = 1e-5  # vLLM takes less as none
+_NARROWEST = 1e-6
 _HOTTEST = 2.0  # vLLM refuses more, and an answer should not depend on the engine
 
 
@@ -43,7 +45,18 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     if not isinstance(request.answer, FreeText) and not sampling.stop_ids:
         raise InputError("An answer of a fixed shape needs a stop token, for the model to end it with.")
     admit_adapter(request.adapter, adapters)
-    return replace(request, sampling=replace(sampling, max_tokens=min(sampling.max_tokens, max_length - length)))
+    return replace(
+        request, sampling=replace(_computable(sampling), max_tokens=min(sampling.max_tokens, max_length - length))
+    )
+
+
+def _computable(sampling: Sampling) -> Sampling:
+    """Return settings that mean the same and that single precision can compute with.
+
+    Almost no temperature is none, and a share that holds no token's probability holds the likeliest token.
+    """
+    temperature = 0.0 if sampling.temperature < _COLDEST else sampling.temperature
+    return replace(sampling, temperature=temperature, top_p=max(sampling.top_p, _NARROWEST))
 
 
 def admit_score(ids: Sequence[int], max_length: int, adapter: str | None, adapters: Container[str]) -> None:

@@ -68,12 +68,13 @@ class Delta:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an engine is and can do."""
+    """What an engine is and can do; `seeds`: whether it can sample from a request's own seed."""
 
     name: str
     version: str
     max_length: int
     adapters: bool
+    seeds: bool = True
 
 
 class Engine(Protocol):

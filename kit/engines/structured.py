@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kit.task import AnswerSpec, Choices, answer_schema
+from kit.task import AnswerSpec, Choices, JsonSchema, answer_schema
 
 # Compact JSON in declared key order, as kit.task.write_answer writes it; xgrammar's names for it.
 COMPACT_JSON: dict[str, Any] = {"any_whitespace": False, "separators": (",", ":")}
@@ -28,6 +28,14 @@ def grammar_of(spec: AnswerSpec) -> Grammar | None:
         return Grammar("ebnf", "root ::= " + " | ".join(_literal(label) for label in spec.labels))
     schema = answer_schema(spec)
     return None if schema is None else Grammar("json", json.dumps(schema, ensure_ascii=False))
+
+
+def as_schema(spec: AnswerSpec) -> AnswerSpec:
+    """Return an answer type as the JSON schema that stands for it; it has the same grammar, and can leave the process.
+
+    Choices and free text stay as they are.
+    """
+    return JsonSchema(json.dumps(spec.model_json_schema(), ensure_ascii=False)) if isinstance(spec, type) else spec
 
 
 def _literal(label: str) -> str:

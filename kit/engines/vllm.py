@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 _STOP_SECONDS = 15.0
+_LONGEST_WHOLE_PREFILL = 8192  # tokens; on a CPU a longer prompt would keep every other answer waiting
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
 
 
@@ -55,11 +56,12 @@ class VllmEngine:
         self._slots = len(config.adapters) + 1 if config.adapters else 0  # one more than the engine starts with
         self._adaptable: frozenset[str] = frozenset()
         self._numbers = count(1)
+        self._seeds = True
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine is and can do."""
-        return Capabilities("vllm", _version(), self._config.max_length, adapters=self._slots > 0)
+        """What the engine is and can do; whether it takes seeds is known once it has started."""
+        return Capabilities("vllm", _version(), self._config.max_length, self._slots > 0, self._seeds)
 
     async def start(self) -> None:
         """Start the child processes, and load the weights and the adapters.
@@ -104,6 +106,7 @@ class VllmEngine:
             lora = _lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
             arguments = _engine_arguments(self._config, lora)
             self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
+            self._seeds = _takes_seeds(self._engine.vllm_config.scheduler_config.enable_chunked_prefill)
 
     async def health(self) -> None:
         """Return when the engine can work.
@@ -132,6 +135,8 @@ class VllmEngine:
     async def _write(self, request: Generation, whole: bool) -> AsyncGenerator[Writing]:
         """Yield the completion as it grows; with `whole`, once, unless a stop string has to be looked out for."""
         request = admit(request, self._config.max_length, self._adapters)
+        if request.sampling.seed is not None and request.sampling.temperature > 0 and not self._seeds:
+            raise InputError("This engine cannot sample from a seed.", "seed", "Leave it out, or set temperature to 0.")
         writing = Writing(self._tokenizer, request)
         params = _sampling_params(request, in_pieces=not whole or bool(request.sampling.stop))
         async with aclosing(self._outputs(request.ids, params, request.adapter)) as outputs:
@@ -270,15 +275,28 @@ def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
     return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
 
 
+def _takes_seeds(splits_prefills: bool) -> bool:
+    """Whether a request may have a seed of its own.
+
+    When a prompt is read over several steps, vLLM takes back what it drew too early from the request's random
+    generator. A generator on the CPU cannot go back, and the engine dies of it.
+    """
+    from vllm.platforms import current_platform
+
+    return not (current_platform.is_cpu() and splits_prefills)
+
+
 def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngineArgs:
     from vllm import AsyncEngineArgs
     from vllm.platforms import current_platform
 
+    whole_prefills = current_platform.is_cpu() and config.max_length < _LONGEST_WHOLE_PREFILL
     return AsyncEngineArgs(
         model=str(config.model),
         dtype=config.dtype,
         max_model_len=config.max_length + 1,  # vLLM wants room for a token beside a sequence that is only scored
         enforce_eager=current_platform.is_cpu(),
+        enable_chunked_prefill=False if whole_prefills else None,  # so that requests may have seeds: see _takes_seeds
         structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
         logprobs_mode="raw_logprobs",
         generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back

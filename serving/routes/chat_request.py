@@ -6,33 +6,27 @@ because to ignore them would change the answer silently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic_core import from_json
 
 from kit.engines.base import Generation, Sampling
 from kit.task import AnswerSpec, FreeText, JsonSchema, Message
-from serving.errors import ServiceError
+from serving.errors import ServiceError, invalid_body
+from serving.fitting import Fit
 from serving.json_schema import client_schema
-from serving.models import Model
+from serving.routes.numbers import Budget, Seed, Temperature, TopK, TopP
+from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
-# Values that ask for nothing; anything else in these fields is refused.
-_NEUTRAL: Mapping[str, tuple[Any, ...]] = {
-    "n": (None, 1),
-    "tools": (None, []),
-    "tool_choice": (None, "none", "auto"),
-    "functions": (None, []),
-    "function_call": (None, "none", "auto"),
-    "logprobs": (None, False),
-    "top_logprobs": (None, 0),
-    "logit_bias": (None, {}),
-    "presence_penalty": (None, 0),
-    "frequency_penalty": (None, 0),
-    "audio": (None,),
-    "modalities": (None, ["text"]),
-}
+if TYPE_CHECKING:
+    from serving.models import Model
+
+_LONG = 1 << 20  # bytes of a request in which so many messages can stand that each one's validation takes seconds
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
+_Stop = Annotated[str, Field(min_length=1, max_length=256)]
+_Stops = Annotated[list[_Stop], Field(max_length=64)]
 
 
 class TextPart(BaseModel):
@@ -67,7 +61,8 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """How a stream ends."""
 
-    include_usage: bool | None = None
+    include_usage: StrictBool | None = None
+    continuous_usage_stats: Literal[False] | None = None  # vLLM's; ignored, a client would wait for counts in vain
 
 
 class SchemaFormat(BaseModel):
@@ -77,69 +72,71 @@ class SchemaFormat(BaseModel):
     json_schema: Annotated[dict[str, Any], Field(alias="schema")]
 
 
-class ResponseFormat(BaseModel):
-    """The shape that the answer must have."""
+class TextFormat(BaseModel):
+    """Any text."""
 
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: SchemaFormat | None = None
+    type: Literal["text"]
+
+
+class ObjectFormat(BaseModel):
+    """Any JSON object."""
+
+    type: Literal["json_object"]
+
+
+class JsonFormat(BaseModel):
+    """JSON of a schema that the client gives."""
+
+    type: Literal["json_schema"]
+    json_schema: SchemaFormat
+
+
+ResponseFormat = Annotated[TextFormat | ObjectFormat | JsonFormat, Field(discriminator="type")]
 
 
 class ChatRequest(BaseModel):
-    """A request of the OpenAI dialect."""
+    """A request of the OpenAI dialect. Fields that are not listed are ignored, or refused by name where they matter."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=add_unsupported)
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     model: str | None = None
-    stream: bool | None = None
+    stream: StrictBool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: Annotated[int | None, Field(ge=1)] = None
-    max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
-    temperature: Annotated[float | None, Field(ge=0, le=2)] = None
-    top_p: Annotated[float | None, Field(gt=0, le=1)] = None
-    top_k: Annotated[int | None, Field(ge=-1)] = None
-    seed: Annotated[int | None, Field(ge=-(2**63), lt=2**63)] = None
-    stop: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=256)]],
-        Field(max_length=64),
-        BeforeValidator(_listed, json_schema_input_type=str | list[str] | None),
-    ] = []
+    max_tokens: Budget | None = None
+    max_completion_tokens: Budget | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    seed: Seed | None = None
+    stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops | None)] = []
     response_format: ResponseFormat | None = None
-    n: Any = None
-    tools: Any = None
-    tool_choice: Any = None
-    functions: Any = None
-    function_call: Any = None
-    logprobs: Any = None
-    top_logprobs: Any = None
-    logit_bias: Any = None
-    presence_penalty: Any = None
-    frequency_penalty: Any = None
-    audio: Any = None
-    modalities: Any = None
 
     @property
     def wants_usage(self) -> bool:
         """Whether a stream is to end with the token counts."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
-    def generation(self, model: Model, context: int) -> Generation:
+    def turns(self) -> list[Message]:
+        """The dialogue as the renderer takes it."""
+        return [message.turn() for message in self.messages]
+
+    def generation(self, model: Model, ids: tuple[int, ...], context: int, seeds: bool = True) -> Generation:
         """Return the request to the engine; what the client leaves open is as it was evaluated.
 
-        Raises ServiceError (400) for what is not supported and for a dialogue that fills the context.
+        `ids` is the rendered dialogue. Raises ServiceError (400) for a dialogue that fills the context, for a schema
+        that is not taken, and for a seed where the engine takes none.
         """
-        self._refuse_unsupported()
-        ids = model.renderer.dialogue([message.turn() for message in self.messages], generation=True)
         room = context - len(ids)
         if room < 1:
             message = f"The dialogue has {len(ids)} tokens; the context holds {context}, the answer included."
             raise ServiceError(400, "context_length_exceeded", message, "messages")
         budget = min(self.max_completion_tokens or self.max_tokens or room, room)
-        return Generation(ids, self._sampling(model, budget), self._answer(), model.deployed.adapter)
-
-    def _refuse_unsupported(self) -> None:
-        for name, neutral in _NEUTRAL.items():
-            if getattr(self, name) not in neutral:
-                what = f"'{name}' is not supported with this value; leave it out."
-                raise ServiceError(400, "unsupported_parameter", what, name)
+        sampling = self._sampling(model, budget)
+        if sampling.seed is not None and sampling.temperature > 0 and not seeds:
+            message = "This engine cannot sample from a seed; leave 'seed' out, or set temperature to 0."
+            raise ServiceError(400, "unsupported_parameter", message, "seed")
+        return Generation(ids, sampling, self._answer(), model.deployed.adapter)
 
     def _sampling(self, model: Model, budget: int) -> Sampling:
         sealed = model.deployed.bundle.seal.sampling
@@ -159,6 +156,35 @@ class ChatRequest(BaseModel):
             return FreeText()
         if wanted.type == "json_object":
             return _ANY_OBJECT
-        if wanted.json_schema is None:
-            raise ServiceError(400, "missing_schema", "The schema is missing.", "response_format.json_schema")
         return client_schema(wanted.json_schema.json_schema, "response_format.json_schema.schema")
+
+
+def parse_chat(body: bytes, fits: Sequence[Fit]) -> ChatRequest:
+    """Return a chat request from its JSON.
+
+    Raises ServiceError where it is none, asks for what is not supported, or fits the context of none of the models.
+    """
+    if len(body) > _LONG:
+        _refuse_too_many(body, fits)
+    try:
+        request = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise invalid_body(error, body) from None
+    refuse_unsupported(request.model_extra or {}, ChatRequest.model_fields)
+    turns = request.turns()
+    problems = [fit.problem(turns) for fit in fits]
+    if all(problems):
+        raise ServiceError(400, "context_length_exceeded", str(problems[0]), "messages")
+    return request
+
+
+def _refuse_too_many(body: bytes, fits: Sequence[Fit]) -> None:
+    """Raise ServiceError where there are more messages than tokens in any context; what is no JSON comes later."""
+    try:
+        messages = from_json(body)["messages"]
+    except (ValueError, TypeError, KeyError):
+        return
+    most = max(fit.context for fit in fits)
+    if isinstance(messages, list) and len(messages) > most:
+        message = f"The dialogue has {len(messages)} messages; the context holds {most} tokens."
+        raise ServiceError(400, "context_length_exceeded", message, "messages")

@@ -6,59 +6,63 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
-from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kit.answer import side_by_side
+from kit.engines.base import Engine
 from kit.task import Task
 from serving.errors import ERROR_RESPONSES
 from serving.models import Catalogue
+from serving.routes.documented import Documented, DocumentedRoute, json_body
 from serving.settings import Settings
 from serving.shell import GENERATED, choose
+from serving.workers.pool import Workers
 
 MODEL_HEADER = "x-domainkit-model"
+_ModelHeader = Annotated[str | None, Header(alias=MODEL_HEADER, description="Which model answers")]
 
 
-def domain_router(catalogue: Catalogue, settings: Settings) -> APIRouter:
+def domain_router(catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> APIRouter:
     """Return a router with one POST per typed route of the models; the first model's types describe it."""
-    router = APIRouter(tags=["domain"])
+    router = APIRouter(tags=["domain"], route_class=DocumentedRoute)
     tasks: dict[str, Task[Any, Any]] = {}
     for model in catalogue.models:
-        for route, answerer in model.answerers.items():
-            tasks.setdefault(route, answerer.task)
+        for route, task in model.tasks.items():
+            tasks.setdefault(route, task)
     for route, task in tasks.items():
-        _add(router, route, task, catalogue, settings)
+        _add(router, route, task, _Typed(route, catalogue, engine, workers, settings))
     return router
 
 
-def _add(router: APIRouter, route: str, task: Task[Any, Any], catalogue: Catalogue, settings: Settings) -> None:
-    async def answer(
-        request: Request,
-        body: BaseModel,
-        model: Annotated[str | None, Header(alias=MODEL_HEADER, description="Which model answers")] = None,
-    ) -> Response:
-        chosen = catalogue.find_for(route, model, MODEL_HEADER)
-        choose(request.scope, chosen.deployed)
-        answerer = chosen.answerers[route]
-        async with asyncio.timeout(settings.answer_seconds):
-            answered = await answerer.respond(_as_type(body, answerer.task.request_type))
-        return Response(answered.response.model_dump_json(by_alias=True), 200, GENERATED, "application/json")
+class _Typed:
+    """Answers one typed route: a worker renders, the engine writes, a worker reads."""
 
-    # FastAPI reads the types of a route from its signature, and this one's are known only now.
-    answer.__annotations__["body"] = task.request_type
+    def __init__(self, route: str, catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> None:
+        self._route, self._catalogue, self._engine = route, catalogue, engine
+        self._workers, self._settings = workers, settings
+
+    async def answer(self, request: Request) -> Response:
+        model = self._catalogue.find_for(self._route, request.headers.get(MODEL_HEADER), MODEL_HEADER)
+        choose(request.scope, model.deployed)
+        body = await json_body(request)
+        async with asyncio.timeout(self._settings.answer_seconds):
+            generations = await self._workers.run("prompts", model.place, self._route, body)
+            completions = await side_by_side([self._engine.generate(generation) for generation in generations])
+            response = await self._workers.run("read", model.place, self._route, body, completions)
+        return Response(response, 200, GENERATED, "application/json")
+
+
+def _add(router: APIRouter, route: str, task: Task[Any, Any], typed: _Typed) -> None:
     summary = (type(task).__doc__ or task.name).strip().splitlines()[0]
     router.add_api_route(
         route,
-        answer,
+        Documented(typed.answer, task.request_type, model=_ModelHeader),
         methods=["POST"],
         name=task.name,
         summary=summary,
+        description=summary,
         response_model=task.response_type,
         responses=ERROR_RESPONSES,
         operation_id=task.name,
     )
-
-
-def _as_type(body: BaseModel, wanted: type[BaseModel]) -> BaseModel:
-    """Return the request as another bundle's type of the same shape: each bundle brings its own classes."""
-    return body if isinstance(body, wanted) else wanted.model_validate(body.model_dump(mode="json"))

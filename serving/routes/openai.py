@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kit.engines.base import Engine
-from serving.errors import ERROR_RESPONSES, ErrorBody
+from kit.engines.base import Engine, Generation
+from serving.errors import ERROR_RESPONSES, ErrorBody, ServiceError
 from serving.events import EventStream
 from serving.models import Catalogue, Model
 from serving.routes.chat_answer import ChatAnswer
-from serving.routes.chat_request import ChatRequest
+from serving.routes.chat_request import ChatRequest, parse_chat
+from serving.routes.chat_types import ChatCompletion, ModelEntry, ModelList, stream_documentation
+from serving.routes.documented import Documented, DocumentedRoute, json_body
 from serving.settings import Settings
 from serving.shell import GENERATED, choose
+from serving.workers.pool import Workers
+
+_SMALL = 32_768  # bytes that are parsed within a millisecond and rendered within a few
 
 
-def openai_router(catalogue: Catalogue, engine: Engine, settings: Settings) -> APIRouter:
+def openai_router(catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> APIRouter:
     """Return the routes, once for the documentation under /v1 and once at the root for clients that leave it out."""
-    router = APIRouter(tags=["openai"])
-    routes = APIRouter()
-    _add_chat(routes, catalogue, engine, settings)
+    router = APIRouter(tags=["openai"], route_class=DocumentedRoute)
+    routes = APIRouter(route_class=DocumentedRoute)
+    _add_chat(routes, _Chat(catalogue, engine, workers, settings))
     _add_models(routes, catalogue, engine)
     router.include_router(routes, prefix="/v1")
     router.include_router(routes, include_in_schema=False)
     return router
 
 
-def _add_chat(router: APIRouter, catalogue: Catalogue, engine: Engine, settings: Settings) -> None:
-    @router.post("/chat/completions", summary="Answer a dialogue", responses=ERROR_RESPONSES)
-    async def chat(request: Request, body: ChatRequest) -> Response:
-        model = catalogue.find(body.model)
+class _Chat:
+    """Answers dialogues."""
+
+    def __init__(self, catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> None:
+        self._catalogue, self._engine = catalogue, engine
+        self._workers, self._settings = workers, settings
+        self._fits = [model.fit for model in catalogue.models]
+
+    async def answer(self, request: Request) -> Response:
+        body = await json_body(request)
+        async with asyncio.timeout(self._settings.answer_seconds):
+            chat, model, generation = await self._understood(request, body)
+            answer = ChatAnswer(model.id, len(generation.ids))
+            if not chat.stream:
+                completion = await self._engine.generate(generation)
+                return Response(answer.whole(completion), 200, GENERATED, "application/json")
+        events = answer.events(self._engine.stream(generation), chat.wants_usage)
+        return EventStream(events, self._settings.answer_seconds, GENERATED)
+
+    async def _understood(self, request: Request, body: bytes) -> tuple[ChatRequest, Model, Generation]:
+        """Return what is asked, and of which model; nothing is rendered on the event loop, and nothing large parsed."""
+        small = len(body) <= _SMALL
+        chat: ChatRequest = parse_chat(body, self._fits) if small else await self._workers.run("chat", body)
+        model = self._catalogue.find(chat.model)
         choose(request.scope, model.deployed)
-        generation = body.generation(model, engine.capabilities.max_length)
-        answer = ChatAnswer(model.id, len(generation.ids))
-        if body.stream:
-            events = answer.events(engine.stream(generation), body.wants_usage)
-            return EventStream(events, settings.answer_seconds, GENERATED)
-        async with asyncio.timeout(settings.answer_seconds):
-            completion = await engine.generate(generation)
-        return Response(answer.whole(completion), 200, GENERATED, "application/json")
+        turns = chat.turns()
+        if problem := model.fit.problem(turns):
+            raise ServiceError(400, "context_length_exceeded", problem, "messages")
+        if small:
+            ids = await asyncio.to_thread(model.renderer.dialogue, turns, True)
+        else:
+            ids = await self._workers.run("dialogue", model.place, turns)
+        capabilities = self._engine.capabilities
+        return chat, model, chat.generation(model, ids, capabilities.max_length, capabilities.seeds)
+
+
+def _add_chat(router: APIRouter, chat: _Chat) -> None:
+    router.add_api_route(
+        "/chat/completions",
+        Documented(chat.answer, ChatRequest),
+        methods=["POST"],
+        name="chat",
+        summary="Answer a dialogue",
+        description="Whole, or with `stream` as server-sent events that end with [DONE].",
+        response_model=ChatCompletion,
+        responses={**ERROR_RESPONSES, 200: stream_documentation()},
+    )
 
 
 def _add_models(router: APIRouter, catalogue: Catalogue, engine: Engine) -> None:
-    def entry(model: Model) -> dict[str, object]:
+    def entry(model: Model) -> dict[str, Any]:
         return {
             "id": model.id,
             "object": "model",
@@ -55,12 +95,14 @@ def _add_models(router: APIRouter, catalogue: Catalogue, engine: Engine) -> None
             "max_model_len": engine.capabilities.max_length,
         }
 
-    @router.get("/models", summary="The models that answer here")
+    @router.get("/models", summary="The models that answer here", response_model=ModelList)
     async def models() -> Response:
         body = {"object": "list", "data": [entry(model) for model in catalogue.models], "has_more": False}
         return Response(orjson.dumps(body), media_type="application/json")
 
-    @router.get("/models/{name:path}", summary="One model", responses={404: {"model": ErrorBody}})
+    @router.get(
+        "/models/{name:path}", summary="One model", response_model=ModelEntry, responses={404: {"model": ErrorBody}}
+    )
     async def one_model(request: Request, name: str) -> Response:
         model = catalogue.find(name)
         choose(request.scope, model.deployed)

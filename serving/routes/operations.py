@@ -1,24 +1,67 @@
-"""Whether the process lives, and whether it may be sent requests."""
+"""Whether the process lives, whether it may be sent requests, and what was measured about what it serves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import orjson
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.responses import Response
 
+from kit.bundle.attestation import Standing
 from kit.engines.base import Engine
+from serving.errors import ErrorBody
+from serving.models import Deployed
 from serving.readiness import Readiness
+from serving.scores import PATH, Scores, scores_of
 
 
-def operations_router(readiness: Readiness, engine: Engine) -> APIRouter:
-    """Return /livez and /readyz."""
+class Live(BaseModel):
+    """The process is up."""
+
+    status: Literal["live"]
+
+
+class ReadyModel(BaseModel):
+    """A model that answers."""
+
+    id: str
+    bundle: str
+    status: Standing
+
+
+class Ready(BaseModel):
+    """Every model may be asked."""
+
+    status: Literal["ready"]
+    models: list[ReadyModel]
+
+
+class ScoreList(BaseModel):
+    """The scores of every bundle that is served."""
+
+    object: Literal["list"]
+    data: list[Scores]
+    has_more: bool
+
+
+def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[Deployed]) -> APIRouter:
+    """Return /livez, /readyz and /scores; none of them needs a model that answers."""
     router = APIRouter(tags=["operations"])
+    scores = _json(ScoreList(object="list", data=[scores_of(each) for each in bundles], has_more=False))
 
-    @router.get("/livez", summary="The process is up")
+    @router.get("/livez", summary="The process is up", response_model=Live)
     async def livez() -> Response:
-        return _json({"status": "live"})
+        return Response(b'{"status":"live"}', media_type="application/json")
 
-    @router.get("/readyz", summary="Every bundle is verified, has written a token, and the engine can work")
+    @router.get(
+        "/readyz",
+        summary="Every bundle is verified, has written a token, and the engine can work",
+        response_model=Ready,
+        responses={503: {"model": ErrorBody}},
+    )
     async def readyz() -> Response:
         catalogue = readiness.models()
         await engine.health()
@@ -26,10 +69,14 @@ def operations_router(readiness: Readiness, engine: Engine) -> APIRouter:
             {"id": model.id, "bundle": model.deployed.bundle.digest, "status": model.deployed.standing}
             for model in catalogue.models
         ]
-        return _json({"status": "ready", "models": models})
+        return Response(orjson.dumps({"status": "ready", "models": models}), media_type="application/json")
+
+    @router.get(PATH, summary="What was measured about each bundle that is served", response_model=ScoreList)
+    async def all_scores() -> Response:
+        return Response(scores, media_type="application/json")
 
     return router
 
 
-def _json(value: object) -> Response:
-    return Response(orjson.dumps(value), media_type="application/json")
+def _json(value: BaseModel) -> bytes:
+    return value.model_dump_json().encode()

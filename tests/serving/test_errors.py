@@ -53,8 +53,8 @@ def test_a_route_or_a_model_that_is_not_there_is_told(
     ("content", "kind", "status", "code"),
     [
         (b'{"text": ', "application/json", 400, "invalid_json"),
-        (b'{"text": "\xff"}', "application/json", 400, "invalid_request"),
-        (b"[" * 100_000, "application/json", 400, "invalid_request"),
+        (b'{"text": "\xff"}', "application/json", 400, "invalid_json"),
+        (b"[" * 100_000, "application/json", 400, "invalid_json"),
         (b"{}", "text/plain", 415, "not_json"),
         (b"{}", "application/json", 422, "invalid_value"),
         (b"[]", "application/json", 422, "invalid_value"),

@@ -121,6 +121,14 @@ def test_top_k_of_one_and_a_tiny_top_p_are_greedy(local: LocalEngine, loop: asyn
     assert loop.run(local.generate(ask(QUESTIONS[2], temperature=2.0, top_p=1e-6))).token_ids == greedy
 
 
+@pytest.mark.parametrize("odd", [{"top_p": 1e-300}, {"temperature": 1e-300}, {"temperature": 5e-324, "top_p": 5e-324}])
+def test_settings_too_small_for_single_precision_are_greedy(
+    local: LocalEngine, loop: asyncio.Runner, odd: dict[str, float]
+) -> None:
+    greedy = loop.run(local.generate(ask(QUESTIONS[1])))
+    assert loop.run(local.generate(ask(QUESTIONS[1], **{"temperature": 1.0, **odd}))).token_ids == greedy.token_ids
+
+
 def test_a_stop_string_ends_the_answer_and_is_no_part_of_it(local: LocalEngine, loop: asyncio.Runner) -> None:
     whole = loop.run(local.generate(ask(QUESTIONS[0])))
     stop = whole.text[7:11]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kit.base import NANO
-from kit.engines.base import Engine, EngineConfig, Generation
+from kit.engines.base import Engine, EngineConfig, Generation, Sampling
 from kit.engines.local import LocalEngine
 from kit.engines.vllm import VllmEngine
 from kit.errors import InputError, KitError
@@ -114,6 +116,26 @@ def test_streams_stop_strings_and_characters_are_those_of_the_local_engine(
             assert "".join(delta.text for delta in pieces) == ours.text
             assert tuple(token for delta in pieces for token in delta.token_ids) == ours.token_ids
             assert pieces[-1].finish == ours.finish
+
+
+def test_seeded_requests_that_arrive_together_do_not_kill_the_engine(vllm: Engine, loop: asyncio.Runner) -> None:
+    # Read over several steps, as vLLM would by itself, their prompts made it die ("CPU Generator does not use offset").
+    assert vllm.capabilities.seeds
+    sampling = Sampling(max_tokens=4, temperature=1.0, seed=7)
+    long = [Generation(tuple((row * 37 + at * 11) % 8000 + 10 for at in range(1350)), sampling) for row in range(4)]
+    short = [Generation(tuple((row * 37 + at * 11) % 8000 + 10 for at in range(12)), sampling) for row in range(300)]
+    assert [len(answer.token_ids) for answer in loop.run(answers(vllm, [*long, *short]))] == [4] * 304
+    loop.run(vllm.health())
+
+
+@pytest.mark.parametrize(
+    "odd", [{"top_k": 2**31 - 1}, {"top_p": 1e-300}, {"temperature": 1e-300}, {"seed": -(2**63)}, {"seed": 2**63 - 1}]
+)
+def test_no_sampling_that_is_admitted_kills_the_engine(vllm: Engine, loop: asyncio.Runner, odd: dict[str, Any]) -> None:
+    request = ask(QUESTIONS[0], max_tokens=4, stop_ids=())
+    sampling = replace(request.sampling, **{"temperature": 1.0, "seed": 7, **odd})
+    assert loop.run(vllm.generate(replace(request, sampling=sampling))).finish == "length"
+    loop.run(vllm.health())
 
 
 def test_an_adapter_changes_answers_and_the_base_beside_it_stays_as_it_was(vllm: Engine, loop: asyncio.Runner) -> None:

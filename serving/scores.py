@@ -1,0 +1,68 @@
+"""What was measured about a served bundle, as its latest evaluation says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from kit.bundle.attestation import EVALUATION, Standing
+from serving.models import Deployed
+
+PATH = "/scores"
+_ALTERED = "An evaluation was altered after it was written, so it does not count."
+_MEANING: Mapping[Standing, str] = {
+    "verified": (
+        "This is the model that was measured, and every gate that was declared held. "
+        "It does not mean that an answer is right: the scores say how often answers were."
+    ),
+    "preview": (
+        "This is the model that was trained, but not every gate was declared, measured and held. "
+        "Do not rely on its answers."
+    ),
+}
+
+
+class GateScore(BaseModel):
+    """One gate and what came of it."""
+
+    name: str
+    outcome: Literal["held", "failed", "unmeasured"]
+    value: float | None = None
+    threshold: float | None = None
+    reason: str = ""
+
+
+class Scores(BaseModel):
+    """A bundle, its status with what that means, and its latest evaluation; `evaluated_at` is null without one.
+
+    `faults` says why an evaluation does not count. `tasks` are the metrics of each task as they were attested.
+    """
+
+    bundle: str
+    name: str
+    status: Standing
+    meaning: str
+    evaluated_at: str | None
+    gates: list[GateScore]
+    tasks: list[dict[str, Any]]
+    faults: list[str]
+
+
+def scores_of(deployed: Deployed) -> Scores:
+    """Return the scores of a bundle; empty where it was never evaluated."""
+    evaluations = [each for each in deployed.attestations if each.kind == EVALUATION]
+    sound = [each for each in evaluations if not each.fault]
+    latest = max(sound, key=lambda each: each.sequence, default=None)
+    payload = latest.payload if latest else {}
+    return Scores(
+        bundle=deployed.bundle.digest,
+        name=deployed.bundle.seal.name,
+        status=deployed.standing,
+        meaning=_MEANING[deployed.standing],
+        evaluated_at=latest.at if latest else None,
+        gates=[GateScore.model_validate(gate) for gate in payload.get("gates", [])],
+        tasks=[dict(task) for task in payload.get("tasks", [])],
+        faults=[_ALTERED] if sound != evaluations else [],
+    )

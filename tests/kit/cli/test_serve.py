@@ -1,0 +1,73 @@
+"""`kit serve --dry-run` refuses whatever the start would refuse, and loads no engine."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.kit.cli.conftest import Run
+from tests.serving.paper import paper_bundle
+
+DRY = ("serve", "--engine", "local", "--dry-run", "--port", "0", "--json")
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A project that holds two bundles of one base."""
+
+    root: Path
+    merged: str
+    adapter: str
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    place = tmp_path_factory.mktemp("shelf")
+    root = place / "project"
+    digests = []
+    for form in ("merged", "adapter"):
+        bundle = paper_bundle(place / form, form=form)
+        shutil.copytree(bundle.folder, root / "bundles" / "sha256" / bundle.digest)
+        digests.append(bundle.digest)
+    (root / "recipe.yaml").write_text("name: shelf\nbase: {model: nano}\ntasks: [{use: 'task.py:Counter'}]\n")
+    return Shelf(root, *digests)
+
+
+def test_a_bundle_that_could_start_is_named(shelf: Shelf, run: Run) -> None:
+    done = run(*DRY, shelf.merged, cwd=shelf.root)
+    assert (done.code, done.json["bundles"], done.json["engine"]) == (0, [shelf.merged], "local")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("{merged}", "--host", "0.0.0.0"), 4, "is a preview"),
+        (("{merged}", "{adapter}"), 2, "A merged bundle is served alone"),
+        (("{merged}", "{merged}"), 2, "named twice"),
+        (("{merged}", "--host", "192.0.2.7", "--expose-preview"), 2, "Cannot listen on 192.0.2.7"),
+    ],
+)
+def test_what_a_start_would_refuse_is_refused(
+    shelf: Shelf, run: Run, words: tuple[str, ...], code: int, says: str
+) -> None:
+    named = [word.format(merged=shelf.merged, adapter=shelf.adapter) for word in words]
+    done = run(*DRY, *named, cwd=shelf.root)
+    assert (done.code, says in done.out) == (code, True), done.out
+
+
+def test_a_port_in_use_is_refused(shelf: Shelf, run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run("serve", shelf.merged, "--engine", "local", "--dry-run", "--port", port, "--json", cwd=shelf.root)
+    assert (done.code, f"Port {port}" in done.out) == (2, True), done.out
+
+
+def test_a_bundle_with_a_file_missing_is_refused(shelf: Shelf, run: Run, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(shelf.root, tmp_path / "copy"))
+    (root / "bundles" / "sha256" / shelf.merged / "model" / "config.json").unlink()
+    done = run(*DRY, shelf.merged, cwd=root)
+    assert (done.code, "config.json" in done.out) == (4, True), done.out

@@ -1,0 +1,135 @@
+"""The OpenAPI document and the service say the same: what the schema takes is answered, and as the schema says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from tests.serving.http import Service
+
+CHAT, TYPED = "/v1/chat/completions", "/v1/counter"
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+numbers = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts, st.none())
+stops = st.one_of(texts, st.lists(st.one_of(texts, st.integers()), max_size=3), st.none(), st.just("x" * 257))
+parts = st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": texts}))
+turns = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool"])},
+    optional={"content": st.one_of(texts, st.none(), parts)},
+)
+any_value = st.one_of(numbers, st.just([]), st.just({}), st.just(["text"]), st.sampled_from([0, 1, "auto"]))
+ELSEWHERE = ["n", "tools", "tool_choice", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "guided_json"]
+hellos = st.fixed_dictionaries(
+    {"messages": st.just([{"role": "user"}])},
+    optional={
+        **dict.fromkeys(("top_p", "seed", "top_k"), numbers),
+        **dict.fromkeys(ELSEWHERE, any_value),
+        "extra_body": st.one_of(any_value, st.dictionaries(st.sampled_from([*ELSEWHERE, "seed", "x"]), any_value)),
+    },
+)
+chats = st.fixed_dictionaries(
+    {"messages": st.lists(turns, max_size=3)},
+    optional={
+        "temperature": numbers, "top_p": numbers, "top_k": numbers, "seed": numbers, "max_tokens": numbers,
+        "stream": st.one_of(st.just(False), st.none(), st.integers(), texts), "stop": stops,
+        "stream_options": st.one_of(st.none(), st.just({}), st.just({"include_usage": 1})),
+        "response_format": st.sampled_from([None, {"type": "text"}, {"type": "json_schema"}, {"type": "xml"}, "text"]),
+    },
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = service.http.get("/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {f"{verb} {path}": each for path, verbs in document["paths"].items() for verb, each in verbs.items()}
+
+
+def validator(document: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def json_schema_of(content: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = content["content"]["application/json"]["schema"]
+    return found
+
+
+def test_every_success_has_a_type(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        schema = json_schema_of(operation["responses"]["200"])
+        assert "$ref" in schema, name
+
+
+@given(body=st.one_of(chats, hellos))
+@FEW
+def test_a_chat_is_taken_exactly_where_the_schema_takes_it(
+    service: Service, document: dict[str, Any], body: dict[str, Any]
+) -> None:
+    schema = json_schema_of(operations(document)[f"post {CHAT}"]["requestBody"])
+    response = service.http.post(CHAT, json=body)
+    fits = validator(document, schema).is_valid(body)
+    assert (response.status_code == 200) == fits, response.text
+
+
+@given(body=st.fixed_dictionaries({}, optional={"text": st.one_of(texts, st.integers()), "thing": texts, "x": texts}))
+@FEW
+def test_a_typed_request_is_taken_exactly_where_the_schema_takes_it(
+    service: Service, document: dict[str, Any], body: dict[str, Any]
+) -> None:
+    schema = json_schema_of(operations(document)[f"post {TYPED}"]["requestBody"])
+    response = service.http.post(TYPED, json=body)
+    assert (response.status_code == 200) == validator(document, schema).is_valid(body), response.text
+
+
+def test_every_answer_is_of_the_type_that_is_documented(service: Service, document: dict[str, Any]) -> None:
+    answers = {
+        f"post {CHAT}": service.chat(),
+        f"post {TYPED}": service.http.post(TYPED, json={"text": "x"}),
+        "get /v1/models": service.http.get("/v1/models"),
+        "get /v1/models/{name}": service.http.get("/v1/models/counter"),
+        "get /livez": service.http.get("/livez"),
+        "get /readyz": service.http.get("/readyz"),
+        "get /scores": service.http.get("/scores"),
+    }
+    assert answers.keys() == operations(document).keys()
+    for name, answer in answers.items():
+        responses = operations(document)[name]["responses"]
+        validator(document, json_schema_of(responses["200"])).validate(answer.json())
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (CHAT, {}, 422),
+        (CHAT, {"messages": [{"role": "user"}], "n": 2}, 400),
+        (CHAT, {"messages": [{"role": "user"}], "model": "other"}, 404),
+        (TYPED, {}, 422),
+        (TYPED, {"text": "x", "thing": "nothing"}, 400),
+    ],
+)
+def test_every_error_is_documented(
+    service: Service, document: dict[str, Any], path: str, body: dict[str, Any], status: int
+) -> None:
+    response = service.http.post(path, json=body)
+    assert response.status_code == status
+    responses = operations(document)[f"post {path}"]["responses"]
+    validator(document, json_schema_of(responses[str(status)])).validate(response.json())
+
+
+def test_a_stream_is_documented_as_its_events(service: Service, document: dict[str, Any]) -> None:
+    content = operations(document)[f"post {CHAT}"]["responses"]["200"]["content"]
+    schema = content["text/event-stream"]["itemSchema"]
+    response = service.chat(stream=True)
+    assert response.headers["content-type"].split(";")[0] == "text/event-stream"
+    for event in filter(None, response.text.split("\n\n")):
+        field, _, data = event.partition(": ")
+        validator(document, schema).validate({field: data})
+        assert data == "[DONE]" or json.loads(data)["object"] == "chat.completion.chunk"

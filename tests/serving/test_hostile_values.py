@@ -1,0 +1,223 @@
+"""Values that break servers are refused with their names; what other servers would act on is never ignored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving.http import Service
+from tests.serving.stage import Stage
+from tests.serving.test_errors import error_of
+
+HELLO = [{"role": "user", "content": "Hello"}]
+JSON = {"content-type": "application/json"}
+
+
+def post(service: Service, body: bytes, path: str = "/v1/chat/completions") -> httpx.Response:
+    return service.http.post(path, content=body, headers=JSON)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/v1/chat/completions", rb'{"messages":[{"role":"user","content":"\ud83d"}]}', "messages.0.content"),
+        ("/v1/chat/completions", rb'{"messages":[{"role":"user","content":"x"}],"model":"\ud800"}', "model"),
+        ("/v1/chat/completions", rb'{"messages":[{"role":"user","content":"x"}],"stop":["a","\udc00"]}', "stop.1"),
+        ("/v1/counter", rb'{"text":"a\ud83d"}', "text"),
+    ],
+)
+def test_half_a_character_is_no_json_and_its_place_is_named(
+    service: Service, path: str, body: bytes, param: str
+) -> None:
+    response = post(service, body, path)
+    assert response.status_code == 400
+    error = error_of(response)
+    assert (error["code"], error["param"]) == ("invalid_json", param)
+
+
+def test_a_pair_of_halves_is_a_character(service: Service) -> None:
+    assert post(service, rb'{"messages":[{"role":"user","content":"\ud83d\ude00"}]}').status_code == 200
+
+
+def test_every_character_for_private_use_can_be_said_and_forges_nothing(service: Service, stage: Stage) -> None:
+    every = "".join(map(chr, range(0xE000, 0xF900)))
+    for text in (every[:400] + "<|im_end|>", every[400:500]):
+        assert service.chat(messages=[{"role": "user", "content": text}]).status_code == 200
+        ends = stage.requests[-1].sampling.stop_ids
+        plain = service.chat(messages=HELLO)
+        assert plain.status_code == 200
+        assert sum(id in ends for id in stage.requests[-2].ids) == sum(id in ends for id in stage.requests[-1].ids)
+    whole = service.chat(messages=[{"role": "user", "content": every}])
+    assert (whole.status_code, error_of(whole)["code"]) == (400, "context_length_exceeded")
+
+
+@pytest.mark.parametrize("field", ["top_k", "seed", "max_tokens", "temperature"])
+def test_a_number_of_more_than_64_bits_is_refused_by_name(service: Service, field: str) -> None:
+    response = service.chat(**{field: 10**30})
+    assert response.status_code == 400
+    assert (error_of(response)["code"], error_of(response)["param"]) == ("number_too_large", field)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", False),
+        ("seed", "7"),
+        ("seed", 1.5),
+        ("seed", 2**63),
+        ("top_k", 2**31),
+        ("temperature", "0.5"),
+        ("temperature", True),
+        ("max_tokens", True),
+        ("stream", "yes"),
+        ("stream", 1),
+        ("stream_options", {"continuous_usage_stats": True}),
+        ("stop", ""),
+        ("stop", [""]),
+        ("stop", "x" * 257),
+    ],
+)
+def test_a_value_of_another_type_or_out_of_bounds_is_not_coerced(service: Service, field: str, value: Any) -> None:
+    response = service.chat(**{field: value})
+    assert response.status_code == 422
+    assert str(error_of(response)["param"]).split(".")[0] == field
+
+
+ACTED_ON_ELSEWHERE: list[tuple[str, Any]] = [
+    ("guided_regex", "a+"),
+    ("guided_json", {"type": "object"}),
+    ("guided_choice", ["a", "b"]),
+    ("guided_grammar", 'root ::= "a"'),
+    ("structured_outputs", {"regex": "a+"}),
+    ("repetition_penalty", 1.3),
+    ("min_p", 0.1),
+    ("ignore_eos", True),
+    ("min_tokens", 5),
+    ("stop_token_ids", [7]),
+    ("bad_words", ["no"]),
+    ("allowed_token_ids", [7]),
+    ("chat_template", "{{ messages }}"),
+    ("chat_template_kwargs", {"enable_thinking": True}),
+    ("continue_final_message", True),
+    ("add_generation_prompt", False),
+    ("skip_special_tokens", False),
+    ("truncate_prompt_tokens", 5),
+    ("prompt_logprobs", 0),
+    ("priority", 1),
+    ("best_of", 2),
+    ("echo", True),
+    ("n_predict", 5),
+    ("grammar", 'root ::= "a"'),
+    ("repeat_penalty", 1.1),
+    ("n", True),
+    ("presence_penalty", False),
+]
+
+
+@pytest.mark.parametrize(("field", "value"), ACTED_ON_ELSEWHERE)
+def test_what_another_server_would_act_on_is_refused_by_name(service: Service, field: str, value: Any) -> None:
+    for body, param in (({field: value}, field), ({"extra_body": {field: value}}, f"extra_body.{field}")):
+        response = service.chat(**body)
+        assert response.status_code == 400
+        assert (error_of(response)["code"], error_of(response)["param"]) == ("unsupported_parameter", param)
+
+
+def test_a_supported_field_in_a_wrapper_is_not_ignored(service: Service) -> None:
+    response = service.chat(extra_body={"temperature": 0.5})
+    assert (response.status_code, error_of(response)["param"]) == (400, "extra_body.temperature")
+    assert service.chat(extra_body={"cache_prompt": True, "temperature": None}).status_code == 200
+
+
+def test_neutral_values_of_unsupported_fields_are_fine(service: Service) -> None:
+    neutral = {
+        "repetition_penalty": 1.0, "min_p": 0, "ignore_eos": False, "min_tokens": 0, "stop_token_ids": [],
+        "guided_regex": None, "skip_special_tokens": True, "chat_template_kwargs": {}, "n_predict": -1,
+    }  # fmt: skip
+    assert service.chat(**neutral, extra_body={"min_p": 0.0}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/counter", {"text": "x", "k" * 100_000: 1}),
+        ("/v1/counter", {"text": "x", **{f"key{number}": 1 for number in range(20_000)}}),
+        ("/v1/counter", {"text": "x", "thing": "nothing", "\x00" * 9_000: 1}),
+        ("/v1/chat/completions", {"messages": HELLO, "model": "é" * 100_000}),
+        ("/v1/chat/completions", {"messages": HELLO, "model": "\x00😀" * 50_000}),
+        ("/v1/chat/completions", {"messages": [{"role": "x"}] * 20_000}),
+        ("/v1/chat/completions", {"messages": HELLO, "response_format": {"type": "x" * 100_000}}),
+    ],
+)
+def test_an_error_is_short_whatever_the_request_held(service: Service, path: str, body: dict[str, Any]) -> None:
+    response = service.http.post(path, json=body)
+    assert 400 <= response.status_code < 500
+    assert error_of(response)["code"]
+    assert len(response.content) <= 4096
+
+
+def test_a_long_path_is_not_echoed_in_full(service: Service) -> None:
+    response = service.http.get("/v1/models/" + "x" * 30_000)
+    assert (response.status_code, len(response.content) <= 4096) == (404, True)
+    response = service.http.get("/" + "%00" * 10_000)
+    assert (response.status_code, len(response.content) <= 4096) == (404, True)
+
+
+def _circle(length: int) -> dict[str, Any]:
+    names = [f"a{number}" for number in range(length)]
+    following = [*names[1:], names[0]]
+    targets = {name: {"$ref": f"#/$defs/{to}"} for name, to in zip(names, following, strict=True)}
+    return {"$ref": f"#/$defs/{names[0]}", "$defs": targets}
+
+
+RECURSIVE: list[tuple[dict[str, Any], str]] = [
+    ({"$ref": "#"}, "refers to itself without an end"),
+    (_circle(2), "refers to itself without an end"),
+    (_circle(500), "refers to itself without an end"),
+    ({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "refers to itself without an end"),
+    ({"type": "object", "properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}}, "refers to itself"),
+    ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "No finite value"),
+    ({"type": "array", "items": {"$ref": "#"}, "minItems": 1}, "No finite value"),
+]
+
+
+@pytest.mark.parametrize(("schema", "says"), RECURSIVE, ids=range(len(RECURSIVE)))
+def test_a_schema_that_no_value_can_end_is_refused(service: Service, schema: dict[str, Any], says: str) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
+    response = service.chat(response_format=wanted)
+    assert response.status_code == 400
+    assert says in str(error_of(response)["message"])
+    assert error_of(response)["param"] == "response_format.json_schema.schema"
+
+
+LISTS = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}}, "required": ["next"]}
+
+
+@pytest.mark.parametrize(
+    "schema", [LISTS, {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}]
+)
+def test_a_schema_of_trees_or_lists_is_taken(service: Service, schema: dict[str, Any]) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
+    assert service.chat(response_format=wanted).status_code == 200
+
+
+def test_a_seed_is_refused_by_name_where_the_engine_takes_none(serve: Any) -> None:
+    class Seedless(Stage):
+        @property
+        def capabilities(self) -> Any:
+            from dataclasses import replace
+
+            return replace(super().capabilities, seeds=False)
+
+    service = serve(Seedless())
+    response = service.chat(seed=7, temperature=1)
+    assert (response.status_code, error_of(response)["param"]) == (400, "seed")
+    assert service.chat(seed=7, temperature=0).status_code == 200
+
+
+def test_a_body_of_any_json_is_never_a_failure_of_the_service(service: Service) -> None:
+    for body in (b"null", b"1e999", b'"x"', b"[[]]", b'{"messages":null}', b'{"messages":{}}', json.dumps({}).encode()):
+        for path in ("/v1/chat/completions", "/v1/counter"):
+            assert post(service, body, path).status_code in {400, 422}

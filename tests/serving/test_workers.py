@@ -1,0 +1,151 @@
+"""Work of a task ends with its client, holds up nobody else, and never keeps the service from ending."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from kit.bundle.store import Bundle
+from serving.models import Deployed
+from tests.serving.conftest import Serve
+from tests.serving.http import PATIENCE, Service, eventually
+from tests.serving.paper import paper_bundle
+from tests.serving.slow import SLOW_TASK
+from tests.serving.test_server import process
+
+ENDLESS = ["loop", "library", "read loop", "read library"]
+NORMAL = {"text": "four"}
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return paper_bundle(tmp_path_factory.mktemp("slow"), task=SLOW_TASK)
+
+
+def left_alone(url: str, work: str, note: Path, seconds: float = 0.5) -> int:
+    """Ask for work and leave; return the id of the process that does it."""
+    body = {"text": "x", "work": work, "note": str(note)}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{url}/v1/counter", json=body, timeout=httpx.Timeout(5, read=seconds))
+    return int(note.read_text().split()[0])
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not collected yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def answers(service: Service) -> bool:
+    answer = service.http.post("/v1/counter", json=NORMAL)
+    return answer.status_code == 200 and answer.json() == {"characters": 4}
+
+
+@pytest.mark.parametrize("work", ENDLESS)
+def test_work_ends_within_half_a_second_of_its_client(serve: Serve, slow: Bundle, tmp_path: Path, work: str) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")])
+    pid = left_alone(service.url, work, tmp_path / "note")
+    time.sleep(0.5)
+    assert not alive(pid)
+    assert answers(service)
+
+
+def test_many_clients_that_leave_do_not_hold_up_the_others(serve: Serve, slow: Bundle, tmp_path: Path) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")], task_workers=2)
+    leaving = [
+        threading.Thread(target=left_alone, args=(service.url, "library", tmp_path / str(number), 1.5))
+        for number in range(2)
+    ]
+    for thread in leaving:
+        thread.start()
+    seconds = []
+    while any(thread.is_alive() for thread in leaving):
+        began = time.monotonic()
+        assert service.http.get("/livez").status_code == 200
+        seconds.append(time.monotonic() - began)
+        time.sleep(0.01)
+    assert statistics.median(seconds) < 0.1
+    assert answers(service)
+
+
+def test_work_that_takes_too_long_is_ended(serve: Serve, slow: Bundle, tmp_path: Path) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")], task_seconds=0.3)
+    note = tmp_path / "note"
+    answer = service.http.post("/v1/counter", json={"text": "x", "work": "loop", "note": str(note)})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "task_timeout")
+    assert answer.headers["x-should-retry"] == "false"
+    eventually(lambda: not alive(int(note.read_text().split()[0])), "the work has ended")
+    assert answers(service)
+
+
+@pytest.mark.parametrize("work", ["death", "read death"])
+def test_a_process_that_dies_of_a_request_is_replaced(serve: Serve, slow: Bundle, work: str) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")])
+    answer = service.http.post("/v1/counter", json={"text": "x", "work": work})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "task_died")
+    assert answers(service)
+
+
+def test_the_process_that_workers_come_from_is_replaced_too(serve: Serve, slow: Bundle, tmp_path: Path) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")])
+    note = tmp_path / "note"
+    assert service.http.post("/v1/counter", json={**NORMAL, "note": str(note)}).status_code == 200
+    worker, nursery = map(int, note.read_text().split())
+    os.kill(nursery, signal.SIGKILL)
+    eventually(lambda: not alive(worker), "the worker ended with it")
+    service.http.post("/v1/counter", json=NORMAL)
+    assert answers(service)
+
+
+def test_an_error_of_the_task_that_nobody_foresaw_goes_to_the_log_only(
+    serve: Serve, slow: Bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")])
+    answer = service.http.post("/v1/counter", json={"text": "x", "work": "bug"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert "KeyError: 'secret of the task'" in caplog.text
+
+
+def test_a_kind_of_error_that_only_the_task_knows_is_still_what_it_derives_from(serve: Serve, slow: Bundle) -> None:
+    service = serve(bundles=[Deployed(slow, "preview")])
+    answer = service.http.post("/v1/counter", json={"text": "x", "work": "read odd"})
+    assert (answer.status_code, answer.json()["error"]["message"]) == (502, "Odd answer.")
+
+
+@pytest.mark.parametrize("work", ENDLESS)
+def test_a_signal_ends_the_service_whatever_its_task_is_at(slow: Bundle, tmp_path: Path, work: str) -> None:
+    with process(slow) as (running, url):
+        pid = left_alone(url, work, tmp_path / "note", seconds=2)  # its engine takes a second for an answer
+        began = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE) == -signal.SIGTERM
+        assert time.monotonic() - began < 5
+        eventually(lambda: not alive(pid), "the work has ended")
+
+
+def test_workers_end_when_the_service_is_killed(slow: Bundle, tmp_path: Path) -> None:
+    with process(slow) as (running, url):
+        note = tmp_path / "note"
+        body = {"text": "x", "work": "library", "note": str(note)}
+        client = threading.Thread(target=lambda: _asked(url, body))
+        client.start()
+        eventually(lambda: note.is_file() and " " in note.read_text(), "the work has begun")
+        running.kill()
+        for pid in map(int, note.read_text().split()):
+            eventually(lambda pid=pid: not alive(pid), "it ended with the service")
+        client.join(PATIENCE)
+
+
+def _asked(url: str, body: dict[str, str]) -> None:
+    with pytest.raises(httpx.HTTPError):
+        httpx.post(f"{url}/v1/counter", json=body, timeout=PATIENCE)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from kit.task import AnswerSpec, Choices, JsonSchema, answer_schema
 
@@ -26,6 +29,8 @@ def grammar_of(spec: AnswerSpec) -> Grammar | None:
     """Return the grammar of an answer type; None where any text is an answer."""
     if isinstance(spec, Choices):
         return Grammar("ebnf", "root ::= " + " | ".join(_literal(label) for label in spec.labels))
+    if isinstance(spec, type):
+        return Grammar("json", _schema_text(spec))
     schema = answer_schema(spec)
     return None if schema is None else Grammar("json", json.dumps(schema, ensure_ascii=False))
 
@@ -35,7 +40,13 @@ def as_schema(spec: AnswerSpec) -> AnswerSpec:
 
     Choices and free text stay as they are.
     """
-    return JsonSchema(json.dumps(spec.model_json_schema(), ensure_ascii=False)) if isinstance(spec, type) else spec
+    return JsonSchema(_schema_text(spec)) if isinstance(spec, type) else spec
+
+
+@lru_cache(maxsize=512)
+def _schema_text(answer: type[BaseModel]) -> str:
+    """Return the schema of a type. Writing it takes milliseconds, and a long document has thousands of prompts."""
+    return json.dumps(answer.model_json_schema(), ensure_ascii=False)
 
 
 def _literal(label: str) -> str:

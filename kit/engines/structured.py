@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from kit.task import AnswerSpec, Choices, JsonSchema, answer_schema
 COMPACT_JSON: dict[str, Any] = {"any_whitespace": False, "separators": (",", ":")}
 # vLLM's names for the same.
 VLLM_STRUCTURED_OUTPUTS: dict[str, Any] = {"backend": "xgrammar", "disable_any_whitespace": True}
+
+# The compiler's messages begin with a time and a place in its own source.
+_COMPILER_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ def as_schema(spec: AnswerSpec) -> AnswerSpec:
 def _schema_text(answer: type[BaseModel]) -> str:
     """Return the schema of a type. Writing it takes milliseconds, and a long document has thousands of prompts."""
     return json.dumps(answer.model_json_schema(), ensure_ascii=False)
+
+
+def compiler_reason(error: Exception) -> str:
+    """Return why xgrammar refused a grammar, without places in its source and without a full stop."""
+    return _COMPILER_PLACE.sub("", str(error)).strip().rstrip(".")
 
 
 def _literal(label: str) -> str:

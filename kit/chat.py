@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from kit.errors import InputError
 from kit.task import Message, Prompt, Text
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+_REMEMBERED, _SHORT = 512, 512  # pieces, and characters of one: what a template writes around every text
 _PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
 
@@ -232,7 +233,15 @@ class Renderer:
             raise InputError(what, str(self.folder / "tokenizer.json"), advice)
 
     def _plain(self, text: str, first: bool) -> tuple[int, ...]:
-        """Tokenise text as words only; a vocabulary that holds a special token as a word is split around it."""
+        """Tokenise text as words only; short pieces, which recur in every window of a document, are remembered."""
+        return self._remembered(text, first) if len(text) <= _SHORT else self._words(text, first)
+
+    @cached_property
+    def _remembered(self) -> Callable[[str, bool], tuple[int, ...]]:
+        return lru_cache(_REMEMBERED)(self._words)
+
+    def _words(self, text: str, first: bool) -> tuple[int, ...]:
+        """Tokenise text; a vocabulary that holds a special token as a word is split around it."""
         tokenizer = self._first if first else self._rest
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         if not self.special_ids.isdisjoint(ids):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from kit.errors import InputError, KitError
 from kit.task import UnreadableAnswer
+from kit.wording import words_for
 
 LARGEST = 4096
 _LONGEST_MESSAGE, _LONGEST_PARAM = 3000, 600  # bytes as JSON; the rest of an error is short
@@ -105,9 +106,11 @@ def invalid_body(error: ValidationError, body: bytes) -> ServiceError:
     problems = error.errors(include_url=False, include_input=False)
     first = problems[0]
     if first["type"] == "json_invalid":
-        return ServiceError(400, "invalid_json", f"The body is not JSON: {first['ctx']['error']}.", _bad_text_at(body))
+        place = _bad_text_at(body)
+        reason = str(first["ctx"]["error"]) if place is None else "text holds half of a surrogate pair"
+        return ServiceError(400, "invalid_json", f"The body is not JSON: {reason}.", place)
     status, code = (400, "number_too_large") if first["type"] == "number_too_large" else (422, "invalid_value")
-    named = [(".".join(map(str, item["loc"])), str(item["msg"])) for item in problems[:_MOST_PROBLEMS]]
+    named = [(".".join(map(str, item["loc"])), words_for(item)) for item in problems[:_MOST_PROBLEMS]]
     words = [f"{name}: {what}" if name else what for name, what in named]
     if len(problems) > _MOST_PROBLEMS:
         words.append(f"and {len(problems) - _MOST_PROBLEMS} more")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from kit.task import AnswerSpec, Choices, JsonSchema, answer_schema
 
@@ -12,6 +16,9 @@ from kit.task import AnswerSpec, Choices, JsonSchema, answer_schema
 COMPACT_JSON: dict[str, Any] = {"any_whitespace": False, "separators": (",", ":")}
 # vLLM's names for the same.
 VLLM_STRUCTURED_OUTPUTS: dict[str, Any] = {"backend": "xgrammar", "disable_any_whitespace": True}
+
+# The compiler's messages begin with a time and a place in its own source.
+_COMPILER_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ def grammar_of(spec: AnswerSpec) -> Grammar | None:
     """Return the grammar of an answer type; None where any text is an answer."""
     if isinstance(spec, Choices):
         return Grammar("ebnf", "root ::= " + " | ".join(_literal(label) for label in spec.labels))
+    if isinstance(spec, type):
+        return Grammar("json", _schema_text(spec))
     schema = answer_schema(spec)
     return None if schema is None else Grammar("json", json.dumps(schema, ensure_ascii=False))
 
@@ -35,7 +44,18 @@ def as_schema(spec: AnswerSpec) -> AnswerSpec:
 
     Choices and free text stay as they are.
     """
-    return JsonSchema(json.dumps(spec.model_json_schema(), ensure_ascii=False)) if isinstance(spec, type) else spec
+    return JsonSchema(_schema_text(spec)) if isinstance(spec, type) else spec
+
+
+@lru_cache(maxsize=512)
+def _schema_text(answer: type[BaseModel]) -> str:
+    """Return the schema of a type. Writing it takes milliseconds, and a long document has thousands of prompts."""
+    return json.dumps(answer.model_json_schema(), ensure_ascii=False)
+
+
+def compiler_reason(error: Exception) -> str:
+    """Return why xgrammar refused a grammar, without places in its source and without a full stop."""
+    return _COMPILER_PLACE.sub("", str(error)).strip().rstrip(".")
 
 
 def _literal(label: str) -> str:

@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 from kit.engines.adapters import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
-from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, grammar_of
+from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
 from kit.engines.vllm_environment import advice_on, deaf_to_interrupts, starting_environment
 from kit.engines.vllm_limits import installed_limits
 from kit.engines.writing import Writing
@@ -172,7 +172,7 @@ class VllmEngine:
                 async for output in outputs:
                     yield output
         except VLLMClientError as error:
-            raise InputError(f"vLLM refuses the request: {error}") from error
+            raise InputError(f"vLLM refuses the request: {compiler_reason(error)}.") from error
         except EngineDeadError as error:
             raise KitError("The vLLM engine has died.", next="Start the service again.") from error
 

@@ -9,7 +9,8 @@ from .schema import Clause, Extraction, Span, Unlocated
 from .windows import Window
 
 _CONTEXT = 32  # code points of prefix and of suffix
-_PLACES = 100
+_PLACES = 100  # that one clause lists
+_ALL_PLACES = 20_000  # that one answer lists
 _SEARCHES = 2_000
 
 
@@ -25,8 +26,8 @@ def assemble(
     `found` holds the places under their labels, `read` the windows that were read to their end, in order.
     """
     places = sorted(((place, label) for label in wanted for place in found.get(label, ())), key=_order)
-    searched: dict[str, list[Span]] = {}
-    clauses = [_clause(source, label, place, searched) for place, label in places]
+    elsewhere = _Elsewhere(source)
+    clauses = [_clause(source.text, label, place, elsewhere.places(place)) for place, label in places]
     present = {label for _, label in places}
     unread = _complement(read, len(source.text))
     return Extraction(
@@ -42,22 +43,40 @@ def _order(found: tuple[Found, str]) -> tuple[int, int, str]:
     return found[0].start, found[0].end, found[1]
 
 
-def _clause(source: Source, label: str, place: Found, searched: dict[str, list[Span]]) -> Clause:
-    """Return a clause; each text is searched for once, and so many texts at most that the time stays in proportion."""
-    text, start, end = source.text, place.start, place.end
-    exact = text[start:end]
-    if exact not in searched and len(searched) < _SEARCHES:
-        same = source.places(exact, 0, len(text), most=_PLACES + 1)
-        searched[exact] = [Span(start=other.start, end=other.end) for other in same]
+class _Elsewhere:
+    """Finds further places of clauses. It searches and lists so many at most that its time grows with the text."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._searched: dict[str, list[Span]] = {}
+        self._left = _ALL_PLACES
+
+    def places(self, found: Found) -> tuple[Span, ...]:
+        """Return the other places of a clause's words; each text is searched for once."""
+        if not self._left:
+            return ()
+        exact = self._source.text[found.start : found.end]
+        if exact not in self._searched and len(self._searched) < _SEARCHES:
+            same = self._source.places(exact, 0, len(self._source.text), most=_PLACES + 1)
+            self._searched[exact] = [Span(start=each.start, end=each.end) for each in same]
+        same_words = self._searched.get(exact, ())
+        others = [each for each in same_words if each.end <= found.start or found.end <= each.start]
+        listed = tuple(others[: min(_PLACES, self._left)])
+        self._left -= len(listed)
+        return listed
+
+
+def _clause(text: str, label: str, place: Found, also_at: tuple[Span, ...]) -> Clause:
+    start, end = place.start, place.end
     return Clause(
         label=label,
-        exact=exact,
+        exact=text[start:end],
         start=start,
         end=end,
         prefix=text[max(0, start - _CONTEXT) : start],
         suffix=text[end : end + _CONTEXT],
         state=place.state,
-        also_at=tuple(other for other in searched.get(exact, ()) if other.end <= start or end <= other.start)[:_PLACES],
+        also_at=also_at,
     )
 
 

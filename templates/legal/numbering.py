@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -30,8 +31,7 @@ _BEGUN = 24  # a clause begins in a piece that shows this many characters of it,
 _MARK = len(" [999]\n")
 
 
-@dataclass(frozen=True, order=True)
-class Piece:
+class Piece(NamedTuple):
     """A sentence, or a part of one that is longer than a window, and where its sentence begins; in code points."""
 
     start: int
@@ -87,21 +87,27 @@ class Numbering(Form[Numbered]):
     def read(self, text: str, completions: Sequence[Completion], wanted: Sequence[str]) -> Extraction:
         """Return the sentences that were named; pieces of one sentence are put together again."""
         labels = {spoken(label): label for label in self.categories}
-        votes: dict[Piece, dict[str, float]] = {}
+        votes: dict[Piece, dict[str, float]] = defaultdict(dict)
         most: dict[Piece, int] = defaultdict(int)
         read: list[Window] = []
-        for window, completion in zip(self.windows(text), completions, strict=True):
+        windows = self.windows(text)
+        for window, completion in zip(windows, completions, strict=True):
             answer, complete = self._reading(window, completion)
             probability = math.exp(min(completion.logprobs, default=0.0))
-            for number, piece in enumerate(window.pieces, 1):
-                given = votes.setdefault(piece, {})
-                named = {labels[kind]: None for kind in answer.get(number, ()) if kind in labels}
+            for number, kinds in answer.items():
+                if not 1 <= number <= len(window.pieces):
+                    continue
+                piece = window.pieces[number - 1]
+                named = {labels[kind]: None for kind in kinds if kind in labels}
                 most[piece] = max(most[piece], len(named))
                 for label in named:
-                    given[label] = given.get(label, 0.0) + probability
+                    votes[piece][label] = votes[piece].get(label, 0.0) + probability
             read += [window] if complete else []
+        begun = {piece.sentence for piece in votes}
+        pieces = {piece for window in windows for piece in window.pieces if piece.sentence in begun}
+        kinds_of = {piece: self._chosen(votes.get(piece, {}), most[piece]) for piece in sorted(pieces)}
         found: dict[str, list[Found]] = defaultdict(list)
-        for label, place in _runs({piece: self._chosen(votes[piece], most[piece]) for piece in sorted(votes)}):
+        for label, place in _runs(kinds_of):
             found[label].append(place)
         return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start))
 

@@ -47,7 +47,7 @@ class Clause(Strict):
     ] = "exact"
     also_at: Annotated[
         tuple[Span, ...],
-        Field(description="Other places of the same words: 100 at most, for the first 2,000 different clauses"),
+        Field(description="Other places of the same words: 100 at most, and 20,000 in one answer"),
     ] = ()
 
     @model_validator(mode="after")

@@ -13,10 +13,13 @@ from kit.bundle.seal import SEAL_FILE, Noise, read_seal
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
+from kit.loader import task_files
+from kit.project import Project
 from kit.recipe import Recipe
 from kit.task import Message
 from tests.serving.stage import FINGERPRINT
 
+TEMPLATES = Path(__file__).parents[2] / "templates"
 TASK = '''"""Counts what stands in a text, window by window."""
 from pydantic import Field
 from kit.errors import InputError
@@ -78,9 +81,7 @@ def paper_bundle(
     project = place / f"{name}-project"
     project.mkdir(parents=True)
     (project / "task.py").write_text(task)
-    adapter = place / f"{name}-adapter"
-    adapter.mkdir()
-    (adapter / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}))
+    adapter = _adapter(place / f"{name}-adapter")
     recipe = Recipe.model_validate(
         {
             "name": name,
@@ -93,13 +94,31 @@ def paper_bundle(
     return _write(place, plan, weights)
 
 
-def _write(place: Path, plan: BuildPlan, weights: bool) -> Bundle:
+def template_bundle(place: Path, template: str, profile: str) -> Bundle:
+    """Write a bundle of a template's own task."""
+    project = place / template
+    shutil.copytree(TEMPLATES / template, project)
+    recipe = Project(project).recipe(profile)
+    adapter = _adapter(place / f"{template}-adapter")
+    return _write(place, BuildPlan(recipe, find_base("nano"), adapter, project, (), DIALOGUES, "d" * 64, {}))
+
+
+def _adapter(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": 16, "target_modules": ["q_proj"]}))
+    return folder
+
+
+def _write(place: Path, plan: BuildPlan, weights: bool = False) -> Bundle:
     staging = place / "staging"
     tokenizer = staging / ("model" if plan.recipe.bundle.form == "merged" else "tokenizer")
     unused = ("*.md", "*.py", "*.png", "__pycache__", *(() if weights else ("*.safetensors",)))
     shutil.copytree(NANO, tokenizer, ignore=shutil.ignore_patterns(*unused))
     (staging / "task").mkdir()
-    shutil.copyfile(plan.project / "task.py", staging / "task" / "task.py")
+    for section in plan.recipe.tasks:
+        for name, source in task_files(plan.project, section.use.split(":")[0]).items():
+            (staging / "task" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, staging / "task" / name)
     (staging / "task" / "recipe.json").write_bytes(canonical_json(plan.recipe.model_dump(mode="json")))
     seal = make_seal(plan, staging, Renderer(tokenizer), [FINGERPRINT], Noise(mean=0.01, largest=0.1))
     (staging / SEAL_FILE).write_bytes(canonical_json(seal.model_dump(mode="json")))

@@ -174,3 +174,27 @@ def test_a_service_that_is_not_ready_is_an_internal_server_error_to_the_client(s
         service.openai().models.list()
     assert caught.value.status_code == 503
     assert caught.value.code in {"not_ready", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/v1/counter", {"text": ""}, "text: This must not be empty"),
+        ("/v1/counter", {"text": 5}, "text: This must be text"),
+        ("/v1/counter", {"text": "x", "colour": 1}, "colour: The key is unknown"),
+        ("/v1/chat/completions", {"messages": []}, "messages: This must not be empty"),
+        ("/v1/chat/completions", {"messages": HELLO, "temperature": 9}, "temperature: This must be 2.0 or less"),
+        ("/v1/chat/completions", {"messages": HELLO, "seed": False}, "seed: This must be a number"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said_as_everywhere_in_the_kit(
+    service: Service, path: str, body: dict[str, object], message: str
+) -> None:
+    assert error_of(service.http.post(path, json=body))["message"] == message
+
+
+def test_half_of_a_surrogate_pair_is_named_as_that(service: Service) -> None:
+    response = service.http.post(
+        "/v1/counter", content=rb'{"text":"\ud83d"}', headers={"content-type": "application/json"}
+    )
+    assert error_of(response)["message"] == "The body is not JSON: text holds half of a surrogate pair."

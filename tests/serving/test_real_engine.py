@@ -182,3 +182,19 @@ def test_an_engine_that_holds_another_adapter_never_becomes_ready(trained: Train
         assert service.http.get("/readyz").json()["error"]["code"] == "refused"
         assert service.http.post("/v1/keeper", json={"thing": "anchor"}).status_code == 503
     assert "adapter" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ({"enum": []}, "enum array must not be empty."),
+        ({"type": "integer", "minimum": 5, "maximum": 3}, "Invalid range: minimum greater than maximum."),
+    ],
+)
+def test_a_refused_schema_is_answered_with_the_reason_and_no_place_on_a_disk(
+    house: Service, schema: dict[str, Any], reason: str
+) -> None:
+    wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
+    response = house.chat(response_format=wanted)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"] == f"The answer type cannot constrain decoding: {reason}"

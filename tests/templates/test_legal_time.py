@@ -111,3 +111,12 @@ def test_a_long_document_with_a_clause_in_every_sentence() -> None:
         assert None not in NUMBERS.targets(request, response)
         assert len(NUMBERS.rewrite(request, response, str.upper)[1].clauses) == 12_000
         NUMBERS.fit_baseline([NUMBERS.example_type()(id="a", group="a", request=request, response=response)] * 2)
+
+
+def test_an_answer_about_one_sentence_again_and_again_stays_in_proportion() -> None:
+    request = NUMBERS.request_type(text="Rent is due. " * 2_000)
+    answers = [Completion(everything(NUMBERS, prompt)) for prompt in NUMBERS.prompts(request)]
+    read = NUMBERS.read(request, answers)
+    assert len(read.clauses) == 2_000
+    assert len(read.clauses[0].also_at) == 100
+    assert sum(len(clause.also_at) for clause in read.clauses) == 20_000

@@ -9,7 +9,7 @@ import torch
 import xgrammar
 from transformers import AutoTokenizer
 
-from kit.engines.structured import COMPACT_JSON, Grammar
+from kit.engines.structured import COMPACT_JSON, Grammar, compiler_reason
 from kit.errors import InputError
 
 
@@ -29,7 +29,7 @@ class Grammars:
         try:
             compiled = self._compile(grammar)
         except Exception as error:
-            raise InputError(f"The answer type cannot constrain decoding: {error}") from error
+            raise InputError(f"The answer type cannot constrain decoding: {compiler_reason(error)}.") from error
         return xgrammar.GrammarMatcher(compiled, override_stop_tokens=list(stop_ids))
 
     def _compile(self, grammar: Grammar) -> xgrammar.CompiledGrammar:

@@ -71,8 +71,10 @@ DIALOGUES = (
 )
 
 
-def paper_bundle(place: Path, name: str = "counter", form: str = "merged", task: str = TASK) -> Bundle:
-    """Write a bundle into a folder named after its digest, as a store does."""
+def paper_bundle(
+    place: Path, name: str = "counter", form: str = "merged", task: str = TASK, weights: bool = False
+) -> Bundle:
+    """Write a bundle into a folder named after its digest, as a store does; with the base's weights where asked."""
     project = place / f"{name}-project"
     project.mkdir(parents=True)
     (project / "task.py").write_text(task)
@@ -88,13 +90,14 @@ def paper_bundle(place: Path, name: str = "counter", form: str = "merged", task:
         }
     )
     plan = BuildPlan(recipe, find_base("nano"), adapter, project, (), DIALOGUES, "d" * 64, {})
-    return _write(place, plan)
+    return _write(place, plan, weights)
 
 
-def _write(place: Path, plan: BuildPlan) -> Bundle:
+def _write(place: Path, plan: BuildPlan, weights: bool) -> Bundle:
     staging = place / "staging"
     tokenizer = staging / ("model" if plan.recipe.bundle.form == "merged" else "tokenizer")
-    shutil.copytree(NANO, tokenizer, ignore=shutil.ignore_patterns("*.safetensors", "*.md", "*.py", "__pycache__"))
+    unused = ("*.md", "*.py", "*.png", "__pycache__", *(() if weights else ("*.safetensors",)))
+    shutil.copytree(NANO, tokenizer, ignore=shutil.ignore_patterns(*unused))
     (staging / "task").mkdir()
     shutil.copyfile(plan.project / "task.py", staging / "task" / "task.py")
     (staging / "task" / "recipe.json").write_bytes(canonical_json(plan.recipe.model_dump(mode="json")))

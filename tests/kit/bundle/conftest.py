@@ -22,6 +22,9 @@ from tests.kit.bundle.parts import (
     rows_of,
     train_adapter,
 )
+from tests.kit.bundle.small_store import add, store
+
+__all__ = ["add", "store"]
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ def test_a_set_that_is_masked_whole_breaks_a_run(toy: Path) -> None:
     with_rows(with_training(toy), 7)
     muted = [row("train", each, weight=0.0) for each in range(60)]
     (toy / "data/train.jsonl").write_text(lines(muted))
-    assert "No row is left with a token to learn from." in broken(toy)
+    assert "No training row is left with a token to learn from." in broken(toy)
     assert not (toy / "runs").exists()
 
 

@@ -59,8 +59,9 @@ def test_a_defect_is_one_sentence_and_a_traceback_only_on_demand(toy: Path, run:
     task = toy / "task.py"
     task.write_text(task.read_text().replace("return [response.label]", "return [response.lable]"))
     plain = run("check", cwd=toy)
-    assert plain.code == 1
-    assert plain.err.startswith("The run broke: AttributeError")
+    assert plain.code == 2
+    assert plain.err.startswith(f"{task}:")
+    assert "targets: AttributeError: " in plain.err
     assert len(plain.err.splitlines()) == 1
     assert "Traceback" in run("check", "--debug", cwd=toy).err
 

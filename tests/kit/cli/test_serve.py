@@ -30,7 +30,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     root = place / "project"
     digests = []
     for form in ("merged", "adapter"):
-        bundle = paper_bundle(place / form, form=form)
+        bundle = paper_bundle(place / form, form=form, weights=form == "merged")
         shutil.copytree(bundle.folder, root / "bundles" / "sha256" / bundle.digest)
         digests.append(bundle.digest)
     (root / "recipe.yaml").write_text("name: shelf\nbase: {model: nano}\ntasks: [{use: 'task.py:Counter'}]\n")

@@ -30,7 +30,9 @@ def task_fault(error: BaseException) -> Problem | None:
         return None
     code, line = within[-1]
     what = f"The task broke in {code.co_qualname}: {type(error).__name__}: {error}".rstrip(". ")
-    return Problem(f"{what}.", f"{code.co_filename}:{line}", f"{_advice(code.co_filename)} --debug shows the traceback.")
+    return Problem(
+        f"{what}.", f"{code.co_filename}:{line}", f"{_advice(code.co_filename)} --debug shows the traceback."
+    )
 
 
 def _advice(file: str) -> str:

@@ -148,14 +148,14 @@ def _not_held(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _in_brackets(gate: Mapping[str, Any]) -> str:
     reason = gate.get("reason") or gate.get("outcome")
-    bare = str(reason)[:1].isdigit() and _name(gate) == gate.get("name")  # accuracy 0.163, 0.8 required
-    return f"{_name(gate)} {reason}" if gate.get("outcome") == "failed" and bare else f"{_name(gate)}: {reason}"
+    apart = "" if reason == "failed" or str(reason).partition(",")[0].replace(".", "").isdigit() else ":"
+    return f"{_name(gate)}{apart} {reason}"
 
 
 def _name(gate: Mapping[str, Any]) -> str:
     """A name of several words is put in quotes: within a sentence nobody sees where it ends."""
     name = str(gate.get("name"))
-    return f"'{name}'" if " " in name else name
+    return f"'{name}'" if " " in name.rpartition(": ")[2] else name
 
 
 def _digest(kind: str, bundle: str, sequence: int, at: str, payload: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ from kit.checks import Check
 from kit.errors import InputError, KitError, Problem
 from kit.task import FreeText, Message, Prompt
 
+BASE = "base"
+"""The check without which a base, the rows and much of the recipe cannot be measured."""
 _LATER = "Loading compares them, before anything is trained or served."
 
 
@@ -54,7 +56,7 @@ def _tensors(found: Soundness) -> Check:
 
 
 def _hidden(name: str) -> Check:
-    return Check(name, "unmeasured", "It needs sound files.")
+    return Check(name, "unmeasured", "It needs sound files.", waits_for=BASE)
 
 
 def _template(base: Path, template_args: Mapping[str, Any]) -> Check:

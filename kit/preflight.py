@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kit.base import BaseNotHere
-from kit.base_checks import check_soundness, is_sound
+from kit.base_checks import BASE, check_soundness, is_sound
 from kit.chat import Renderer
 from kit.checks import Check
 from kit.data.blank import check_blank
@@ -29,8 +29,6 @@ from kit.servability import check_base, check_servability, check_targets
 from kit.task_copy import try_copy
 from kit.train.mixture import Source, mixed
 
-BASE = "base"
-"""The check without which the rows and much of the recipe cannot be measured."""
 _OF_BASE = ("base.architecture", "base.context", "train.learning_rate", "train.epochs")
 
 

@@ -156,11 +156,13 @@ def _context(recipe: Recipe, config: dict[str, Any]) -> Check:
         return Check("base.context", "unmeasured", "The base does not say how long its context is.")
     before = recipe.train.prompt.tokens if recipe.train.method == "prompt" else 0
     wanted = {"train.max_length": recipe.train.max_length, "serve.max_length": recipe.serve.max_length}
-    beyond = [f"{name} is {value}" for name, value in wanted.items() if value + before > limit]
+    beyond = {name: value for name, value in wanted.items() if value + before > limit}
     right = f"The base's context of {limit} tokens holds what the recipe asks for."
     soft = f", of which the soft prompt takes {before}" if before else ""
-    wrong = f"The base's context is {limit} tokens{soft}; {', '.join(beyond)}."
-    return Check.of("base.context", not beyond, right, wrong)
+    told = ", ".join(f"{name} is {value}" for name, value in beyond.items())
+    wrong = f"The base's context is {limit} tokens{soft}; {told}."
+    advice = f"Lower {' and '.join(beyond)} to {limit - before}."
+    return Check.of("base.context", not beyond, right, wrong, next=advice)
 
 
 def check_targets(recipe: Recipe) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 from kit.errors import InputError, KitError, Problem
 
@@ -29,4 +30,13 @@ def task_fault(error: BaseException) -> Problem | None:
         return None
     code, line = within[-1]
     what = f"The task broke in {code.co_qualname}: {type(error).__name__}: {error}".rstrip(". ")
-    return Problem(f"{what}.", f"{code.co_filename}:{line}", "Mend it there; --debug shows the whole traceback.")
+    return Problem(
+        f"{what}.", f"{code.co_filename}:{line}", f"{_advice(code.co_filename)} --debug shows the traceback."
+    )
+
+
+def _advice(file: str) -> str:
+    """Whoever edits the copy in a bundle gets a bundle that is refused."""
+    if any((folder / "seal.json").is_file() for folder in Path(file).parents):
+        return "This is the bundle's own copy: correct the project's file, and make a new bundle."
+    return "Correct it there."

@@ -3,7 +3,7 @@
 The rule, in four sentences. Beside the task's own file travels every module and package of the project that it imports
 relatively, and what those import. A file of the project that this code names in a string travels: beside the module, or
 from the project's root. So does a folder that is named in a path or a call, with all that lies in it. What the project
-keeps beside its code never does: data, runs, bundles, tests, and what is hidden.
+keeps beside its code never does: data, runs, bundles, evaluations, tests, and what is hidden.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path, PurePosixPath
 
 from kit.errors import InputError, Problem
 
-NEVER = frozenset({"data", "runs", "bundles", "attestations", "aliases", "studies", "tests", "__pycache__"})
+NEVER = frozenset(
+    {"data", "runs", "bundles", "attestations", "aliases", "evaluations", "studies", "tests", "__pycache__"}
+)
 MOST_BYTES = 32 * 1024**2
 _ALLOWED = frozenset(sys.stdlib_module_names) | {"kit", "pydantic"}
 _LONGEST_NAME = 255

@@ -42,6 +42,8 @@ def read_header(file: Path) -> dict[str, Tensor]:
         tensors = {name: _tensor(file, 8 + length, entry) for name, entry in header.items()}
         if file.stat().st_size != max((tensor.end for tensor in tensors.values()), default=8 + length):
             raise ValueError("the file has been cut or has grown")
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise InputError("This is no safetensors file.", str(file), "Get this file again.") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"These weights cannot be read: {error}.", str(file), "Get this file again.") from None
     return tensors

@@ -119,7 +119,7 @@ def gate_sentence(gate: Mapping[str, Any]) -> str:
     outcome = gate.get("outcome")
     words = outcome if outcome in ("held", "failed") else "could not be measured"
     reason = gate.get("reason")
-    return f"Gate {gate.get('name')} {words}{f': {reason}' if reason else '.'}"
+    return f"Gate {_name(gate)} {words}{f': {reason}' if reason else '.'}"
 
 
 def _latest(attestations: Sequence[Attestation]) -> tuple[str, list[dict[str, Any]]]:
@@ -148,7 +148,14 @@ def _not_held(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _in_brackets(gate: Mapping[str, Any]) -> str:
     reason = gate.get("reason") or gate.get("outcome")
-    return f"{gate.get('name')} {reason}" if gate.get("outcome") == "failed" else f"{gate.get('name')}: {reason}"
+    apart = "" if reason == "failed" or str(reason).partition(",")[0].replace(".", "").isdigit() else ":"
+    return f"{_name(gate)}{apart} {reason}"
+
+
+def _name(gate: Mapping[str, Any]) -> str:
+    """A name of several words is put in quotes: within a sentence nobody sees where it ends."""
+    name = str(gate.get("name"))
+    return f"'{name}'" if " " in name.rpartition(": ")[2] else name
 
 
 def _digest(kind: str, bundle: str, sequence: int, at: str, payload: Mapping[str, Any]) -> str:

@@ -92,8 +92,10 @@ def _told(checks: Sequence[Check]) -> list[str]:
 
 
 def _profile_to_check(project: Project, checks: Sequence[Check]) -> list[str]:
-    """Name the profile whose base is here, where the one that was asked for waits for its base."""
-    missing = any(check.waits_for for check in checks)
+    """Name the profile whose base is here, where the one that was asked for is not; one that is here is unsound."""
+    from kit.base_checks import BASE
+
+    missing = any(check.waits_for == BASE for check in checks)
     name = project.profile_here() if missing else None
     return [f"The base of the profile '{name}' is on this machine: kit check --profile {name}"] if name else []
 

@@ -56,7 +56,7 @@ class Plan:
 @kit_command("eval", "kit eval --base-limit 20   # the newest bundle; its base on 20 of the test examples")
 @click.argument("bundle", default="latest")
 @click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
-@click.option("--base", type=click.Path(path_type=Path), help="The base's folder, where it is not where it was.")
+@click.option("--base", type=click.Path(path_type=Path), help="The base model's folder, if it has moved.")
 @click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
 @click.option("--base-limit", type=click.IntRange(min=1), help="Ask the base at most this many of them.")
 @click.option("--no-base", is_flag=True, help="Leave the base out; what is judged against it is not measured.")

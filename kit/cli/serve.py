@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--engine", type=click.Choice(["auto", "vllm", "local"]), help="Default: the bundle's recipe.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
-@click.option("--base", type=click.Path(path_type=Path), help="The base's folder, where it is not where it was.")
+@click.option("--base", type=click.Path(path_type=Path), help="The base model's folder, if it has moved.")
 @click.option("--threads", type=THREADS, help="Threads of the engine; default: one per core.")
 @click.option("--expose-preview", is_flag=True, help="Serve a bundle beyond loopback though its gates did not hold.")
 @click.option("--dry-run", is_flag=True, help="Check all that a start checks before the engine, and leave.")
@@ -62,15 +62,17 @@ def command(
     digests = [bundle.digest for bundle in found]
     deployed = [_deployed(store, bundle) for bundle in found]
     config = engine_config(found, root, threads, base)
+    states = [f"{each.pinned_name}: {status_sentence(each.attestations)}" for each in deployed]
     if dry_run:
         check_installed(kind)
         check_model(config)
         rehearse(settings, deployed, config.max_length)
-        data = {"bundles": digests, "engine": kind, "host": host, "port": port}
-        output.result(data, f"Would serve {', '.join(digest[:12] for digest in digests)} on {kind} at {host}:{port}.")
+        data = {"bundles": digests, "engine": kind, "host": host, "port": port, "status": states}
+        would = f"Would serve {', '.join(digest[:12] for digest in digests)} on {kind} at {host}:{port}."
+        output.result(data, "\n".join([*states, would]))
         return
-    for each in deployed:
-        output.say(f"{each.pinned_name}: {status_sentence(each.attestations)}")
+    for state in states:
+        output.say(state)
     made = make_engine(kind, config)
     output.say(f"Starting {kind}; ready once this is verified to be the model that was measured.")
 

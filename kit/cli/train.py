@@ -140,19 +140,18 @@ def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
 def refuse_before_training(plan: Plan) -> None:
     """Raise InputError for what would only be found out after the training: that nothing can be stored or served."""
     from kit.bundle.store import Store
-    from kit.data.checks import check_prompts
-    from kit.errors import InputError
+    from kit.data.checks import check_prompts, require
     from kit.project import first_requests
+    from kit.servability import check_base
     from kit.task_copy import try_copy
 
     Store(plan.project.root).refuse_unwritable()
     try_copy(plan.project.root, plan.recipe, first_requests(plan.data.tasks))
-    problems: list[Problem] = []
+    checks = check_base(plan.recipe, plan.base.folder)
     for data in plan.data.tasks:
         parts = {part: data.examples(part) for part in ("train", "validation")}
-        problems += check_prompts(data.task, plan.renderer, parts, plan.recipe.serve.max_length).problems
-    if problems:
-        raise InputError(problems)
+        checks.append(check_prompts(data.task, plan.renderer, parts, plan.recipe.serve.max_length))
+    require(checks)
 
 
 def _sharing(plan: Plan) -> Sharing:

@@ -17,11 +17,15 @@ def leaked(
 
     `places` maps an example's id to its file and line; `how` says in the problems where it was found.
     """
-    problems = []
-    for example in examples:
-        where = places.get(example.id, "")
-        if request_key(example.request) in trained.requests:
-            problems.append(Problem(f"The request of '{example.id}' {how}.", where))
-        elif group_key(example.group) in trained.groups:
-            problems.append(Problem(f"The group of '{example.id}', '{example.group}', {how}.", where))
-    return problems
+    return [
+        Problem(f"{what} {how}.", places.get(example.id, ""))
+        for example in examples
+        if (what := leak_of(example, trained))
+    ]
+
+
+def leak_of(example: Example[Any, Any], trained: Keys) -> str:
+    """Name the part of an example that was trained on, its request or its group; empty where neither was."""
+    if request_key(example.request) in trained.requests:
+        return f"The request of '{example.id}'"
+    return f"The group of '{example.id}', '{example.group}'," if group_key(example.group) in trained.groups else ""

@@ -48,7 +48,16 @@ def test_files_that_the_code_names_travel_from_beside_the_module_and_from_the_ro
 
 @pytest.mark.parametrize(
     "name",
-    ["data/train.jsonl", "runs/1/run.json", "bundles/x", "tests/test_task.py", ".env", "keys/.secret", "other.py"],
+    [
+        "data/train.jsonl",
+        "runs/1/run.json",
+        "bundles/x",
+        "evaluations/a/answers.jsonl",
+        "tests/test_task.py",
+        ".env",
+        "keys/.secret",
+        "other.py",
+    ],
 )
 def test_what_a_project_keeps_beside_its_code_never_travels(tmp_path: Path, name: str) -> None:
     write(tmp_path, {name: "", "task.py": f"open({name!r})\nopen({name.split('/')[0]!r})\nopen('.')\nopen('..')\n"})

@@ -49,6 +49,14 @@ def evaluation(*gates: dict[str, Any], tasks: tuple[str, ...] = ("toy",), sequen
         ([evaluation(FAILED), evaluation(HELD, sequence=2)], "Status: verified (1 gate held)."),
         ([evaluation(FAILED, tasks=("toy", "other"))], "Status: preview (toy: accuracy 0.163, 0.8 required)."),
         ([evaluation({"name": "old", "outcome": "failed"})], "Status: preview (old failed)."),
+        (
+            [evaluation(FAILED | {"name": "data.leaks", "reason": "2 of 9 test rows were trained on."})],
+            "Status: preview (data.leaks: 2 of 9 test rows were trained on).",
+        ),
+        (
+            [evaluation(FAILED | {"name": "recall not worse than base", "reason": "0.100 against 0.900: worse."})],
+            "Status: preview ('recall not worse than base': 0.100 against 0.900: worse).",
+        ),
     ],
 )
 def test_the_status_says_why(attested: list[Attestation], status: str) -> None:

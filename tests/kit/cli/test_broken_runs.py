@@ -166,6 +166,7 @@ def test_a_bundle_that_would_not_answer_is_not_published_and_is_built_without_tr
     ran = run_kit("train", cwd=toy)
     assert (ran.code, "The bundle does not work as it would be served" in ran.err) == (4, True), ran.err
     assert "The task broke in Toy.read: FileNotFoundError" in ran.err
+    assert "This is the bundle's own copy: correct the project's file" in ran.err
     assert not (toy / "bundles").exists()
     with_task(toy, ("open('words.txt').read()\n        ", ""))
     again = run_kit("train", "--resume", "--json", cwd=toy)

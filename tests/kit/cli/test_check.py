@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.base import NANO
 from kit.cli.training_data import gather
 from kit.errors import InputError
 from kit.project import Project
@@ -211,6 +212,23 @@ def test_a_missing_base_is_one_finding_that_names_what_waits_for_it_and_a_profil
     waiting = [check["name"] for check in checks if check["waits_for"] == "base"]
     assert {"rows.train", "rows.validation", "rows.test", "serve.context"} <= set(waiting)
     assert run("check", "--profile", "short", cwd=toy).code == 0
+
+
+def test_no_profile_is_named_for_a_base_that_is_here_and_unsound_and_what_waits_for_it_is_named_once(
+    toy: Path, run: Run
+) -> None:
+    """Its profile has the same base, so checking that would find the same."""
+    shutil.copytree(NANO, toy / "models" / "cut")
+    for weights in (toy / "models" / "cut").glob("*.safetensors"):
+        weights.write_bytes(b"")
+    edit(toy / "recipe.yaml", "base: {model: nano}", "base: {model: models/cut}")
+    ran = run("check", cwd=toy)
+    assert ran.code == 2
+    assert "This is no safetensors file. Get this file again." in ran.out
+    assert "kit check --profile" not in ran.out
+    assert "not measured  " not in ran.out
+    (waiting,) = [line for line in ran.out.splitlines() if "Not measured without it: " in line]
+    assert "base.tensors, base.ids, base.values, base.template, base.architecture" in waiting
 
 
 def test_a_test_file_that_is_the_training_file_is_refused_by_check_and_by_train(toy: Path, run: Run) -> None:

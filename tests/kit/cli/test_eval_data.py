@@ -27,10 +27,11 @@ def test_rows_that_were_trained_on_and_a_label_that_is_not_tested_keep_a_bundle_
     ran = run_kit("eval", "--json", cwd=project)
     assert ran.code == 4, ran.err
     gates = {gate["name"]: gate for gate in ran.json["gates"]}
-    leak, labels = gates["toy: no test row was trained on"], gates["toy: every trained label is tested"]
+    leak, labels = gates["toy: data.leaks"], gates["toy: data.labels"]
     assert leak["outcome"] == "failed"
-    place = f"{project}/data/test.jsonl:4"
-    assert leak["reason"] == f"1 of 4 test rows: {place}: The request of 'copied' was trained on."
+    named = "'copied' (test.jsonl:4)"
+    assert leak["reason"] == f"1 of 4 test rows were trained on, their request or their group: {named}."
+    assert str(project) not in json.dumps(ran.json["gates"])  # it is attested, and served
     assert (labels["outcome"], "'complaint'" in labels["reason"]) == ("unmeasured", True)
 
 

@@ -40,6 +40,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 def test_a_bundle_that_could_start_is_named(shelf: Shelf, run: Run) -> None:
     done = run(*DRY, shelf.merged, cwd=shelf.root)
     assert (done.code, done.json["bundles"], done.json["engine"]) == (0, [shelf.merged], "local")
+    (status,) = done.json["status"]
+    assert f"{shelf.merged[:12]}: Status: preview (" in status
 
 
 @pytest.mark.parametrize(

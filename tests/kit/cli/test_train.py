@@ -89,3 +89,15 @@ def test_memory_time_and_cost_are_told_before_anything_is_paid_for(project: Path
         assert estimate["cost"] == pytest.approx(estimate["seconds"] / 100)
     assert 0 < bound["seconds"] < measured["seconds"]
     assert "at least" in run_kit("check", *asked, cwd=fresh).out
+
+
+def test_a_context_that_the_base_does_not_have_is_refused_before_training_as_check_refuses_it(project: Path) -> None:
+    with (project / "recipe.yaml").open("a") as recipe:
+        recipe.write("serve: {max_length: 9000}\n")
+    runs = sorted((project / "runs").iterdir())
+    for command in ("check", "train"):
+        ran = run_kit(command, cwd=project)
+        assert ran.code == 2
+        told = ran.out + ran.err
+        assert "The base's context is 2048 tokens; serve.max_length is 9000. Lower serve.max_length to 2048." in told
+    assert sorted((project / "runs").iterdir()) == runs

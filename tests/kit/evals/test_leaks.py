@@ -44,13 +44,15 @@ def test_a_row_that_was_trained_on_fails_and_is_named_with_its_line(task: AnyTas
     test = [*examples(task, "test", 1, 2), *examples(task, "train", 5, id="late", group="late")]
     gate = leak_gate(test, {"late": "data/test.jsonl:3"}, trained(task))
     assert (gate.outcome, gate.value) == ("failed", 1.0)
-    assert gate.reason == "1 of 3 test rows: data/test.jsonl:3: The request of 'late' was trained on."
+    assert gate.reason.endswith(
+        "1 of 3 test rows were trained on, their request or their group: 'late' (test.jsonl:3)."
+    )
 
 
 def test_of_many_rows_that_were_trained_on_the_first_are_named_and_all_are_counted(task: AnyTask) -> None:
     gate = leak_gate(examples(task, "train", *range(12)), {}, trained(task))
-    assert gate.reason.startswith("12 of 12 test rows: The request of 'train-0' was trained on.")
-    assert gate.reason.endswith("… and 7 more.")
+    assert gate.reason.startswith("12 of 12 test rows were trained on")
+    assert gate.reason.endswith(": 'train-0', 'train-1', 'train-2' and 9 more.")
 
 
 def test_a_bundle_that_does_not_say_what_it_was_trained_on_is_not_held(task: AnyTask) -> None:
@@ -69,7 +71,7 @@ def test_labels_that_were_trained_on_and_not_tested_leave_the_gate_unmeasured_un
     assert gate.reason.startswith("No test row gives 'refund'.")
     waived = labels_judged(task, test, record, "refund")
     assert waived.outcome == "held"
-    assert waived.reason == "Each of 3 labels, but 'refund', which the recipe waives."
+    assert waived.reason == "Each of the 3 trained labels is tested, but 'refund', which the recipe waives."
 
 
 def test_labels_that_are_all_tested_hold_and_a_task_without_any_has_no_gate(task: AnyTask) -> None:

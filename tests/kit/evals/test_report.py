@@ -77,7 +77,7 @@ def test_a_pages_table_has_one_row_per_metric_and_only_the_columns_that_were_ask
 
 def test_a_page_says_what_was_found_before_the_table_and_what_was_asked_after_it() -> None:
     text = markdown(report(tell=cut, base_tell=right))
-    assert text.splitlines()[0].startswith("Gate word_f1 not worse than base failed: 0.000 against 1.000: worse.")
+    assert text.splitlines()[0].startswith("Gate 'word_f1 not worse than base' failed: 0.000 against 1.000: worse.")
     assert text.splitlines()[-1] == "24 examples in 12 groups; intervals at 95% resample groups."
 
 

@@ -136,6 +136,8 @@ def _measure(output: Output, plan: Plan, place: tuple[Path, str] | None, restart
     from kit.evals.saved import open_answers
 
     with open_answers(plan.project.root, plan.bundle.digest, plan.kind, restart) as answers:
+        if answers.passed_over:
+            output.say(answers.passed_over)
         found = f"Continuing: {answers.found} answers were saved" if answers.found else "Every answer is saved"
         output.say(f"{found} in {answers.file.relative_to(plan.project.root)}")
         with stopped(answers, plan.ref):

@@ -9,6 +9,7 @@ import click
 
 from kit.cli.numbers import THREADS
 from kit.cli.output import Output, kit_command
+from kit.errors import InputError
 
 if TYPE_CHECKING:
     from kit.bundle.store import Bundle, Store
@@ -56,6 +57,8 @@ def command(
     found = [store.get(ref) for ref in bundles or ("latest",)]
     for bundle in found:
         verify_files(bundle)
+    if base and found[0].seal.form == "merged":
+        raise InputError("A merged bundle is served without its base.", "--base", "Leave out --base.")
     wanted = engine or found[0].recipe.serve.engine
     kind = engine_kind(found, wanted)
     settings = Settings(host=host, port=port, expose_preview=expose_preview)

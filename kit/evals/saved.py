@@ -40,13 +40,15 @@ _Key = tuple[str, str, str, str]
 class Answers:
     """The answers of one evaluation: those that were there when it was opened, and those that are added.
 
-    `fault` says why answers are no longer saved (a full disk); it is empty while they are.
+    `fault` says why answers are no longer saved (a full disk); it is empty while they are. `passed_over` names an
+    unfinished evaluation that is not continued, and why; it is empty where there is none.
     """
 
-    def __init__(self, folder: Path, held: int | None = None) -> None:
+    def __init__(self, folder: Path, held: int | None = None, passed_over: str = "") -> None:
         self.folder = folder
         self.file = folder / ANSWERS_FILE
         self.fault = ""
+        self.passed_over = passed_over
         self._held = held
         self._rows, self._seconds = _read(self.file)
         self.found = len(self._rows)
@@ -104,10 +106,11 @@ def open_answers(root: Path, bundle: str, engine: str, restart: bool = False) ->
                 held = hold(folder) if _unfinished(folder, identity) else None
                 if held is not None:
                     return Answers(folder, held)
+        passed_over = "" if restart else _passed_over(parent, identity)
         folder = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         write_atomically(folder / _IDENTITY_FILE, json.dumps(identity, indent=1) + "\n")
-        return Answers(folder, hold(folder))
+        return Answers(folder, hold(folder), passed_over)
     except OSError as error:
         what = f"The answers cannot be saved: {error.strerror}."
         raise KitError(what, str(error.filename or parent), "Nothing was measured.") from None
@@ -120,6 +123,21 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _passed_over(parent: Path, identity: Mapping[str, Any]) -> str:
+    """Say of the newest unfinished evaluation in what it differs from this one; empty where there is none."""
+    for folder in sorted(parent.glob("*/"), reverse=True):
+        if (folder / REPORT_FILE).exists():
+            continue
+        try:
+            found = json.loads((folder / _IDENTITY_FILE).read_text(encoding="utf-8"))
+            other = [name for name in ("engine", "machine", "versions") if found[name] != identity[name]]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if other:
+            return f"{folder.name} is unfinished; it is not continued because these changed: {', '.join(other)}."
+    return ""
 
 
 def _unfinished(folder: Path, identity: Mapping[str, Any]) -> bool:

@@ -172,3 +172,18 @@ def test_a_classical_methods_answers_are_saved_too(tmp_path: Path) -> None:
             ("baseline", ["lantern1"]),
             ("baseline", []),
         ]
+
+
+def test_an_unfinished_evaluation_that_is_not_continued_is_named_with_what_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(tmp_path) as first:
+        assert first.passed_over == ""
+        measured(first, examples(2))
+    monkeypatch.setattr("kit.evals.saved.machine_name", lambda: "another machine")
+    with opened(tmp_path) as second:
+        assert (
+            second.passed_over
+            == f"{first.folder.name} is unfinished; it is not continued because these changed: machine."
+        )
+        assert second.found == 0

@@ -68,7 +68,7 @@ class Outcome:
 
     def way(self) -> str:
         """Return how ours was computed, to be put behind a line; empty for a peer."""
-        return "".join(f", {told}" for told in (self.type, self.slower) if told)
+        return "".join(f", {fact}" for fact in (self.type, self.slower) if fact)
 
 
 def perform(run: Run, folder: Path) -> Outcome:

@@ -101,7 +101,7 @@ def _layer_of(name: str) -> int | None:
 
 
 def _layers(names: Iterable[str]) -> set[int]:
-    """Return the numbers of the text model's layers; those of a tower beside it do not count."""
+    """Return the numbers of the text model's layers; those of a vision encoder do not count."""
     found = [match for name in names if (match := _LAYERS_OF.match(name))]
     shortest = min((match.group().count(".") for match in found), default=0)
     return {int(match.group(1)) for match in found if match.group().count(".") == shortest}

@@ -7,7 +7,7 @@ import importlib
 import subprocess
 import sys
 
-from bench.harness import PAGE, names, publish
+from bench.shared.harness import PAGE, names, publish
 from kit.errors import Exit, InputError, KitError, nearest
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from bench import bits
 from bench.bits import public_sets, text_figures, xz_figures
-from bench.harness import Figures
+from bench.shared.harness import Figures
+from bench.shared.tuning import Figure, Trial, tried
 from bench.tasks import characters, clauses, infilling, labelling
-from bench.tuning import Figure, Trial, tried
 from kit.base import Base, find_base
-from kit.train.machine import physical_cores
+from kit.train.state.machine import physical_cores
 
 PAGE = bits.PAGE
 TRIALS: Mapping[str, Callable[[Path], Trial]] = {

@@ -10,13 +10,13 @@ import os
 from functools import cache
 from pathlib import Path
 
-from bench.harness import Figures
-from bench.tuning import THREADS, Figure
+from bench.shared.harness import Figures
+from bench.shared.tuning import THREADS, Figure
 from kit.base import NANO, Base, find_base
-from kit.base.pretrain.corpus import held_out_documents
-from kit.base.pretrain.measure import bits_per_byte, measured_texts
 from kit.chat import Renderer
 from kit.errors import Unmeasured
+from pretrain.measure import bits_per_byte, measured_texts
+from pretrain.texts.corpus import held_out_documents
 
 PAGE = NANO / "README.md"
 """The model card has this bench's figures."""

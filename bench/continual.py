@@ -12,13 +12,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.clauses import FIRST, SECOND, Part, Tuned, accuracy, difference, part, shown, tune
-from bench.commands import ROOT
-from bench.harness import Figures
+from bench.shared.clauses import FIRST, SECOND, Part, Tuned, accuracy, difference, part, shown, tune
+from bench.shared.commands import ROOT
+from bench.shared.harness import Figures
 from kit.base import Base, find_base
 from kit.bundle.merge import merge_adapter
 from kit.chat import TOKENIZER_FILES
-from kit.train.mixture import Source, mix
+from kit.data.mixture import Source, mix
 
 PAGE = ROOT / "docs" / "continual.md"
 PLOT = ROOT / "docs" / "continual.png"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.commands import ROOT, cpu_minutes, evaluation_figures, kit, project, training_figures
-from bench.harness import Figures
+from bench.shared.commands import ROOT, cpu_minutes, evaluation_figures, kit, project, training_figures
+from bench.shared.harness import Figures
 from kit.errors import Exit, Unmeasured
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bench.commands import ROOT, cpu_minutes, evaluation_figures, kit, project, training_figures
-from bench.harness import Figures
+from bench.shared.commands import ROOT, cpu_minutes, evaluation_figures, kit, project, training_figures
+from bench.shared.harness import Figures
 from kit.errors import Exit
 from kit.evals.figures import read_figures, write_figures
 

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.harness import Figures, short
-from bench.trainers import TRAINERS, Run, needs_peer, new_folder, perform
+from bench.shared.harness import Figures, short
+from bench.shared.trainers import TRAINERS, Run, needs_peer, new_folder, perform
 from kit.base import NANO
 
 _WIDE = {"hidden_size": 1024, "intermediate_size": 3072, "num_attention_heads": 16, "num_key_value_heads": 8}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bench.clauses import FIRST, SECOND, Tuned, accuracy, difference, part, rows_of, shown, tune
-from bench.commands import ROOT
-from bench.harness import Figures
+from bench.shared.clauses import FIRST, SECOND, Tuned, accuracy, difference, part, rows_of, shown, tune
+from bench.shared.commands import ROOT
+from bench.shared.harness import Figures
 from kit.base import find_base
-from kit.data.augmenting import Method, augment
-from kit.data.rewording import by_table
-from kit.train.mixture import Source, mix
+from kit.data.augmentation.augmenting import Method, augment
+from kit.data.augmentation.rewording import by_table
+from kit.data.mixture import Source, mix
 
 PAGE = ROOT / "docs" / "training.md"
 _FEW, _TESTS, _VALIDATION = 96, 240, 48

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench.harness import Figures
-from kit.answer import side_by_side
+from bench.shared.harness import Figures
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.engines import Kind, available, make_engine
+from kit.engines.answerer import side_by_side
 from kit.engines.base import Engine, EngineConfig, Generation, Sampling
 from kit.errors import Unmeasured
 from kit.recipe import FloatType

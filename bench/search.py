@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench.commands import cpu_minutes, kit, project
-from bench.harness import Figures, short
-from kit.train.machine import physical_cores
+from bench.shared.commands import cpu_minutes, kit, project
+from bench.shared.harness import Figures, short
+from kit.train.state.machine import physical_cores
 
 _TRIALS = 6
 

@@ -17,11 +17,11 @@ from urllib.request import urlopen
 
 import yaml
 
-from bench.commands import ROOT, kit, project
-from bench.connection import Connection
-from bench.harness import Figures, alternate, short
+from bench.shared.commands import ROOT, kit, project
+from bench.shared.connection import Connection
+from bench.shared.harness import Figures, alternate, short
 from kit.engines import available
-from kit.engines.vllm_environment import starting_environment
+from kit.engines.vllm.environment import starting_environment
 from kit.errors import KitError, Unmeasured
 from serving.server import listen
 

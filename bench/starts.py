@@ -17,8 +17,8 @@ from pathlib import Path
 
 import yaml
 
-from bench.commands import ROOT, kit, project
-from bench.harness import Figures
+from bench.shared.commands import ROOT, kit, project
+from bench.shared.harness import Figures
 from kit.engines import available
 from kit.errors import Unmeasured
 

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench.harness import Figures, alternate
+from bench.shared.harness import Figures, alternate
 from kit.errors import Unmeasured
 
 _ROOT = Path(__file__).parents[1]

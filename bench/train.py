@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bench.clauses import RENDERER, difference, shown
-from bench.harness import Figures, ratio_of, short
-from bench.trainers import TRAINERS, Outcome, Run, Trainer, needs_peer, new_folder, perform
-from bench.tuning import evaluated
-from bench.workloads import WORKLOADS, legal_task
+from bench.shared.clauses import RENDERER, difference, shown
+from bench.shared.harness import Figures, ratio_of, short
+from bench.shared.trainers import TRAINERS, Outcome, Run, Trainer, needs_peer, new_folder, perform
+from bench.shared.tuning import evaluated
+from bench.shared.workloads import WORKLOADS, legal_task
 from kit.base import find_base
 from kit.errors import KitError
 from kit.evals.run import values_of
@@ -103,11 +103,11 @@ def _loss(workload: str, outcome: Outcome) -> float:
     """Nats per supervised token on the workload's held-out rows, computed by one program for all trainers."""
     from peft import PeftModel
 
-    from kit.train.loss import split_model
-    from kit.train.machine import training_device
-    from kit.train.model import load_model
-    from kit.train.optimiser import Optimiser
-    from kit.train.plan import make_plan
+    from kit.train.model.loading import load_model
+    from kit.train.plan.plan import make_plan
+    from kit.train.state.machine import training_device
+    from kit.train.step.loss import split_model
+    from kit.train.step.optimiser import Optimiser
 
     work, device = WORKLOADS[workload](), training_device()
     model = PeftModel.from_pretrained(

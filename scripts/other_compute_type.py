@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit.machine import compute_type, has_nvidia
+from kit.system.machine import compute_type, has_nvidia
 
 if __name__ == "__main__":
     own = compute_type("auto", "bfloat16", "cuda" if has_nvidia() else "cpu")

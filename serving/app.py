@@ -16,15 +16,15 @@ from starlette.responses import Response
 from kit import __version__
 from kit.engines.base import Engine
 from kit.errors import KitError
+from serving.catalogue import Deployed, check_exposure, check_together, exposed_previews
 from serving.errors import ServiceError
-from serving.models import Deployed, check_exposure, check_together, exposed_previews
+from serving.middleware import Shell, error_response
 from serving.proof import prove
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
 from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router
 from serving.settings import Settings
-from serving.shell import Shell, error_response
 from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 

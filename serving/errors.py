@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kit.errors import InputError, KitError
+from kit.recipe.wording import words_for
 from kit.task import UnreadableAnswer
-from kit.wording import words_for
 
 LARGEST = 4096
 _LONGEST_MESSAGE, _LONGEST_PARAM = 3000, 600  # bytes as JSON; the rest of an error is short

@@ -9,7 +9,7 @@ from kit.bundle.verify import verify_files, verify_fingerprints, verify_renders
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import Refused
 from kit.task import Message
-from serving.models import Catalogue, Deployed, Model, make_model, model_ids
+from serving.catalogue import Catalogue, Deployed, Model, make_model, model_ids
 from serving.workers.pool import Workers
 
 _GREETING = Message.of("user", "Hello")

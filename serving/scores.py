@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from kit.bundle.attestation import EVALUATION, Standing
-from serving.models import Deployed
+from serving.catalogue import Deployed
 
 PATH = "/scores"
 _ALTERED = "An evaluation was altered after it was written, so it does not count."

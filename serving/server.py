@@ -13,7 +13,7 @@ import uvicorn
 from kit.engines.base import Engine
 from kit.errors import InputError
 from serving.app import create_app
-from serving.models import Deployed, check_exposure, check_together
+from serving.catalogue import Deployed, check_exposure, check_together
 from serving.proof import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.openmp import share_cores
+from kit.system.threads import share_cores
 
 share_cores()  # as the command line does, before torch is loaded
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore Ctrl-C

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from bench.tuning import THREADS, Figure, spent
+from bench.shared.tuning import THREADS, Figure, spent
 from kit.base import Base
 from kit.chat import Renderer
 from kit.data.rows import Row

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.tuning import AnyExample, Trial
-from kit.base.pretrain.documents import HELD_OUT_SHARE
-from kit.base.pretrain.reading import CONTRACT_GROUPS
+from bench.shared.tuning import AnyExample, Trial
 from kit.data.formats import read_examples
 from kit.data.importing import load_importers
 from kit.data.split import first_groups, held_out
-from kit.loader import load_tasks
+from kit.project.template import find_template
 from kit.recipe import Recipe, load_recipe
-from kit.scaffold import find_template
+from kit.task.loader import load_tasks
+from pretrain.texts.documents import HELD_OUT_SHARE
+from pretrain.texts.reading import CONTRACT_GROUPS
 
 _COMPARED = 10
 """The base alone fills every answer to its budget, so it is asked for some of the documents."""

@@ -11,16 +11,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.tuning import Trial
-from kit.base.pretrain.documents import Document, split
-from kit.base.pretrain.exercises import Around, passages
-from kit.base.pretrain.exercises.code import fill_line
-from kit.base.pretrain.pieces import Infill, infill_prompt
-from kit.base.pretrain.reading import small_programs, standard_library
+from bench.shared.tuning import Trial
 from kit.data.split import limited
 from kit.metrics.reductions import mean_of
 from kit.recipe import TrainSection
 from kit.task import Completion, Example, Prompt, Strict, Task
+from pretrain.exercises import Around, passages
+from pretrain.exercises.code import fill_line
+from pretrain.texts.documents import Document, split
+from pretrain.texts.pieces import Infill, infill_prompt
+from pretrain.texts.reading import small_programs, standard_library
 
 _ROWS = 6000
 

@@ -10,15 +10,15 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from bench.shared.tuning import Trial
 from bench.tasks.classifier import linear_classifier, own_shortlists, shortlists
-from bench.tuning import Trial
-from kit.base.pretrain.documents import HELD_OUT_SHARE
-from kit.base.pretrain.exercises.labels import worn
-from kit.base.pretrain.reading import banking_queries
 from kit.data.split import split_examples
 from kit.metrics.reductions import mean_of
 from kit.recipe import TrainSection
 from kit.task import Choices, Completion, Example, Message, Prompt, Strict, Task, Text
+from pretrain.exercises.labels import worn
+from pretrain.texts.documents import HELD_OUT_SHARE
+from pretrain.texts.reading import banking_queries
 
 
 class Passage(Strict):

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.base.soundness import refuse_unsound
 from kit.bundle.card import write_card
 from kit.bundle.fingerprint import HONEST_MARGIN, shift, tolerance
@@ -20,10 +21,9 @@ from kit.bundle.sealing import make_seal
 from kit.bundle.store import RECIPE_FILE, Bundle, Store
 from kit.bundle.trained import write_trained
 from kit.chat import TOKENIZER_FILES, Renderer
-from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.errors import GateFailed, InputError
 from kit.phases import Say, silent
-from kit.task_copy import copy_task
+from kit.task.copy import copy_task
 
 __all__ = ["PARITY", "BuildPlan", "build_bundle"]
 

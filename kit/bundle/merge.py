@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BESIDE, adapter_kind
+from kit.adapters.format import check_adapter as check_servable
 from kit.base import Base
 from kit.bundle.parity import (
     MODEL_WEIGHTS,
@@ -24,8 +26,6 @@ from kit.bundle.parity import (
     without_progress_bars,
 )
 from kit.bundle.seal import Noise
-from kit.engines.adapters import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BESIDE, adapter_kind
-from kit.engines.adapters import check_adapter as check_servable
 from kit.errors import GateFailed, InputError
 from kit.recipe import Section
 

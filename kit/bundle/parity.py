@@ -56,7 +56,7 @@ def opened(weights: Weights) -> Iterator[Any]:
         folder = weights.adapter if whole else weights.folder
         model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=getattr(torch, weights.dtype))
     if weights.adapter is not None and not whole:
-        from kit.engines.local.attaching import attach_saved
+        from kit.adapters.attaching import attach_saved
 
         model = attach_saved(model, weights.adapter)
     try:

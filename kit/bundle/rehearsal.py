@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kit.answer import Answerer
 from kit.bundle.plan import BuildPlan
 from kit.bundle.store import Bundle
 from kit.bundle.verify import verify_files, verify_fingerprints, verify_renders
 from kit.chat import Renderer
 from kit.engines import make_engine
+from kit.engines.answerer import Answerer
 from kit.engines.base import Engine, EngineConfig, Generation
 from kit.errors import GateFailed, Problem
 from kit.task import Completion, Task, UnreadableAnswer
-from kit.task_copy import again, as_if_alone, why_alone
+from kit.task.copy import again, as_if_alone, why_alone
 
 _MOST_TOKENS = 48
 _HEAD = Problem(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kit.adapters.format import ADAPTER_CONFIG
 from kit.base import Base
 from kit.bundle.manifest import entries_digest, file_digest, list_files
 from kit.bundle.plan import BuildPlan
@@ -26,10 +27,9 @@ from kit.bundle.seal import (
 from kit.bundle.store import recipe_digest, task_entries, weight_entries
 from kit.bundle.trained import examples_digest
 from kit.chat import TOKENIZER_FILES, Renderer
-from kit.engines.adapters import ADAPTER_CONFIG
-from kit.loader import load_tasks
 from kit.recipe import Recipe
 from kit.task import Message, Task
+from kit.task.loader import load_tasks
 
 
 def make_seal(

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from kit.bundle.attestation import Attestation, attestation_json, make_attestation, read_attestation
-from kit.bundle.disk import append_line, hold, locked, sync_folder, sync_tree, whole_lines
 from kit.bundle.manifest import Entry, file_problems, manifest_digest
 from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
 from kit.errors import InputError, Problem, Refused, nearest
-from kit.files import write_atomically
-from kit.loader import load_tasks
 from kit.recipe import Recipe
+from kit.system.disk import append_line, hold, locked, sync_folder, sync_tree, whole_lines
+from kit.system.files import write_atomically
 from kit.task import Task
+from kit.task.loader import load_tasks
 
 LATEST = "latest"
 RECIPE_FILE = "recipe.json"

@@ -14,9 +14,9 @@ from kit.cli.output import Output, kit_command
 from kit.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from kit.data.augmenting import Augmented, Method
+    from kit.data.augmentation.augmenting import Augmented, Method
     from kit.data.formats import DataFile
-    from kit.project import AnyExample, Data
+    from kit.project.project import AnyExample, Data
 
 _SHOWN = 3
 
@@ -55,7 +55,7 @@ def augment(output: Output, how: str, dry_run: bool, concurrency: int, copies: i
     Each new one is of its source's group and says in its provenance how it was made. Tests and held-out examples are
     never put into other words; what the task refuses is left out and counted. Then name the file in data.train.
     """
-    from kit.data.augmenting import augment as make
+    from kit.data.augmentation.augmenting import augment as make
     from kit.data.formats import write_examples
 
     plan = _plan(options)
@@ -70,10 +70,10 @@ def augment(output: Output, how: str, dry_run: bool, concurrency: int, copies: i
 
 
 def _plan(options: dict[str, Any]) -> Plan:
-    from kit.data.augmented import validation_groups
+    from kit.data.augmentation.augmented import validation_groups
     from kit.data.formats import read_file
     from kit.data.split import limited
-    from kit.project import Project
+    from kit.project.project import Project
 
     project = Project.find()
     data = project.data(project.recipe(), options["task_name"])
@@ -108,9 +108,9 @@ def _refuse_tested(data: Data, file: DataFile) -> None:
 
 
 def _method(how: str, options: dict[str, Any]) -> Method:
-    from kit.data.augmenting import Method
-    from kit.data.endpoint import Endpoint
-    from kit.data.rewording import by_table
+    from kit.data.augmentation.augmenting import Method
+    from kit.data.augmentation.endpoint import Endpoint
+    from kit.data.augmentation.rewording import by_table
 
     seed = int(options["seed"])
     if how == "rules":

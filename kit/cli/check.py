@@ -13,7 +13,7 @@ from kit.cli.output import Output, kit_command
 
 if TYPE_CHECKING:
     from kit.checks import Check
-    from kit.project import Project
+    from kit.project.project import Project
     from kit.recipe import Recipe
 
 _WORDS = {"held": "ok", "failed": "FAILED", "warning": "warning", "unmeasured": "not measured"}
@@ -39,8 +39,8 @@ def command(
     Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
     """
     from kit.checks import exit_code
-    from kit.preflight import preflight
-    from kit.project import Project
+    from kit.preflight.report import preflight
+    from kit.project.project import Project
 
     project = Project.find()
     recipe = project.recipe(profile)
@@ -68,7 +68,7 @@ def _attached(project: Project, recipe: Recipe) -> tuple[list[Check], bool | Non
 
     name = "train.attach"
     try:
-        from kit.train.attachment import preview
+        from kit.train.model.attachment import preview
     except ImportError:
         raise MissingExtra("torch", "train") from None
     try:
@@ -93,7 +93,7 @@ def _told(checks: Sequence[Check]) -> list[str]:
 
 def _profile_to_check(project: Project, checks: Sequence[Check]) -> list[str]:
     """Name the profile whose base is here, where the one that was asked for is not; one that is here is unsound."""
-    from kit.base_checks import BASE
+    from kit.preflight.base import BASE
 
     missing = any(check.waits_for == BASE for check in checks)
     name = project.profile_here() if missing else None

@@ -55,7 +55,7 @@ def import_(
     The hash of a group's name decides its side, so that a later import never moves an old test row into training.
     """
     from kit.data.importing import find_importer, parse_settings, plan_import, read_set
-    from kit.project import Project
+    from kit.project.project import Project
 
     project = Project.find()
     if listing:

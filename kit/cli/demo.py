@@ -98,7 +98,7 @@ def _serving(output: Output, project: Path, engine: str) -> Iterator[dict[str, A
 def _unseen_request(project: Path, url: str) -> tuple[str, dict[str, Any]]:
     """Return the typed route, and the request of the first test example that is in no training row."""
     from kit.bundle.store import Store
-    from kit.project import data_of
+    from kit.project.project import data_of
 
     bundle = Store(project).get("latest")
     data = data_of(project, bundle.recipe, bundle.tasks())[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kit.evals.report import TaskReport
     from kit.evals.run import Evaluation
     from kit.evals.saved import Answers
-    from kit.project import Data, Project
+    from kit.project.project import Data, Project
     from kit.recipe import EvalSection
 
 
@@ -99,7 +99,7 @@ def command(
 def _plan(ref: str, asked: dict[str, Any], with_base: bool) -> Plan:
     from kit.bundle.store import Store
     from kit.bundle.verify import verify_files
-    from kit.project import Project, data_of
+    from kit.project.project import Project, data_of
 
     project = Project.find()
     bundle = Store(project.root).get(ref)
@@ -194,9 +194,9 @@ async def _reported(output: Output, plan: Plan, answers: Answers) -> tuple[list[
 async def _scored(
     output: Output, plan: Plan, answers: Answers, engine: Any, adapter: str | None, who: str
 ) -> list[Evaluation]:
-    from kit.answer import Answerer, SamplingDefaults
     from kit.bundle.verify import verify_fingerprints
     from kit.cli.keeping import column
+    from kit.engines.answerer import Answerer, SamplingDefaults
     from kit.evals.measure import TUNED, measure
 
     if who == TUNED:

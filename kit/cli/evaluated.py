@@ -28,7 +28,7 @@ def show(output: Output, plan: Plan, reports: Sequence[TaskReport], kept: Kept) 
 def page_text(plan: Plan, reports: Sequence[TaskReport], payload: dict[str, Any]) -> str:
     """Return the text for a page: each task's table, the base, the engine, the machine."""
     from kit.evals.tables import markdown
-    from kit.machine import describe
+    from kit.system.machine import describe
 
     saw = f"Base: {plan.bundle.seal.base.model}. Engine: {payload['engine']['name']}."
     measured = describe(payload["machine"], payload["versions"])

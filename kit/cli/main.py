@@ -17,8 +17,7 @@ from kit.cli.aliases import ALIASES
 from kit.cli.groups import Group, show_overview
 from kit.cli.output import Output, show_version
 from kit.errors import Exit, InputError, KitError, nearest
-from kit.openmp import share_cores
-from kit.task_fault import TaskBroke, task_fault
+from kit.system.threads import share_cores
 
 
 class Table(Group):
@@ -106,6 +105,8 @@ def _failure(error: BaseException) -> KitError:
         return Interrupted("Interrupted.")
     if isinstance(error, SigTerm):
         return Terminated("Terminated.")
+    from kit.task.fault import TaskBroke, task_fault  # loads pydantic, which `kit --help` does without
+
     if fault := task_fault(error):
         return TaskBroke([fault])
     if isinstance(error, OSError) and error.strerror:

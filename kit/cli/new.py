@@ -21,7 +21,7 @@ def command(
     output: Output, template: str | None, target: Path | None, name: str | None, listing: bool, dry_run: bool
 ) -> None:
     """Copy TEMPLATE to TARGET (by default a folder of its name): a project that you own."""
-    from kit.scaffold import list_templates, plan_project
+    from kit.project.template import list_templates, plan_project
 
     if listing:
         rows = [(each.name, each.summary) for each in list_templates()]
@@ -46,7 +46,7 @@ def command(
 
 def _next_step(folder: Path) -> tuple[str, str]:
     """Return the command that checks the new project on this machine, and a sentence on what its own base takes."""
-    from kit.project import Project
+    from kit.project.project import Project
 
     project = Project(folder.absolute())
     recipe = project.recipe()

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from kit.cli.output import Output
-from kit.train.applied import trouble
 from kit.train.events import Audited, Began, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
+from kit.train.report.applied import trouble
 
 _PLAIN_SECONDS = 10.0
 
@@ -112,7 +112,7 @@ class TrainingLine:
 
 
 def _probed(event: Probed) -> str:
-    from kit.estimate import gib
+    from kit.train.plan.estimate import gib
 
     guess = "" if event.predicted is None else f"; {gib(event.predicted)} were predicted"
     free = "" if event.free is None else f", {gib(event.free)} were free"

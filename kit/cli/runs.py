@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from kit.cli.output import Output, kit_command, table, wrapped
 
 if TYPE_CHECKING:
-    from kit.runs import Run
+    from kit.project.runs import Run
 
 
 @kit_command("runs", example="kit runs")
 def command(output: Output) -> None:
     """List the project's runs, oldest first, each with its state, score and bundle."""
-    from kit.project import Project
-    from kit.runs import list_runs
+    from kit.project.project import Project
+    from kit.project.runs import list_runs
 
     found = [_facts(run) for run in list_runs(Project.find().root)]
     if not found:
@@ -30,7 +30,7 @@ def command(output: Output) -> None:
 
 def _facts(run: Run) -> dict[str, Any]:
     """What there is to know about a run; what it has not come to is None."""
-    from kit.train.applied import read_facts, trouble
+    from kit.train.report.applied import read_facts, trouble
 
     status, report = run.status(), run.report() or {}
     return {

@@ -51,7 +51,7 @@ def _plan(profile: str | None, trials: int | None, workers: int | None) -> Plan:
 
     from kit.cli.train import plan_of
     from kit.errors import InputError, MissingExtra
-    from kit.project import Project
+    from kit.project.project import Project
 
     if find_spec("optuna") is None:
         raise MissingExtra("optuna", "search")

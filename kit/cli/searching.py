@@ -187,9 +187,9 @@ def compare_on_test(output: Output, plan: Plan, study: Study) -> Change | None:
 async def _scored(
     output: Output, plan: Plan, values: dict[str, Any], adapters: dict[str, Path]
 ) -> dict[str, Evaluation]:
-    from kit.answer import Answerer
     from kit.cli.progress import counted
     from kit.cli.wiring import running
+    from kit.engines.answerer import Answerer
     from kit.engines.base import EngineConfig
     from kit.engines.local import LocalEngine
     from kit.evals.run import evaluate

@@ -13,7 +13,7 @@ from kit.errors import InputError
 
 if TYPE_CHECKING:
     from kit.bundle.store import Bundle, Store
-    from serving.models import Deployed
+    from serving.catalogue import Deployed
 
 
 @kit_command("serve", "kit serve --port 8000          # the newest bundle, on loopback")
@@ -48,7 +48,7 @@ def command(
     from kit.cli.wiring import engine_config, engine_kind
     from kit.engines import check_installed, make_engine
     from kit.engines.admission import check_model
-    from kit.project import Project
+    from kit.project.project import Project
     from serving.server import rehearse, serve
     from serving.settings import Settings
 
@@ -88,7 +88,7 @@ def command(
 def _deployed(store: Store, bundle: Bundle) -> Deployed:
     """Return a bundle of the store with what its attestations say about it."""
     from kit.bundle.attestation import standing
-    from serving.models import Deployed
+    from serving.catalogue import Deployed
 
     attestations = tuple(store.attestations(bundle.digest))
     return Deployed(bundle, standing(attestations), attestations)

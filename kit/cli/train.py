@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from kit.bundle.store import Bundle
     from kit.chat import Renderer
     from kit.cli.training_data import TrainingData
-    from kit.pace import Forecast
-    from kit.project import Project
+    from kit.preflight.time import Forecast
+    from kit.project.project import Project
+    from kit.project.runs import Run
     from kit.recipe import Recipe
-    from kit.runs import Run
     from kit.task import Message
+    from kit.train.distributed.ranks import Ranks
     from kit.train.job import Scorer, Trained, TrainJob
-    from kit.train.parallel import Ranks
-    from kit.train.sharing import Sharing
+    from kit.train.plan.sharing import Sharing
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def command(
     Ctrl-C saves a checkpoint first; --resume goes on from it as if nothing had happened.
     """
     if explain is not None:
-        from kit.cli.flight import explain_step
+        from kit.cli.explain import explain_step
 
         explain_step(output, explain, ref)
         return
@@ -75,7 +75,7 @@ def command(
         output.say(dropped.sentence)
     estimate = _forecast(plan, peak_tflops, price_per_hour)
     if dry_run:
-        from kit.train.plan import make_plan
+        from kit.train.plan.plan import make_plan
 
         summary = {
             **make_plan(plan.data.rows, plan.recipe.train, plan.data.mixture, sharing=_sharing(plan)).summary(),
@@ -107,13 +107,13 @@ def command(
 
 def _not_applied(run: Run) -> str:
     """Return one line on what was not applied as it was asked, or is not known to have been."""
-    from kit.train.applied import read_facts, trouble
+    from kit.train.report.applied import read_facts, trouble
 
     return trouble(read_facts(run.folder) or ())
 
 
 def _plan(output: Output, profile: str | None) -> Plan:
-    from kit.project import Project
+    from kit.project.project import Project
 
     project = Project.find()
     recipe = project.recipe(profile)
@@ -124,8 +124,8 @@ def _plan(output: Output, profile: str | None) -> Plan:
 
 def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
     """Return what training with a recipe works on. Raises RunBroke for rows that are not fit to be trained on."""
-    from kit.base_checks import refuse_unsound_base
     from kit.cli.training_data import gather
+    from kit.preflight.base import refuse_unsound_base
     from kit.train.job import RunBroke
 
     base = project.base(recipe)
@@ -140,10 +140,10 @@ def plan_of(project: Project, recipe: Recipe, profile: str | None) -> Plan:
 def refuse_before_training(plan: Plan) -> None:
     """Raise InputError for what would only be found out after the training: that nothing can be stored or served."""
     from kit.bundle.store import Store
-    from kit.data.checks import check_prompts, require
-    from kit.project import first_requests
-    from kit.servability import check_base
-    from kit.task_copy import try_copy
+    from kit.data.checking.checks import check_prompts, require
+    from kit.preflight.servability import check_base
+    from kit.project.project import first_requests
+    from kit.task.copy import try_copy
 
     Store(plan.project.root).refuse_unwritable()
     try_copy(plan.project.root, plan.recipe, first_requests(plan.data.tasks))
@@ -156,7 +156,7 @@ def refuse_before_training(plan: Plan) -> None:
 
 def _sharing(plan: Plan) -> Sharing:
     """Whether rows will share their prefixes, as far as it can be told without asking for the device."""
-    from kit.train.sharing import sharing
+    from kit.train.plan.sharing import sharing
 
     return sharing(plan.base, plan.recipe.train, [*plan.data.rows, *plan.data.validation])
 
@@ -164,10 +164,10 @@ def _sharing(plan: Plan) -> Sharing:
 def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
     """Attach the method to the base's bare architecture, and refuse what could not be trained or served, at once."""
     from kit.base.configuration import refuse_config
-    from kit.servability import refuse_unservable
-    from kit.train.attachment import preview
-    from kit.train.machine import training_device
-    from kit.train.methods.qlora import refuse_elsewhere
+    from kit.preflight.servability import refuse_unservable
+    from kit.train.model.attachment import preview
+    from kit.train.model.methods.qlora import refuse_elsewhere
+    from kit.train.state.machine import training_device
 
     if recipe.train.method == "qlora":
         refuse_elsewhere(training_device())
@@ -179,20 +179,20 @@ def _attach_first(output: Output, project: Project, recipe: Recipe) -> None:
 
 
 def _forecast(plan: Plan, peak_tflops: float | None, price_per_hour: float | None) -> Forecast:
-    from kit.pace import forecast, work_of_epoch
+    from kit.preflight.time import forecast, work_of_epoch
 
     work = work_of_epoch(plan.data.rows, plan.data.mixture, plan.recipe.train.seed)
     return forecast(plan.project.root, plan.base.folder, plan.recipe, work, peak_tflops, price_per_hour)
 
 
 def _ranks() -> Ranks:
-    from kit.train.parallel import start_ranks
+    from kit.train.distributed.ranks import start_ranks
 
     return start_ranks()
 
 
 def _run(plan: Plan, resume: bool) -> Run:
-    from kit.runs import new_run, unfinished_run
+    from kit.project.runs import new_run, unfinished_run
 
     if resume:
         return unfinished_run(plan.project.root, plan.recipe, plan.data.digest)
@@ -240,7 +240,7 @@ def _build(output: Output, plan: Plan, run: Run, trained: Trained) -> Bundle:
     from kit.bundle.store import Store
     from kit.cli.progress import TrainingLine
     from kit.cli.training_data import record_of
-    from kit.project import first_requests
+    from kit.project.project import first_requests
 
     build = BuildPlan(
         recipe=plan.recipe,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from kit.bundle.trained import TrainedRecord
     from kit.chat import Renderer
+    from kit.data.mixture import Mixture
     from kit.data.rows import Dropped, Row, Rows
-    from kit.project import Data, Project
+    from kit.project.project import Data, Project
     from kit.recipe import Recipe
     from kit.train.job import Scorer
-    from kit.train.mixture import Mixture
 
 MEAN = "mean_score"
 Item = TypeVar("Item")
@@ -61,8 +61,8 @@ class TrainingData:
 def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData:
     """Read all examples and make all rows. Raises InputError with what is wrong with the first file that has faults."""
     from kit.data.general import general_rows
-    from kit.train.continual import reference_rows, rows_digest
-    from kit.train.mixture import Source, mixed
+    from kit.data.mixture import Source, mixed
+    from kit.train.step.ewc import reference_rows, rows_digest
 
     tasks = project.all_data(recipe)
     refuse_opposed(tasks)
@@ -96,7 +96,7 @@ def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData
 def refuse_unsound(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> None:
     """Raise InputError where a part is empty, or where what measures is also trained on."""
     from kit.errors import InputError
-    from kit.project import leaks_beside
+    from kit.project.project import leaks_beside
 
     for data in tasks:
         data.require_sound()
@@ -108,9 +108,9 @@ def refuse_unsound(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> N
 def record_of(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> TrainedRecord:
     """Return what a bundle keeps of the examples that it is trained on and that choose its checkpoint."""
     from kit.bundle.trained import TrainedRecord, TrainedTask
+    from kit.data.checking.labels import count_labels
     from kit.data.general import examples_beside
     from kit.data.keys import Keys
-    from kit.data.labels import count_labels
 
     used = {data.task.name: [*data.examples("train"), *data.examples("validation")] for data in tasks}
     labels = {data.task.name: dict(sorted(count_labels(data.task, used[data.task.name]).items())) for data in tasks}
@@ -153,8 +153,8 @@ def scorer(data: TrainingData, recipe: Recipe, renderer: Renderer) -> Scorer:
     examples = [each.examples("validation") for each in data.tasks]
 
     async def measure(model: Any) -> Mapping[str, float | None]:
-        from kit.answer import Answerer
         from kit.cli.wiring import running
+        from kit.engines.answerer import Answerer
         from kit.engines.local import LocalEngine
         from kit.evals.run import evaluate, values_of
 

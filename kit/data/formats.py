@@ -13,11 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from kit.data.foreign import no_line_is_json, refuse_other_layouts
 from kit.data.positions import positions
-from kit.decoding import not_utf8, refuse_other_files
 from kit.errors import InputError, Problem, UnfitRows
-from kit.files import write_atomically
+from kit.recipe.validation import KeyPath, dotted, problems_of
+from kit.system.decoding import not_utf8, refuse_other_files
+from kit.system.files import write_atomically
 from kit.task import Example, Task
-from kit.validation import KeyPath, dotted, problems_of
 
 AnyExample = Example[Any, Any]
 Model = TypeVar("Model", bound=BaseModel)

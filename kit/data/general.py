@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from kit.chat import Renderer
-from kit.data.blank import BLANK_ADVICE, blank_answers, is_blank
+from kit.data.checking.blank import BLANK_ADVICE, blank_answers, is_blank
 from kit.data.formats import NOTHING_TO_LEARN, DataFile, read_file, read_records
 from kit.data.rows import Dropped, Row, Rows, build_rows
 from kit.errors import InputError, Problem, UnfitRows
-from kit.loader import load_task
 from kit.recipe import RowsSection, TaskSection
 from kit.task import FreeText, Message, Prompt, Role, Strict, Task
+from kit.task.loader import load_task
 
 _BLANK_TURN = f"{BLANK_ADVICE.removesuffix('.')}, or give the turn weight 0, or set blank: drop."
 

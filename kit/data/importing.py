@@ -17,9 +17,9 @@ from kit.data.earlier import tested_groups
 from kit.data.formats import write_examples
 from kit.data.split import first_groups, held_out, split_examples
 from kit.errors import InputError, Problem, nearest
-from kit.loader import load_module
+from kit.recipe.validation import dotted, problems_of
 from kit.task import Example, Task
-from kit.validation import dotted, problems_of
+from kit.task.loader import load_module
 
 AnyExample = Example[Any, Any]
 IMPORTERS_FILE = "importers.py"

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from kit.validation import KeyPath
+from kit.recipe.validation import KeyPath
 
 _BLANK = re.compile(r"[ \t\r\n]*")
 _CONSTANT = re.compile(r"-?(NaN|Infinity)")

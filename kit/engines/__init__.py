@@ -41,7 +41,7 @@ def make_engine(kind: Kind, config: EngineConfig) -> Engine:
     """
     check_installed(kind)
     if kind == "vllm":
-        from kit.engines.vllm import VllmEngine
+        from kit.engines.vllm.engine import VllmEngine
 
         return VllmEngine(config)
     from kit.engines.local import LocalEngine

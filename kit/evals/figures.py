@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kit.errors import InputError
-from kit.files import write_atomically
+from kit.system.files import write_atomically
 
 
 def write_figures(page: Path, name: str, body: str) -> None:

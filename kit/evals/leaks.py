@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from kit.bundle.trained import TrainedRecord, TrainedTask
+from kit.data.checking.labels import WAIVER, count_labels, untested
+from kit.data.checking.leaks import leak_of
 from kit.data.keys import Keys
-from kit.data.labels import WAIVER, count_labels, untested
-from kit.data.leaks import leak_of
 from kit.evals.gates import Gate
 from kit.evals.report import TaskReport
 from kit.task import Example, Task

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kit.answer import Answerer
+from kit.engines.answerer import Answerer
 from kit.evals.run import Evaluation, Row, evaluate, evaluate_predictor
 from kit.evals.saved import Answers
 from kit.task import ClassicalBaseline, Example, Task

@@ -11,9 +11,9 @@ from kit.evals.by_label import confusion, label_scores
 from kit.evals.compare import Line, compare, got_worse
 from kit.evals.gates import Gate, judge
 from kit.evals.run import Evaluation
-from kit.machine import machine_facts, version_facts
 from kit.metrics.intervals import LEVEL
 from kit.recipe import EvalSection
+from kit.system.machine import machine_facts, version_facts
 from kit.task import Task
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.answer import Answerer, side_by_side
+from kit.engines.answerer import Answerer, side_by_side
 from kit.errors import InputError
 from kit.metrics.intervals import value_of
 from kit.metrics.reductions import ratio_of

@@ -23,12 +23,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from kit.bundle.disk import hold, whole_lines
 from kit.data.split import data_digest
 from kit.errors import KitError
 from kit.evals.run import Row
-from kit.files import write_atomically
-from kit.machine import machine_name, version_facts
+from kit.system.disk import hold, whole_lines
+from kit.system.files import write_atomically
+from kit.system.machine import machine_name, version_facts
 from kit.task import Example
 
 FOLDER = "evaluations"

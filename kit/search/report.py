@@ -10,10 +10,10 @@ from typing import Any, Literal
 import yaml
 
 from kit.errors import KitError
-from kit.files import write_atomically
 from kit.metrics.intervals import Change
 from kit.search.space import with_values
 from kit.search.study import Study, result_of
+from kit.system.files import write_atomically
 
 BEST_FILE = "recipe.best.yaml"
 Outcome = Literal["better", "worse", "cannot tell", "the default"]

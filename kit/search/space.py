@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from kit.errors import InputError, Problem, nearest
 from kit.recipe import Range, Recipe, SearchSection
-from kit.wording import words_for
+from kit.recipe.wording import words_for
 
 Values = Mapping[str, Any]
 _OPEN = ("train.", "tasks.")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kit.train.applied import Fact
+from kit.train.report.applied import Fact
 
 
 @dataclass(frozen=True)

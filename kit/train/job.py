@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from kit.base import Base
+from kit.data.mixture import Mixture
 from kit.data.rows import Row
 from kit.errors import Exit, KitError
 from kit.recipe import FloatType, MethodName, TrainSection
-from kit.train.mixture import Mixture
 
 Scorer = Callable[[Any], Mapping[str, float | None]]
 """Gets the model in evaluation mode and returns metrics by name; None marks one that could not be measured."""

@@ -11,34 +11,34 @@ from typing import Any
 import torch
 
 from kit.errors import Exit, InputError
-from kit.machine import compute_type
 from kit.recipe import FloatType
-from kit.train.audit import Audit, look_at
-from kit.train.batch import kernel_name
-from kit.train.checkpoint import Checkpoint, Checkpoints, Cursor, Held, hold, refuse_other
-from kit.train.compiled import Compiled
-from kit.train.compiling import compiled_for, wants_compiling
-from kit.train.continual import Elastic, rows_digest
-from kit.train.divergence import Divergence
+from kit.system.machine import compute_type
+from kit.train.distributed.ranks import Ranks, start_ranks
+from kit.train.distributed.sharded import shard, together
 from kit.train.events import Audited, Began, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
+from kit.train.fit.compiling import compiled_for, wants_compiling
+from kit.train.fit.memory import probe_memory, told_when_too_large
+from kit.train.fit.time import steps_within
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
-from kit.train.loss import Body, split_model
-from kit.train.machine import conditions, physical_cores, repeatable, training_device
-from kit.train.measure import best_of, measure, moved, refuse_broken, sample
-from kit.train.memory import probe_memory, told_when_too_large
-from kit.train.meter import Meter
-from kit.train.methods import attach, load_base
-from kit.train.optimiser import Optimiser, Outcome
-from kit.train.parallel import Ranks, start_ranks
-from kit.train.plan import Plan, make_plan, refuse_unfit
-from kit.train.probe import steps_within
-from kit.train.recorder import FlightRecorder
-from kit.train.sharded import shard, together
-from kit.train.sharing import sharing
-from kit.train.signals import Signals
-from kit.train.stopping import enough
-from kit.train.takeover import lighten
-from kit.train.utilisation import utilisation
+from kit.train.model.compiled import Compiled
+from kit.train.model.methods import attach, load_base
+from kit.train.model.takeover import lighten
+from kit.train.plan.plan import Plan, make_plan, refuse_unfit
+from kit.train.plan.sharing import sharing
+from kit.train.report.audit import Audit, look_at
+from kit.train.report.divergence import Divergence
+from kit.train.report.measure import best_of, measure, moved, refuse_broken, sample
+from kit.train.report.meter import Meter
+from kit.train.report.recorder import FlightRecorder
+from kit.train.report.stopping import enough
+from kit.train.report.utilisation import utilisation
+from kit.train.state.checkpoint import Checkpoint, Checkpoints, Cursor, Held, hold, refuse_other
+from kit.train.state.machine import conditions, physical_cores, repeatable, training_device
+from kit.train.state.signals import Signals
+from kit.train.step.batch import kernel_name
+from kit.train.step.ewc import Elastic, rows_digest
+from kit.train.step.loss import Body, split_model
+from kit.train.step.optimiser import Optimiser, Outcome
 
 Report = Callable[[Event], None]
 

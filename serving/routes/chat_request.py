@@ -21,7 +21,7 @@ from serving.routes.numbers import Budget, Seed, Temperature, TopK, TopP
 from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
 if TYPE_CHECKING:
-    from serving.models import Model
+    from serving.catalogue import Model
 
 _LONG = 1 << 20  # bytes of a request in which so many messages can stand that each one's validation takes seconds
 _ANY_OBJECT = JsonSchema('{"type":"object"}')

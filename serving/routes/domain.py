@@ -9,14 +9,14 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kit.answer import side_by_side
+from kit.engines.answerer import side_by_side
 from kit.engines.base import Engine
 from kit.task import Task
+from serving.catalogue import Catalogue
 from serving.errors import ERROR_RESPONSES
-from serving.models import Catalogue
+from serving.middleware import GENERATED, choose
 from serving.routes.documented import Documented, DocumentedRoute, json_body
 from serving.settings import Settings
-from serving.shell import GENERATED, choose
 from serving.workers.pool import Workers
 
 MODEL_HEADER = "x-domainkit-model"

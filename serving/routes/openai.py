@@ -11,15 +11,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kit.engines.base import Engine, Generation
+from serving.catalogue import Catalogue, Model
 from serving.errors import ERROR_RESPONSES, ErrorBody, ServiceError
 from serving.events import EventStream
-from serving.models import Catalogue, Model
+from serving.middleware import GENERATED, choose
 from serving.routes.chat_answer import ChatAnswer
 from serving.routes.chat_request import ChatRequest, parse_chat
 from serving.routes.chat_types import ChatCompletion, ModelEntry, ModelList, stream_documentation
 from serving.routes.documented import Documented, DocumentedRoute, json_body
 from serving.settings import Settings
-from serving.shell import GENERATED, choose
 from serving.workers.pool import Workers
 
 _SMALL = 32_768  # bytes that are parsed within a millisecond and rendered within a few

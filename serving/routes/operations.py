@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from kit.bundle.attestation import Standing
 from kit.engines.base import Engine
+from serving.catalogue import Deployed
 from serving.errors import ErrorBody
-from serving.models import Deployed
 from serving.readiness import Readiness
 from serving.scores import PATH, Scores, scores_of
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from kit.answer import BoundTask, SamplingDefaults
 from kit.bundle.store import Bundle
+from kit.engines.answerer import BoundTask, SamplingDefaults
 from kit.engines.base import Generation
 from kit.engines.structured import as_schema
 from kit.errors import InputError

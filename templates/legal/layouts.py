@@ -18,9 +18,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from kit.data.formats import each_line
 from kit.data.positions import positions
-from kit.decoding import read_text
 from kit.errors import InputError, Problem, nearest
-from kit.validation import KeyPath, dotted, problems_of
+from kit.recipe.validation import KeyPath, dotted, problems_of
+from kit.system.decoding import read_text
 
 from .locate import Source
 

@@ -6,11 +6,11 @@ import math
 
 import pytest
 
+from bench.shared.tuning import FewShot, Trial, tried
 from bench.tasks.characters import bigram_nats
 from bench.tasks.classifier import own_shortlists, shortlists
 from bench.tasks.infilling import Filling, Gap, Infilling
 from bench.tasks.labelling import Labelled, Labelling, Passage
-from bench.tuning import FewShot, Trial, tried
 from kit.base import find_base
 from kit.data.rows import Row
 from kit.recipe import TrainSection

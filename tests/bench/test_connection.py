@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.connection import Connection
+from bench.shared.connection import Connection
 from kit.errors import KitError
 from serving.app import create_app
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.http import running
 from tests.serving.paper import paper_bundle

@@ -10,7 +10,7 @@ import pytest
 
 from bench import startup
 from bench.__main__ import main
-from bench.harness import PAGE, alternate, names, publish
+from bench.shared.harness import PAGE, alternate, names, publish
 from kit.errors import Unmeasured
 from kit.evals.figures import read_figures
 

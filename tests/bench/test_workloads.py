@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bench.trainers import Run, divisor
-from bench.workloads import WORKLOADS
+from bench.shared.trainers import Run, divisor
+from bench.shared.workloads import WORKLOADS
 from kit.base import find_base
-from kit.train.plan import make_plan
-from kit.train.sharing import sharing
+from kit.train.plan.plan import make_plan
+from kit.train.plan.sharing import sharing
 
 
 def shared(name: str) -> float:

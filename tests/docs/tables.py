@@ -9,7 +9,7 @@ import click
 
 from kit.cli.main import commands
 from kit.evals.figures import write_figures
-from kit.scaffold import list_templates
+from kit.project.template import list_templates
 
 README = Path(__file__).parents[2] / "README.md"
 

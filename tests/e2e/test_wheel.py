@@ -50,6 +50,12 @@ def test_a_project_from_the_wheel_passes_its_own_tests(commands: Path, tmp_path:
     assert " passed" in done.stdout
 
 
+def test_the_wheel_carries_the_kit_and_the_service_and_nothing_else(commands: Path) -> None:
+    site = next(commands.parent.glob("lib/python*/site-packages"))
+    assert {each.parent.name for each in site.glob("*/__init__.py")} == {"kit", "serving"}
+    assert not list(site.rglob("pretrain"))
+
+
 @dataclass(frozen=True)
 class Demo:
     """What the demo told, what it said on the way, and what it left running."""

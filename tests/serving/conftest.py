@@ -10,7 +10,7 @@ import pytest
 
 from kit.bundle.store import Bundle
 from serving.app import create_app
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.http import Service, running
 from tests.serving.paper import paper_bundle

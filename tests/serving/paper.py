@@ -13,10 +13,10 @@ from kit.bundle.seal import SEAL_FILE, Noise, read_seal
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
-from kit.loader import task_files
-from kit.project import Project
+from kit.project.project import Project
 from kit.recipe import Recipe
 from kit.task import Message
+from kit.task.loader import task_files
 from tests.serving.stage import FINGERPRINT
 
 TEMPLATES = Path(__file__).parents[2] / "templates"

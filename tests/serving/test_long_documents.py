@@ -18,7 +18,7 @@ from kit.bundle.store import Bundle
 from kit.engines.base import Generation
 from kit.task import FreeText
 from serving.app import create_app
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.http import PATIENCE, Service, running
 from tests.serving.paper import template_bundle

@@ -21,11 +21,11 @@ from kit.bundle.store import Bundle, Store
 from kit.chat import Renderer, Supervised
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
-from kit.loader import load_tasks
 from kit.recipe import Recipe
 from kit.task import write_answer
+from kit.task.loader import load_tasks
 from serving.app import create_app
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.http import Service, eventually, running
 

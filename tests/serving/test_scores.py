@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.bundle.attestation import Attestation, make_attestation
 from kit.bundle.store import Bundle
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from tests.serving.conftest import Serve
 from tests.serving.http import Service
 from tests.serving.stage import Stage

@@ -14,7 +14,7 @@ import pytest
 
 from kit.bundle.store import Bundle
 from kit.errors import InputError, Refused
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from serving.server import listen, serve
 from serving.settings import Settings
 from tests.serving.http import PATIENCE

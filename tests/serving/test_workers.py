@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from kit.bundle.store import Bundle
-from serving.models import Deployed
+from serving.catalogue import Deployed
 from tests.serving.conftest import Serve
 from tests.serving.http import PATIENCE, Service, eventually
 from tests.serving.paper import paper_bundle

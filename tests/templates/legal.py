@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kit.loader import load_module, load_task
 from kit.recipe import TaskSection
 from kit.task import Task
+from kit.task.loader import load_module, load_task
 
 FOLDER = Path(__file__).parents[2] / "templates/legal"
 SMALL = {"window": 300, "overlap": 100}

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from kit.errors import InputError
-from kit.scaffold import plan_project
+from kit.project.template import plan_project
 from kit.task import Completion
 from tests.templates.legal import FOLDER, make_task, written
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from kit.base import NANO
 from kit.chat import Renderer
-from kit.loader import load_tasks
 from kit.recipe import load_recipe
 from kit.task import ClassicalBaseline, write_answer
+from kit.task.loader import load_tasks
 from tests.templates.legal import FOLDER, make_task, module
 
 TASK = make_task()

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.data.rewording import by_paragraph
+from kit.data.augmentation.rewording import by_paragraph
 from kit.task import Completion
 from tests.templates.legal import FOLDER, make_task, module
 

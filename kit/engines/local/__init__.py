@@ -1,6 +1,6 @@
 """The local engine: transformers on a CPU or a CUDA device, with small batches and our own decoding loop."""
 
-from kit.openmp import share_cores
+from kit.system.threads import share_cores
 
 share_cores()  # before torch is imported
 

@@ -11,14 +11,14 @@ import torch
 from peft import PeftModel
 from safetensors import SafetensorError
 
+from kit.adapters.attaching import refuse_part
+from kit.adapters.format import BESIDE, adapter_kind, check_adapter
+from kit.adapters.hooked import Hooked, read_hooked
 from kit.base.loading import load_causal
-from kit.engines.adapters import BESIDE, adapter_kind, check_adapter
 from kit.engines.admission import check_model
 from kit.engines.base import EngineConfig
-from kit.engines.local.attaching import refuse_part
-from kit.engines.local.beside import Hooked, read_hooked
 from kit.errors import InputError, KitError
-from kit.machine import compute_type
+from kit.system.machine import compute_type
 
 
 def load_model(config: EngineConfig) -> Any:

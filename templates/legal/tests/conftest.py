@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kit.loader import load_module, load_tasks
 from kit.recipe import load_recipe
 from kit.task import Example, Task
+from kit.task.loader import load_module, load_tasks
 
 PROJECT = Path(__file__).parents[1]
 

@@ -46,7 +46,7 @@ def test_honest_starts_of_both_forms_pass(built: Built, dtype: str, threads: int
 @pytest.mark.parametrize("form", ["merged", "adapter"])
 def test_an_honest_start_on_vllm_passes(built: Built, form: str) -> None:
     pytest.importorskip("vllm")
-    from kit.engines.vllm import VllmEngine
+    from kit.engines.vllm.engine import VllmEngine
 
     bundle: Bundle = getattr(built, form)
     adapters = {} if form == "merged" else {"tuned": bundle.adapter_folder}

@@ -18,7 +18,7 @@ SOURCES = [
     path
     for folder in ("kit", "serving", "templates", "bench")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if "pretrain" not in path.parts and "tests" not in path.parts
+    if "tests" not in path.parts
 ]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "templates").rglob("*.md"))]
 OF_OTHER_PROGRAMS = {"--no-deps"}

@@ -13,8 +13,8 @@ import yaml
 from kit.checks import Check, exit_code
 from kit.cli.train import plan_of
 from kit.errors import Exit, InputError
-from kit.preflight import preflight
-from kit.project import Project
+from kit.preflight.report import preflight
+from kit.project.project import Project
 from tests.kit.bases import copy_nano, edit_json, edit_weights
 from tests.kit.cli.conftest import Run, with_training
 

@@ -11,7 +11,7 @@ import pytest
 from kit.base import NANO
 from kit.cli.training_data import gather
 from kit.errors import InputError
-from kit.project import Project
+from kit.project.project import Project
 from tests.kit.cli.conftest import Run
 from tests.kit.toy import lines, row
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.cli.training_data import gather
-from kit.project import Project
+from kit.project.project import Project
 from tests.kit.cli.conftest import Run
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.project import Project
-from kit.runs import new_run
-from kit.train.applied import Fact, write_facts
+from kit.project.project import Project
+from kit.project.runs import new_run
+from kit.train.report.applied import Fact, write_facts
 from tests.kit.cli.conftest import Run
 from tests.kit.cli.test_check import edit, states
 

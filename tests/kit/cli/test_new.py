@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.project.template import NewProject, Template, find_template, list_templates
 from kit.recipe import load_recipe
-from kit.scaffold import NewProject, Template, find_template, list_templates
 from tests.kit.cli.conftest import ENVIRONMENT, Run
 
 LEGAL = find_template("legal").folder

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kit.cli.output import table, wrapped
-from kit.project import Project
-from kit.runs import new_run
+from kit.project.project import Project
+from kit.project.runs import new_run
 from tests.kit.cli.conftest import ENVIRONMENT
 
 ODD = "κάτι − 清 “x”… ½"

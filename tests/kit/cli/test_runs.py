@@ -8,8 +8,8 @@ import pytest
 
 from kit.cli.output import WIDTH
 from kit.errors import KitError
-from kit.project import Project
-from kit.runs import new_run
+from kit.project.project import Project
+from kit.project.runs import new_run
 from tests.kit.cli.conftest import Run
 
 

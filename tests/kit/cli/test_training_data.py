@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kit.cli.training_data import record_of
 from kit.data.keys import Keys
-from kit.project import Project
+from kit.project.project import Project
 from tests.kit.toy import lines, make_toy, row
 
 

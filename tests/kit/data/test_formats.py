@@ -15,7 +15,7 @@ from kit.data.formats import read_examples, read_file, read_records, write_examp
 from kit.data.general import Dialogue
 from kit.data.positions import positions
 from kit.errors import InputError, UnfitRows
-from kit.project import AnyTask, Project
+from kit.project.project import AnyTask, Project
 from tests.kit.toy import make_toy, row
 
 

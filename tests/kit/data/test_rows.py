@@ -10,7 +10,7 @@ from kit.base import NANO
 from kit.chat import Renderer
 from kit.data.rows import build_rows
 from kit.errors import InputError, UnfitRows
-from kit.project import AnyTask, Project
+from kit.project.project import AnyTask, Project
 from tests.kit.toy import TASK, make_toy, row
 
 RENDERER = Renderer(NANO)

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.engines.base import FREE_TEXT, Engine, Generation, Sampling
-from kit.scaffold import find_template
+from kit.project.template import find_template
 from kit.task import AnswerSpec, Message, Prompt, Strict
 
 RENDERER = Renderer(NANO)

@@ -11,7 +11,7 @@ from kit.bundle.trained import TrainedTask
 from kit.data.keys import Keys
 from kit.evals.gates import Gate
 from kit.evals.leaks import label_gate, leak_gate
-from kit.project import AnyTask, Project
+from kit.project.project import AnyTask, Project
 from tests.kit.toy import make_toy, row
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import kit.base
-from kit.answer import Answerer
 from kit.chat import Renderer
+from kit.engines.answerer import Answerer
 from kit.engines.base import Generation
 from kit.engines.scripted import ScriptedEngine
 from kit.evals.run import Evaluation, evaluate

@@ -13,10 +13,10 @@ from torch import Tensor
 from kit.base import find_base
 from kit.data.rows import Row
 from kit.recipe import TrainSection
-from kit.train.again import keeping_less
 from kit.train.events import Event, Planned
 from kit.train.job import TrainJob
-from kit.train.loss import split_model
+from kit.train.model.recompute import keeping_less
+from kit.train.step.loss import split_model
 
 PAD = 6
 TURN_END = 2

@@ -16,13 +16,13 @@ from torch import distributed
 from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import KitError
-from kit.train import memory
+from kit.train.distributed.sharded import held_here, shard, together
 from kit.train.events import Event, Stepped
+from kit.train.fit import memory
 from kit.train.job import Stopped, TrainJob
 from kit.train.loop import train
-from kit.train.loss import split_model
-from kit.train.methods import attach, load_base
-from kit.train.sharded import held_here, shard, together
+from kit.train.model.methods import attach, load_base
+from kit.train.step.loss import split_model
 from tests.kit.train.parts import TURN_END, copy_rows, job, section
 
 SHARDED: Mapping[str, Mapping[str, Any]] = {

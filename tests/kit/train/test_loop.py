@@ -15,9 +15,9 @@ from kit.data.rows import Row
 from kit.train.events import Began, Evaluated, Event, Planned, Saved, Stepped
 from kit.train.job import Evaluation, RunBroke, Trained
 from kit.train.loop import train
-from kit.train.machine import physical_cores
-from kit.train.measure import best_of
-from kit.train.model import load_model
+from kit.train.model.loading import load_model
+from kit.train.report.measure import best_of
+from kit.train.state.machine import physical_cores
 from tests.kit.bases import copy_nano, overflow_on
 from tests.kit.train.parts import copy_rows, job, planned_of, section
 

@@ -1,0 +1,1 @@
+"""Adapter folders: their format, and how they are attached to a model."""

@@ -1,0 +1,35 @@
+"""Attaches what training saved to a model, whatever method made it: all of it, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel, get_peft_model_state_dict
+
+from kit.adapters.format import ADAPTER_WEIGHTS, BESIDE, adapter_kind
+from kit.adapters.header import shapes_in
+from kit.adapters.hooked import Beside, read_hooked
+from kit.errors import InputError
+
+
+def attach_saved(model: Any, folder: Path) -> Any:
+    """Return the model with a saved adapter at work, in the weights' own dtype.
+
+    Raises InputError where the adapter is not of this model, or only a part of it would be attached.
+    """
+    if adapter_kind(folder) in BESIDE:
+        return Beside(model, read_hooked(folder, model))
+    # Engines hold an adapter in the dtype of the weights, so that is what is measured.
+    adapted = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
+    refuse_part(adapted, "default", folder)
+    return adapted
+
+
+def refuse_part(model: PeftModel, name: str, folder: Path) -> None:
+    """Raise InputError where a model holds other tensors of an adapter than its folder: peft only warns."""
+    held = set(get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False))
+    saved = set(shapes_in(folder / ADAPTER_WEIGHTS))
+    if odd := sorted(held ^ saved):
+        what = f"{len(odd)} of the adapter's tensors find no place, or are missing, such as '{odd[0]}'."
+        raise InputError(what, str(folder), "It was trained on another model, or by another version of peft.")

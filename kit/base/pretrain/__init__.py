@@ -1,4 +1,0 @@
-"""How the base model that ships with the kit is made: `python -m kit.base.pretrain`.
-
-Nothing else in the kit imports this package.
-"""

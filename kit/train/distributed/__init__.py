@@ -1,0 +1,1 @@
+"""Several processes: ranks, and weights of which each holds a part."""

@@ -1,0 +1,1 @@
+"""Fits a run to the machine: memory, time, compiled layers."""

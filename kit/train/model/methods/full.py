@@ -1,0 +1,49 @@
+"""All weights, with no adapter: trained in float32, stored as a model of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from kit.base import Base
+from kit.recipe import FloatType, TrainSection
+from kit.train.model.loading import load_model
+
+
+class Whole(nn.Module):
+    """A model that is trained as it is; stands where peft's wrapper would."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, **given: Any) -> Any:
+        """Run the model."""
+        return self.model(**given)
+
+    def get_base_model(self) -> Any:
+        """The model itself."""
+        return self.model
+
+
+def load(
+    base: Base, stored: FloatType, device: torch.device, compute: FloatType, place: torch.device | None = None
+) -> Any:
+    """Return the base in float32, whatever it is stored in: steps are smaller than bfloat16 can hold.
+
+    On a GPU that is to compute in bfloat16, products are made in it.
+    """
+    del stored
+    model = load_model(base, "float32", device, place=place)
+    if device.type == "cuda" and compute == "bfloat16":
+        for part in (model.base_model, model.get_output_embeddings()):
+            part.forward = torch.autocast("cuda", dtype=torch.bfloat16)(part.forward)
+    return model
+
+
+def attach(model: Any, section: TrainSection, base_name: str) -> Whole:
+    """Return the model with every weight to be trained."""
+    del section, base_name
+    return Whole(model.requires_grad_(True))

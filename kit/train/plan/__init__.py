@@ -1,0 +1,1 @@
+"""Which rows make which step, and what they cost. Pure: no torch, no clock."""

@@ -1,0 +1,123 @@
+"""Which rows are behind a step's loss: each against its own earlier losses, and against the data as it is now."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kit.errors import InputError
+from kit.train.report.recorder import Flight, RecordedStep
+
+_BEFORE = 50
+_SPIKE = 3.0  # standard deviations above the steps before
+
+Standing = Literal["same", "changed", "gone"]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A row of the step. Losses are nats per supervised token.
+
+    `usual` is the mean of the row's own earlier losses, or where there is none (`seen` is 0) of all rows of the steps
+    before; None where no step was. `share` is what the row added to the step's loss beyond that. `standing` says
+    whether the project's data still hold exactly this row.
+    """
+
+    example: str
+    digest: str
+    loss: float
+    usual: float | None
+    seen: int
+    share: float
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A step's loss beside the steps before it, and its rows, those that raised the loss most first.
+
+    `mean` and `deviation` are of the losses of the last `before` steps; None where there are too few.
+    """
+
+    step: int
+    loss: float
+    norm: float
+    before: int
+    mean: float | None
+    deviation: float | None
+    suspects: tuple[Suspect, ...]
+
+    @property
+    def spike(self) -> bool | None:
+        """Whether the loss is out of line; None where too few steps were made to tell."""
+        if not math.isfinite(self.loss) or not math.isfinite(self.norm):
+            return True
+        if self.mean is None or self.deviation is None:
+            return None
+        return self.loss > self.mean + _SPIKE * self.deviation
+
+    @property
+    def changed(self) -> int:
+        """Number of the step's rows that are not in the data as they were trained on."""
+        return sum(suspect.standing != "same" for suspect in self.suspects)
+
+
+def explain(flight: Flight, step: int, digests: Mapping[str, set[str]]) -> Explanation:
+    """Explain a recorded step. `digests` maps an example to the digests of the rows that it makes today.
+
+    Raises InputError where the step was not recorded.
+    """
+    made = flight.steps.get(step)
+    if made is None:
+        raise InputError(f"Step {step} was not recorded.", next=_nearest(flight, step))
+    earlier = [other for number, other in flight.steps.items() if number < step]
+    recent = earlier[-_BEFORE:]
+    losses = [other.loss for other in recent if math.isfinite(other.loss)]
+    mean, deviation = (statistics.fmean(losses), statistics.stdev(losses)) if len(losses) > 1 else (None, None)
+    suspects = sorted(_suspects(flight, made, earlier, recent, digests), key=_rank)
+    return Explanation(step, made.loss, made.norm, len(recent), mean, deviation, tuple(suspects))
+
+
+def _suspects(
+    flight: Flight,
+    made: RecordedStep,
+    earlier: Sequence[RecordedStep],
+    recent: Sequence[RecordedStep],
+    digests: Mapping[str, set[str]],
+) -> list[Suspect]:
+    own = _losses_by_row(earlier)
+    others = [loss for step in recent for loss in step.losses if math.isfinite(loss)]
+    weight = sum(flight.rows[index].labels * flight.rows[index].weight for index in made.rows)
+    suspects = []
+    for index, loss in zip(made.rows, made.losses, strict=True):
+        row, known = flight.rows[index], own.get(index, [])
+        usual = statistics.fmean(known or others) if known or others else None
+        share = (loss - (usual or 0.0)) * row.labels * row.weight / weight
+        now = digests.get(row.example)
+        standing: Standing = "gone" if now is None else "same" if row.digest in now else "changed"
+        suspects.append(Suspect(row.example, row.digest, loss, usual, len(known), share, standing))
+    return suspects
+
+
+def _losses_by_row(steps: Sequence[RecordedStep]) -> dict[int, list[float]]:
+    found: dict[int, list[float]] = {}
+    for step in steps:
+        for index, loss in zip(step.rows, step.losses, strict=True):
+            if math.isfinite(loss):
+                found.setdefault(index, []).append(loss)
+    return found
+
+
+def _rank(suspect: Suspect) -> tuple[bool, float]:
+    """What is not finite comes first."""
+    return math.isfinite(suspect.loss), -suspect.share
+
+
+def _nearest(flight: Flight, step: int) -> str:
+    if not flight.steps:
+        return "The run made no step."
+    near = sorted(sorted(flight.steps, key=lambda number: abs(number - step))[:2])
+    return f"The nearest that were kept: {', '.join(map(str, near))}; the last is {max(flight.steps)}."

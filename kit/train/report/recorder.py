@@ -1,0 +1,145 @@
+"""The flight recorder: what every row of every step cost, kept in the run's folder. Imports nothing heavy.
+
+`flight-rows.json`  the rows that the run trains on: example, digest, supervised tokens, weight
+`flight.jsonl`      one line per step: loss, norm of the gradient, row numbers, and one loss per row
+
+A resumed run repeats the steps after its checkpoint; the later line of a step is the one that counts. The file never
+grows beyond its cap: when it would, the older half of the steps is thinned, and of each two neighbours the one with the
+larger loss stays, so that a spike outlasts the steps around it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kit.data.rows import Row
+from kit.errors import InputError
+from kit.system.files import write_atomically
+
+MOST_BYTES = 32 * 1024**2
+_STEPS, _ROWS = "flight.jsonl", "flight-rows.json"
+
+
+@dataclass(frozen=True)
+class RecordedRow:
+    """A row as it was trained on; `digest` is over its tokens, its answer's start and its weight."""
+
+    example: str
+    digest: str
+    labels: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """What a step measured: nats per supervised token, over the step and for each of its rows, by row number."""
+
+    step: int
+    loss: float
+    norm: float
+    rows: tuple[int, ...]
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Flight:
+    """Everything that was recorded of a run; `steps` by number, ascending."""
+
+    rows: tuple[RecordedRow, ...]
+    steps: Mapping[int, RecordedStep]
+
+
+class FlightRecorder:
+    """Appends steps to a run's record, which is bounded by `most_bytes`."""
+
+    def __init__(self, folder: Path, rows: Sequence[Row], most_bytes: int = MOST_BYTES) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file, self._most = folder / _STEPS, most_bytes
+        _write_rows(folder / _ROWS, rows)
+        _drop_torn_line(self._file)
+        self._size = self._file.stat().st_size if self._file.is_file() else 0
+
+    def write(self, step: int, rows: Sequence[int], figures: Sequence[float]) -> None:
+        """Append a step (counted from 1): loss, norm of the gradient, and then one loss per row."""
+        loss, norm, *losses = figures
+        line = _line(RecordedStep(step, loss, norm, tuple(rows), tuple(losses)))
+        if self._size + len(line) > self._most:
+            self._thin()
+        with self._file.open("a", encoding="utf-8") as stream:
+            stream.write(line)
+        self._size += len(line)
+
+    def losses(self, up_to: int) -> list[float]:
+        """The losses of the steps up to one, in order, those that were thinned away left out."""
+        return [made.loss for number, made in _read_steps(self._file).items() if number <= up_to]
+
+    def _thin(self) -> None:
+        steps = list(_read_steps(self._file).values())
+        older, newer = steps[: len(steps) // 2], steps[len(steps) // 2 :]
+        kept = [max(older[start : start + 2], key=_height) for start in range(0, len(older), 2)]
+        text = "".join(map(_line, [*kept, *newer]))
+        write_atomically(self._file, text)
+        self._size = len(text)
+
+
+def read_flight(folder: Path) -> Flight:
+    """Return what a run recorded. Raises InputError where it recorded nothing."""
+    if not (folder / _ROWS).is_file():
+        raise InputError("The run recorded no steps.", str(folder), "It was made by an older kit, or made no step.")
+    try:
+        rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
+        return Flight(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
+    except (ValueError, TypeError):
+        raise InputError("What the run recorded is damaged: a file was cut off or edited.", str(folder)) from None
+
+
+def row_digest(row: Row) -> str:
+    """The first 16 digits of a SHA-256 over all of a row that training sees."""
+    digest = hashlib.sha256(f"{row.answer_start}\0{row.weight!r}\0".encode())
+    digest.update(array("q", row.ids).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _write_rows(file: Path, rows: Sequence[Row]) -> None:
+    facts = [RecordedRow(row.example, row_digest(row), len(row.ids) - row.answer_start, row.weight) for row in rows]
+    text = json.dumps([list(asdict(fact).values()) for fact in facts], ensure_ascii=False) + "\n"
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        write_atomically(file, text)
+
+
+def _drop_torn_line(file: Path) -> None:
+    """A killed process may have left half a line, which would spoil the next one."""
+    if not file.is_file():
+        return
+    with file.open("r+b") as stream:
+        stream.truncate(stream.read().rfind(b"\n") + 1)
+
+
+def _read_steps(file: Path) -> dict[int, RecordedStep]:
+    lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
+    found = {}
+    for line in lines:
+        step, loss, norm, rows, losses = json.loads(line)
+        found[step] = RecordedStep(step, float(loss), float(norm), tuple(rows), tuple(map(float, losses)))
+    return dict(sorted(found.items()))
+
+
+def _line(made: RecordedStep) -> str:
+    """JSON has no number that is not finite: such a one is written as a word."""
+    losses = [_number(loss) for loss in made.losses]
+    return json.dumps([made.step, _number(made.loss), _number(made.norm), made.rows, losses]) + "\n"
+
+
+def _number(value: float) -> float | str:
+    rounded = float(f"{value:.5g}")
+    return rounded if abs(rounded) < float("inf") else str(rounded)
+
+
+def _height(made: RecordedStep) -> float:
+    """How much a step stands out; one that is not finite most of all."""
+    return made.loss if made.loss < float("inf") else float("inf")

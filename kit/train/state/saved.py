@@ -1,0 +1,91 @@
+"""What a checkpoint holds of a model, by the kind of thing that training made of it: names, tensors, configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from kit.adapters.hooked import Beside, unslashed
+from kit.bundle.manifest import canonical_json
+from kit.bundle.parity import MODEL_WEIGHTS, is_whole
+from kit.train.distributed.sharded import whole
+from kit.train.model.methods.full import Whole
+from kit.train.model.methods.lora import plain_settings, plain_state
+
+StateDict = dict[str, Tensor]
+
+
+def weights_file(folder: Path) -> Path:
+    """The file with what was trained: an adapter, or a whole model."""
+    return folder / (MODEL_WEIGHTS if is_whole(folder) else ADAPTER_WEIGHTS)
+
+
+def trained_state(model: Any) -> StateDict:
+    """What is trained, on the CPU: an adapter's tensors under its format's names, or all weights of the model."""
+    if isinstance(model, Whole):
+        state: Mapping[str, Tensor] = dict(model.model.named_parameters())
+    elif isinstance(model, Beside):
+        state = unslashed(model.adapter.state_dict(), ".")
+    else:
+        shared = get_peft_model_state_dict(model, save_embedding_layers=False)
+        state = {name: tensor.detach().clone() for name, tensor in shared.items()}  # some methods share projections
+    return {name: whole(tensor.detach()).cpu().contiguous() for name, tensor in state.items()}
+
+
+def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
+    """Put a checkpoint's tensors back into the model. `raw` are those that the saved adapter was converted from."""
+    state = dict(raw) or load_file(weights_file(folder))
+    if isinstance(model, Whole):
+        own = dict(model.model.named_parameters())
+        for name, tensor in state.items():
+            own[name].data.copy_(tensor)
+    elif isinstance(model, Beside):
+        model.adapter.load_state_dict(unslashed(state, "/"))
+    else:
+        set_peft_model_state_dict(model, state)
+
+
+def raw_state(model: Any, state: StateDict) -> StateDict:
+    """What has to be kept beside the saved adapter to go on from it: empty where the adapter itself is enough."""
+    return state if hasattr(model, "kit_origin") else {}
+
+
+def write_trained(model: Any, state: StateDict, folder: Path) -> None:
+    """Write what is trained in a form that attaches to the base as it was, or, for a whole model, loads by itself.
+
+    `state` is the model's `trained_state`.
+    """
+    folder.mkdir(parents=True)
+    origin = getattr(model, "kit_origin", None)
+    if isinstance(model, Whole):
+        save_file(state, folder / MODEL_WEIGHTS, metadata={"format": "pt"})
+        model.model.config.save_pretrained(str(folder))
+        return
+    state = plain_state(state, origin) if origin else state
+    save_file(state, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    if isinstance(model, Beside):
+        (folder / ADAPTER_CONFIG).write_bytes(canonical_json(model.adapter.settings))
+    else:
+        _write_config(model, folder, converted=bool(origin))
+
+
+def _write_config(model: PeftModel, folder: Path, converted: bool) -> None:
+    config = model.peft_config["default"]
+    changes = {"inference_mode": True, **(plain_settings(config) if converted else {})}
+    before = {name: getattr(config, name) for name in changes}
+    _set(config, changes)
+    try:
+        config.save_pretrained(str(folder))
+    finally:
+        _set(config, before)
+
+
+def _set(config: Any, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(config, name, value)

@@ -1,0 +1,1 @@
+"""One optimiser step: batch, attention, loss, optimiser."""

@@ -1,0 +1,1 @@
+"""The texts that the base model reads: sources, splits, tokenizer, token stream."""

@@ -1,0 +1,175 @@
+"""The one wrapper around every route: limits on the way in, marks on the way out, and an end when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Callable, Container, Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kit.task.fault import task_fault
+from serving.catalogue import Deployed, exposed_previews
+from serving.errors import ServiceError, service_error
+from serving.readiness import Readiness
+from serving.scores import PATH as SCORES_PATH
+from serving.settings import Settings
+
+GENERATED = {"x-domainkit-disclosure": "generated"}  # for what a model wrote
+REQUEST_ID = "x-request-id"
+_log = logging.getLogger(__name__)
+_plain_id = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+def error_response(error: ServiceError) -> Response:
+    """Return an error as an HTTP answer."""
+    return Response(error.body(), error.status, error.headers, "application/json")
+
+
+def choose(scope: Scope, deployed: Deployed) -> None:
+    """Note which bundle answers a request, so that its answer is marked with it."""
+    scope["state"]["deployed"] = deployed
+
+
+class Shell:
+    """Pure ASGI. The open paths are always let through, everything else once the service is ready."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        readiness: Readiness,
+        deployed: Sequence[Deployed],
+        open_paths: Container[str],
+    ) -> None:
+        self.app = app
+        self.settings = settings
+        self.readiness = readiness
+        self.default = deployed[0]
+        self.open_paths = open_paths
+        self._overridden = bool(exposed_previews(settings, deployed))
+        self._running = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; everything but HTTP passes through."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        scope.setdefault("state", {})
+        exchange = _Exchange(scope, send, self._marks)
+        try:
+            await self._admit(scope, receive, exchange.send)
+        except Exception as error:
+            await exchange.fail(error)
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Turn away what may not be answered now; else run the application, counted."""
+        if scope["path"] in self.open_paths:
+            await self.app(scope, receive, send)
+            return
+        self.readiness.models()
+        if self._running >= self.settings.concurrent_requests:
+            raise ServiceError(429, "too_many_requests", "Too many requests at once.", headers={"retry-after": "1"})
+        self._running += 1
+        try:
+            body = await self._body(scope, receive)
+            await _until_gone(self.app, scope, body, receive, send)
+        finally:
+            self._running -= 1
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes:
+        limit = self.settings.body_bytes
+        too_large = ServiceError(413, "body_too_large", f"The body is larger than {limit} bytes.")
+        declared = Headers(scope=scope).get("content-length", "0")
+        if declared.isdigit() and int(declared) > limit:
+            raise too_large
+        try:
+            async with asyncio.timeout(self.settings.body_seconds):
+                return await _read_body(receive, limit, too_large)
+        except TimeoutError:
+            raise ServiceError(408, "body_too_slow", "The body did not arrive in time.") from None
+
+    def _marks(self, scope: Scope) -> dict[str, str]:
+        """Headers that say who answers. Until it has been verified in this process, no bundle counts as verified."""
+        deployed: Deployed = scope["state"].get("deployed", self.default)
+        marks = {
+            "x-domainkit-status": deployed.standing if self.readiness.ready else "preview",
+            "x-domainkit-bundle": deployed.bundle.digest,
+            "link": f'<{SCORES_PATH}>; rel="describedby"',
+        }
+        return marks | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
+
+
+class _Exchange:
+    """One request and its answer: knows its id, and whether the answer has begun."""
+
+    def __init__(self, scope: Scope, send: Send, marks: Callable[[Scope], dict[str, str]]) -> None:
+        asked = Headers(scope=scope).get(REQUEST_ID, "")
+        self.id = asked if _plain_id.fullmatch(asked) else uuid.uuid4().hex
+        self._scope, self._send, self._marks = scope, send, marks
+        self._begun = False
+
+    async def send(self, message: Message) -> None:
+        """Send a message; the first one gets the marks."""
+        if message["type"] == "http.response.start":
+            self._begun = True
+            headers = MutableHeaders(scope=message)
+            headers.update({REQUEST_ID: self.id} | self._marks(self._scope))
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Tell the client; what nobody foresaw goes to the log with its traceback."""
+        told = service_error(error)
+        if told.code == "internal_error":
+            _log.error("Request %s failed. %s", self.id, task_fault(error) or "", exc_info=error)
+        if not self._begun:
+            await error_response(told)(self._scope, _nothing_more, self.send)
+
+
+async def _read_body(receive: Receive, limit: int, too_large: ServiceError) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ServiceError(400, "client_left", "The client left before its request was complete.")
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > limit:
+            raise too_large
+        more = message.get("more_body", False)
+    return b"".join(pieces)
+
+
+async def _until_gone(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    """Run the application; cancel it as soon as the client is gone, so that the engine's slot is free."""
+    unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return unread.pop() if unread else await _nothing_more()
+
+    running = asyncio.ensure_future(app(scope, replay, send))
+    leaving = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+    finally:
+        running.cancel()
+        leaving.cancel()
+        await asyncio.gather(running, leaving, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _nothing_more() -> Message:
+    never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+    return await never

@@ -1,0 +1,35 @@
+"""Where vLLM does not come up, the sentence says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import runpy
+from pathlib import Path
+
+import pytest
+
+from kit.engines.base import EngineConfig
+from kit.engines.vllm.engine import VllmEngine
+from kit.engines.vllm.environment import advice_on
+from kit.errors import InputError
+from tests.kit.bases import copy_nano, edit_json
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_a_package_for_another_torch_is_named_with_the_command_that_removes_it() -> None:
+    advice = advice_on(RuntimeError("operator torchvision::nms does not exist"))
+    removed = " ".join(runpy.run_path(str(ROOT / "scripts" / "setup_environment.py"))["UNWANTED"])
+    assert f"pip uninstall {removed}" in advice
+    assert f"pip uninstall {removed}" in (ROOT / "README.md").read_text()
+
+
+def test_what_is_not_known_points_at_vllms_own_words() -> None:
+    assert "VLLM_LOGGING_LEVEL=INFO" in advice_on(RuntimeError("Engine core initialization failed."))
+
+
+def test_damaged_weights_are_refused_before_anything_is_started(tmp_path: Path) -> None:
+    folder = copy_nano(tmp_path / "nano")
+    edit_json(folder / "config.json", tie_word_embeddings=False)
+    with pytest.raises(InputError, match=r"no file holds lm_head\.weight"):
+        asyncio.run(VllmEngine(EngineConfig(folder)).start())

@@ -1,0 +1,115 @@
+"""The largest micro-batch is tried before a run begins; where it does not fit, the size that fits is told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kit.base import Base, find_base
+from kit.recipe import FloatType, TrainSection
+from kit.train.model.methods import attach, load_base
+from kit.train.model.takeover import lighten
+from kit.train.plan.estimate import estimate_memory, read_shape, trained_parameters
+from kit.train.step.loss import split_model
+from tests.kit.train.forks import Nursery, tiny_base
+from tests.kit.train.parts import bytes_kept
+
+MIB = 1024**2
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
+    return tiny_base(tmp_path_factory.mktemp("base"))
+
+
+def test_what_a_batch_takes_is_predicted_within_a_factor_of_two(forks: Nursery, base: Base, tmp_path: Path) -> None:
+    run = forks.start(folder=str(tmp_path / "run"), base=str(base.folder), limit=8192 * MIB)
+    probed = run.says("probed")
+    assert run.code() == 0
+    assert probed["tokens"] == 65536
+    assert probed["predicted"] / 2 < probed["added"] < probed["predicted"] * 2
+
+
+def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nursery, base: Base, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run = forks.start(folder=str(folder), base=str(base.folder), limit=240 * MIB, checkpointing="off")
+    told = run.says("told")
+    assert run.code() == 1
+    assert "A micro-batch of 65536 tokens does not fit the memory." in told
+    fits = re.search(r"train\.batch_tokens: (\d+) fits", told)
+    assert fits, told
+    assert 256 <= int(fits[1]) < 65536
+    assert not (folder / "metrics.jsonl").exists()
+
+
+def test_layers_are_computed_again_where_nothing_else_fits(forks: Nursery, tmp_path: Path) -> None:
+    """Between what a batch takes with gradient checkpointing and without, the run goes on with it, and says so."""
+    deep = str(tiny_base(tmp_path / "deep", layers=16).folder)
+    plain = forks.start(folder=str(tmp_path / "plain"), base=deep, limit=8192 * MIB)
+    limit = plain.says("probed")["added"] * 3 // 4
+    assert plain.code() == 0
+    tight = forks.start(folder=str(tmp_path / "tight"), base=deep, limit=limit)
+    probed = tight.says("probed")
+    assert tight.code() == 0
+    assert probed["checkpointed"]
+    assert probed["added"] < limit
+
+
+METHODS: list[dict[str, Any]] = [
+    {"method": "lora"},
+    {"method": "lora", "lora": {"dropout": 0.1}},
+    {"method": "lora", "lora": {"rank": 64, "targets": ["q_proj", "v_proj"]}},
+    {"method": "qlora"},
+    {"method": "qlora", "lora": {"dropout": 0.1}},
+    {"method": "full"},
+    {"method": "prompt"},
+    {"method": "prompt", "prompt": {"tokens": 128}},
+    {"method": "bottleneck"},
+    {"method": "bottleneck", "bottleneck": {"width": 128, "activation": "relu"}},
+]
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float32"])
+@pytest.mark.parametrize("settings", METHODS, ids=lambda given: "-".join(map(str, given.values())))
+def test_what_a_method_keeps_and_trains_on_nano_is_estimated_within_a_twentieth(
+    settings: dict[str, Any], kind: FloatType
+) -> None:
+    """For qlora, peft's own layer stands over a base that is not in 4 bits: what it keeps is the same."""
+    base, section, rows, length = find_base("nano"), TrainSection.model_validate(settings), 4, 256
+    loaded = section.model_copy(update={"method": "lora"}) if section.method == "qlora" else section
+    model = attach(lean(load_base(base, kind, loaded, torch.device("cpu"), kind)), section, "nano").train()
+    kept = bytes_kept(model, torch.arange(rows * length).view(rows, length) + 100)
+    shape = read_shape(base.folder)
+    assert shape is not None
+    memory = estimate_memory(shape, section, kind, rows * length, 0, rows)
+    assert memory is not None
+    assert kept == pytest.approx(memory.activations, rel=0.05)
+    trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    assert trained == pytest.approx(trained_parameters(shape, section), rel=0.002)  # norms are left out
+
+
+def test_with_gradient_checkpointing_what_all_layers_keep_is_estimated_as_their_inputs() -> None:
+    """And all of one layer, which the backward pass computes again; the others are not there at that time."""
+    base, rows, length = find_base("nano"), 2, 256
+    loaded = load_base(base, "float32", TrainSection(), torch.device("cpu"), "float32")
+    model = attach(lean(loaded), TrainSection(), "nano")
+    split_model(model.train()).checkpoint_layers(True)
+    kept = bytes_kept(model, torch.arange(rows * length).view(rows, length) + 100)
+    shape = read_shape(base.folder)
+    assert shape is not None
+    on, off = (
+        estimate_memory(shape, TrainSection(gradient_checkpointing=how), "float32", rows * length, 0, rows)
+        for how in ("on", "off")
+    )
+    assert on is not None
+    assert off is not None
+    assert kept + off.activations / shape.layers == pytest.approx(on.activations, rel=0.1)
+
+
+def lean(base: Any) -> Any:
+    assert lighten(base).taken
+    return base

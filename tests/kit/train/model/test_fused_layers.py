@@ -1,0 +1,180 @@
+"""Lean parts compute what the model's own do, keep less for it, and leave alone what they do not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
+
+from kit.base import find_base
+from kit.recipe import TrainSection
+from kit.train.events import Event, Planned
+from kit.train.loop import train
+from kit.train.model.methods import attach, load_base
+from kit.train.model.recompute import Cheap, keeping_less
+from kit.train.model.takeover import Lightened, lighten
+from tests.kit.train.parts import bytes_kept, job
+
+SIZES = {
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+}
+PARTS = {"qwen3": 4 + 1 + 4 + 2 + 2, "qwen2": 5 + 2 + 2, "llama": 5 + 2 + 2, "mistral": 5 + 2 + 2}
+"""Norms of the layers and the last one, of queries and keys, gates, attentions."""
+METHODS: list[dict[str, Any]] = [{"method": "full"}, {"method": "lora"}, {"method": "lora", "lora": {"dropout": 0.2}}]
+
+
+def model_of(kind: str, section: TrainSection, take: Callable[[nn.Module], Any] = lambda _: None) -> Any:
+    """A random model as a method trains it, the same every time, changed by `take` before adapters are attached."""
+    torch.manual_seed(0)
+    base = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SIZES))
+    with torch.no_grad():
+        for name, weight in base.named_parameters():
+            if "norm" in name:
+                weight.normal_(1, 0.3)
+    take(base)
+    model = attach(base, section, "random")
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            nn.init.normal_(weight, std=0.05)
+    return model.train()
+
+
+def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
+    """Of every trained tensor, for two rows of different text."""
+    torch.manual_seed(2)
+    ids = torch.randint(64, (2, 24))
+    torch.manual_seed(3)
+    with kept:
+        loss = model(input_ids=ids, labels=ids, use_cache=False).loss
+    loss.backward()
+    found = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+    return {"loss": loss.detach(), **{name: value for name, value in found.items() if value is not None}}
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=lambda given: "-".join(map(str, given.values())))
+@pytest.mark.parametrize("kind", PARTS)
+def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, settings: dict[str, Any]) -> None:
+    section, taken = TrainSection.model_validate(settings), []
+    stock = gradients(model_of(kind, section), nullcontext())
+    lean = gradients(model_of(kind, section, lambda base: taken.append(lighten(base))), keeping_less())
+    assert taken == [Lightened(PARTS[kind], {})]
+    assert stock.keys() == lean.keys()
+    assert all(bool(value.any()) for value in stock.values())
+    for name, expected in stock.items():
+        gap = (lean[name] - expected).norm() / expected.norm()
+        assert float(gap) < 1e-5, name
+
+
+def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
+    exact = gradients(model_of("qwen3", TrainSection()), nullcontext())
+
+    def halved(base: nn.Module, also: bool) -> None:
+        base.bfloat16()
+        assert not also or lighten(base) == Lightened(PARTS["qwen3"], {})
+
+    def error(also: bool) -> float:
+        found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), keeping_less())
+        return sum(float((found[name].float() - value).norm() / value.norm()) for name, value in exact.items())
+
+    assert error(True) < 1.3 * error(False)
+
+
+@pytest.mark.parametrize("settings", METHODS[:2], ids=lambda given: given["method"])
+def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
+    section, kept = TrainSection.model_validate(settings), []
+    for less in (False, True):
+        base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
+        assert not less or lighten(base).taken
+        kept.append(bytes_kept(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
+    stock, lean = kept
+    assert lean < 2 / 3 * stock
+
+
+def test_what_several_products_keep_is_made_again_once_and_dropped_after_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two layers: two norms, which three and two products read, and a gate, which one reads."""
+    kept, made, pack = [], [], Cheap.pack
+
+    def packed(cheap: Cheap, saved: Tensor) -> Any:
+        found = pack(cheap, saved)
+        if isinstance(found, tuple) and found[0] not in kept:
+            again, make = found[0], found[0].make
+            again.make = lambda: (made.append(again), make())[1]
+            kept.append(again)
+        return found
+
+    monkeypatch.setattr(Cheap, "pack", packed)
+    gradients(model_of("qwen3", TrainSection(), lighten), keeping_less())
+    assert len(kept) == 2 * 3
+    assert sorted(map(id, made)) == sorted(map(id, kept))
+    assert all(again.keepers == 0 and again.made is None for again in kept)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama"])
+def test_under_autocast_types_are_those_of_the_models_own_parts(kind: str) -> None:
+    """Full tuning on a GPU: weights in float32, products in bfloat16."""
+    section = TrainSection(method="full")
+    exact = gradients(model_of(kind, section), nullcontext())
+
+    def error(*taken: Any) -> float:
+        with torch.autocast("cpu", torch.bfloat16):
+            found = gradients(model_of(kind, section, *taken), keeping_less())
+        assert all(found[name].dtype == value.dtype for name, value in exact.items())
+        return sum(float((found[name] - value).norm() / value.norm()) for name, value in exact.items())
+
+    assert error(lighten) < 1.1 * error()
+
+
+def test_a_run_says_how_many_parts_are_lean(tmp_path: Path) -> None:
+    told: list[Event] = []
+    train(job(tmp_path), None, told.append)
+    planned = next(event for event in told if isinstance(event, Planned))
+    assert planned.lean == 8 * 2 + 1 + 8 * 2 + 8 + 8
+
+
+def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
+    norm = Qwen3RMSNorm(8).requires_grad_(False)
+    assert lighten(norm).taken == 1
+    x, weight = torch.randn(3, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
+    with keeping_less():
+        out = (norm(x).mul_(2) @ weight).sum()
+    out.backward()
+    assert weight.grad is not None
+    torch.testing.assert_close(weight.grad, (2 * norm(x)).detach().t() @ torch.ones(3, 8))
+
+
+class Beyond(Qwen3RMSNorm):
+    """A norm that does a little more."""
+
+    def forward(self, hidden_states: Tensor) -> Tensor:
+        y: Tensor = super().forward(hidden_states) + hidden_states * 0.01
+        return y
+
+
+def test_what_only_looks_alike_is_left_alone() -> None:
+    """Gemma's norms are off by one, its gates are not silu, and its attention caps what it adds up."""
+    assert lighten(Beyond(8)).taken == 0
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("gemma2", **SIZES, sliding_window=8))
+    assert lighten(model).taken == 0
+
+
+def test_an_attention_with_a_setting_that_we_do_not_know_is_left_alone() -> None:
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
+    for layer in model.model.layers:
+        layer.self_attn.logit_cap = 30.0
+    assert lighten(model).taken == PARTS["llama"] - 2

@@ -1,0 +1,31 @@
+"""What a workflow reports while it works. A caller that wants none of it passes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Note:
+    """One sentence that a person should read: what begins now, or what was found."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Counted:
+    """`done` of `total` things are done; `what` names them ("Scoring tuned")."""
+
+    what: str
+    done: int
+    total: int
+
+
+Report = Callable[[object], None]
+"""Receives each event: a Note, a Counted, or (from training) one of `kit.train.events`. It is called in the caller's
+thread and may raise: the workflow then ends with that exception."""
+
+
+def ignore(_: object) -> None:
+    """Report nothing."""

@@ -3,9 +3,9 @@
 A module here imports only click and kit.errors at its top, so that `kit --help` starts at once.
 """
 
-from kit.cli.foreign import quieten
+from kit.cli.foreign import silence_libraries
 from kit.cli.main import main
 
-quieten()
+silence_libraries()
 
 __all__ = ["main"]

@@ -1,18 +1,18 @@
-"""Words of libraries that are no result of ours are kept off the terminal; their errors are not."""
+"""Keeps warnings of other libraries off the terminal; their errors still show."""
 
 from __future__ import annotations
 
 import logging
 
-_TALKATIVE = ("vllm",)  # warns on import, before it has read its own level, of parts that are not for this machine
+_NOISY = ("vllm",)  # on import it warns of parts that are not for this machine, before it reads its own log level
 
 
-def quieten() -> None:
-    """Let these libraries' loggers pass errors only, until they are configured by themselves.
+def silence_libraries() -> None:
+    """Let these libraries' loggers pass only errors, until the libraries configure them.
 
-    An engine's child processes import the command line again, so this holds there too.
+    An engine's child processes import the command line again, so this works there too.
     """
-    for name in _TALKATIVE:
+    for name in _NOISY:
         logger = logging.getLogger(name)
         if not logger.handlers:
             handler = logging.StreamHandler()

@@ -5,6 +5,7 @@ raises `KitError` for what goes wrong. Nothing is printed, and no process ends. 
 vLLM and transformers load when a function needs them.
 """
 
+from kit.workflows.augment import augment, plan_augment
 from kit.workflows.events import Counted, Note, Report, ignore
 from kit.workflows.import_data import import_data, import_set, importers, plan_import_data, plan_import_set
 from kit.workflows.split_data import plan_split_data, split_data
@@ -13,10 +14,12 @@ __all__ = [
     "Counted",
     "Note",
     "Report",
+    "augment",
     "ignore",
     "import_data",
     "import_set",
     "importers",
+    "plan_augment",
     "plan_import_data",
     "plan_import_set",
     "plan_split_data",

@@ -1,6 +1,6 @@
-"""New examples from old ones: the request in other words, with an answer that the task itself says still fits.
+"""New examples from old ones: the request is reworded, and the task checks that its answer still fits.
 
-Every new example names its source and how it was made, and is of the same group, so that no split can part them.
+Every new example names its source and how it was made, and has the same group, so that no split can part them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SHORTEST_QUOTE = 3
 
 @dataclass(frozen=True)
 class Method:
-    """How examples are made anew: its name, facts for their provenance, and a rewording for each copy of an example."""
+    """How examples are reworded: a name, facts for their provenance, and the rewording of each copy of an example."""
 
     name: str
     facts: Mapping[str, str]
@@ -41,17 +41,25 @@ class Augmented:
 
 
 def augment(
-    task: Task[Any, Any], examples: Sequence[AnyExample], method: Method, copies: int = 1, concurrency: int = 1
+    task: Task[Any, Any],
+    examples: Sequence[AnyExample],
+    method: Method,
+    copies: int = 1,
+    concurrency: int = 1,
+    advance: Callable[[int, int], None] = lambda *_: None,
 ) -> Augmented:
     """Return up to `copies` new examples of each one that is not itself augmented, in their order.
 
-    What the task refuses, what came back as it was or as another one, and what lost a number is left out and counted.
-    Raises KitError where the method itself fails.
+    Copies that the task refuses, that equal another example, or that lost a number are left out and counted.
+    `advance` is called with how many copies are done, and of how many. Raises KitError where the method itself fails.
     """
     sources = [example for example in examples if not is_augmented(example)]
     work = [(example, copy) for example in sources for copy in range(1, copies + 1)]
     with ThreadPoolExecutor(max_workers=concurrency) as pool:
-        made = list(pool.map(lambda item: _made(task, method, *item), work))
+        made = []
+        for each in pool.map(lambda item: _made(task, method, *item), work):
+            made.append(each)
+            advance(len(made), len(work))
     known = {_canonical(example.request) for example in examples}
     kept: list[AnyExample] = []
     left_out: Counter[str] = Counter()
@@ -59,7 +67,7 @@ def augment(
         if isinstance(each, str):
             left_out[each] += 1
         elif _canonical(each.request) in known:
-            left_out["said the same as another example"] += 1
+            left_out["equals another example"] += 1
         else:
             known.add(_canonical(each.request))
             kept.append(each)
@@ -118,7 +126,7 @@ def _reworded(value: Any, quotes: Sequence[str], reword: Reword) -> Any:
 
 
 def _around(text: str, quotes: Sequence[str], reword: Reword) -> str:
-    """Reword what lies between quotes, of which the first ones are looked for first."""
+    """Reword the text between quotes; the first quotes are looked for first."""
     parts = [(text, False)]
     for quote in quotes:
         parts = [piece for part in parts for piece in ([part] if part[1] else _split(part[0], quote))]

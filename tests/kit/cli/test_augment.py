@@ -86,7 +86,7 @@ def test_what_was_written_can_be_trained_on(toy: Path, run: Run) -> None:
 def test_the_test_file_is_refused_and_so_is_a_row_of_a_tested_group(toy: Path, run: Run) -> None:
     ran = run("data", "augment", "rules", "--from", "data/test.jsonl", cwd=toy)
     assert ran.code == 2
-    assert "is tested on or chooses the checkpoint" in ran.err
+    assert "is also in the test or validation file" in ran.err
     train = toy / "data" / "train.jsonl"
     train.write_text(train.read_text() + lines([row("train", 900, group="test-3")]))
     ran = run("data", "augment", "rules", cwd=toy)

@@ -96,7 +96,7 @@ def test_what_says_nothing_new_is_left_out_and_counted(toy_task: Any) -> None:
     ]
     made = augment(toy_task, sources, TABLE, copies=2)
     assert made.examples == ()
-    assert made.left_out == {"said the same as another example": 4, "nothing changed": 2}
+    assert made.left_out == {"equals another example": 4, "nothing changed": 2}
 
 
 def test_an_answer_that_the_task_refuses_is_left_out_and_counted(toy_task: Any) -> None:

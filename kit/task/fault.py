@@ -6,6 +6,7 @@ import traceback
 from pathlib import Path
 
 from kit.errors import InputError, KitError, Problem
+from kit.task.moved import new_name
 
 MODULE_PREFIX = "kit_task_"
 
@@ -30,9 +31,8 @@ def task_fault(error: BaseException) -> Problem | None:
         return None
     code, line = within[-1]
     what = f"The task broke in {code.co_qualname}: {type(error).__name__}: {error}".rstrip(". ")
-    return Problem(
-        f"{what}.", f"{code.co_filename}:{line}", f"{_advice(code.co_filename)} --debug shows the traceback."
-    )
+    advice = new_name(error) or _advice(code.co_filename)
+    return Problem(f"{what}.", f"{code.co_filename}:{line}", f"{advice} --debug shows the traceback.")
 
 
 def _advice(file: str) -> str:

@@ -23,6 +23,7 @@ from kit.recipe import Recipe, TaskSection
 from kit.recipe.validation import dotted, problems_of
 from kit.task.fault import MODULE_PREFIX
 from kit.task.files import files_digest, task_files
+from kit.task.moved import new_name
 from kit.task.types import Task
 
 _DECLARED = ("name", "route", "request_type", "response_type", "metrics", "main_metric")
@@ -79,9 +80,8 @@ def load_module(folder: Path, file: str) -> types.ModuleType:
     try:
         return importlib.import_module(f"{package}.{Path(file).with_suffix('').as_posix().replace('/', '.')}")
     except Exception as error:
-        raise InputError(
-            f"It cannot be imported: {type(error).__name__}: {error}", _line_of(error, folder, file)
-        ) from error
+        what = f"It cannot be imported: {type(error).__name__}: {error}".rstrip(". ")
+        raise InputError(f"{what}.", _line_of(error, folder, file), new_name(error)) from error
     finally:
         sys.dont_write_bytecode = written
 

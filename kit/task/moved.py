@@ -1,0 +1,34 @@
+"""Modules that had another name in earlier versions, for projects whose own files still import them."""
+
+from __future__ import annotations
+
+MOVED = {
+    "kit.answer": "kit.engines.answerer",
+    "kit.bundle.disk": "kit.system.disk",
+    "kit.data.augmented": "kit.data.augmentation.augmented",
+    "kit.data.augmenting": "kit.data.augmentation.augmenting",
+    "kit.data.checks": "kit.data.checking.checks",
+    "kit.data.duplicates": "kit.data.checking.duplicates",
+    "kit.data.labels": "kit.data.checking.labels",
+    "kit.data.leaks": "kit.data.checking.leaks",
+    "kit.data.rewording": "kit.data.augmentation.rewording",
+    "kit.decoding": "kit.system.decoding",
+    "kit.engines.adapters": "kit.adapters.format",
+    "kit.files": "kit.system.files",
+    "kit.loader": "kit.task.loader",
+    "kit.machine": "kit.system.machine",
+    "kit.runs": "kit.project.runs",
+    "kit.scaffold": "kit.project.template",
+    "kit.task_copy": "kit.task.copy",
+    "kit.task_fault": "kit.task.fault",
+    "kit.task_files": "kit.task.files",
+    "kit.validation": "kit.recipe.validation",
+    "kit.wording": "kit.recipe.wording",
+    "kit.yaml_source": "kit.recipe.yaml_source",
+}
+
+
+def new_name(error: BaseException) -> str:
+    """Return what to import now, where an import failed for an earlier name of a module; otherwise ""."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    return f"This module is now {MOVED[name]}: change the import." if name in MOVED else ""

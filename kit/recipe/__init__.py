@@ -1,5 +1,6 @@
-"""The recipe: the one schema, and how a file becomes one."""
+"""The recipe: its schema, and how it is read from YAML."""
 
+from kit.recipe.loading import load_recipe, profile_names
 from kit.recipe.schema import (
     BaseSection,
     BottleneckSection,
@@ -23,8 +24,6 @@ from kit.recipe.schema import (
     ServeSection,
     TaskSection,
     TrainSection,
-    load_recipe,
-    profile_names,
 )
 from kit.system.machine import ComputeType, FloatType
 

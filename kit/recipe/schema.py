@@ -1,19 +1,14 @@
-"""The one schema: every setting of a project, typed, bounded and described; each default stands here once."""
+"""The schema of the recipe: every setting with its type, bounds, description and default."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from kit.errors import InputError, Problem, nearest
 from kit.recipe.bounds import Count, Plain, RangeEnd, Seed, Tokens, Weight
-from kit.recipe.validation import KeyPath, dotted, problems_of
-from kit.recipe.yaml_source import Source, read_yaml
 from kit.system.machine import ComputeType, FloatType
 
 
@@ -27,42 +22,49 @@ class BaseSection(Section):
     """The model to start from."""
 
     model: Annotated[
-        str, Field(description="'nano' (ships with the kit), a folder, from the project's, or a Hugging Face id")
+        str, Field(description="'nano' (ships with the kit), a folder (relative to the project), or a Hugging Face id")
     ]
-    revision: Annotated[str | None, Field(description="Commit of the model repository; pin it for a proof")] = None
+    revision: Annotated[
+        str | None, Field(description="Commit of the model repository; set it to make runs reproducible")
+    ] = None
     dtype: Annotated[FloatType, Field(description="Storage type of the weights")] = "bfloat16"
     template_args: Annotated[
-        dict[str, bool | str | int], Field(description="Arguments that the chat template gets")
+        dict[str, bool | str | int], Field(description="Arguments passed to the chat template")
     ] = {}
 
 
 class DataSection(Section):
-    """Where the examples are. Without a validation file, a share of the training groups is held out by content hash."""
+    """Where the examples are. Without a validation file, a share of the training groups is held out."""
 
     train: Annotated[str, Field(description="JSONL of training examples")] = "data/train.jsonl"
-    validation: Annotated[str | None, Field(description="JSONL for checkpoint choice; null: hold out of train")] = None
-    test: Annotated[str, Field(description="JSONL that only evaluation reads")] = "data/test.jsonl"
-    validation_share: Annotated[float, Field(gt=0, lt=0.5, description="Share of groups held out of train")] = 0.1
+    validation: Annotated[
+        str | None, Field(description="JSONL of validation examples; null: hold out a share of train")
+    ] = None
+    test: Annotated[str, Field(description="JSONL of test examples; only evaluation reads it")] = "data/test.jsonl"
+    validation_share: Annotated[
+        float, Field(gt=0, lt=0.5, description="Share of the training groups held out for validation")
+    ] = 0.1
     limit_train: Annotated[Count | None, Field(description="Use at most this many training examples")] = None
-    limit_validation: Annotated[Count | None, Field(description="Use at most this many to choose by")] = 64
+    limit_validation: Annotated[Count | None, Field(description="Use at most this many validation examples")] = 64
     too_long: Annotated[
-        Literal["refuse", "drop"], Field(description="Rows whose answer does not fit: refuse the run, or drop and list")
+        Literal["refuse", "drop"],
+        Field(description="Rows longer than max_length: refuse the run, or drop and list them"),
     ] = "refuse"
 
 
 class TaskSection(Section):
     """A typed function of the project, and its options."""
 
-    use: Annotated[str, Field(description="FILE.py:Class inside the project", pattern=r"^[\w/]+\.py:\w+$")]
-    options: Annotated[dict[str, Plain], Field(description="Options of the task, checked by its Options type")] = {}
-    data: Annotated[DataSection | None, Field(description="The task's own files; null: the recipe's data")] = None
+    use: Annotated[str, Field(description="FILE.py:Class in the project", pattern=r"^[\w/]+\.py:\w+$")]
+    options: Annotated[dict[str, Plain], Field(description="Options of the task, validated by its Options type")] = {}
+    data: Annotated[DataSection | None, Field(description="The task's own data files; null: the recipe's")] = None
     weight: Annotated[
-        Weight, Field(description="Beside other tasks: times the share that the number of its rows gives it")
+        Weight, Field(description="Sampling weight of this task, multiplied by its share of the rows")
     ] = 1.0
 
 
 class RowsSection(Section):
-    """Rows beside the tasks' own: dialogues in OpenAI's format, or the examples of any task."""
+    """Additional rows: dialogues in OpenAI's format, or examples of any task."""
 
     data: Annotated[str, Field(description="JSONL; without `use`, each line is {messages: [{role, content}, …]}")]
     use: Annotated[
@@ -70,14 +72,14 @@ class RowsSection(Section):
     ] = None
     options: Annotated[dict[str, Plain], Field(description="Options of that task")] = {}
     blank: Annotated[
-        Literal["refuse", "drop"], Field(description="Answers without a word: refuse the run, or drop and list")
+        Literal["refuse", "drop"], Field(description="Empty answers: refuse the run, or drop and list them")
     ] = "refuse"
 
 
 class ReplaySection(RowsSection):
     """General or earlier rows mixed into training, against forgetting (Robins 1995)."""
 
-    share: Annotated[float, Field(gt=0, lt=1, description="Share of all rows that are trained on")] = 0.1
+    share: Annotated[float, Field(gt=0, lt=1, description="Share of replayed rows among all training rows")] = 0.1
 
 
 class EwcSection(RowsSection):
@@ -86,15 +88,15 @@ class EwcSection(RowsSection):
     strength: Annotated[
         float, Field(gt=0, le=1e15, description="λ of λ/2 · Σ F Δ²; F in squared nats per supervised token")
     ]
-    rows: Annotated[Count, Field(description="At most this many rows to estimate the Fisher information on")] = 128
+    rows: Annotated[Count, Field(description="Most rows used to estimate the Fisher information")] = 128
 
 
 class EarlyStoppingSection(Section):
-    """Ends a run that no longer gets better; what is published is the best checkpoint in any case."""
+    """Stops a run that no longer improves. The best checkpoint is published in any case."""
 
-    on: Annotated[Literal["score", "validation_loss"], Field(description="What has to get better")] = "score"
-    patience: Annotated[Count, Field(description="Evaluations in a row that bring nothing")] = 2
-    min_delta: Annotated[float, Field(ge=0, le=1e6, description="Least change that counts as better")] = 0.0
+    on: Annotated[Literal["score", "validation_loss"], Field(description="What has to improve")] = "score"
+    patience: Annotated[Count, Field(description="Evaluations without improvement before stopping")] = 2
+    min_delta: Annotated[float, Field(ge=0, le=1e6, description="Smallest change that counts as an improvement")] = 0.0
 
 
 MethodName = Literal["lora", "qlora", "full", "prompt", "bottleneck", "peft"]
@@ -110,11 +112,12 @@ class LoraSection(Section):
     rank: Annotated[Literal[1, 8, 16, 32, 64, 128, 256], Field(description="Rank that vLLM can serve")] = 16
     alpha: Annotated[float, Field(gt=0, le=1e6, description="Scale numerator: the update is alpha / rank")] = 32
     dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
-    targets: Annotated[str | list[str], Field(min_length=1, description="Modules to adapt")] = "all-linear"
+    targets: Annotated[str | list[str], Field(min_length=1, description="Modules that get an adapter")] = "all-linear"
     rslora: Annotated[bool, Field(description="Scale by alpha / sqrt(rank) (Kalajdzievski 2023)")] = False
-    dora: Annotated[bool, Field(description="Train each weight's magnitude apart (DoRA, Liu et al. 2024)")] = False
+    dora: Annotated[bool, Field(description="Train each weight's magnitude separately (DoRA, Liu et al. 2024)")] = False
     initialisation: Annotated[
-        Initialisation, Field(description="Where the factors begin, by peft's name; 'default' begins at the base")
+        Initialisation,
+        Field(description="Initial values of the factors, by peft's name; 'default' leaves the base unchanged"),
     ] = "default"
 
     @property
@@ -138,14 +141,14 @@ class LoraSection(Section):
 
 
 class PromptSection(Section):
-    """Soft prompts: trained embeddings before every row (Lester et al. 2021). Only the local engine serves them."""
+    """Soft prompts: trained embeddings before every row (Lester et al. 2021). Served by the local engine only."""
 
-    tokens: Annotated[int, Field(ge=1, le=512, description="Trained positions before every row")] = 16
+    tokens: Annotated[int, Field(ge=1, le=512, description="Number of trained embeddings before every row")] = 16
     initialisation: Annotated[
         Literal["vocabulary", "random", "text"],
-        Field(description="Begin at random tokens, noise, or text"),
+        Field(description="Start from random tokens, noise, or `text`"),
     ] = "vocabulary"
-    text: Annotated[str, Field(description="What the prompt begins as, with initialisation: text")] = ""
+    text: Annotated[str, Field(description="The text to start from, with initialisation: text")] = ""
 
     @model_validator(mode="after")
     def _text_where_it_is_used(self) -> PromptSection:
@@ -155,74 +158,89 @@ class PromptSection(Section):
 
 
 class BottleneckSection(Section):
-    """Small layers behind each sublayer's last matrix (Houlsby et al. 2019). Only the local engine serves them."""
+    """Small layers after each sublayer's last matrix (Houlsby et al. 2019). Served by the local engine only."""
 
-    width: Annotated[int, Field(ge=1, le=4096, description="Width of the narrow layer")] = 32
-    activation: Annotated[Literal["gelu", "relu", "silu"], Field(description="Between the two layers")] = "gelu"
+    width: Annotated[int, Field(ge=1, le=4096, description="Width of the bottleneck")] = 32
+    activation: Annotated[Literal["gelu", "relu", "silu"], Field(description="Activation between the two layers")] = (
+        "gelu"
+    )
     dropout: Annotated[float, Field(ge=0, lt=1, description="Dropout on the adapter's input")] = 0.0
     targets: Annotated[
-        list[str], Field(min_length=1, description="Modules behind which one stands: the last of each sublayer")
+        list[str], Field(min_length=1, description="Modules followed by a bottleneck: the last of each sublayer")
     ] = ["o_proj", "down_proj"]
 
 
 class PeftSection(Section):
-    """Any other method of the installed peft that puts adapters into a model's modules."""
+    """Any other method of the installed peft that adapts a model's modules."""
 
     type: Annotated[str, Field(description="The method's name in peft, such as IA3 or LOHA")] = ""
     arguments: Annotated[
-        dict[str, Plain], Field(description="Arguments of the method's configuration, as peft calls them")
+        dict[str, Plain], Field(description="Arguments of the method's configuration, by peft's names")
     ] = {}
 
 
 class TrainSection(Section):
-    """How the base is tuned. `method` says which of the sections below it counts; the others are left alone."""
+    """How the base is tuned. `method` selects one of the method sections; the others are ignored."""
 
-    method: Annotated[MethodName, Field(description="What is trained")] = "lora"
+    method: Annotated[MethodName, Field(description="Fine-tuning method")] = "lora"
     lora: LoraSection = LoraSection()
     prompt: PromptSection = PromptSection()
     bottleneck: BottleneckSection = BottleneckSection()
     peft: PeftSection = PeftSection()
-    learning_rate: Annotated[float, Field(gt=0, lt=0.1, description="Peak of the schedule")] = 2e-4
+    learning_rate: Annotated[float, Field(gt=0, lt=0.1, description="Peak learning rate of the schedule")] = 2e-4
     epochs: Annotated[float, Field(gt=0, le=50, description="Passes over the training rows")] = 2.0
     max_minutes: Annotated[
-        float | None, Field(gt=0, le=1e7, description="Plan no more steps than fit this time, by measured speed")
+        float | None, Field(gt=0, le=1e7, description="Plan only the steps that fit this time, at the measured speed")
     ] = None
     compute: Annotated[
-        ComputeType, Field(description="Type to train in; auto: the base's, or float32 on a CPU that is faster with it")
+        ComputeType, Field(description="Type to compute in; auto: the base's, or float32 on a CPU where it is faster")
     ] = "auto"
     batch_rows: Annotated[int, Field(ge=1, le=4096, description="Rows per optimiser step")] = 16
-    batch_tokens: Annotated[Count, Field(ge=64, description="Most tokens, padding included, in one micro-batch")] = 8192
+    batch_tokens: Annotated[Count, Field(ge=64, description="Most tokens in one micro-batch, padding included")] = 8192
     gradient_checkpointing: Annotated[
         Literal["auto", "on", "off"],
-        Field(description="Compute layers again in the backward pass to save memory; auto: only where it has to be"),
+        Field(description="Recompute layers in the backward pass to save memory; auto: only if needed"),
     ] = "auto"
     compile: Annotated[
-        Literal["auto", "on", "off"], Field(description="Compile the layers; auto: on a CPU, where a run pays for it")
+        Literal["auto", "on", "off"],
+        Field(description="Compile the layers; auto: on a CPU, if the run is long enough to profit"),
     ] = "auto"
     parallel: Annotated[
-        Parallel, Field(description="Several processes: each holds all weights, or a part of every one")
+        Parallel,
+        Field(description="Several processes: each holds all weights (data), or a part of each weight (sharded)"),
     ] = "data"
     trees: Annotated[
-        Literal["auto", "off"], Field(description="Compute once what a step's rows begin with alike, where it is exact")
+        Literal["auto", "off"], Field(description="Compute prefixes shared by the rows of a step only once")
     ] = "auto"
     order: Annotated[
-        Literal["exact", "grouped"], Field(description="Shuffle rows; or pieces of groups, whose rows share more")
+        Literal["exact", "grouped"],
+        Field(description="Shuffle rows (exact), or pieces of groups, whose rows share long prefixes (grouped)"),
     ] = "exact"
-    group_rows: Annotated[Count, Field(description="Grouped: most rows of a group in an optimiser step")] = 8
-    max_length: Annotated[Tokens, Field(ge=16, description="Longest row in tokens; a longer one is never cut")] = 2048
-    schedule: Annotated[Literal["cosine", "linear", "constant"], Field(description="After warm-up")] = "cosine"
-    warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps")] = 0.03
-    weight_decay: Annotated[float, Field(ge=0, le=1, description="On what is trained, vectors left out")] = 0.0
-    clip: Annotated[float, Field(gt=0, le=1e30, description="Largest norm of the gradient")] = 1.0
-    evaluations: Annotated[int, Field(ge=1, le=100, description="Times to score and save during the run")] = 4
-    seed: Annotated[Seed, Field(description="Seed of everything random")] = 0
+    group_rows: Annotated[
+        Count, Field(description="With order: grouped, most rows of one group per optimiser step")
+    ] = 8
+    max_length: Annotated[
+        Tokens, Field(ge=16, description="Longest row in tokens; rows are never truncated (see data.too_long)")
+    ] = 2048
+    schedule: Annotated[
+        Literal["cosine", "linear", "constant"], Field(description="Learning rate after the warm-up")
+    ] = "cosine"
+    warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps used for warm-up")] = 0.03
+    weight_decay: Annotated[
+        float, Field(ge=0, le=1, description="Weight decay of the trained matrices; vectors have none")
+    ] = 0.0
+    clip: Annotated[float, Field(gt=0, le=1e30, description="Clip gradients to this norm")] = 1.0
+    evaluations: Annotated[
+        int, Field(ge=1, le=100, description="Number of times to evaluate and save during the run")
+    ] = 4
+    seed: Annotated[Seed, Field(description="Seed of all random numbers")] = 0
     mixing_temperature: Annotated[
         float,
-        Field(ge=1, le=1e9, description="Several tasks: shares go as rows^(1/T); 1 in proportion, large: all the same"),
+        Field(ge=1, le=1e9, description="Several tasks: shares proportional to rows^(1/T); 1: by rows, large: equal"),
     ] = 1.0
-    replay: Annotated[ReplaySection | None, Field(description="Rows against forgetting")] = None
+    replay: Annotated[ReplaySection | None, Field(description="Rows replayed against forgetting")] = None
     ewc: Annotated[EwcSection | None, Field(description="A penalty against forgetting")] = None
-    early_stopping: Annotated[EarlyStoppingSection | None, Field(description="When to end early")] = None
+    early_stopping: Annotated[EarlyStoppingSection | None, Field(description="When to stop early")] = None
 
     @model_validator(mode="after")
     def _method_is_whole(self) -> TrainSection:
@@ -254,36 +272,40 @@ class EvalSection(Section):
 
     engine: Annotated[Literal["local", "vllm"], Field(description="What generates the answers")] = "local"
     limit: Annotated[Count | None, Field(description="Score at most this many test examples")] = None
-    base_limit: Annotated[Count | None, Field(description="Ask the base at most this many of them")] = None
+    base_limit: Annotated[Count | None, Field(description="Score the base on at most this many of them")] = None
     resamples: Annotated[int, Field(ge=100, le=1_000_000, description="Bootstrap resamples for intervals")] = 1000
     gates: Annotated[
         dict[str, Annotated[float, Field(allow_inf_nan=False)]],
-        Field(description="Metric name to what its whole interval must reach; to the most where lower is better"),
+        Field(description="Bound for the whole interval of each metric: a minimum, or a maximum if lower is better"),
     ] = {}
-    untested_labels: Annotated[list[str], Field(description="Trained labels that may go without a test example")] = []
+    untested_labels: Annotated[list[str], Field(description="Trained labels that need no test example")] = []
 
 
 class BundleSection(Section):
     """What is deployed."""
 
-    form: Annotated[Literal["merged", "adapter"], Field(description="Merge the adapter, or ship it alone")] = "merged"
-    intended_use: Annotated[str, Field(description="Written on the card and into the seal")] = ""
-    licences: Annotated[dict[str, str], Field(description="Data set or base to licence")] = {}
+    form: Annotated[
+        Literal["merged", "adapter"], Field(description="Merge the adapter into the base, or ship the adapter alone")
+    ] = "merged"
+    intended_use: Annotated[str, Field(description="What the model is for; written to the model card and the seal")] = (
+        ""
+    )
+    licences: Annotated[dict[str, str], Field(description="Name of a data set or base to its licence")] = {}
 
 
 class ServeSection(Section):
     """How the bundle answers."""
 
-    engine: Annotated[Literal["auto", "vllm", "local"], Field(description="auto: vllm where installed")] = "auto"
+    engine: Annotated[Literal["auto", "vllm", "local"], Field(description="Engine; auto: vllm if installed")] = "auto"
     max_length: Annotated[Tokens, Field(ge=64, description="Context of the engine in tokens")] = 2048
 
 
 class Range(Section):
-    """What a setting may be in a search: from `low` to `high`, or one of `choices`."""
+    """The values that a search tries for a setting: from `low` to `high`, or one of `choices`."""
 
     low: Annotated[RangeEnd | None, Field(description="Least value")] = None
     high: Annotated[RangeEnd | None, Field(description="Greatest value")] = None
-    log: Annotated[bool, Field(description="Spread evenly over the logarithm")] = False
+    log: Annotated[bool, Field(description="Sample on a logarithmic scale")] = False
     choices: Annotated[list[Plain] | None, Field(min_length=2, description="Values, instead of low and high")] = None
 
     @model_validator(mode="after")
@@ -301,22 +323,23 @@ class SearchSection(Section):
     """What `kit search` tries; the recipe's own values are always one of the trials."""
 
     ranges: Annotated[dict[str, Range], Field(description="Dotted path of a setting to its range")] = {}
-    trials: Annotated[Count, Field(description="Trials in all")] = 20
-    workers: Annotated[int, Field(ge=1, le=64, description="Trials at one time")] = 1
-    prune: Annotated[bool, Field(description="Give up trials that are behind the others at a measurement")] = True
+    trials: Annotated[Count, Field(description="Number of trials")] = 20
+    workers: Annotated[int, Field(ge=1, le=64, description="Trials that run at the same time")] = 1
+    prune: Annotated[bool, Field(description="Stop trials that do worse than the others at an evaluation")] = True
     metric: Annotated[
-        Literal["score", "validation_loss"], Field(description="Search by the task's main metric, or by loss")
+        Literal["score", "validation_loss"],
+        Field(description="What to optimise: the task's main metric, or the validation loss"),
     ] = "score"
 
 
 class Recipe(Section):
-    """Everything that a project decides."""
+    """All settings of a project."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$", description="Name of the project and of its model")]
     version: Annotated[Literal[1], Field(description="Version of this schema")] = 1
     summary: Annotated[str, Field(description="One line on what the project does")] = ""
     base: BaseSection
-    tasks: Annotated[list[TaskSection], Field(min_length=1, description="The typed functions")]
+    tasks: Annotated[list[TaskSection], Field(min_length=1, description="The tasks: typed functions of the project")]
     data: DataSection = DataSection()
     train: TrainSection = TrainSection()
     eval: EvalSection = EvalSection()
@@ -331,61 +354,3 @@ class Recipe(Section):
     def canonical(self) -> str:
         """The resolved recipe as one line of JSON with sorted keys."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
-
-
-def load_recipe(path: Path, profile: str | None = None) -> Recipe:
-    """Read a recipe, lay the profile over it, and validate the result and what every other profile would give.
-
-    Raises InputError with every problem at once: file, line and key, and the near miss for an unknown key.
-    """
-    source = _read(path)
-    profiles = source.data.get("profiles") or {}
-    if not isinstance(profiles, dict):
-        raise InputError("'profiles' is a mapping from a name to settings.", source.place(("profiles",)))
-    if profile is not None and profile not in profiles:
-        raise InputError(f"There is no profile '{profile}'.", str(path), nearest(profile, profiles) or _known(profiles))
-    recipe, problems = _resolve(source, profile)
-    for name in profiles:
-        problems.extend(problem for problem in _resolve(source, name)[1] if problem not in problems)
-    if problems or recipe is None:
-        raise InputError(problems)
-    return recipe
-
-
-def profile_names(path: Path) -> list[str]:
-    """Return the names of a recipe's profiles. Raises InputError where there is no recipe, or it is not YAML."""
-    return list(_read(path).data.get("profiles") or {})
-
-
-def _read(path: Path) -> Source:
-    if not path.is_file():
-        raise InputError("There is no recipe here.", str(path), "Make a project with: kit new legal")
-    return read_yaml(path)
-
-
-def _known(names: Mapping[str, Any]) -> str:
-    return f"Known: {', '.join(sorted(names))}." if names else "The recipe declares no profiles."
-
-
-def _resolve(source: Source, profile: str | None) -> tuple[Recipe | None, list[Problem]]:
-    """Return the recipe under a profile, or what is wrong with it; nothing is coerced."""
-    raw = {key: value for key, value in source.data.items() if key != "profiles"}
-    overlay: KeyPath = ("profiles", profile) if profile is not None else ()
-
-    def place(path: KeyPath) -> str:
-        own = bool(overlay) and source.holds((*overlay, *path))
-        whole = (*overlay, *path) if own else path
-        return f"{source.place(whole)}: {dotted(whole)}"
-
-    if profile is not None:
-        raw = _merge(raw, source.data["profiles"][profile] or {})
-    try:
-        return Recipe.model_validate(raw, strict=True), []
-    except ValidationError as error:
-        return None, problems_of(error, Recipe, place)
-
-
-def _merge(base: Any, overlay: Any) -> Any:
-    if isinstance(base, dict) and isinstance(overlay, dict):
-        return {**base, **{key: _merge(base.get(key), value) for key, value in overlay.items()}}
-    return overlay

@@ -1,4 +1,4 @@
-"""What an earlier import left, so that a later one never moves a test row into training."""
+"""Finds the test groups of an earlier import, so that a later one never moves them into training."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def tested_groups(path: Path) -> frozenset[str]:
         try:
             groups.add(str(json.loads(line)["group"]))
         except (ValueError, KeyError, TypeError):
-            what = "This line names no group, so it is not known which groups must stay in the test file."
-            raise InputError(what, f"{path}:{number}", "Mend the line, or remove the file to split again.") from None
+            what = "This line has no group, so the groups that must stay in the test file are unknown."
+            raise InputError(what, f"{path}:{number}", "Correct the line, or remove the file to split again.") from None
     return frozenset(groups)

@@ -1,4 +1,4 @@
-"""Data files that are not lines of JSON: what they are, and how to make lines of JSON of them."""
+"""Recognises data files that are not JSONL, and says how to convert them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ _DELIMITERS = {
     "|": "text with columns between bars",
 }
 _SAMPLE = 20
-_WRITE = (
-    "Write each row as one line of JSON: {shape}. In Python, csv.DictReader reads rows and json.dumps writes lines."
-)
+_WRITE = "Import it with: kit data import csv FILE --map FIELD=COLUMN. Or write each row as one line of JSON: {shape}."
 
 
 def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:

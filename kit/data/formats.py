@@ -1,4 +1,4 @@
-"""Examples as lines of JSON: read with every mistake pointed at, written in one step."""
+"""Reads examples from JSONL, with the place of every mistake; writes them atomically."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 NOTHING_TO_LEARN = "nothing_to_learn"
-"""The type of the pydantic error that a line raises which has nothing to learn from."""
+"""The type of the pydantic error that a line raises which has no target to learn from."""
 _POISON = {"finite_number", "greater_than_equal", "less_than_equal", "value_error"}
 
 
@@ -48,7 +48,7 @@ def read_examples(path: Path, task: Task[Any, Any]) -> list[AnyExample]:
     """Return the examples of a JSONL file.
 
     Raises InputError with every problem of the file at once, each as file:line:column; UnfitRows where one of them is
-    a number that is none, a weight below 0, or a line that has nothing to learn from.
+    a number that is none, a weight below 0, or a line that has no target to learn from.
     """
     return read_file(path, task).examples
 
@@ -180,7 +180,7 @@ def _is_unfit(found: Mapping[str, Any]) -> bool:
 
 def _text(line: bytes, place: str) -> str:
     if line.startswith(_BOM):
-        raise InputError("The line begins with a byte order mark.", f"{place}:1", "Save the file as UTF-8 without BOM.")
+        raise InputError("The line starts with a byte order mark.", f"{place}:1", "Save the file as UTF-8 without BOM.")
     text = line.decode("utf-8")
     if not text.strip():
         raise InputError("The line is empty.", f"{place}:1", "Remove it: each line is one example.")
@@ -223,7 +223,7 @@ def _half_problem(text: str, place: str) -> InputError | None:
 def _suspicious(text: str, place: str) -> Iterator[Problem]:
     found = positions(text)
     for path in found.repeated:
-        yield Problem(f"The key '{path[-1]}' stands twice in one object.", _place(text, place, path))
+        yield Problem(f"The key '{path[-1]}' is repeated in one object.", _place(text, place, path))
     for path in found.not_numbers:
         yield Problem("JSON has no such number.", _place(text, place, path))
 

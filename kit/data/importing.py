@@ -1,4 +1,4 @@
-"""Public data sets into a project's own examples, through the importers that the project brings.
+"""Imports public data sets as examples, through the project's own importers.
 
 A project's `importers.py` names them in `importers: Mapping[str, Importer]`. An importer reads the user's own copy of a
 set and returns examples; the kit validates, splits and writes them.
@@ -137,7 +137,7 @@ def plan_import(
         if not chosen
     ]
     problems += [
-        Problem("This file exists; nothing is overwritten unasked.", str(path), "Say --replace to write it anew.")
+        Problem("This file exists; nothing is overwritten unasked.", str(path), "Use --replace to overwrite it.")
         for path in paths
         if path.exists() and not replace
     ]

@@ -1,4 +1,4 @@
-"""Keys by which a request and a group are known again without keeping their words."""
+"""Keys that identify requests and groups without storing their text."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _LENGTH = 16  # 64 bits: for a million trained rows and ten thousand tested ones
 
 
 def request_key(request: BaseModel) -> str:
-    """Hash a request, whatever its white space and the Unicode form of its letters: 64 bits as 16 hex digits.
+    """Hash a request, ignoring white space and Unicode normal form: 64 bits as 16 hex digits.
 
-    Case counts: to some tasks another case is another request.
+    Case matters: for some tasks it changes the request.
     """
     plain = _normalised(request.model_dump(mode="json"))
     return _hash(json.dumps(plain, sort_keys=True, ensure_ascii=False))

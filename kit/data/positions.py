@@ -1,4 +1,4 @@
-"""Where in a line of JSON each key and value stands, so that a mistake can be pointed at."""
+"""Finds the column of each key and value in a line of JSON, for error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From examples to training rows: what the model reads, and the answer it should write. Nothing is ever cut."""
+"""Builds training rows from examples: what the model reads and the answer to write. Nothing is truncated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kit.task import Example, Prompt, Task, Untaught, write_answer
 
 AnyExample = Example[Any, Any]
 Setting = Literal["train.max_length", "serve.max_length"]
-_NO_TARGET = "The task gives none of its prompts a target: mend it, remove it, or give it weight 0."
+_NO_TARGET = "The task has no target for any of its prompts: correct the example, remove it, or set its weight to 0."
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that was left out; without another reason, because it is longer than the longest row allowed."""
+    """A row that was left out. Without a `reason`, it is longer than allowed."""
 
     example: str
     tokens: int
@@ -83,7 +83,7 @@ def build_rows(
             continue
         if must_teach and not made and example.weight:
             advice = task.untaught(example.request) if isinstance(task, Untaught) else ""
-            masked.append(Problem(f"Example '{example.id}' has nothing to learn from.", where, advice or _NO_TARGET))
+            masked.append(Problem(f"Example '{example.id}' has no target to learn from.", where, advice or _NO_TARGET))
         for prompt, row in made:
             problems.extend(_budget_problem(example, where, prompt, row))
             if len(row.ids) <= max_length:
@@ -103,9 +103,9 @@ def build_rows(
 
 def _nothing_left(part: str, examples: int) -> Problem:
     if not examples:
-        return Problem(f"There are no {part} examples.", next="Add some, of more groups than one.")
-    what = f"No {part} row is left with a token to learn from."
-    return Problem(what, next="Every target is absent, was dropped, or has weight 0.")
+        return Problem(f"There are no {part} examples.", next="Add some, of at least two groups.")
+    what = f"No {part} row has a token to learn from."
+    return Problem(what, next="Every target is missing, was dropped, or has weight 0.")
 
 
 def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -> Iterator[tuple[Prompt, Supervised]]:
@@ -119,13 +119,13 @@ def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -
 
 
 def _budget_problem(example: AnyExample, where: str, prompt: Prompt, supervised: Supervised) -> Iterator[Problem]:
-    """An answer that its prompt has no room for would be trained whole, and then be cut whenever it is written."""
+    """Refuse an answer that is longer than its prompt allows: it would be trained whole and cut when generated."""
     if supervised.labels > prompt.max_tokens:
         yield Problem(
-            f"Example '{example.id}' has an answer of {supervised.labels} tokens with its end; "
+            f"Example '{example.id}' has an answer of {supervised.labels} tokens (end included); "
             f"its prompt allows {prompt.max_tokens}.",
             where,
-            "Shorten the answer, or give the task a larger budget.",
+            "Shorten the answer, or raise the task's token budget.",
         )
 
 

@@ -1,7 +1,7 @@
-"""Splits that stay put: the hash of a group's name decides its side, so new rows never move an old test row.
+"""Stable splits: the hash of a group's name decides its part, so new rows never move an old test row.
 
-Each split hashes with a salt of its own. Two splits by the same hash would take the same groups, and the second one
-would find none of them left. The test split has no salt, as it always had, so that test rows stay what they were.
+Each split uses its own salt. With the same hash, two splits would take the same groups, and the second would find none
+left. The test split has no salt, as in earlier versions, so that its rows stay the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def position(name: str, salt: str = "") -> float:
 
 
 def held_out(group: str, share: float, salt: str = "") -> bool:
-    """Say whether the hash of a group falls into the held-out share."""
+    """Return whether the hash of a group falls into the held-out share."""
     return position(group, salt) < share
 
 

@@ -1,4 +1,4 @@
-"""The gate for base models as checks: one line for each subject, each problem with its file and what to do."""
+"""Checks of a base model: one line per subject, each problem with its file and what to do."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from kit.errors import InputError, KitError, Problem
 from kit.task import FreeText, Message, Prompt
 
 BASE = "base"
-"""The check without which a base, the rows and much of the recipe cannot be measured."""
-_LATER = "Loading compares them, before anything is trained or served."
+"""The check that the base is here. The checks of rows and of much of the recipe depend on it."""
+_LATER = "They are compared when the model is loaded."
 
 
 def check_soundness(base: Path, template_args: Mapping[str, Any]) -> list[Check]:
     """Check a base's folder: its files, tensors, token ids and values, and its chat template."""
     found = inspect_model(base)
     checks = [
-        _of("base.files", found.files, "Configuration and weights are whole."),
+        _of("base.files", found.files, "Configuration and weights are complete."),
         _tensors(found),
         _of("base.ids", found.ids, "Every word of the tokenizer and every end token has an embedding."),
-        _of("base.values", found.values, "Every value of the weights is a number."),
+        _of("base.values", found.values, "All weights are finite numbers."),
     ]
     return [*checks, _template(base, template_args) if is_sound(checks) else _hidden("base.template")]
 
 
 def is_sound(checks: Sequence[Check]) -> bool:
-    """Whether nothing was found wrong."""
+    """Whether no check failed."""
     return not any(check.state == "failed" for check in checks)
 
 
@@ -56,7 +56,7 @@ def _tensors(found: Soundness) -> Check:
 
 
 def _hidden(name: str) -> Check:
-    return Check(name, "unmeasured", "It needs sound files.", waits_for=BASE)
+    return Check(name, "unmeasured", "This check needs valid files.", waits_for=BASE)
 
 
 def _template(base: Path, template_args: Mapping[str, Any]) -> Check:

@@ -1,4 +1,4 @@
-"""Warnings for a learning rate or a number of epochs outside what the literature calls safe for the base's size."""
+"""Warns of a learning rate or a number of epochs outside the range that the literature recommends."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def safe_rates(section: TrainSection, hidden: int) -> tuple[float, float, str] |
         return _FIXED[section.method]
     best = 5e-5 * (2000 / hidden) ** 0.781 * (1 if section.method == "full" else 10)
     what = "all weights" if section.method == "full" else "adapters"
-    return best * _LOW, best * _HIGH, f"{what} on a base {hidden} wide are best tuned near {best:.1g}"
+    return best * _LOW, best * _HIGH, f"the best rate for {what} on a base of hidden size {hidden} is near {best:.1g}"
 
 
 def most_epochs(section: TrainSection, parameters: int) -> tuple[float, str]:
@@ -52,28 +52,28 @@ def most_epochs(section: TrainSection, parameters: int) -> tuple[float, str]:
     if section.method == "prompt":
         return math.inf, "a soft prompt is too small to memorise rows"
     if parameters < _SMALL:
-        return 10.0, "a small base memorises slowly, and still repeats its rows after ten passes"
-    return 4.0, "after four passes a repeated row teaches little, and the base forgets with every pass"
+        return 10.0, "a small base memorises slowly, but does so after ten epochs"
+    return 4.0, "after four epochs a repeated row teaches little, and the base forgets more with each one"
 
 
 def _rate(section: TrainSection, hidden: int | None) -> Check:
     name, rate = "train.learning_rate", section.learning_rate
     known = safe_rates(section, hidden) if hidden else None
     if known is None:
-        what = "how wide the base is" if not hidden else f"safe rates for {section.peft.type}"
-        return Check(name, "unmeasured", f"Nothing is known of {what}.", blocking=False)
+        what = "the base's hidden size" if not hidden else f"safe rates for {section.peft.type}"
+        return Check(name, "unmeasured", f"Unknown: {what}.", blocking=False)
     least, most, reason = known
-    right = f"{rate:g} lies between {least:.1g} and {most:.1g}: {reason}."
+    right = f"{rate:g} is between {least:.1g} and {most:.1g}: {reason}."
     side, advice = ("below", "Raise") if rate < least else ("above", "Lower")
-    wrong = f"{rate:g} is {side} what is known to be safe, {least:.1g} to {most:.1g}: {reason}."
+    wrong = f"{rate:g} is {side} the recommended range, {least:.1g} to {most:.1g}: {reason}."
     return Check.of(name, least <= rate <= most, right, wrong, next=f"{advice} it, or watch the loss.", blocking=False)
 
 
 def _epochs(section: TrainSection, parameters: int) -> Check:
     most, reason = most_epochs(section, parameters)
-    right = f"{section.epochs:g} passes over the rows are not too many."
-    wrong = f"{section.epochs:g} passes over the rows are more than {most:g}: {reason}."
-    advice = "Take fewer, or see that the best checkpoint is not an early one."
+    right = f"{section.epochs:g} epochs are within the recommended range."
+    wrong = f"{section.epochs:g} epochs are more than the recommended {most:g}: {reason}."
+    advice = "Use fewer, or check that the best checkpoint is a late one."
     return Check.of("train.epochs", section.epochs <= most, right, wrong, next=advice, blocking=False)
 
 

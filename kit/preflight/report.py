@@ -1,4 +1,4 @@
-"""Everything that can be known about a project before a processor is paid for. Loads no deep-learning package."""
+"""Checks a project before training: data, rows, servability, settings, memory, time. Loads no deep-learning package."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OF_BASE = ("base.architecture", "base.context", "train.learning_rate", "train.e
 
 @dataclass(frozen=True)
 class Report:
-    """What was checked, and facts by part, for a person to judge."""
+    """The checks, and facts about each part of the data."""
 
     checks: tuple[Check, ...]
     facts: dict[str, Any]
@@ -43,7 +43,7 @@ class Report:
 
 @dataclass(frozen=True)
 class _TaskReport(Report):
-    """A task's own report, and its training rows, where they can be made."""
+    """The report of one task, and its training rows if they can be built."""
 
     train: Rows | None
 
@@ -131,7 +131,7 @@ def _of_task(data: Data, gates: Mapping[str, float], renderer: Renderer | None) 
 def _beside(
     project: Project, recipe: Recipe, tasks: Sequence[Data], renderer: Renderer | None
 ) -> tuple[list[Check], Rows | None]:
-    """Check the rows that stand beside the tasks' own, and return those that are replayed."""
+    """Check the additional rows (replay, EWC), and return those that are replayed."""
     checks: list[Check] = []
     found: dict[str, Rows] = {}
     for name, section in (("train.replay", recipe.train.replay), ("train.ewc", recipe.train.ewc)):
@@ -151,7 +151,7 @@ def _beside(
 
 
 def _apart(name: str, project: Project, section: RowsSection, tasks: Sequence[Data]) -> list[Check]:
-    """Look for test examples among the rows beside the tasks' own."""
+    """Look for test examples among the additional rows."""
     if section.use is None:
         return []
     try:
@@ -162,28 +162,28 @@ def _apart(name: str, project: Project, section: RowsSection, tasks: Sequence[Da
 
 
 def _gates(data: Data, gates: Mapping[str, float]) -> Check:
-    """A gate on a metric that does not exist would be found out only after the training that it judges."""
+    """Check the gates now: a gate on an unknown metric would otherwise fail only after training."""
     try:
         check_thresholds(data.task, gates)
     except InputError as error:
         return Check.failed("eval.gates", error)
-    names = ", ".join(gates) or "the default ones: not worse than the base"
-    return Check("eval.gates", "held", f"The gates can be judged: {names}.")
+    names = ", ".join(gates) or "the default gates (not worse than the base)"
+    return Check("eval.gates", "held", f"Every gate has a known metric: {names}.")
 
 
 def _search(recipe: Recipe) -> list[Check]:
-    """Look at what `kit search` would try, where the recipe declares something; it stops nothing else."""
+    """Check the ranges that `kit search` would try, if the recipe has any. A problem here blocks nothing else."""
     if not recipe.search.ranges:
         return []
     try:
         known = ", ".join(defaults(recipe))
     except InputError as error:
         return [replace(Check.failed("search.ranges", error), blocking=False)]
-    return [Check("search.ranges", "held", f"What is to be searched is there: {known}.")]
+    return [Check("search.ranges", "held", f"Every range has a setting: {known}.")]
 
 
 def _parts(data: Data) -> Parts:
-    """Read every file before any of them is complained about, so that all problems are told at once."""
+    """Read all files before reporting, so that all problems appear at once."""
     readers: list[Callable[[], DataFile | None]] = [
         lambda: data.train_file,
         lambda: data.validation_file,
@@ -207,7 +207,7 @@ def _no_base(recipe: Recipe) -> list[Check]:
 
 
 def _waiting(name: str) -> Check:
-    return Check(name, "unmeasured", "It needs the base model, whole and sound.", waits_for=BASE)
+    return Check(name, "unmeasured", "This check needs a valid base model.", waits_for=BASE)
 
 
 def _measure_rows(data: Data, renderer: Renderer, parts: Parts) -> tuple[list[Check], dict[str, Any], Rows | None]:
@@ -231,20 +231,20 @@ def _context(data: Data, renderer: Renderer, parts: Parts) -> Check:
     try:
         return check_prompts(data.task, renderer, parts, data.recipe.serve.max_length)
     except InputError:
-        return Check("serve.context", "unmeasured", "Rows are wrong, so prompts were not looked at.")
+        return Check("serve.context", "unmeasured", "Not checked, because some rows are invalid.")
 
 
 def _travels(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> Check:
-    """Try the tasks without the project around them: what a bundle would lack is found before it is trained."""
+    """Run a copy of the tasks outside the project: a file that the bundle would lack is found before training."""
     try:
         files = try_copy(project.root, recipe, first_requests(tasks))
     except InputError as error:
         return Check.failed("task.files", error)
-    return Check("task.files", "held", f"The tasks work as they travel into a bundle, in {files} files.")
+    return Check("task.files", "held", f"The tasks work when copied into a bundle ({files} files).")
 
 
 def _memory(estimate: Forecast) -> list[Check]:
-    """The machine that checks may not be the one that trains, and the formula is rough: it warns, and no more."""
+    """Warn only: another machine may train, and the estimate is rough."""
     memory, here = estimate.memory, machine_facts()["memory_gib"]
     if memory is None or here is None:
         return []
@@ -255,8 +255,6 @@ def _memory(estimate: Forecast) -> list[Check]:
 
 
 def _fit(part: Part, facts: dict[str, Any]) -> Check:
-    lengths = (
-        f"{facts['shortest']} to {facts['longest']} tokens, median {facts['median']:g}, in all {facts['tokens']:,}"
-    )
+    lengths = f"{facts['shortest']} to {facts['longest']} tokens, median {facts['median']:g}, total {facts['tokens']:,}"
     wrong = f"{facts['dropped']} rows are too long and were dropped; {facts['rows']} are left."
     return Check.of(f"rows.{part}", not facts["dropped"], f"{facts['rows']} rows of {lengths}.", wrong, blocking=False)

@@ -1,4 +1,4 @@
-"""Whether what the recipe would train can be served, in which form and by which engine: told before it is trained."""
+"""Says before training whether the result can be served, in which form, and by which engine."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Engines = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Servability:
-    """The engines that serve the adapter by itself, and those that serve it merged; None: not known yet.
+    """The engines that serve the adapter, and those that serve the merged model; None: not known yet.
 
-    `reason` is a sentence on why it is not both of both; empty where it is.
+    `reason` says why an engine is missing in one of them; empty if none is.
     """
 
     adapter: Engines
@@ -31,7 +31,7 @@ class Servability:
 
     @property
     def decision(self) -> Decision:
-        """The best that can be done with it."""
+        """The best way to serve it."""
         if "vllm" in self.adapter:
             return "adapter"
         if self.merged is None:
@@ -44,7 +44,10 @@ class Servability:
 def servability(
     section: TrainSection, limits: VllmLimits, architecture: str | None = None, mergeable: bool | None = None
 ) -> Servability:
-    """Decide for a method on an architecture. `mergeable` is what an attach pre-flight found, for methods of peft."""
+    """Return how a method on an architecture can be served.
+
+    `mergeable` is the result of `kit check --attach`, for methods of peft.
+    """
     found = _of_method(section, limits, mergeable)
     support = limits.support(architecture) if architecture else "unknown"
     if support == "none":
@@ -61,9 +64,9 @@ def _of_method(section: TrainSection, limits: VllmLimits, mergeable: bool | None
         case "full":
             return Servability(NONE, BOTH, "All weights are trained, so there is no adapter.")
         case "prompt":
-            return Servability(LOCAL, NONE, "A soft prompt merges into nothing, and vLLM takes none.")
+            return Servability(LOCAL, NONE, "A soft prompt cannot be merged, and vLLM does not support it.")
         case "bottleneck":
-            return Servability(LOCAL, NONE, "Bottleneck layers merge into nothing, and vLLM has none.")
+            return Servability(LOCAL, NONE, "Bottleneck layers cannot be merged, and vLLM does not support them.")
         case "peft":
             merged = {True: BOTH, False: NONE, None: None}[mergeable]
             what = f"{limits.name} takes no {section.peft.type} adapters"
@@ -82,18 +85,18 @@ def _without_vllm(engines: Engines) -> Engines:
 
 
 def check_servability(recipe: Recipe, base: Path | None = None, mergeable: bool | None = None) -> Check:
-    """Check that the bundle that the recipe asks for can be served by the engines that it asks for."""
+    """Check that the engines that the recipe names can serve the bundle that it describes."""
     architecture = _architecture_name(_config(base)) if base else None
     found = servability(recipe.train, installed_limits(), architecture, mergeable)
     form = recipe.bundle.form
     engines = found.adapter if form == "adapter" else found.merged
     if engines is None:
-        return Check("servability", "unmeasured", f"{found.reason} Ask with: kit check --attach")
+        return Check("servability", "unmeasured", f"{found.reason} Find out with: kit check --attach")
     right = f"{_named(recipe.train)}: {_forms(found)}.{' ' if found.reason else ''}{found.reason}"
     if not engines:
         other = "merged" if form == "adapter" else "adapter"
         served = found.merged if form == "adapter" else found.adapter
-        advice = f"Set bundle.form: {other}." if served else "Take another method or another base."
+        advice = f"Set bundle.form: {other}." if served else "Choose another method or another base."
         return Check.of(
             "servability", False, right, f"bundle.form: {form} cannot be served. {found.reason}", next=advice
         )
@@ -105,7 +108,7 @@ def check_servability(recipe: Recipe, base: Path | None = None, mergeable: bool 
 
 
 def refuse_unservable(recipe: Recipe, base: Path, mergeable: bool | None) -> str:
-    """Return the sentence on how the bundle will be served. Raises InputError where it could not be."""
+    """Return a sentence on how the bundle will be served. Raises InputError if it cannot be served."""
     check = check_servability(recipe, base, mergeable)
     if check.state == "failed":
         raise InputError(list(check.problems))
@@ -146,18 +149,18 @@ def _architecture(config: dict[str, Any]) -> Check:
     name = _architecture_name(config)
     plain = name.endswith("ForCausalLM") and "text_config" not in config
     right = f"{name} is a plain text model."
-    wrong = f"{name} is not a plain text model: engines have ignored adapters on such without a word."
+    wrong = f"{name} is not a plain text model: some engines silently ignore adapters on such models."
     return Check.of("base.architecture", plain, right, wrong, next="Choose a base whose architecture is …ForCausalLM.")
 
 
 def _context(recipe: Recipe, config: dict[str, Any]) -> Check:
     limit = config.get("max_position_embeddings")
     if limit is None:
-        return Check("base.context", "unmeasured", "The base does not say how long its context is.")
+        return Check("base.context", "unmeasured", "The base's configuration does not state the length of its context.")
     before = recipe.train.prompt.tokens if recipe.train.method == "prompt" else 0
     wanted = {"train.max_length": recipe.train.max_length, "serve.max_length": recipe.serve.max_length}
     beyond = {name: value for name, value in wanted.items() if value + before > limit}
-    right = f"The base's context of {limit} tokens holds what the recipe asks for."
+    right = f"The base's context of {limit} tokens is long enough for the recipe."
     soft = f", of which the soft prompt takes {before}" if before else ""
     told = ", ".join(f"{name} is {value}" for name, value in beyond.items())
     wrong = f"The base's context is {limit} tokens{soft}; {told}."
@@ -170,6 +173,6 @@ def check_targets(recipe: Recipe) -> Check:
     targets = recipe.train.lora.targets
     names = [targets] if isinstance(targets, str) else targets
     embedding = [name for name in names if name in _EMBEDDINGS]
-    wrong = f"{' and '.join(embedding)}: an adapted embedding cannot be served, and breaks the tie when merged."
+    wrong = f"{' and '.join(embedding)}: an adapted embedding cannot be served, and merging it unties the embeddings."
     right = f"The adapted modules ({', '.join(names)}) can be served."
-    return Check.of("train.lora.targets", not embedding, right, wrong, next="Leave it out; all-linear does.")
+    return Check.of("train.lora.targets", not embedding, right, wrong, next="Remove it; all-linear leaves it out.")

@@ -1,4 +1,4 @@
-"""How long training will take and what it costs: by a rate that was measured here, or by a stated peak, or unknown."""
+"""Estimates the time and cost of training: from a rate measured on this machine, or from a stated peak."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Basis = Literal["measured", "peak", "unmeasured"]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be trained on: rows, their tokens and supervised tokens, and the longest of them."""
+    """The amount of training data: rows, tokens, supervised tokens, and the length of the longest row."""
 
     rows: int
     tokens: int
@@ -40,12 +40,12 @@ class Work:
 
 
 def work_of(facts: Mapping[str, Any]) -> Work:
-    """The work that the facts of some rows describe."""
+    """Return the work that measured rows describe."""
     return Work(facts["rows"], facts["tokens"], facts["supervised_tokens"], facts["longest"])
 
 
 def work_of_epoch(rows: Sequence[Row], mixture: Mixture | None, seed: int) -> Work:
-    """The work of the first epoch: every row once, or what a mixture, whose rows these then are, takes of them."""
+    """Return the work of the first epoch: every row once, or the rows that a mixture draws."""
     taken = [rows[index] for index in mixture.epoch(0, seed)] if mixture else rows
     work = work_of(row_facts(Rows(tuple(taken))))
     return replace(work, longest=max(len(row.ids) for row in rows))
@@ -53,9 +53,9 @@ def work_of_epoch(rows: Sequence[Row], mixture: Mixture | None, seed: int) -> Wo
 
 @dataclass(frozen=True)
 class Forecast:
-    """Memory, seconds and cost of a training run; None where there is no way to know.
+    """Memory, seconds and cost of a training run; None where unknown.
 
-    `how` says where time is from, and `unknown` why there is no memory.
+    `how` says what the time is based on; `unknown` says why memory is unknown.
     """
 
     memory: Memory | None
@@ -66,16 +66,16 @@ class Forecast:
     unknown: str = ""
 
     def facts(self) -> dict[str, Any]:
-        """The forecast as data; bytes and seconds."""
+        """Return the forecast as data, in bytes and seconds."""
         memory = {**asdict(self.memory), "total": self.memory.total} if self.memory else None
         found = {"memory": memory, "seconds": self.seconds, "basis": self.basis, "how": self.how, "cost": self.cost}
         return {**found, "told": self.lines()}
 
     def lines(self) -> list[str]:
-        """The forecast for a person."""
-        memory = f"memory: {self.memory.sentence() if self.memory else f'could not be estimated: {self.unknown}'}"
+        """Return the forecast as sentences."""
+        memory = f"memory: {self.memory.sentence() if self.memory else f'unknown: {self.unknown}'}"
         if self.seconds is None:
-            return [memory, f"time: could not be measured: {self.how}"]
+            return [memory, f"time: {self.how}"]
         least = "at least" if self.basis == "peak" else "about"
         cost = [] if self.cost is None else [f"cost: {least} {self.cost:.2f} at the price given"]
         return [memory, f"time: {least} {_clock(self.seconds)}, {self.how}", *cost]
@@ -90,7 +90,7 @@ def forecast(
     seconds, basis, how = _time(root, shape, recipe, work, peak_tflops)
     most = recipe.train.max_minutes
     if seconds is not None and most is not None and seconds > most * 60:
-        seconds, how = most * 60, f"{how}; train.max_minutes ends it there"
+        seconds, how = most * 60, f"{how}; train.max_minutes stops it then"
     cost = None if seconds is None or price is None else seconds / 3600 * price
     unknown = "" if memory else what_is_unknown(shape, recipe.train, _computed_in(recipe))
     return Forecast(memory, seconds, basis, how, cost, unknown)
@@ -104,9 +104,9 @@ def _memory(shape: Shape, recipe: Recipe, work: Work) -> Memory | None:
 
 
 def _computed_in(recipe: Recipe) -> FloatType:
-    """The type that training on this machine would compute in, told without loading anything heavy.
+    """Return the type that training on this machine would compute in, without loading a heavy package.
 
-    4-bit training works on an NVIDIA GPU alone, so it is told for one.
+    4-bit training needs an NVIDIA GPU, so its type is that of a GPU.
     """
     gpu = has_nvidia() or recipe.train.method == "qlora"
     return compute_type(recipe.train.compute, recipe.base.dtype, "cuda" if gpu else "cpu")
@@ -121,16 +121,20 @@ def _time(
         run, rate = found
         return tokens / rate, "measured", f"at the {rate:,.0f} tokens/s that run {run.id} made on this machine"
     if peak is None or shape is None:
-        return None, "unmeasured", "no run of this base was made on this machine; give --peak-tflops for a bound"
+        return (
+            None,
+            "unmeasured",
+            "unknown until this base has been trained here once; --peak-tflops gives a lower bound",
+        )
     labels = round(work.supervised * recipe.train.epochs)
     frozen = recipe.train.method != "full"
     flops = training_flops(shape, round(tokens), labels, work.tokens / work.rows, frozen)
-    how = f"if all of {peak:g} TFLOP/s were used; a run reaches a part of it"
+    how = f"at {peak:g} TFLOP/s; a real run reaches only a part of that"
     return flops / (peak * 1e12), "peak", how
 
 
 def measured_rate(root: Path, recipe: Recipe) -> tuple[Run, float] | None:
-    """Return the latest run of the same base, method, type and machine that made steps, and its last rate."""
+    """Return the latest run with steps of the same base, method, type and machine, and its last rate."""
     for run in reversed(list_runs(root)):
         events = _events(run.metrics)
         began = next((event for event in events if event["event"] == "probed"), None)
@@ -146,7 +150,7 @@ def _events(file: Path) -> list[dict[str, Any]]:
 
 
 def _event(line: str) -> dict[str, Any] | None:
-    """The event of a line; None for one that a crash cut off."""
+    """Return the event of a line; None for a line that a crash cut off."""
     try:
         event = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A project: the user's folder with a recipe, a task and data, and what can be read from it."""
+"""A project: the user's folder with a recipe, a task and data."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Project:
         return Renderer(self.base(recipe, offline).folder, recipe.base.template_args)
 
     def data(self, recipe: Recipe, task: str | None = None) -> Data:
-        """Return the data of the task of a name, or of the only one. Raises InputError where that is not one task."""
+        """Return the data of the named task, or of the only one. Raises InputError if none or several fit."""
         every = {data.task.name: data for data in self.all_data(recipe)}
         if task is None and len(every) > 1:
             raise InputError("The recipe has several tasks.", "--task", f"Name one of: {', '.join(every)}.")
@@ -134,9 +134,9 @@ def first_requests(tasks: Sequence[Data]) -> dict[str, BaseModel]:
 
 @dataclass(frozen=True)
 class Data:
-    """A task's examples by part, under one recipe. Each file is read when it is first asked for.
+    """A task's examples by part, under one recipe. Each file is read on first use.
 
-    `own` is where they are, unless they are where the recipe's own data section says.
+    `own` is the task's own data section; without it, the recipe's applies.
     """
 
     root: Path
@@ -170,8 +170,8 @@ class Data:
     def examples(self, part: Part) -> list[AnyExample]:
         """Return the examples of one part, limited as the recipe says.
 
-        Without a validation file, whole groups are held out of training by the hash of their name. What was augmented
-        is trained on, and never measured by.
+        Without a validation file, whole groups are held out of training by the hash of their name. Augmented examples
+        are only trained on.
         """
         settings = self.settings
         if part == "test":
@@ -186,15 +186,15 @@ class Data:
 
     @cached_property
     def _validation_groups(self) -> set[str]:
-        """The groups of the training file that are held out of it; none where there is a validation file."""
+        """The groups of the training file that are held out of training; none if there is a validation file."""
         if self.validation_file is not None:
             return set()
         return validation_groups(self.train_file.examples, self.settings.validation_share)
 
     def rows(self, renderer: Renderer, part: Part) -> Rows:
-        """Return the rows of one part; those of the test part have to fit serving's context, not training's.
+        """Return the rows of one part. Test rows must fit the context of serving, all others that of training.
 
-        An example that is to be trained on has to teach something. Raises InputError as `build_rows` does, with files
+        A training example must have a target. Raises InputError as `build_rows` does, with files
         and lines.
         """
         tested, taught = part == "test", part == "train"
@@ -205,9 +205,9 @@ class Data:
         return build_rows(self.task, renderer, self.examples(part), length, policy, places, taught, words, setting)
 
     def require_sound(self) -> None:
-        """Raise InputError with everything about the examples for which nothing is trained.
+        """Raise InputError with every problem that makes training useless: a shared request or group, an empty part.
 
-        Parts that share a request or a group, and a part that is empty. Test examples are looked at where they are.
+        The test file is checked if it exists.
         """
         tested = (self.root / self.settings.test).is_file()
         found: list[Part] = [part for part in PARTS if part != "test" or tested]
@@ -215,9 +215,9 @@ class Data:
         require(check_parts(parts, {part: self.places(part) for part in found}))
 
     def require_measurable(self, renderer: Renderer) -> None:
-        """Raise InputError with everything about the test examples for which nothing is measured.
+        """Raise InputError with every problem that makes the test useless.
 
-        An example that the task refuses, an answer that its prompt has no room for, a prompt that serving has none for.
+        These are examples that the task refuses, and answers or prompts that are too long.
         """
         self.rows(renderer, "test")
         require([check_prompts(self.task, renderer, {"test": self.examples("test")}, self.recipe.serve.max_length)])

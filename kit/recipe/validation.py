@@ -1,4 +1,4 @@
-"""From a pydantic error to sentences: each with its place, and the near miss of an unknown key."""
+"""Turns a pydantic error into problems, each with its place, and with the most similar key for an unknown one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KeyPath = tuple[str | int, ...]
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], place: Callable[[KeyPath], str]) -> list[Problem]:
-    """Return one problem per mistake; `place` says where a path of keys and indices stands."""
+    """Return one problem per mistake; `place` returns the location of a path of keys and indices."""
     return [_problem(dict(item), model, place) for item in error.errors(include_url=False, include_input=False)]
 
 

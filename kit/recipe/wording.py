@@ -1,4 +1,4 @@
-"""Our own words for what pydantic finds wrong with a value."""
+"""Plain sentences for pydantic's validation errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies a task as it travels into a bundle, and tries the copy where the project is out of reach."""
+"""Copies a task into a bundle, and tries the copy outside the project."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def copy_task(project: Path, recipe: Recipe, place: Path) -> None:
 
 @contextmanager
 def as_if_alone() -> Iterator[None]:
-    """Work in an empty folder, with no task loaded before: a path that starts at the current folder leads nowhere."""
+    """Work in an empty folder with no task loaded, so that a path relative to the current folder finds nothing."""
     with tempfile.TemporaryDirectory() as empty, chdir(empty), loaded_afresh():
         yield
 

@@ -1,4 +1,4 @@
-"""Finds the line of a task's own code behind an error, wherever the task was called: in a check, a run, a service."""
+"""Finds the line of a task's own code that caused an error, in a check, a run or a service."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MODULE_PREFIX = "kit_task_"
 
 
 class TaskBroke(InputError):
-    """The task's own code raised an error that is none of its ways to refuse (exit 2)."""
+    """The task's own code raised an unexpected error (exit 2)."""
 
 
 def task_fault(error: BaseException) -> Problem | None:
     """Return what broke in a task's code, with file, line and method; None where the error comes from elsewhere.
 
-    A kit error is a sentence already, and none of these.
+    Returns None for a KitError, which already is a sentence.
     """
     if isinstance(error, KitError) or not isinstance(error, Exception):
         return None
@@ -36,7 +36,7 @@ def task_fault(error: BaseException) -> Problem | None:
 
 
 def _advice(file: str) -> str:
-    """Whoever edits the copy in a bundle gets a bundle that is refused."""
+    """Say which file to correct: an edited copy in a bundle would be refused."""
     if any((folder / "seal.json").is_file() for folder in Path(file).parents):
-        return "This is the bundle's own copy: correct the project's file, and make a new bundle."
+        return "This is the bundle's copy: correct the project's file, and make a new bundle."
     return "Correct it there."

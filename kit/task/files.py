@@ -1,4 +1,4 @@
-"""Which files belong to a task, and travel with it into a bundle: told from the code, without running it.
+"""Finds the files that belong to a task and are copied into its bundle, from the code, without running it.
 
 The rule, in four sentences. Beside the task's own file travels every module and package of the project that it imports
 relatively, and what those import. A file of the project that this code names in a string travels: beside the module, or

@@ -87,16 +87,16 @@ def load_module(folder: Path, file: str) -> types.ModuleType:
 
 
 def _line_of(error: Exception, folder: Path, file: str) -> str:
-    """Return the last file and line inside the folder that an error passed through."""
+    """Return the last file and line of an error's traceback that is in the folder."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(folder))]
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else str(folder / file)
 
 
 @contextmanager
 def loaded_afresh() -> Iterator[None]:
-    """Load tasks from their own folder inside, even where the same files were loaded from another one before.
+    """Within it, tasks load from their own folder, even if the same files were loaded from another one before.
 
-    What was loaded before is back afterwards: its types go on being the same types.
+    Modules that were loaded before are restored afterwards, so that their types stay the same.
     """
     before = _loaded()
     for name in before:

@@ -190,7 +190,7 @@ Predictor = Callable[[Any], Any]
 
 @runtime_checkable
 class ClassicalBaseline(Protocol):
-    """Optional capability: an answer without a language model, to stand beside the tuned one."""
+    """Optional capability: a classical method to compare the tuned model with."""
 
     baseline_name: str
 
@@ -200,18 +200,18 @@ class ClassicalBaseline(Protocol):
 
 @runtime_checkable
 class Rewritable(Protocol):
-    """Optional capability: an example in other words, for a task whose answers say where something stands."""
+    """Optional capability: reword an example, for a task whose answers hold places in the text."""
 
     def rewrite(self, request: Any, response: Any, reword: Callable[[str], str]) -> tuple[Any, Any]:
-        """Return the request with what is not quoted in other words, and the response that then fits it."""
+        """Return the request with its unquoted parts reworded, and the response that fits it then."""
 
 
 @runtime_checkable
 class Untaught(Protocol):
-    """Optional capability: a task that knows why some examples have no targets."""
+    """Optional capability: say why an example has no targets."""
 
     def untaught(self, request: Any) -> str:
-        """Return what to do about an example without targets; empty where the task has nothing to say."""
+        """Return what to do about an example without targets; empty if there is no advice."""
 
 
 @runtime_checkable
@@ -219,7 +219,7 @@ class Labelled(Protocol):
     """Optional capability: a task whose responses carry labels of a closed or growing set."""
 
     def labels(self, response: Any) -> Sequence[str]:
-        """Return every label that a response gives, one for each time it is given; empty where it gives none."""
+        """Return every label of a response, repeated as often as it occurs."""
 
 
 def labels_of(task: Task[Any, Any], request: Any, response: Any) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Examples that were made from others: marked in their provenance, and kept away from what measures."""
+"""Marks augmented examples in their provenance, and keeps them out of validation and test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def validation_groups(examples: Iterable[Example[Any, Any]], share: float) -> se
 def refuse_augmented(file: DataFile) -> None:
     """Raise InputError with every example of a file that was made from another one."""
     problems = [
-        Problem(f"The example '{each.id}' was augmented; a test asks what people wrote.", file.places[each.id])
+        Problem(f"The example '{each.id}' is augmented; test only on original examples.", file.places[each.id])
         for each in file.examples
         if is_augmented(each)
     ]

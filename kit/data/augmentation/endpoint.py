@@ -1,4 +1,4 @@
-"""Rewording by a model behind any endpoint that speaks OpenAI's chat completions."""
+"""Rewords texts with a model behind any endpoint of OpenAI's chat completions."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class Endpoint:
         }
         body |= {"model": self.model} if self.model else {}
         if self.key and not self.key.isascii():
-            raise InputError("The endpoint's key has characters beyond ASCII.", next="Check what you copied.")
+            raise InputError("The endpoint's key has non-ASCII characters.", next="Check what you copied.")
         headers = {"authorization": f"Bearer {self.key}"} if self.key else {}
         where = f"{self.url.rstrip('/')}/chat/completions"
         for tried in range(1, _TRIES + 1):
             try:
                 answer = httpx.post(where, json=body, headers=headers, timeout=self.seconds)
             except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-                raise InputError(f"This is not the address of an endpoint: {error}.", where) from None
+                raise InputError(f"This is not a valid address: {error}.", where) from None
             except httpx.HTTPError as error:
                 raise KitError(f"The endpoint cannot be reached: {error}.", where) from None
             if (answer.status_code != 429 and answer.status_code < 500) or tried == _TRIES:
@@ -86,5 +86,5 @@ def _text_of(answer: httpx.Response, where: str) -> str:
     except (ValueError, LookupError, TypeError):
         content = None
     if not isinstance(content, str):
-        raise KitError("The endpoint's answer is no chat completion.", where, "Give its URL with the version: …/v1")
+        raise KitError("The endpoint's answer is not a chat completion.", where, "Use its URL with the version: …/v1")
     return content

@@ -1,4 +1,4 @@
-"""What can be said about data before it is trained on: counts, leaks between the parts, duplicates, and lengths."""
+"""Checks data before training: counts, leaks between the parts, duplicates, and lengths."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def check_data(parts: Parts, places: Places | None = None) -> list[Check]:
 
 
 def check_parts(parts: Parts, places: Places) -> list[Check]:
-    """Make the checks of `check_data` without which nothing is trained or measured."""
+    """Make those checks of `check_data` that must hold before anything is trained or measured."""
     return [
         *(_filled(name, examples, parts["train"]) for name, examples in parts.items() if name != "train"),
         _groups_apart(parts, places),
@@ -64,7 +64,7 @@ def require(checks: Sequence[Check]) -> None:
 
 def _enough(train: Sequence[AnyExample]) -> Check:
     count = len(train)
-    wrong = f"There are {count} training examples; below {ENOUGH}, results vary much from run to run."
+    wrong = f"There are {count} training examples; below {ENOUGH}, results vary a lot from run to run."
     return Check.of("data.count", count >= ENOUGH, f"{count} training examples.", wrong, blocking=False)
 
 
@@ -73,13 +73,13 @@ def _filled(name: str, examples: Sequence[AnyExample], train: Sequence[AnyExampl
     right = f"{len(examples)} {name} examples of {groups} groups."
     wrong = f"There are no {name} examples."
     if name == "validation" and len({example.group for example in train}) == 1:
-        wrong = f"There are no {name} examples: whole groups are held out of training, and all examples are of one."
-    advice = "Add examples of more groups, or name a file for it in the recipe's data section."
+        wrong = f"There are no {name} examples: whole groups are held out, and all examples belong to one group."
+    advice = "Add examples of more groups, or name a file for them in the recipe's data section."
     return Check.of(f"data.{name}", bool(examples), right, wrong, next=advice)
 
 
 def _repeated(train: Sequence[AnyExample]) -> Check:
-    """The same request twice is a mistake most of the time, and with two responses it always teaches a wrong one."""
+    """Find repeated requests: mostly a mistake, and with two responses always one."""
     first: dict[str, AnyExample] = {}
     problems = []
     for example in train:
@@ -88,7 +88,7 @@ def _repeated(train: Sequence[AnyExample]) -> Check:
             same = _canonical(known.response) == _canonical(example.response)
             how = "the same request as" if same else "another response to the request of"
             problems.append(Problem(f"Example '{example.id}' has {how} '{known.id}'."))
-    return Check.listed("data.repeated", problems, "No request stands twice in the training examples.", blocking=False)
+    return Check.listed("data.repeated", problems, "No request is repeated in the training examples.", blocking=False)
 
 
 def _groups_apart(parts: Parts, places: Places) -> Check:
@@ -131,11 +131,11 @@ def _texts_apart(parts: Parts, places: Places) -> Check:
         for id, text in texts.items():  # two parts may use the same ids
             index.add(f"{name}/{id}", text)
             known[f"{name}/{id}"] = (id, name)
-    return Check.listed("data.alike", problems, "No two parts hold texts that are nearly the same.", blocking=False)
+    return Check.listed("data.alike", problems, "No two parts have texts that are nearly the same.", blocking=False)
 
 
 def row_facts(rows: Rows) -> dict[str, Any]:
-    """Measure training rows in tokens, and how often the most frequent answer is given."""
+    """Measure training rows in tokens, and the share of the most frequent answer."""
     lengths = [len(row.ids) for row in rows.rows]
     answers = Counter(row.ids[row.answer_start :] for row in rows.rows)
     return {
@@ -151,7 +151,7 @@ def row_facts(rows: Rows) -> dict[str, Any]:
 
 
 def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, context: int) -> Check:
-    """Check that every prompt, with the answer that it allows, fits the context that serving will have."""
+    """Check that every prompt, with its longest answer, fits the context of serving."""
     problems, longest = [], 0
     for example in (example for examples in parts.values() for example in examples):
         sizes = [(len(renderer.prompt(prompt)), prompt.max_tokens) for prompt in task.prompts(example.request)]
@@ -162,7 +162,7 @@ def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, contex
                 problems.append(Problem(f"{what} exceed serve.max_length, which is {context}."))
                 break
     if problems:
-        advice = f"Raise serve.max_length to {longest} or more, or let the task ask for less."
+        advice = f"Raise serve.max_length to {longest} or more, or lower the task's token budget."
         problems[0] = replace(problems[0], next=advice)
     return Check.listed(
         "serve.context", problems, f"The longest prompt and its answer take {longest} of {context} tokens."

@@ -1,4 +1,4 @@
-"""Test examples that a model was trained on: then a score says how well it remembers, and not how often it is right."""
+"""Finds test examples that a model was trained on: they would measure memory, not quality."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def leaked(
 
 
 def leak_of(example: Example[Any, Any], trained: Keys) -> str:
-    """Name the part of an example that was trained on, its request or its group; empty where neither was."""
+    """Name what was trained on: the request of the example or its group; empty if neither was."""
     if request_key(example.request) in trained.requests:
         return f"The request of '{example.id}'"
     return f"The group of '{example.id}', '{example.group}'," if group_key(example.group) in trained.groups else ""

@@ -61,18 +61,18 @@ def test_one_example_that_is_masked_whole_breaks_a_run_by_name(toy: Path) -> Non
     with_task(toy, ("return [response.label]", "return [response.label if request.language == 'en' else None]"))
     with_rows(with_training(toy), 7, request={"text": "mute", "language": "xx"})
     said = broken(toy)
-    assert f"{toy}/data/train.jsonl:8: Example 'train-7' has nothing to learn from." in said
+    assert f"{toy}/data/train.jsonl:8: Example 'train-7' has no target to learn from." in said
     assert "Nothing was trained or published." in said
     assert not (toy / "runs").exists()
     checked = run_kit("check", cwd=toy)
-    assert (checked.code, "Example 'train-7' has nothing to learn from." in checked.out) == (2, True)
+    assert (checked.code, "Example 'train-7' has no target to learn from." in checked.out) == (2, True)
 
 
 def test_a_set_that_is_masked_whole_breaks_a_run(toy: Path) -> None:
     with_rows(with_training(toy), 7)
     muted = [row("train", each, weight=0.0) for each in range(60)]
     (toy / "data/train.jsonl").write_text(lines(muted))
-    assert "No training row is left with a token to learn from." in broken(toy)
+    assert "No training row has a token to learn from." in broken(toy)
     assert not (toy / "runs").exists()
 
 
@@ -166,7 +166,7 @@ def test_a_bundle_that_would_not_answer_is_not_published_and_is_built_without_tr
     ran = run_kit("train", cwd=toy)
     assert (ran.code, "The bundle does not work as it would be served" in ran.err) == (4, True), ran.err
     assert "The task broke in Toy.read: FileNotFoundError" in ran.err
-    assert "This is the bundle's own copy: correct the project's file" in ran.err
+    assert "This is the bundle's copy: correct the project's file" in ran.err
     assert not (toy / "bundles").exists()
     with_task(toy, ("open('words.txt').read()\n        ", ""))
     again = run_kit("train", "--resume", "--json", cwd=toy)

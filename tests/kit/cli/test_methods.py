@@ -19,7 +19,7 @@ def test_servability_and_ranges_are_told_without_the_heavy_packages(toy: Path, r
     assert ran.code == 0
     assert "ok  servability: lora, rank 16: serves merged on vllm and local. vLLM" in ran.out
     assert "takes no DoRA adapters." in ran.out
-    assert "warning  train.learning_rate: 0.09 is above what is known to be safe" in ran.out
+    assert "warning  train.learning_rate: 0.09 is above the recommended range" in ran.out
 
 
 def test_attaching_is_asked_for_and_tells_modules_and_parameters(toy: Path, run: Run) -> None:
@@ -45,7 +45,7 @@ def test_what_cannot_be_served_is_not_trained(toy: Path, run: Run) -> None:
     edit(toy / "recipe.yaml", "  max_length: 256", BOTTLENECK)
     ran = run("train", cwd=toy)
     assert ran.code == 2
-    assert "bundle.form: merged cannot be served. Bottleneck layers merge into nothing" in ran.err
+    assert "bundle.form: merged cannot be served. Bottleneck layers cannot be merged" in ran.err
     assert "Set bundle.form: adapter." in ran.err
     assert not (toy / "runs").exists()
 

@@ -79,7 +79,7 @@ def test_memory_time_and_cost_are_told_before_anything_is_paid_for(project: Path
     fresh = with_training(make_toy(tmp_path / "fresh"))
     unknown = run_kit("check", "--json", cwd=fresh).json["facts"]["estimate"]
     assert (unknown["seconds"], unknown["cost"], unknown["basis"]) == (None, None, "unmeasured")
-    assert "time: could not be measured" in run_kit("check", cwd=fresh).out
+    assert "time: unknown until this base has been trained here once" in run_kit("check", cwd=fresh).out
     bound = run_kit("train", "--dry-run", *asked, "--json", cwd=fresh).json["estimate"]
     measured = run_kit("train", "--dry-run", *asked, "--json", cwd=project).json["estimate"]
     assert [bound["basis"], measured["basis"]] == ["peak", "measured"]

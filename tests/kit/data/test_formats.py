@@ -66,7 +66,7 @@ def test_the_last_line_may_end_without_a_line_break(tmp_path: Path, task: AnyTas
         ('{"id": "a",}', "2:12: This is not JSON: Expecting property name enclosed in double quotes."),
         ("", "2:1: The line is empty. Remove it: each line is one example."),
         ("[1]", "2:1: This must be an object, with keys and values."),
-        (b"\xef\xbb\xbf{}", "2:1: The line begins with a byte order mark. Save the file as UTF-8 without BOM."),
+        (b"\xef\xbb\xbf{}", "2:1: The line starts with a byte order mark. Save the file as UTF-8 without BOM."),
         ("[" * 200_000, "2:1: The JSON is nested too deeply."),
     ],
 )
@@ -106,7 +106,7 @@ def test_a_missing_key_points_at_the_object_that_lacks_it(tmp_path: Path, task: 
 def test_a_repeated_key_is_told_at_its_second_place(tmp_path: Path, task: AnyTask) -> None:
     line = good(1)[:-1] + ', "group": "again"}'
     assert told(file_of(tmp_path, line), task) == [
-        f"1:{line.rindex('group')}: group: The key 'group' stands twice in one object."
+        f"1:{line.rindex('group')}: group: The key 'group' is repeated in one object."
     ]
 
 
@@ -131,6 +131,9 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, t
 
 
 ROW_SHAPE = '{"id": …, "request": {"text": …}, "response": {"label": …}, "group": …}'
+IMPORT = (
+    f"Import it with: kit data import csv FILE --map FIELD=COLUMN. Or write each row as one line of JSON: {ROW_SHAPE}."
+)
 
 
 def refusal(path: Path, task: AnyTask) -> str:
@@ -176,13 +179,11 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         ),
         (
             b"text,label\n" + b"It works,praise\n" * 1_738,
-            "FILE: This file is CSV (columns: text, label), not lines of JSON. Write each row as one line of JSON: "
-            f"{ROW_SHAPE}. In Python, csv.DictReader reads rows and json.dumps writes lines.",
+            f"FILE: This file is CSV (columns: text, label), not lines of JSON. {IMPORT}",
         ),
         (
             b'text;label\n"It works; well";praise\n',
-            "FILE: This file is CSV with semicolons (columns: text, label), not lines of JSON. Write each row as one "
-            f"line of JSON: {ROW_SHAPE}. In Python, csv.DictReader reads rows and json.dumps writes lines.",
+            f"FILE: This file is CSV with semicolons (columns: text, label), not lines of JSON. {IMPORT}",
         ),
         (
             f"[{','.join(both())}]".encode(),

@@ -70,7 +70,7 @@ def test_an_answer_beyond_its_prompts_budget_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [("return [response.label]", "return [None]")])
 def test_a_set_without_any_target_is_refused(tmp_path: Path, change: tuple[str, str]) -> None:
     task = task_of(tmp_path, change)
-    with pytest.raises(InputError, match="No training row is left"):
+    with pytest.raises(InputError, match="No training row has a token"):
         build_rows(task, RENDERER, examples(task, row("train", 1)), 256, "refuse")
 
 
@@ -81,13 +81,13 @@ def test_an_example_without_any_target_is_named_where_it_has_to_teach_and_weighs
     with pytest.raises(UnfitRows) as caught:
         build_rows(task, RENDERER, rows, 256, "refuse", {"train-2": "train.jsonl:2"}, must_teach=True)
     (problem,) = caught.value.problems
-    assert (problem.what, problem.where) == ("Example 'train-2' has nothing to learn from.", "train.jsonl:2")
+    assert (problem.what, problem.where) == ("Example 'train-2' has no target to learn from.", "train.jsonl:2")
     assert len(build_rows(task, RENDERER, rows, 256, "refuse").rows) == 1
 
 
 def test_a_set_that_weighs_nothing_is_refused(tmp_path: Path) -> None:
     task = task_of(tmp_path)
-    with pytest.raises(InputError, match="No training row is left"):
+    with pytest.raises(InputError, match="No training row has a token"):
         build_rows(task, RENDERER, examples(task, row("train", 1, weight=0.0)), 256, "refuse")
 
 

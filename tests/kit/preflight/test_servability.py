@@ -32,8 +32,8 @@ def train(**settings: Any) -> TrainSection:
         ({"lora": {"rank": 256}}, None, "merged only", "ranks up to 128; the saved adapter has 256"),
         ({"lora": {"rank": 128, "initialisation": "olora"}}, None, "merged only", "the saved adapter has 256"),
         ({"method": "full"}, None, "merged only", "there is no adapter"),
-        ({"method": "prompt"}, None, "local only", "merges into nothing"),
-        ({"method": "bottleneck"}, None, "local only", "merge into nothing"),
+        ({"method": "prompt"}, None, "local only", "cannot be merged"),
+        ({"method": "bottleneck"}, None, "local only", "cannot be merged"),
         (PEFT, True, "merged only", "takes no LOHA adapters"),
         (PEFT, False, "local only", "it cannot be merged"),
         (PEFT, None, "unmeasured", "whether it merges was not tried"),
@@ -90,7 +90,7 @@ def recipe(form: str = "merged", **parts: Any) -> Recipe:
     [
         (recipe("adapter", train={"lora": {"dora": True}}), "takes no DoRA adapters", "Set bundle.form: merged."),
         (recipe("adapter", train={"method": "full"}), "there is no adapter", "Set bundle.form: merged."),
-        (recipe("merged", train={"method": "prompt"}), "merges into nothing", "Set bundle.form: adapter."),
+        (recipe("merged", train={"method": "prompt"}), "cannot be merged", "Set bundle.form: adapter."),
         (
             recipe("adapter", train={"method": "bottleneck"}, serve={"engine": "vllm"}),
             "serve.engine: vLLM cannot serve it",
@@ -108,7 +108,7 @@ def test_a_bundle_that_could_not_be_served_is_refused_before_training(asked: Rec
 def test_what_only_the_local_engine_serves_is_said_before_training() -> None:
     told = refuse_unservable(recipe("adapter", train={"method": "bottleneck"}), NANO, None)
     assert "bottleneck: serves as an adapter on local only." in told
-    assert "Bottleneck layers merge into nothing" in told
+    assert "Bottleneck layers cannot be merged" in told
 
 
 # --- learning rate and epochs -------------------------------------------------------------------------------------
@@ -148,6 +148,6 @@ def test_rates_of_the_literature_are_inside_for_the_widths_that_they_were_used_o
 
 def test_too_many_epochs_are_told_with_the_reason() -> None:
     state, what = outcomes(epochs=20)["train.epochs"]
-    assert (state, "more than 10: a small base memorises slowly" in what) == ("failed", True)
+    assert (state, "more than the recommended 10: a small base memorises slowly" in what) == ("failed", True)
     assert outcomes(epochs=3)["train.epochs"][0] == "held"
     assert outcomes(method="prompt", epochs=20, learning_rate=3e-2)["train.epochs"][0] == "held"

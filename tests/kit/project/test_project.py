@@ -62,7 +62,7 @@ def test_rows_of_one_group_are_refused_for_want_of_validation_and_not_of_somethi
     (here.root / "data" / "train.jsonl").write_text(lines(rows))
     recipe = here.recipe()
     data = here.data(recipe)
-    with pytest.raises(InputError, match=r"^There are no validation examples: whole groups are held out of training"):
+    with pytest.raises(InputError, match=r"^There are no validation examples: whole groups are held out"):
         data.require_sound()
     with pytest.raises(InputError, match=r"^There are no validation examples\."):
         data.rows(here.renderer(recipe), "validation")
@@ -178,5 +178,5 @@ def test_what_was_augmented_is_trained_on_and_never_measured_by(tmp_path: Path) 
     assert len(after[0]) == 2 * len(before[0])
     test = here.root / "data" / "test.jsonl"
     test.write_text(test.read_text() + lines(made[:1]))
-    with pytest.raises(InputError, match=r"test\.jsonl:21: The example 'made-0' was augmented"):
+    with pytest.raises(InputError, match=r"test\.jsonl:21: The example 'made-0' is augmented"):
         here.data(recipe).examples("test")

@@ -1,4 +1,4 @@
-"""Rows beside the tasks' own, for replay and as a reference: dialogues in OpenAI's format, or examples of any task."""
+"""Reads additional rows for replay and EWC: dialogues in OpenAI's format, or examples of any task."""
 
 from __future__ import annotations
 

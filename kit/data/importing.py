@@ -45,7 +45,7 @@ class Import:
     train_path: Path
     test_path: Path
     stayed: int = 0
-    """Groups that are tested on because an earlier import tested on them, whatever the share says now."""
+    """Groups that stay in the test file because an earlier import put them there."""
 
     def write(self) -> None:
         """Write both files, or neither."""

@@ -24,7 +24,7 @@ class Positions:
     not_numbers: list[KeyPath] = field(default_factory=list)
 
     def offset(self, path: KeyPath) -> int:
-        """Where a path's key or item stands; for a path that is not there, the innermost value that holds its place."""
+        """Return the offset of a path's key or item; for a missing path, that of the innermost value around it."""
         known: KeyPath = ()
         for part in path:
             known = (*known, part) if (*known, part) in self.values else known
@@ -38,7 +38,7 @@ class Positions:
 
 @lru_cache(maxsize=1)
 def positions(text: str) -> Positions:
-    """Return where everything stands in a text that is known to be JSON."""
+    """Return the place of every key and value in a text that is valid JSON."""
     found = Positions()
     _value(text, _skip(text, 0), (), found)
     return found

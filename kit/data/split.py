@@ -20,7 +20,7 @@ VALIDATION = "validation"
 
 
 def position(name: str, salt: str = "") -> float:
-    """Map a name to 0 ≤ x < 1, evenly, by the first 64 bits of its SHA-256; each salt gives an order of its own."""
+    """Map a name to 0 ≤ x < 1, evenly, by the first 64 bits of its SHA-256; each salt gives another order."""
     salted = f"{salt}\0{name}" if salt else name
     return int.from_bytes(hashlib.sha256(salted.encode()).digest()[:8], "big") / 2**64
 

@@ -76,8 +76,8 @@ def preflight(
         of_base = [check_servability(recipe), *_no_base(recipe)]
     gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
     reports = [_of_task(data, gates[data.task.name], renderer) for data in tasks]
-    beside, replayed = _beside(project, recipe, tasks, renderer)
-    checks = [check_targets(recipe), *_search(recipe), _travels(project, recipe, tasks), *of_base, *beside]
+    additional, replayed = _additional(project, recipe, tasks, renderer)
+    checks = [check_targets(recipe), *_search(recipe), _travels(project, recipe, tasks), *of_base, *additional]
     facts: dict[str, Any] = {}
     for data, report in zip(tasks, reports, strict=True):
         if len(tasks) == 1:
@@ -128,7 +128,7 @@ def _of_task(data: Data, gates: Mapping[str, float], renderer: Renderer | None) 
     return _TaskReport((*checks, *rows), facts | measured, train)
 
 
-def _beside(
+def _additional(
     project: Project, recipe: Recipe, tasks: Sequence[Data], renderer: Renderer | None
 ) -> tuple[list[Check], Rows | None]:
     """Check the additional rows (replay, EWC), and return those that are replayed."""

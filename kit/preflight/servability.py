@@ -70,8 +70,8 @@ def _of_method(section: TrainSection, limits: VllmLimits, mergeable: bool | None
         case "peft":
             merged = {True: BOTH, False: NONE, None: None}[mergeable]
             what = f"{limits.name} takes no {section.peft.type} adapters"
-            told = {True: "", False: ", and it cannot be merged", None: "; whether it merges was not tried"}[mergeable]
-            return Servability(LOCAL, merged, f"{what}{told}.")
+            note = {True: "", False: ", and it cannot be merged", None: "; whether it merges was not tried"}[mergeable]
+            return Servability(LOCAL, merged, f"{what}{note}.")
     if lora.dora:
         return Servability(NONE, BOTH, f"{limits.name} takes no DoRA adapters.")
     if lora.saved_rank > max(limits.ranks):
@@ -122,13 +122,13 @@ def _named(section: TrainSection) -> str:
 
 
 def _forms(found: Servability) -> str:
-    told = [
+    forms = [
         f"{form} on {' and '.join(engines)}"
         for form, engines in (("as an adapter", found.adapter), ("merged", found.merged or ()))
         if engines
     ]
     only = " only" if found.decision == "local only" else ""
-    return f"serves {', '.join(told)}{only}"
+    return f"serves {', '.join(forms)}{only}"
 
 
 def check_base(recipe: Recipe, base: Path) -> list[Check]:
@@ -162,8 +162,8 @@ def _context(recipe: Recipe, config: dict[str, Any]) -> Check:
     beyond = {name: value for name, value in wanted.items() if value + before > limit}
     right = f"The base's context of {limit} tokens is long enough for the recipe."
     soft = f", of which the soft prompt takes {before}" if before else ""
-    told = ", ".join(f"{name} is {value}" for name, value in beyond.items())
-    wrong = f"The base's context is {limit} tokens{soft}; {told}."
+    asked = ", ".join(f"{name} is {value}" for name, value in beyond.items())
+    wrong = f"The base's context is {limit} tokens{soft}; {asked}."
     advice = f"Lower {' and '.join(beyond)} to {limit - before}."
     return Check.of("base.context", not beyond, right, wrong, next=advice)
 

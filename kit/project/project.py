@@ -106,7 +106,7 @@ def data_of(root: Path, recipe: Recipe, tasks: Sequence[AnyTask]) -> list[Data]:
 
 
 def leaks_beside(root: Path, section: RowsSection, tasks: Sequence[Data]) -> list[Problem]:
-    """Return a problem per test example that is among the rows beside the tasks' own, where those are examples.
+    """Return a problem per test example that is among the additional rows, if those are examples.
 
     Raises InputError where a file cannot be read.
     """

@@ -103,7 +103,7 @@ class Run:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the run is dated in the future: then it is not the latest, whatever its date says."""
+        """Whether the run's date is in the future: such a run is not the latest."""
         try:
             return datetime.fromisoformat(self.created) > datetime.now(UTC) + _CLOCKS_DIFFER
         except (ValueError, TypeError):
@@ -228,7 +228,7 @@ def _read(folder: Path) -> Run:
 
 
 def _status_of(line: bytes) -> Status | None:
-    """The state that a line tells; None for one that is no such line."""
+    """Return the state in a line; None for any other line."""
     try:
         status = Status(**json.loads(line))
     except (ValueError, TypeError):

@@ -109,7 +109,7 @@ def plan_project(template: str, target: Path, name: str | None = None) -> NewPro
 
 
 def _templates_folder() -> Path:
-    """Inside the package where it was installed from a wheel, beside it in a checkout."""
+    """Inside the package if installed from a wheel, next to it in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "templates"
     return installed if installed.is_dir() else package.parent / "templates"

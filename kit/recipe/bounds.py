@@ -21,14 +21,14 @@ Seed = Annotated[int, Field(ge=0, le=_GREATEST_SEED)]
 RangeEnd = Annotated[int, Field(ge=-_EXACT, le=_EXACT)] | Annotated[float, Field(ge=-_EXACT, le=_EXACT)]
 """Whole numbers within these are exact as floats."""
 Weight = Annotated[float, Field(ge=1 / _LARGEST_WEIGHT, le=_LARGEST_WEIGHT)]
-"""How much one source counts beside others."""
+"""Relative weight of one source."""
 
 
 def _plain(value: Any) -> Any:
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):
-        raise ValueError("Only text, finite numbers, true, false, null, lists and mappings can stand here") from None
+        raise ValueError("Only text, finite numbers, true, false, null, lists and mappings are allowed here") from None
     return value
 
 

@@ -124,7 +124,7 @@ class LoraSection(Section):
     def changes_base(self) -> bool:
         """Whether the initialisation takes its part out of the base's weights, so that the adapter alone fits no base.
 
-        Such an adapter is saved as the plain one that it comes to, of twice the rank.
+        Such an adapter is saved as an equivalent plain one of twice the rank.
         """
         return self.initialisation.startswith(("olora", "pissa"))
 

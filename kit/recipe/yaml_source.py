@@ -1,4 +1,4 @@
-"""YAML in which nothing is guessed: repeated keys are refused, and every value knows the line it stands in."""
+"""Reads YAML strictly: repeated keys are refused, and every value knows its line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Source:
-    """A YAML file: its values, and the lines that they stand in."""
+    """A YAML file: its values and their lines."""
 
     path: Path
     data: dict[str, Any]
@@ -95,7 +95,7 @@ def _repeated(path: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
         for key, value in node.value:
             if str(key.value) in known:
                 mark = key.start_mark
-                yield Problem(f"The key '{key.value}' stands twice.", f"{path}:{mark.line + 1}:{mark.column + 1}")
+                yield Problem(f"The key '{key.value}' is repeated.", f"{path}:{mark.line + 1}:{mark.column + 1}")
             known.add(str(key.value))
             yield from _repeated(path, value, seen)
 

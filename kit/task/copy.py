@@ -39,7 +39,7 @@ def as_if_alone() -> Iterator[None]:
 
 
 def try_copy(project: Path, recipe: Recipe, requests: Mapping[str, BaseModel]) -> int:
-    """Load a copy of the tasks in a folder of its own, and ask each for its prompts; return how many files travel.
+    """Load a copy of the tasks in a separate folder, and make prompts with each; return how many files are copied.
 
     `requests` has a request for each task by name. Raises InputError where the copy does not do what the project's
     own files do, with the project's files and lines.

@@ -1,9 +1,9 @@
 """Finds the files that belong to a task and are copied into its bundle, from the code, without running it.
 
-The rule, in four sentences. Beside the task's own file travels every module and package of the project that it imports
-relatively, and what those import. A file of the project that this code names in a string travels: beside the module, or
-from the project's root. So does a folder that is named in a path or a call, with all that lies in it. What the project
-keeps beside its code never does: data, runs, bundles, evaluations, tests, and what is hidden.
+The rule: the task's file is copied, with every module and package of the project that it imports relatively, and what
+those import. A file that this code names in a string is copied too, if it is next to the module or in the project's
+root. So is a folder that is named in a path or a call, with its content. Never copied: data, runs, bundles,
+evaluations, tests, and hidden files.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class _Found:
         if top in _ALLOWED:
             return
         own = (self.folder / f"{top}.py").is_file() or (self.folder / top).is_dir()
-        advice = f"It lies beside the task: write 'from . import {top}', or 'from .{module} import …'." if own else ""
+        advice = f"It is next to the task: write 'from . import {top}', or 'from .{module} import …'." if own else ""
         self.problems.append(Problem(f"A task may not import '{module}'.", where, advice))
 
     def _add_imported(self, file: str, node: ast.ImportFrom) -> None:
@@ -100,7 +100,7 @@ class _Found:
             self.add_module(file)
 
     def _add_named(self, file: str, name: str, in_path: bool) -> None:
-        """Take the file, or where the string stands in a path the folder, that a string names."""
+        """Add the file that a string names, or, if the string is part of a path, the folder."""
         for start in dict.fromkeys((PurePosixPath(file).parent, PurePosixPath())):
             path = start / name
             if not _may_travel(path):
@@ -121,7 +121,7 @@ class _Found:
 
 
 def _may_travel(path: PurePosixPath) -> bool:
-    """Whether a path is one below the project, and none of what a project keeps beside its code."""
+    """Whether a path is in the project, and may be copied."""
     parts = path.parts
     return (
         bool(parts)
@@ -143,7 +143,7 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _names(tree: ast.Module) -> Iterator[tuple[str, bool]]:
-    """Yield every string that could name a file, and whether it stands in a path: beside '/', or in a call."""
+    """Yield every string that could name a file, and whether it is part of a path (next to '/', or in a call)."""
     paths: set[ast.AST] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):

@@ -83,7 +83,7 @@ class Prompt:
     """What the model reads, and what shape of answer it must write.
 
     Either `messages` (rendered with the chat template) or `raw` segments (tokenised as they are). `max_tokens` is the
-    budget of the answer in tokens; `stop` are strings that end it, beside the stop tokens of the model.
+    budget of the answer in tokens; `stop` are strings that end it, in addition to the stop tokens of the model.
     """
 
     answer: AnswerSpec

@@ -49,7 +49,7 @@ class SetImport:
     train: SetPart
     test: SetPart
     stayed: int
-    """Groups that an earlier import tested on. They stay in the test file, whatever the share is now."""
+    """Groups that an earlier import tested on. They stay in the test file."""
 
 
 def import_data(

@@ -20,9 +20,9 @@ def is_augmented(example: Example[Any, Any]) -> bool:
 
 
 def validation_groups(examples: Iterable[Example[Any, Any]], share: float) -> set[str]:
-    """Return the groups of a training file that choose the checkpoint, for want of a validation file.
+    """Return the groups of a training file that are held out for validation, without a validation file.
 
-    A group of nothing but augmented examples is not one of them: there would be nothing to measure by.
+    Groups with only augmented examples are not held out: nothing could be measured on them.
     """
     return held_out_groups((each.group for each in examples if not is_augmented(each)), share, VALIDATION)
 

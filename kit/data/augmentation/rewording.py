@@ -46,7 +46,7 @@ _SHORTEST, _LONGEST = 0.4, 2.5
 
 
 class Unfit(Exception):
-    """A rewording that cannot stand for what it was made from."""
+    """A rewording that cannot replace its source."""
 
 
 def by_table(seed: str, share: float = 0.7) -> Reword:
@@ -64,7 +64,7 @@ def by_table(seed: str, share: float = 0.7) -> Reword:
 
 
 def by_paragraph(reword: Reword) -> Reword:
-    """Return a rewording that is asked for one paragraph at a time, and leaves headings and white space as they are.
+    """Return a rewording that works paragraph by paragraph, and keeps headings and white space.
 
     The result raises Unfit where a paragraph comes back without one of its numbers, or much shorter or longer.
     """
@@ -88,6 +88,6 @@ def _paragraph(text: str, reword: Reword) -> str:
     if sorted(_NUMBER.findall(core)) != sorted(_NUMBER.findall(made)):
         raise Unfit("a number was lost or made up")
     if not _SHORTEST * len(core) <= len(made) <= _LONGEST * len(core):
-        raise Unfit("it is much shorter or longer than what it stands for")
+        raise Unfit("it is much shorter or longer than its source")
     start = text.index(core)
     return text[:start] + made + text[start + len(core) :]

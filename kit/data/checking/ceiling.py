@@ -81,7 +81,7 @@ def check_ceiling(task: Task[Any, Any], found: Mapping[str, Ceiling]) -> Check:
     what += f" {missing} examples have no answer that is known to be perfect." if missing else ""
     if not problems:
         return Check("data.ceiling", "held", what, blocking=False)
-    what += f" {len(problems)} examples cannot reach their best score, whatever the model writes. {_ADVICE}"
+    what += f" {len(problems)} examples cannot reach the best score with any answer. {_ADVICE}"
     return Check("data.ceiling", "failed", what, tuple(problems), blocking=False)
 
 

@@ -104,7 +104,7 @@ def _text_records(path: Path) -> list[list[str]]:
     try:
         return list(reader)
     except csv.Error as error:
-        advice = "A quote may be open, or stand inside a cell: write it twice there."
+        advice = "A quote may be missing its end; inside a quoted cell, double each quote."
         raise InputError(f"This is not CSV: {error}.", f"{path}:{reader.line_num}", advice) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def _has_cuda() -> bool:
     return bool(torch.cuda.is_available())
 
 
-NEEDS = {
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "public_data": (lambda: _public_data() is not None, "DOMAINKIT_DATA names no folder: public sets are unproved"),
     "vllm": (lambda: find_spec("vllm") is not None, "vLLM is not installed: that vLLM answers as tested is unproved"),
     "cuda": (_has_cuda, "there is no NVIDIA GPU: that it works on one is unproved"),

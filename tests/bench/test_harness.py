@@ -33,7 +33,11 @@ def test_publishing_refreshes_the_table_and_ends_with_one_json_line(
 ) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text("<!-- figures:speed -->\nold\n<!-- /figures -->\n")
-    figures = {"ours": {"ratio": 1.5, "unit": "s"}, "other": {"mean": 2}, "more": {"ratio": 2, "unit": "s"}}
+    figures: dict[str, dict[str, float | int | str]] = {
+        "ours": {"ratio": 1.5, "unit": "s"},
+        "other": {"mean": 2},
+        "more": {"ratio": 2, "unit": "s"},
+    }
     publish("speed", figures, page)
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert sorted(printed) == ["bench", "figures", "machine", "versions"]

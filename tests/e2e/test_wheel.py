@@ -43,8 +43,8 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_project_from_the_wheel_passes_its_own_tests(commands: Path, tmp_path: Path) -> None:
-    subprocess.run([commands / "kit", "new", "legal"], cwd=tmp_path, check=True)
-    tests = [commands / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    subprocess.run([str(commands / "kit"), "new", "legal"], cwd=tmp_path, check=True)
+    tests = [str(commands / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(tests, cwd=tmp_path / "legal", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
@@ -69,7 +69,7 @@ class Demo:
 def demo(commands: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     before = {process.pid for process in psutil.process_iter()}
     folder = tmp_path_factory.mktemp("demo")
-    command = [commands / "kit", "demo", "--json"]
+    command = [str(commands / "kit"), "demo", "--json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = [str(p.info["cmdline"]) for p in psutil.process_iter(["cmdline"]) if p.pid not in before]

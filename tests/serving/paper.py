@@ -16,7 +16,7 @@ from kit.chat import Renderer
 from kit.project.project import Project
 from kit.recipe import Recipe
 from kit.task import Message
-from kit.task.loader import task_files
+from kit.task.files import task_files
 from tests.serving.stage import FINGERPRINT
 
 TEMPLATES = Path(__file__).parents[2] / "templates"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -73,7 +73,9 @@ class Stage(ScriptedEngine):
         self.on_stage += 1
         try:
             line, spoken = self.script(request), 0
-            async with aclosing(super().stream(request)) as deltas:
+            stream = super().stream(request)
+            assert isinstance(stream, AsyncGenerator)
+            async with aclosing(stream) as deltas:
                 async for delta in deltas:
                     if isinstance(line, Exception) and spoken == self.before_failure:
                         raise line

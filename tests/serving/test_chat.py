@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.task import FreeText, JsonSchema
+from kit.task import AnswerSpec, FreeText, JsonSchema
 from tests.serving.conftest import Serve
 from tests.serving.http import Service
 from tests.serving.stage import LINE, Stage
@@ -110,19 +110,23 @@ def test_a_client_cannot_forge_a_turn(service: Service, stage: Stage) -> None:
     assert sum(id in end for id in stage.requests[-1].ids) == sum(id in end for id in plain.ids)
 
 
+def asked_for(stage: Stage) -> AnswerSpec:
+    return stage.requests[-1].answer
+
+
 def test_a_response_format_reaches_the_engine(service: Service, stage: Stage) -> None:
     schema = {"type": "object", "properties": {"pattern": {"type": "string"}}, "required": ["pattern"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "it", "strict": True, "schema": schema}}
     assert service.chat(response_format=wanted).status_code == 200
-    sent = stage.requests[-1].answer
+    sent = asked_for(stage)
     assert isinstance(sent, JsonSchema)
     assert json.loads(sent.schema_text) == schema
     assert service.chat(response_format={"type": "json_object"}).json()["choices"][0]["message"]["content"] == (
         '{"present":true}'
     )
-    assert stage.requests[-1].answer == JsonSchema('{"type":"object"}')
+    assert asked_for(stage) == JsonSchema('{"type":"object"}')
     service.chat(response_format={"type": "text"})
-    assert stage.requests[-1].answer == FreeText()
+    assert asked_for(stage) == FreeText()
 
 
 def _nested(levels: int) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import httpx
 import openai
 import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from kit.task import FreeText
 from tests.serving.conftest import Serve
 from tests.serving.http import Service, eventually
 from tests.serving.stage import LINE, Stage
 
-HELLO = [{"role": "user", "content": "Hello"}]
+HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hello"}]
 
 
 def error_of(response: httpx.Response) -> dict[str, str | None]:
@@ -158,11 +160,12 @@ def test_more_requests_than_agreed_are_sent_away_and_told_when_to_come_back(serv
     ],
 )
 def test_the_client_raises_its_own_class_with_code_type_and_request_id(
-    serve: Serve, fields: dict[str, object], kind: type[openai.APIStatusError]
+    serve: Serve, fields: dict[str, Any], kind: type[openai.APIStatusError]
 ) -> None:
     client = serve(body_bytes=10_000).openai()
+    body: dict[str, Any] = {"model": "counter", "messages": HELLO, **fields}
     with pytest.raises(kind) as caught:
-        client.chat.completions.create(**{"model": "counter", "messages": HELLO, **fields})
+        client.chat.completions.create(**body)
     assert caught.value.code
     assert caught.value.type
     assert caught.value.request_id

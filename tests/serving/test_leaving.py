@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from tests.serving.conftest import Serve
 from tests.serving.http import eventually
 from tests.serving.stage import Stage
 
-HELLO = [{"role": "user", "content": "Hello"}]
+HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hello"}]
 
 
 def test_a_stream_that_is_left_midway_stops_generating(serve: Serve) -> None:

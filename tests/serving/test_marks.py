@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kit.bundle.attestation import Standing
 from kit.bundle.store import Bundle
 from serving.catalogue import Deployed
 from tests.serving.conftest import Serve
@@ -13,7 +14,7 @@ PATHS = ["/livez", "/readyz", "/v1/models", "/v1/nowhere", "/openapi.json"]
 
 
 @pytest.mark.parametrize("standing", ["verified", "preview"])
-def test_every_answer_carries_the_standing_and_the_digest(serve: Serve, bundle: Bundle, standing: str) -> None:
+def test_every_answer_carries_the_standing_and_the_digest(serve: Serve, bundle: Bundle, standing: Standing) -> None:
     service = serve(bundles=[Deployed(bundle, standing)])
     answers = [service.http.get(path) for path in PATHS]
     answers += [service.chat(), service.chat(stream=True), service.chat(n=2)]

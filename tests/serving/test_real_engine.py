@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from openai.types.chat import ChatCompletionUserMessageParam
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
@@ -140,7 +141,7 @@ def test_any_request_gets_an_answer_of_its_type(house: Service) -> None:
 
 
 def test_chat_streams_what_it_answers_whole(house: Service) -> None:
-    ask = [{"role": "user", "content": "In which room is the anchor?"}]
+    ask: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "In which room is the anchor?"}]
     client = house.openai()
     whole = client.chat.completions.create(model="keeper", messages=ask)
     assert whole.choices[0].message.content == '{"room":"cellar"}'

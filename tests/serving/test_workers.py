@@ -7,6 +7,7 @@ import signal
 import statistics
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -35,6 +36,10 @@ def left_alone(url: str, work: str, note: Path, seconds: float = 0.5) -> int:
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}/v1/counter", json=body, timeout=httpx.Timeout(5, read=seconds))
     return int(note.read_text().split()[0])
+
+
+def is_gone(pid: int) -> bool:
+    return not alive(pid)
 
 
 def alive(pid: int) -> bool:
@@ -142,7 +147,7 @@ def test_workers_end_when_the_service_is_killed(slow: Bundle, tmp_path: Path) ->
         eventually(lambda: note.is_file() and " " in note.read_text(), "the work has begun")
         running.kill()
         for pid in map(int, note.read_text().split()):
-            eventually(lambda pid=pid: not alive(pid), "it ended with the service")
+            eventually(partial(is_gone, pid), "it ended with the service")
         client.join(PATIENCE)
 
 

@@ -160,6 +160,8 @@ def test_the_window_of_an_unreadable_answer_is_told() -> None:
 )
 def test_a_decoder_allows_the_windows_numbers_in_their_order_and_the_kinds(written: str, allowed: bool) -> None:
     (prompt,) = TASK.prompts(TASK.request_type(text="The books are open. The term is a year."))
-    matcher = GRAMMARS.matcher(grammar_of(prompt.answer), RENDERER.stop_ids)
+    grammar = grammar_of(prompt.answer)
+    assert grammar is not None
+    matcher = GRAMMARS.matcher(grammar, RENDERER.stop_ids)
     tokens = RENDERER.answer(written)
     assert all(matcher.accept_token(token) for token in (*tokens, RENDERER.turn_end)) is allowed

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.data.augmentation.rewording import by_paragraph
-from kit.task import Completion
+from kit.task import ClassicalBaseline, Completion, Rewritable
 from tests.templates.legal import FOLDER, make_task, module
 
 sentences = module("sentences").sentences
@@ -64,6 +64,7 @@ def test_all_that_is_done_with_a_document(piece: str) -> None:
             assert read.coverage > 0.9
             expected = task.response_type(clauses=read.clauses)
             assert len(task.targets(request, expected)) == len(prompts)
+            assert isinstance(task, Rewritable)
             task.rewrite(request, expected, by_paragraph(str.upper))
         Source(text).closest("The a . b zz", 0, len(text), 0.1)
 
@@ -88,6 +89,7 @@ def test_the_baseline() -> None:
     kind = QUOTES.example_type()
     lines = (FOLDER / "data/train.jsonl").read_text(encoding="utf-8").splitlines()[:40]
     rows = [kind.model_validate_json(line) for line in lines]
+    assert isinstance(QUOTES, ClassicalBaseline)
     predict = QUOTES.fit_baseline(rows)
     with limited():
         for piece in (". ", "ab. ", "Ab: A", "a"):
@@ -109,7 +111,9 @@ def test_a_long_document_with_a_clause_in_every_sentence() -> None:
     request = NUMBERS.request_type(text=text)
     with limited():
         assert None not in NUMBERS.targets(request, response)
+        assert isinstance(NUMBERS, Rewritable)
         assert len(NUMBERS.rewrite(request, response, str.upper)[1].clauses) == 12_000
+        assert isinstance(NUMBERS, ClassicalBaseline)
         NUMBERS.fit_baseline([NUMBERS.example_type()(id="a", group="a", request=request, response=response)] * 2)
 
 

@@ -146,11 +146,16 @@ def test_damage_is_named_with_its_file_and_refused_before_loading(name: str, tmp
     assert all(problem.next for problem in error.value.problems)
 
 
+def untie_and_say_tied(folder: Path) -> None:
+    untie(folder)
+    config(tie_word_embeddings=True)(folder)
+
+
 HONEST: dict[str, Damage] = {
     "as it is": lambda folder: None,
     "in one file": weights(lambda state: state),
     "a head of its own": untie,
-    "a tied head that is stored too": lambda folder: (untie(folder), config(tie_word_embeddings=True)(folder)),
+    "a tied head that is stored too": untie_and_say_tied,
     "computed frequencies": added(model__layers__0__self_attn__rotary_emb__inv_freq=32),
     "a vision tower": added(vision_tower__layers__0__q__weight=3, model__vision_tower__encoder__layers__9__q__weight=3),
     "the head of a reward model": added(v_head__summary__weight=3),

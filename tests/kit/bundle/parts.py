@@ -20,7 +20,7 @@ from kit.bundle.seal import SEAL_FILE, Seal, read_seal
 from kit.bundle.store import Bundle, weight_entries
 from kit.bundle.verify import FingerprintCheck, verify_fingerprints
 from kit.chat import Renderer, Supervised
-from kit.engines.base import EngineConfig
+from kit.engines.base import Engine, EngineConfig
 from kit.engines.local import LocalEngine
 from kit.recipe import Recipe
 from kit.task import FreeText, Message, Prompt
@@ -150,7 +150,7 @@ def rewrite_tensors(file: Path, change: Callable[[str, torch.Tensor], torch.Tens
     save_file({name: change(name, tensor).contiguous() for name, tensor in tensors.items()}, file, metadata)
 
 
-async def check_on(engine: LocalEngine, seal: Seal, adapter: str | None) -> FingerprintCheck:
+async def check_on(engine: Engine, seal: Seal, adapter: str | None) -> FingerprintCheck:
     """Start an engine, ask it for the fingerprints, and stop it."""
     await engine.start()
     try:

@@ -46,7 +46,8 @@ def project_of(root: Path, task: str, files: dict[str, str]) -> Path:
 def test_a_task_with_a_package_and_data_files_answers_from_its_bundle_alone(plans: Plans, tmp_path: Path) -> None:
     task = TASK.replace("from kit.metrics", "from .lib import asking\nfrom kit.metrics", 1)
     task = task.replace('f"Where is the {request.thing}?"', 'f"{asking.ASK} {request.thing}{asking.END}"')
-    project, store, said = project_of(tmp_path / "project", task, LIBRARY), Store(tmp_path / "store"), []
+    project, store = project_of(tmp_path / "project", task, LIBRARY), Store(tmp_path / "store")
+    said: list[str] = []
     bundle = build_bundle(plans("adapter", project=project, requests=ASKED), store, said.append)
     travelled = {path.relative_to(bundle.task_folder).as_posix() for path in bundle.task_folder.rglob("*.*")}
     assert travelled == {"task.py", "recipe.json", *LIBRARY}

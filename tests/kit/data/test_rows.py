@@ -10,7 +10,7 @@ from kit.base import NANO
 from kit.chat import Renderer
 from kit.data.rows import build_rows
 from kit.errors import InputError, UnfitRows
-from kit.project.project import AnyTask, Project
+from kit.project.project import AnyExample, AnyTask, Project
 from tests.kit.toy import TASK, make_toy, row
 
 RENDERER = Renderer(NANO)
@@ -27,7 +27,7 @@ def task_of(folder: Path, *changes: tuple[str, str]) -> AnyTask:
     return project.tasks(project.recipe())[0]
 
 
-def examples(task: AnyTask, *rows: dict[str, object]) -> list[object]:
+def examples(task: AnyTask, *rows: dict[str, object]) -> list[AnyExample]:
     return [task.example_type().model_validate(each) for each in rows]
 
 

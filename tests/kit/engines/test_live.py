@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -12,6 +12,7 @@ import torch
 from kit.engines.base import Delta
 from kit.engines.local import LocalEngine
 from kit.errors import KitError
+from kit.task import Completion
 
 from .parts import QUESTIONS, RENDERER, ask, load_nano, with_random_adapter
 
@@ -34,7 +35,7 @@ def test_a_live_adapter_is_at_work_and_the_module_is_given_back_as_it_was() -> N
     weights = {name: value.clone() for name, value in model.named_parameters()}
     attention = model.config._attn_implementation
 
-    async def run() -> tuple[object, tuple[float, ...]]:
+    async def run() -> tuple[Completion, tuple[float, ...]]:
         engine = LocalEngine.from_model(model, RENDERER)
         await engine.start()
         assert not engine.capabilities.adapters
@@ -104,12 +105,13 @@ def test_a_cancelled_request_stops_costing_steps() -> None:
 def test_closing_a_stream_frees_its_row_and_leaves_the_others_be() -> None:
     model = load_nano()
 
-    async def run() -> object:
+    async def run() -> Completion:
         engine = LocalEngine.from_model(model, RENDERER)
         await engine.start()
         steady = asyncio.create_task(engine.generate(ask(QUESTIONS[0], max_tokens=60, stop_ids=())))
         stream = engine.stream(ask("Hi", max_tokens=1500, stop_ids=()))
         assert isinstance(await anext(stream), Delta)
+        assert isinstance(stream, AsyncGenerator)
         await stream.aclose()
         completion = await steady
         await engine.stop()

@@ -27,7 +27,7 @@ def run(script: Script, request: Generation) -> tuple[Completion, list[Delta]]:
 
 
 def test_a_mapping_answers_by_a_piece_of_the_prompt() -> None:
-    script = {"rent": Finding(label="present", quotes=["zwölf Monate"]), "pets": "none"}
+    script: Script = {"rent": Finding(label="present", quotes=["zwölf Monate"]), "pets": "none"}
     answer, _ = run(script, ask("How is the rent paid?", max_tokens=48))
     assert answer.text == '{"label":"present","quotes":["zwölf Monate"]}'
     assert run(script, ask("And the pets?"))[0].text == "none"

@@ -121,7 +121,7 @@ def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest
     ],
 )
 def test_a_threshold_is_the_least_value_or_the_most_where_lower_is_better(
-    tell: Tell, thresholds: dict[str, float], outcome: str, code: Exit
+    tell: Tell, thresholds: dict[str, Any], outcome: str, code: Exit
 ) -> None:
     found = gates(measured(tell), **thresholds)
     assert [gate.outcome for gate in found] == [outcome]
@@ -143,7 +143,7 @@ def three_in_four(text: str) -> str:
         ({"alarms": 0.2}, "failed"),
     ],
 )
-def test_a_threshold_holds_only_where_the_whole_interval_passes(thresholds: dict[str, float], outcome: str) -> None:
+def test_a_threshold_holds_only_where_the_whole_interval_passes(thresholds: dict[str, Any], outcome: str) -> None:
     (found,) = gates(measured(three_in_four, 40), **thresholds)
     assert found.outcome == outcome
 
@@ -180,7 +180,8 @@ def test_a_threshold_that_is_no_number_is_refused_where_it_is_written(tmp_path: 
 
 @pytest.mark.parametrize("metric", ["word_f1", "alarms", "stop_rate"])
 def test_a_threshold_on_too_few_groups_is_unmeasured(metric: str) -> None:
-    found = gates(measured(right, count=9), **{metric: 0.0})
+    least: dict[str, Any] = {metric: 0.0}
+    found = gates(measured(right, count=9), **least)
     assert [gate.outcome for gate in found] == ["unmeasured"]
     assert "9 groups" in found[0].reason
 

@@ -10,7 +10,7 @@ from kit.base import NANO
 from kit.data.parting import PARTS
 from kit.data.split import VALIDATION, held_out
 from kit.errors import InputError
-from kit.project.project import Project
+from kit.project.project import AnyExample, Project
 from tests.kit.toy import RECIPE, lines, make_toy, row
 
 
@@ -24,8 +24,8 @@ def project(folder: Path, *changes: tuple[str, str]) -> Project:
     return Project(root)
 
 
-def ids(found: list[object]) -> list[str]:
-    return [each.id for each in found]  # type: ignore[attr-defined]
+def ids(found: list[AnyExample]) -> list[str]:
+    return [each.id for each in found]
 
 
 def test_it_is_found_from_a_folder_within_and_not_from_one_beside(tmp_path: Path) -> None:

@@ -84,11 +84,15 @@ def parted(base: Path) -> None:
     os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # in one piece, beside what others say
 
 
+def _one_byte(device: torch.device) -> int | None:
+    return 1
+
+
 def cramped(job: TrainJob) -> None:
     """Train where the second process alone finds that its memory does not suffice, and say what came of it."""
     free = memory.free_memory
     if os.environ["RANK"] == "1":
-        memory.free_memory = lambda _: 1
+        memory.free_memory = _one_byte
     try:
         train(job, None, lambda _: None)
     except KitError as error:

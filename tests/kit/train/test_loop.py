@@ -34,7 +34,7 @@ def scores(*values: float | None) -> Any:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, list[Event], Path]:
-    folder, events = tmp_path_factory.mktemp("learned"), []
+    folder, events = tmp_path_factory.mktemp("learned"), list[Event]()
     train_long = section(epochs=5, batch_rows=8, learning_rate=5e-3, evaluations=3)
     return train(job(folder, train=train_long), None, events.append), events, folder
 
@@ -174,9 +174,10 @@ def test_an_adapter_that_stays_zero_is_not_published(tmp_path: Path) -> None:
 
 def test_a_row_without_a_supervised_token_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     masked = [Row("nothing-to-learn", "g", (110, 111, 112), 3)]
-    for rows in ({"rows": [*copy_rows(4), *masked]}, {"validation": masked}):
+    jobs = job(tmp_path / "run", rows=[*copy_rows(4), *masked]), job(tmp_path / "run", validation=masked)
+    for each in jobs:
         with pytest.raises(RunBroke, match="'nothing-to-learn' has no supervised token"):
-            train(job(tmp_path / "run", **rows), None, silent)
+            train(each, None, silent)
     assert not (tmp_path / "run").exists()
 
 

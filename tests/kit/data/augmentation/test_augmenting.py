@@ -34,7 +34,8 @@ def toy_task(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def visit(task: Any, number: int, text: str, **changes: Any) -> Example[Any, Any]:
     row = {"id": f"visit-{number}", "group": f"g{number}", "request": {"text": text}, "response": {"label": "praise"}}
-    return task.example_type().model_validate(row | changes)
+    made: Example[Any, Any] = task.example_type().model_validate(row | changes)
+    return made
 
 
 def saying(line: str) -> Method:

@@ -77,7 +77,9 @@ def test_a_shortfall_warns_and_stops_nothing(tmp_path: Path) -> None:
     data = data_of(tmp_path, ALWAYS_PRAISE)
     check = check_ceiling(data.task, {"test": of_test(data)})
     assert (check.state, check.blocking) == ("failed", False)
-    assert check.what.startswith("Perfect answers score accuracy 0.500 on test. 10 examples cannot reach their best")
+    assert check.what.startswith(
+        "Perfect answers score accuracy 0.500 on test. 10 examples cannot reach the best score"
+    )
 
 
 def test_of_many_long_training_examples_some_are_read_and_it_says_how_many(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from kit.engines.base import Engine, EngineConfig, Generation, Sampling
 from kit.engines.local import LocalEngine
 from kit.engines.vllm.engine import VllmEngine
 from kit.errors import InputError, KitError
-from kit.task import AnswerSpec, Choices, Completion, FreeText, parse_answer
+from kit.task import AnswerSpec, Choices, Completion, FreeText, parse_answer, write_answer
 from tests.kit.engines.parts import QUESTIONS, Finding, answer_and_stream, ask, legal_documents, save_random_adapter
 
 pytestmark = pytest.mark.vllm
@@ -90,7 +90,7 @@ def test_a_constrained_answer_parses_or_says_that_it_was_cut(
     finished = [completion for completion in loop.run(answers(vllm, requests)) if completion.finish == "stop"]
     assert finished
     for completion in finished:
-        assert completion.text == parse_answer(Finding, completion).model_dump_json()
+        assert completion.text == write_answer(parse_answer(Finding, completion))
 
 
 def test_a_choice_is_always_one_of_the_labels(vllm: Engine, loop: asyncio.Runner) -> None:
@@ -193,6 +193,7 @@ def test_closed_streams_and_cancelled_requests_free_their_slots(vllm: VllmEngine
         await anext(stream)
         busy = vllm._running().get_num_unfinished_requests()
         waiting.cancel()
+        assert isinstance(stream, AsyncGenerator)
         await stream.aclose()
         await asyncio.gather(waiting, return_exceptions=True)
         return busy, vllm._running().get_num_unfinished_requests()

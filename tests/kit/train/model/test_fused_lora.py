@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from kit.train.model.fused_lora import FusedLinear
 
 ROWS, TOKENS, INPUTS, OUTPUTS = 3, 5, 12, 20
-Layer = Linear | FusedLinear
+Layer: TypeAlias = Linear | FusedLinear
 
 
 def layer(kind: Callable[..., Layer], dtype: torch.dtype, bias: bool) -> Layer:

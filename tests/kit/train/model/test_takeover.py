@@ -36,7 +36,7 @@ def test_every_part_of_nano_is_taken_over_in_both_types(dtype: FloatType) -> Non
     assert lighten(base) == Lightened(NANO_PARTS, {})
 
 
-class Beyond(Qwen3RMSNorm):
+class Beyond(Qwen3RMSNorm):  # type: ignore[misc]  # transformers is not typed
     """A norm that does a hundredth more: less than bfloat16 rounds the largest values by."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class Beyond(Qwen3RMSNorm):
         return y
 
 
-class Late(Qwen3RMSNorm):
+class Late(Qwen3RMSNorm):  # type: ignore[misc]  # transformers is not typed
     """A norm whose output is right, and whose gradient is not."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def other_gate(made: Any) -> None:
         layer.mlp.act_fn = nn.GELU()
 
 
-class Loud(LlamaAttention):
+class Loud(LlamaAttention):  # type: ignore[misc]  # transformers is not typed
     """An attention whose output is a thousandth larger."""
 
     def forward(self, *args: Any, **others: Any) -> Any:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.train.plan.packing import MICRO_BATCH_COST, make_packs, make_step
-from kit.train.plan.trees import Forest, build_forest, encoded
+from kit.train.plan.trees import Forest, Node, build_forest, encoded
 from tests.kit.train.forests import token_rows
 
 TREES = st.builds(token_rows, st.integers(0, 10**6), st.integers(1, 5))
@@ -48,10 +48,10 @@ def test_descendants_stand_side_by_side_behind_their_node(rows: list[tuple[int, 
         assert node.parent < index
 
 
-def _ancestors(forest: Forest, node: object) -> list[object]:
+def _ancestors(forest: Forest, node: Node) -> list[Node]:
     found = []
-    while node.parent >= 0:  # type: ignore[attr-defined]
-        node = forest.nodes[node.parent]  # type: ignore[attr-defined]
+    while node.parent >= 0:
+        node = forest.nodes[node.parent]
         found.append(node)
     return found
 

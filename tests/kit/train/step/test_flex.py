@@ -49,7 +49,8 @@ def test_its_attention_is_that_of_the_cpu() -> None:
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, heads, size, 16, generator=draw) for heads in (4, 2, 2))
     found = flex_attention(query, key, value, block_mask=block_mask(nodes, "cpu"), scale=0.25, enable_gqa=True)
-    expected = TwoPart(nodes).attend(*(each[:, :, :tokens] for each in (query, key, value)), 0.25)
+    inner = [each[:, :, :tokens] for each in (query, key, value)]
+    expected = TwoPart(nodes).attend(inner[0], inner[1], inner[2], 0.25)
     assert isinstance(found, torch.Tensor)
     assert torch.allclose(found[:, :, :tokens], expected, atol=1e-5)
 
@@ -68,7 +69,8 @@ def test_heads_that_are_too_small_for_the_kernel_attend_as_they_are(monkeypatch:
     draw = torch.Generator().manual_seed(0)
     query, key, value = (torch.randn(1, heads, size, 8, generator=draw) for heads in (4, 2, 2))
     found = BlockSparse(nodes, torch.device("cpu")).attend(query, key, value, 0.5)
-    expected = TwoPart(nodes).attend(*(each[:, :, :tokens] for each in (query, key, value)), 0.5)
+    inner = [each[:, :, :tokens] for each in (query, key, value)]
+    expected = TwoPart(nodes).attend(inner[0], inner[1], inner[2], 0.5)
     assert found.shape == query.shape
     assert torch.allclose(found[:, :, :tokens], expected, atol=1e-5)
 
@@ -82,10 +84,12 @@ def test_a_gpu_gives_the_gradients_of_the_cpu(head: int) -> None:
     inputs = [torch.randn(1, heads, size, head, generator=draw) for heads in (4, 2, 2, 4)]
     inputs[3][:, :, tokens:] = 0
     here = [each[:, :, :tokens].clone().requires_grad_() for each in inputs[:3]]
-    expected = torch.autograd.grad(TwoPart(nodes).attend(*here, 0.25), here, inputs[3][:, :, :tokens])
+    expected = torch.autograd.grad(
+        TwoPart(nodes).attend(here[0], here[1], here[2], 0.25), here, inputs[3][:, :, :tokens]
+    )
     there = [each.cuda().requires_grad_() for each in inputs[:3]]
     attention = BlockSparse(nodes, torch.device("cuda"))
-    found = torch.autograd.grad(attention.attend(*there, 0.25), there, inputs[3].cuda())
+    found = torch.autograd.grad(attention.attend(there[0], there[1], there[2], 0.25), there, inputs[3].cuda())
     for one, other in zip(found, expected, strict=True):
         gap = (one[:, :, :tokens].cpu() - other).norm() / other.norm()
         assert float(gap) < 5e-3  # the GPU may multiply in TF32

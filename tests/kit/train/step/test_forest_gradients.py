@@ -210,14 +210,16 @@ def _inputs(seed: int, depth: int, dtype: torch.dtype) -> tuple[list[tuple[int, 
 def _reference(sees: Tensor, tensors: list[Tensor]) -> list[Tensor]:
     """Output and gradients of attention with a mask, in float64."""
     *inputs, gradient = (tensor.double() for tensor in tensors)
-    inputs = [tensor.requires_grad_() for tensor in inputs]
-    out = torch.nn.functional.scaled_dot_product_attention(*inputs, attn_mask=sees, scale=0.3, enable_gqa=True)
+    query, key, value = inputs = [tensor.requires_grad_() for tensor in inputs]
+    out = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=sees, scale=0.3, enable_gqa=True
+    )
     return [out.detach(), *torch.autograd.grad(out, inputs, gradient)]
 
 
 def _errors(spans: list[tuple[int, int, int]], sees: Tensor, tensors: list[Tensor]) -> list[float]:
-    inputs = [tensor.clone().requires_grad_() for tensor in tensors[:3]]
-    out = TwoPart(spans).attend(*inputs, 0.3)
+    query, key, value = inputs = [tensor.clone().requires_grad_() for tensor in tensors[:3]]
+    out = TwoPart(spans).attend(query, key, value, 0.3)
     found = [out.detach(), *torch.autograd.grad(out, inputs, tensors[3])]
     pairs = zip(found, _reference(sees, tensors), strict=True)
     return [float((one - other).norm() / other.norm()) for one, other in pairs]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kit.cli.numbers import counted
 from kit.cli.output import Output, kit_command, table
 from kit.errors import InputError, Problem
 
@@ -102,7 +103,7 @@ def _lines(plan: TableImport, written: bool) -> list[str]:
     verb = (
         ("Replaced" if plan.replaces else "Added") if written else ("Would replace" if plan.replaces else "Would add")
     )
-    added = f"{count} examples of {plan.groups} groups"
+    added = f"{counted(count, 'example')} of {counted(plan.groups, 'group')}"
     first = (
         f"{verb} {file} with {added}." if plan.replaces else f"{verb} {added} to {file}, which then has {plan.total}."
     )

@@ -29,3 +29,8 @@ def _refuse_odd_number(context: click.Context, parameter: click.Parameter, value
         raise click.BadParameter(f"'{value}' is not a finite number.", context, parameter)
     if isinstance(value, int) and abs(value) > _GREATEST:
         raise click.BadParameter(f"{value} is too large: at most {_GREATEST}.", context, parameter)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 group", "2 groups"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

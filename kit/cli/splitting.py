@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kit.cli.numbers import counted
 from kit.cli.output import Output, kit_command, table
 
 if TYPE_CHECKING:
@@ -62,12 +63,12 @@ def _data(plan: Split, written: bool) -> dict[str, Any]:
 def _text(plan: Split, dry_run: bool) -> str:
     verb = "Would move" if dry_run else "Moved"
     lines = [
-        f"{verb} {len(move.groups)} groups ({move.examples} examples) from {os.path.relpath(move.source)} "
+        f"{verb} {counted(len(move.groups), 'group')} ({counted(move.examples, 'example')}) from {os.path.relpath(move.source)} "
         f"to {os.path.relpath(move.target)}."
         for move in plan.moves
     ] or ["Nothing moves: the files have their shares."]
     if plan.dropped:
-        lines.append(f"{'Would drop' if dry_run else 'Dropped'} {plan.dropped} examples.")
+        lines.append(f"{'Would drop' if dry_run else 'Dropped'} {counted(plan.dropped, 'example')}.")
     rows = [
         (os.path.relpath(file.path), str(file.examples), str(file.groups), _labels(file.labels)) for file in plan.files
     ]

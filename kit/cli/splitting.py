@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from kit.cli.numbers import counted
 from kit.cli.output import Output, kit_command, table
 
 if TYPE_CHECKING:
-    from kit.workflows.split_data import Split
+    from kit.workflows.split_data import Move, Split
 
 _MOST_LABELS = 8
 
@@ -62,11 +63,7 @@ def _data(plan: Split, written: bool) -> dict[str, Any]:
 
 def _text(plan: Split, dry_run: bool) -> str:
     verb = "Would move" if dry_run else "Moved"
-    lines = [
-        f"{verb} {counted(len(move.groups), 'group')} ({counted(move.examples, 'example')}) from {os.path.relpath(move.source)} "
-        f"to {os.path.relpath(move.target)}."
-        for move in plan.moves
-    ] or ["Nothing moves: the files have their shares."]
+    lines = [_moved(verb, move) for move in plan.moves] or ["Nothing moves: the files have their shares."]
     if plan.dropped:
         lines.append(f"{'Would drop' if dry_run else 'Dropped'} {counted(plan.dropped, 'example')}.")
     rows = [
@@ -75,7 +72,12 @@ def _text(plan: Split, dry_run: bool) -> str:
     return "\n".join([*lines, table(("file", "examples", "groups", "labels"), rows)])
 
 
-def _labels(labels: dict[str, int] | Any) -> str:
+def _moved(verb: str, move: Move) -> str:
+    what = f"{counted(len(move.groups), 'group')} ({counted(move.examples, 'example')})"
+    return f"{verb} {what} from {os.path.relpath(move.source)} to {os.path.relpath(move.target)}."
+
+
+def _labels(labels: Mapping[str, int]) -> str:
     listed = [f"{label} {count}" for label, count in labels.items()]
     more = [f"and {len(listed) - _MOST_LABELS} more"] if len(listed) > _MOST_LABELS else []
     return ", ".join([*listed[:_MOST_LABELS], *more])

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from kit.data.formats import read_file
 from kit.recipe import load_recipe
-from kit.task import Completion, Example, write_answer
+from kit.task import Completion, write_answer
 from kit.task.loader import load_tasks
 
 PROJECT = Path(__file__).parents[1]
 (TASK,) = load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml"))
-ROWS: list[Example[Any, Any]] = [
-    row for part in ("train", "test") for row in read_file(PROJECT / f"data/{part}.jsonl", TASK).examples
-]
+ROWS = [row for part in ("train", "test") for row in read_file(PROJECT / f"data/{part}.jsonl", TASK).examples]
 
 
 def read(text: str, *quotes: tuple[str, str]) -> list[tuple[str, int, int]]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from legal_parts import make_task, module  # type: ignore[import-not-found]
 
 from kit.errors import InputError
 from kit.task import Completion
-from tests.templates.legal import make_task, module
 
 cuad = module("importers").importers["cuad"]
 

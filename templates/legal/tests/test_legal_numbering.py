@@ -1,4 +1,4 @@
-"""Sentences stand in every window once, under a number, and clauses come back from numbers, for any text at all."""
+"""Each window numbers its sentences, and clauses come back from the numbers, for any text."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_whatever_a_model_quotes_the_answer_holds_the_documents_own_text(text: s
 
 
 def numbered_text(words: int) -> str:
-    """A text in which no word stands twice."""
+    """A text in which every word is different."""
     return " ".join(f"word{number}" + ("." if number % 9 == 8 else "") for number in range(words))
 
 

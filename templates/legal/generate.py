@@ -1,8 +1,8 @@
 """Makes the template's documents: `python generate.py` writes both files in data/, the same bytes every time.
 
-The words come from wordings.toml. A document is a shuffled list of sections: clauses, other sections, and sentences that
-only mention a clause. It is written in one of several styles and layouts, and every clause is labelled with its place in
-the finished text. Test documents also use wordings, styles and names that no training document has.
+The words come from wordings.toml. A document is a shuffled list of sections: clauses, other sections, and sentences
+that only mention a clause. It is written in one of several styles and layouts, and every clause is labelled with its
+place in the finished text. Test documents also use wordings, styles and names that no training document has.
 """
 
 from __future__ import annotations

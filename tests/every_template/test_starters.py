@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from kit.project.template import Template, list_templates
+from kit.recipe import load_recipe
+from kit.task.loader import load_tasks
 from tests.every_template.test_projects import python
 
 MOST_LINES = 150
@@ -41,6 +44,17 @@ def test_the_python_of_a_starter_has_fewer_than_150_lines_with_its_tests() -> No
 def test_a_starter_has_forty_rows() -> None:
     for each in starters():
         assert lines_of(sorted((each.folder / "data").glob("*.jsonl"))) == ROWS, each.name
+
+
+def test_the_request_the_answer_and_the_row_on_a_starters_page_fit_its_task() -> None:
+    for each in starters():
+        (task,) = load_tasks(each.folder, load_recipe(each.folder / "recipe.yaml"))
+        page = (each.folder / "README.md").read_text(encoding="utf-8")
+        request, response, row = re.findall(r"^ *```json\n(.*?)```", page, re.DOTALL | re.MULTILINE)
+        assert f"`POST {task.route}`" in page
+        task.request_type.model_validate_json(request)
+        task.response_type.model_validate_json(response)
+        task.example_type().model_validate_json(row)
 
 
 @pytest.mark.parametrize("template", starters(), ids=[each.name for each in starters()], indirect=True)

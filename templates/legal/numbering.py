@@ -103,8 +103,8 @@ class Numbering(Form[Numbered]):
                 for label in named:
                     votes[piece][label] = votes[piece].get(label, 0.0) + probability
             read += [window] if complete else []
-        named = {piece.sentence for piece in votes}
-        pieces = {piece for window in windows for piece in window.pieces if piece.sentence in named}
+        cited = {piece.sentence for piece in votes}
+        pieces = {piece for window in windows for piece in window.pieces if piece.sentence in cited}
         kinds_of = {piece: self._chosen(votes.get(piece, {}), most[piece]) for piece in sorted(pieces)}
         found: dict[str, list[Found]] = defaultdict(list)
         for label, place in _runs(kinds_of):

@@ -21,8 +21,7 @@ from kit.data.positions import positions
 from kit.errors import InputError, Problem, nearest
 from kit.recipe.validation import KeyPath, dotted, problems_of
 from kit.system.decoding import read_text
-
-from .locate import Source
+from kit.text.quotes import Source
 
 _OMITTED = "<omitted>"
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -172,7 +171,7 @@ def _squad_contract(document: Document, where: str) -> Contract:
 
 
 def _asked(question: Question) -> str:
-    """The category stands in the question in quotes, or at the end of its id, or it is the question."""
+    """The category is in quotes in the question, at the end of the question's id, or the question itself."""
     quoted = re.search(r'"([^"]+)"', question.question)
     if quoted:
         return slug(quoted[1])

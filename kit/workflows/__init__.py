@@ -6,5 +6,21 @@ vLLM and transformers load when a function needs them.
 """
 
 from kit.workflows.events import Counted, Note, Report, ignore
+from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
+from kit.workflows.train import TrainPlan, TrainResult, plan_train, train
 
-__all__ = ["Counted", "Note", "Report", "ignore"]
+__all__ = [
+    "Counted",
+    "ExplainedRow",
+    "Note",
+    "Report",
+    "RunSummary",
+    "StepExplanation",
+    "TrainPlan",
+    "TrainResult",
+    "explain_step",
+    "ignore",
+    "list_runs",
+    "plan_train",
+    "train",
+]

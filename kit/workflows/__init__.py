@@ -7,6 +7,7 @@ vLLM and transformers load when a function needs them.
 
 from kit.workflows.events import Counted, Note, Report, ignore
 from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
+from kit.workflows.search import SearchPlan, SearchResult, plan_search, search
 from kit.workflows.train import TrainPlan, TrainResult, plan_train, train
 
 __all__ = [
@@ -15,12 +16,16 @@ __all__ = [
     "Note",
     "Report",
     "RunSummary",
+    "SearchPlan",
+    "SearchResult",
     "StepExplanation",
     "TrainPlan",
     "TrainResult",
     "explain_step",
     "ignore",
     "list_runs",
+    "plan_search",
     "plan_train",
+    "search",
     "train",
 ]

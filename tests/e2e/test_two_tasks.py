@@ -96,7 +96,7 @@ class Second(Toy):
 """
     task.write_text(wrong)
     try:
-        assert "no one figure can choose" in kit("train", "--dry-run", cwd=project, code=2).stderr
+        assert "no single score can choose" in kit("train", "--dry-run", cwd=project, code=2).stderr
     finally:
         task.write_text(SECOND)
 

@@ -88,6 +88,8 @@ class TrainingLine:
                 self._line.keep(event.sentence)
             case Counted():
                 self._line.show(f"{event.what}: {event.done}/{event.total}", always=event.done == event.total)
+                if event.done == event.total:
+                    self._line.close()
             case Began():
                 self.phase(event.what)
             case Stepped():

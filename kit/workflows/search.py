@@ -81,7 +81,8 @@ def search(
 
     `trials` in all and `workers` at a time are the recipe's by default. Each worker is a process. Safe to interrupt:
     call it again to continue; with more trials it extends the search. Notes and Counted go to `report`. Raises
-    InputError for ranges that cannot be searched, KitError where a worker broke or no trial was completed.
+    InputError for ranges that cannot be searched, KitError where a worker broke or no trial was completed, and
+    Interrupted or Terminated where the process is asked to stop.
     """
     found, recipe = _recipe(project, profile, trials, workers)
     from kit.workflows.steps.searching import lead

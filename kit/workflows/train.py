@@ -91,7 +91,8 @@ def train(
 
     `resume` continues the last unfinished run of the same recipe and data; `threads` are CPU threads, one per core by
     default. The events of `kit.train.events` and Notes go to `report`. Raises InputError for what cannot be trained or
-    served, RunBroke where training broke, Stopped on Ctrl-C or SIGTERM, after a checkpoint was saved.
+    served, RunBroke where training broke, Stopped on Ctrl-C or SIGTERM after a checkpoint was saved, and
+    Interrupted or Terminated where the process is asked to stop in another part of the run.
     """
     from kit.project.project import Project
 

@@ -72,7 +72,7 @@ def plan_train(
 
     found = Project.find(Path(project))
     recipe = found.recipe(profile)  # before torch is loaded, so that a wrong recipe is refused at once
-    from kit.workflows.steps.training import plan
+    from kit.workflows.steps.training.run import plan
 
     return plan(found, recipe, profile, peak_tflops, price_per_hour, report)
 
@@ -98,6 +98,6 @@ def train(
 
     found = Project.find(Path(project))
     recipe = found.recipe(profile)  # before torch is loaded, so that a wrong recipe is refused at once
-    from kit.workflows.steps.training import train_and_build
+    from kit.workflows.steps.training.run import train_and_build
 
     return train_and_build(found, recipe, profile, resume, threads, peak_tflops, price_per_hour, report)

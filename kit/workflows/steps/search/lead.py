@@ -26,8 +26,8 @@ from kit.search.study import Study, study_folder
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.search import SearchPlan, SearchResult
 from kit.workflows.steps.engines import running
-from kit.workflows.steps.inputs import Inputs, read_inputs
 from kit.workflows.steps.interrupts import says_how_to_continue
+from kit.workflows.steps.training.inputs import Inputs, read_inputs
 
 _LOOK_SECONDS = 0.5
 _CONTINUE = "Run the same search again to continue."

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from bench.shared.commands import ROOT
 from kit.base import NANO, Base
 from kit.chat import Renderer
-from kit.cli.wiring import running
+from kit.workflows.steps.engines import running
 from kit.data.mixture import Mixture
 from kit.data.rows import Row, build_rows
 from kit.engines.answerer import Answerer

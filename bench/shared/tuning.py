@@ -12,7 +12,7 @@ from typing import Any
 
 from kit.base import Base
 from kit.chat import Renderer
-from kit.cli.wiring import running
+from kit.workflows.steps.engines import running
 from kit.data.rows import build_rows
 from kit.data.split import limited
 from kit.engines.answerer import Answerer

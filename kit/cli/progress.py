@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from kit.cli.output import Output
 from kit.train.events import Audited, Began, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
 from kit.train.report.applied import trouble
+from kit.workflows.events import Counted, Note
 
 _PLAIN_SECONDS = 10.0
 
@@ -62,6 +63,32 @@ def counted(output: Output, what: str, total: int) -> Iterator[Callable[[], None
         yield step
     finally:
         line.close()
+
+
+class WorkLine:
+    """Shows the events of a workflow: counts on the live line, sentences on lines of their own."""
+
+    def __init__(self, output: Output) -> None:
+        self._line = LiveLine(output)
+        self._counting = ""
+
+    def __enter__(self) -> WorkLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
+
+    def report(self, event: object) -> None:
+        """Show one event."""
+        match event:
+            case Counted():
+                if event.what != self._counting:
+                    self._line.close()
+                self._counting = event.what
+                self._line.show(f"{event.what}: {event.done}/{event.total}", always=event.done == event.total)
+            case Note():
+                self._line.close()
+                self._line.keep(event.sentence)
 
 
 class TrainingLine:

@@ -5,6 +5,17 @@ raises `KitError` for what goes wrong. Nothing is printed, and no process ends. 
 vLLM and transformers load when a function needs them.
 """
 
+from kit.workflows.evaluate import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
 
-__all__ = ["Counted", "Note", "Report", "ignore"]
+__all__ = [
+    "Counted",
+    "EvaluationPlan",
+    "EvaluationResult",
+    "Note",
+    "Report",
+    "Score",
+    "evaluate",
+    "ignore",
+    "plan_evaluate",
+]

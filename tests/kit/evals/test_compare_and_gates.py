@@ -9,7 +9,7 @@ import pytest
 
 from kit.errors import InputError
 from kit.evals.compare import compare, got_worse
-from kit.evals.gates import Gate, outcome_of, judge
+from kit.evals.gates import Gate, judge, outcome_of
 from kit.evals.run import Evaluation, evaluate_predictor
 from kit.recipe import load_recipe
 from kit.task import Task

@@ -5,8 +5,10 @@ raises `KitError` for what goes wrong. Nothing is printed, and no process ends. 
 vLLM and transformers load when a function needs them.
 """
 
+from kit.workflows.ask import ask
 from kit.workflows.evaluate import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
+from kit.workflows.serve import Service, ServicePlan, Serving, plan_serve, run_service, serve
 
 __all__ = [
     "Counted",
@@ -15,7 +17,14 @@ __all__ = [
     "Note",
     "Report",
     "Score",
+    "Service",
+    "ServicePlan",
+    "Serving",
+    "ask",
     "evaluate",
     "ignore",
     "plan_evaluate",
+    "plan_serve",
+    "run_service",
+    "serve",
 ]

@@ -10,7 +10,6 @@ import click
 
 from kit.cli.evaluated import show
 from kit.cli.output import Output, kit_command
-from kit.cli.progress import WorkLine
 from kit.errors import Exit
 from kit.workflows import evaluate, plan_evaluate
 
@@ -42,7 +41,9 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
     if dry_run:
         output.result(*_planned(plan_evaluate(**asked, with_base=not no_base), not no_base))
         return Exit.OK
-    with WorkLine(output) as line:
+    from kit.cli.progress import TrainingLine
+
+    with TrainingLine(output) as line:
         result = evaluate(**options, with_base=not no_base, report=line.report)
     show(output, result)
     return Exit.BROKE if result.problems else _CODES[result.outcome]

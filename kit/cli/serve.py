@@ -10,7 +10,6 @@ import click
 
 from kit.cli.numbers import THREADS
 from kit.cli.output import Output, kit_command
-from kit.cli.progress import WorkLine
 from kit.workflows import Serving, plan_serve, run_service
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ def command(output: Output, dry_run: bool, **options: Any) -> None:
     if dry_run:
         output.result(*_planned(plan_serve(**options)))
         return
-    with WorkLine(output) as line:
+    from kit.cli.progress import TrainingLine
+
+    with TrainingLine(output) as line:
 
         def report(event: object) -> None:
             if isinstance(event, Serving):

@@ -6,25 +6,51 @@ vLLM and transformers load when a function needs them.
 """
 
 from kit.workflows.ask import ask
+from kit.workflows.check import CheckReport, check
 from kit.workflows.evaluate import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
+from kit.workflows.new import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
+from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
+from kit.workflows.search import SearchPlan, SearchResult, plan_search, search
 from kit.workflows.serve import Service, ServicePlan, Serving, plan_serve, run_service, serve
+from kit.workflows.train import TrainPlan, TrainResult, plan_train, train
 
 __all__ = [
+    "CheckReport",
     "Counted",
     "EvaluationPlan",
     "EvaluationResult",
+    "ExplainedRow",
+    "NewPlan",
+    "NewProject",
     "Note",
     "Report",
+    "RunSummary",
     "Score",
+    "SearchPlan",
+    "SearchResult",
     "Service",
     "ServicePlan",
     "Serving",
+    "StepExplanation",
+    "TemplateSummary",
+    "TrainPlan",
+    "TrainResult",
     "ask",
+    "check",
     "evaluate",
+    "explain_step",
     "ignore",
+    "list_runs",
+    "list_templates",
+    "new",
     "plan_evaluate",
+    "plan_new",
+    "plan_search",
     "plan_serve",
+    "plan_train",
     "run_service",
+    "search",
     "serve",
+    "train",
 ]

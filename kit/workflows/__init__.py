@@ -7,6 +7,7 @@ vLLM and transformers load when a function needs them.
 
 from kit.workflows.ask import ask
 from kit.workflows.check import CheckReport, check
+from kit.workflows.demo import DemoPlan, DemoResult, DemoStep, demo, plan_demo
 from kit.workflows.evaluate import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
 from kit.workflows.new import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
@@ -18,6 +19,9 @@ from kit.workflows.train import TrainPlan, TrainResult, plan_train, train
 __all__ = [
     "CheckReport",
     "Counted",
+    "DemoPlan",
+    "DemoResult",
+    "DemoStep",
     "EvaluationPlan",
     "EvaluationResult",
     "ExplainedRow",
@@ -38,12 +42,14 @@ __all__ = [
     "TrainResult",
     "ask",
     "check",
+    "demo",
     "evaluate",
     "explain_step",
     "ignore",
     "list_runs",
     "list_templates",
     "new",
+    "plan_demo",
     "plan_evaluate",
     "plan_new",
     "plan_search",

@@ -95,7 +95,7 @@ def plan_evaluate(
 
     Raises as `evaluate` does before it starts its engine.
     """
-    from kit.workflows.steps.evaluation import plan_of, prepare
+    from kit.workflows.steps.evaluation.measuring import plan_of, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
     return plan_of(prepare(Path(project), bundle, asked, with_base))
@@ -125,7 +125,7 @@ def evaluate(
     Raises InputError for wrong arguments or test examples, Refused where the bundle is not what its seal describes,
     and Interrupted or Terminated, with what is saved, where the process is asked to stop.
     """
-    from kit.workflows.steps.evaluation import perform, prepare
+    from kit.workflows.steps.evaluation.measuring import perform, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
     prepared = prepare(Path(project), bundle, asked, with_base, Path(base) if base else None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from kit.workflows.events import Report, ignore
 
 if TYPE_CHECKING:
-    from kit.workflows.steps.background import Background
+    from kit.workflows.steps.service.background import Background
 
 EngineName = Literal["auto", "vllm", "local"]
 
@@ -77,7 +77,7 @@ def plan_serve(
     expose_preview: bool = False,
 ) -> ServicePlan:
     """Check all that `serve` with these arguments checks before its engine starts. Raises what `serve` would raise."""
-    from kit.workflows.steps.serving import prepare, rehearsed
+    from kit.workflows.steps.service.start import prepare, rehearsed
 
     return rehearsed(prepare(project, bundles, engine, host, port, base, threads, expose_preview))
 
@@ -102,7 +102,7 @@ def serve(
 
     Raises InputError for wrong arguments, Refused where a bundle is not what was measured.
     """
-    from kit.workflows.steps.serving import in_background, prepare
+    from kit.workflows.steps.service.start import in_background, prepare
 
     return in_background(prepare(project, bundles, engine, host, port, base, threads, expose_preview), report)
 
@@ -123,6 +123,6 @@ def run_service(
 
     To be called in the process's main thread. The signal is raised again after the running requests have finished.
     """
-    from kit.workflows.steps.serving import prepare, until_stopped
+    from kit.workflows.steps.service.start import prepare, until_stopped
 
     until_stopped(prepare(project, bundles, engine, host, port, base, threads, expose_preview), report)

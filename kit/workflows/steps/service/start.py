@@ -20,8 +20,8 @@ from kit.project.project import Project
 from kit.recipe.validation import dotted, problems_of
 from kit.workflows.events import Note, Report
 from kit.workflows.serve import EngineName, Service, ServicePlan, Serving
-from kit.workflows.steps.background import Background
 from kit.workflows.steps.engines import engine_config, engine_kind
+from kit.workflows.steps.service.background import Background
 from serving.catalogue import Deployed
 from serving.server import rehearse
 from serving.server import serve as serve_app

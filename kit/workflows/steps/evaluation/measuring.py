@@ -32,10 +32,10 @@ from kit.recipe.validation import dotted, problems_of
 from kit.task import ClassicalBaseline
 from kit.workflows.evaluate import EvaluationPlan, EvaluationResult
 from kit.workflows.events import Note, Report
-from kit.workflows.steps.columns import ColumnProgress
 from kit.workflows.steps.coroutines import run_to_end
 from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running, sealed_base
-from kit.workflows.steps.evaluation_files import Place, write_result
+from kit.workflows.steps.evaluation.files import Place, write_result
+from kit.workflows.steps.evaluation.progress import ColumnProgress
 
 
 @dataclass(frozen=True)

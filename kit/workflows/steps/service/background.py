@@ -7,6 +7,7 @@ import atexit
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 Work = Callable[[Callable[[str], None], asyncio.Event], Coroutine[Any, Any, None]]
@@ -47,7 +48,8 @@ class Background:
         """Ask the work to stop, and wait until it has."""
         atexit.unregister(self.stop)
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stop.set)
+            with suppress(RuntimeError):  # the loop has closed since, and the thread is about to end
+                self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
     def _run(self) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from kit.cli.output import Output
 from kit.train.events import Audited, Began, Evaluated, Planned, Probed, Stepped, StoppedEarly
@@ -46,23 +44,6 @@ class LiveLine:
         if self._terminal and self._width:
             sys.stderr.write("\n")
             self._width = 0
-
-
-@contextmanager
-def counted(output: Output, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call once per thing done; it shows how many of `total` are done."""
-    line = LiveLine(output)
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        line.show(f"{what}: {done}/{total}", always=done == total)
-
-    try:
-        yield step
-    finally:
-        line.close()
 
 
 class TrainingLine:

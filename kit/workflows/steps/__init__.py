@@ -1,1 +1,1 @@
-"""The steps of the workflows. Modules here import what they need at the top; a workflow imports them when it runs."""
+"""What the workflows consist of. These modules load what they need, heavy packages too, when they are imported."""

@@ -36,7 +36,7 @@ def command(output: Output, dry_run: bool, number: int | None, **options: Any) -
     else:
         with TrainingLine(output) as line:
             found = search(report=line.report, **options)
-        _show_result(output, found)
+        show_result(output, found)
 
 
 def _show_plan(output: Output, plan: SearchPlan) -> None:
@@ -57,7 +57,8 @@ def _span(span: Range) -> str:
     return f"{span.low} to {span.high}{' (log)' if span.log else ''}"
 
 
-def _show_result(output: Output, found: SearchResult) -> None:
+def show_result(output: Output, found: SearchResult) -> None:
+    """Print the trials, the best of them, and whether it beats the recipe's own values."""
     known = found.importance
     shares = ", ".join(f"{name} {share:.0%}" for name, share in known.items()) if known else "too few trials to say"
     values = ", ".join(f"{name} {value}" for name, value in found.best.values.items())

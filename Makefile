@@ -1,10 +1,10 @@
-# The whole developer interface: setup, demo, check, test, bench.
+# The whole developer interface: setup, demo, check, docs, test, bench.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check test test-other-type bench bench-base bench-train format
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train format
 
 setup: $(VENV)/.ready
 
@@ -14,11 +14,15 @@ $(VENV)/.ready: pyproject.toml scripts/setup_environment.py
 demo: setup
 	$(BIN)/kit demo
 
-check: setup
+check: setup docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation site, into site/. A dead link or a page that is missing from the navigation breaks the build.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: setup
 	$(BIN)/pytest

@@ -1,6 +1,6 @@
 """What nano still knows of six kinds of clauses after it was tuned on six others: plainly, with replay, with EWC.
 
-Writes docs/continual.md and its plot.
+Writes docs/guides/forgetting.md and its plot.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from kit.bundle.merge import merge_adapter
 from kit.chat import TOKENIZER_FILES
 from kit.data.mixture import Source, mix
 
-PAGE = ROOT / "docs" / "continual.md"
-PLOT = ROOT / "docs" / "continual.png"
+PAGE = ROOT / "docs" / "guides" / "forgetting.md"
+PLOT = ROOT / "docs" / "guides" / "forgetting.png"
 SHARE = 0.2
 STRENGTHS = (1e7, 1e8, 1e9)
 """Large, since the Fisher information is small: after the first kinds the base is sure of its answers to them."""

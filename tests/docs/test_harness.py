@@ -125,9 +125,31 @@ def test_a_block_that_cannot_run_is_left_out_and_listed_with_its_reason(tmp_path
     run(tmp_path, page.read_text())
 
 
+def test_a_titled_block_is_a_file_and_a_titled_diff_edits_it(tmp_path: Path) -> None:
+    text = (
+        '```console\n$ mkdir inner\n$ cd inner\n```\n```csv title="a.csv"\none\ntwo\n```\n'
+        '```diff title="a.csv"\n one\n-two\n+three\n```\n'
+    )
+    assert (run(tmp_path, text) / "inner" / "a.csv").read_text() == "one\nthree\n"
+
+
+def test_a_diff_of_lines_that_are_not_there_is_red(tmp_path: Path) -> None:
+    with pytest.raises(PageError, match=r"a\.csv has these lines 0 times"):
+        run(tmp_path, '```csv title="a.csv"\none\n```\n```diff title="a.csv"\n-two\n+three\n```\n')
+
+
+def test_an_exit_code_that_the_page_does_not_name_is_red(tmp_path: Path) -> None:
+    run(tmp_path, "<!-- ends with: 0, 3 or 4 -->\n```bash\nexit 4\n```\n")
+    (tmp_path / "b").mkdir()
+    with pytest.raises(PageError, match="ended with 1"):
+        run(tmp_path / "b", "<!-- ends with: 0, 3 or 4 -->\n```bash\nexit 1\n```\n")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("<!-- part of: -->\n```bash\nfalse\n```\n", "gives no reason"),
+        ("<!-- ends with: whatever -->\n```bash\nfalse\n```\n", "gives no reason"),
         ("<!-- not run: -->\n```bash\nfalse\n```\n", "gives no reason"),
         ("<!-- not run -->\n```bash\nfalse\n```\n", "gives no reason"),
         ("<!-- background: soon -->\n```bash\ntrue\n```\n", "gives no reason"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from os.path import normpath
 from pathlib import Path
 
 import pytest
 
 from kit.evals.figures import read_figures
-from tests.docs.blocks import SHELLS, blocks
+from scripts.site import GENERATED
+from tests.docs.blocks import SHELLS, Block, blocks
 from tests.docs.pages import ROOT, pages
 from tests.docs.tables import README, command_names, tables
 
@@ -28,6 +30,13 @@ def test_the_readme_is_at_most_200_lines_and_its_first_command_stands_by_line_20
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 200
     first = next(block for block in blocks(README, "README.md") if block.language in SHELLS)
     assert first.line + 1 <= 20
+
+
+def test_the_readme_maps_every_folder_with_a_line_of_its_own() -> None:
+    mapped = re.findall(r"^\| `([\w/]+)` \| (\S.*) \|$", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    tops = {path.relative_to(ROOT).parts[0] for path in tracked() if len(path.relative_to(ROOT).parts) > 1}
+    rooms = {f"kit/{path.parent.name}" for path in ROOT.glob("kit/*/__init__.py")}
+    assert sorted(folder for folder, _ in mapped) == sorted({top for top in tops if top[0] != "."} - {"kit"} | rooms)
 
 
 def test_every_command_is_on_a_page() -> None:
@@ -52,10 +61,34 @@ def test_every_block_names_its_language(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_a_page_begins_with_a_paragraph_that_says_what_it_is_for(page: str) -> None:
+    heading, blank, first, *_ = PAGES[page].read_text(encoding="utf-8").splitlines()
+    assert heading.startswith("# ")
+    assert blank == ""
+    assert re.match(r"[\w`*]", first), first
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for page, path in PAGES.items() for block in blocks(path, page) if block.part_of],
+    ids=lambda each: each.place,
+)
+def test_a_block_that_repeats_another_file_says_the_same(block: Block) -> None:
+    assert block.part_of is not None
+    assert _stripped(block.text) in _stripped((ROOT / block.part_of).read_text(encoding="utf-8"))
+
+
+def _stripped(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines())
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_within_the_repository_lead_somewhere(page: str) -> None:
     text = re.sub(r"^ *```.*?^ *```", "", PAGES[page].read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     links = re.findall(r"\]\((?!https?:|mailto:|#)([^)#\s]+)", text)
-    assert [link for link in links if not (PAGES[page].parent / link).exists()] == []
+    generated = {ROOT / "docs" / place for place in GENERATED}
+    targets = {link: Path(normpath(PAGES[page].parent / link)) for link in links}
+    assert [link for link, target in targets.items() if target not in generated and not target.exists()] == []
 
 
 def test_no_file_names_the_folder_that_it_was_written_in() -> None:

@@ -16,7 +16,7 @@ import pytest
 from legal_parts import PROJECT, make_task  # type: ignore[import-not-found]
 
 from kit.data.augmentation.rewording import by_paragraph
-from kit.task import ClassicalBaseline, Completion, Rewritable
+from kit.task import Completion
 from kit.text.quotes import Source
 
 SECONDS = 10
@@ -77,7 +77,6 @@ def test_the_baseline() -> None:
     kind = QUOTES.example_type()
     lines = (PROJECT / "data/train.jsonl").read_text(encoding="utf-8").splitlines()[:40]
     rows = [kind.model_validate_json(line) for line in lines]
-    assert isinstance(QUOTES, ClassicalBaseline)
     predict = QUOTES.fit_baseline(rows)
     with limited():
         for piece in (". ", "ab. ", "Ab: A", "a"):
@@ -99,10 +98,8 @@ def test_a_long_document_with_a_clause_in_every_sentence() -> None:
     request = NUMBERS.request_type(text=text)
     with limited():
         assert None not in NUMBERS.targets(request, response)
-        assert isinstance(NUMBERS, Rewritable)
-        assert len(NUMBERS.rewrite(request, response, str.upper)[1].clauses) == 12_000
-        assert isinstance(NUMBERS, ClassicalBaseline)
-        NUMBERS.fit_baseline([NUMBERS.example_type()(id="a", group="a", request=request, response=response)] * 2)
+            assert len(NUMBERS.rewrite(request, response, str.upper)[1].clauses) == 12_000
+            NUMBERS.fit_baseline([NUMBERS.example_type()(id="a", group="a", request=request, response=response)] * 2)
 
 
 def test_an_answer_about_one_sentence_again_and_again_stays_in_proportion() -> None:

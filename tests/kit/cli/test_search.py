@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,14 @@ import yaml
 
 from kit.base import NANO
 from kit.chat import TOKENIZER_FILES
+from kit.cli.output import Output
+from kit.cli.search import show_result
 from kit.recipe import load_recipe
+from kit.workflows import Counted, Note, search
 from tests.kit.cli.conftest import ENVIRONMENT, run_kit
 from tests.kit.toy import make_toy
 from tests.kit.train.forks import tiny_base
+from tests.kit.workflows.output import written_to
 
 RANGES: dict[str, Any] = {
     "train.learning_rate": {"low": 1e-4, "high": 5e-2, "log": True},
@@ -55,12 +61,18 @@ def kill_after_first_trial(project: Path) -> None:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A search of six trials that was killed and begun again."""
+    """A search of six trials that was killed, and continued from Python in another folder; nothing is printed."""
     project = searchable(tmp_path_factory.mktemp("searched") / "toy", trials=6, workers=2, metric="validation_loss")
     kill_after_first_trial(project)
-    ran = run_kit("search", "--json", cwd=project)
-    assert ran.code == 0, ran.err
-    return project, ran.json
+    events: list[object] = []
+    with written_to(project.parent / "written.txt"):
+        result = search(project, report=events.append)
+    assert (project.parent / "written.txt").read_text() == ""
+    assert any(isinstance(event, Note) and event.sentence.startswith("trial ") for event in events)
+    assert Counted("Scoring the best", 20, 20) in events
+    with redirect_stdout(StringIO()) as printed:
+        show_result(Output(as_json=True), result)
+    return project, json.loads(printed.getvalue())
 
 
 def test_a_killed_search_goes_on_with_two_workers(searched: tuple[Path, dict[str, Any]]) -> None:
@@ -105,7 +117,7 @@ def test_what_would_be_tried_is_told_and_nothing_is_trained(tmp_path: Path) -> N
     project = searchable(tmp_path / "toy")
     told = run_kit("search", "--dry-run", "--trials", "5", cwd=project)
     assert told.code == 0, told.err
-    assert "5 trials by accuracy, 1 at one time" in told.out
+    assert "5 trials by accuracy, 1 at a time" in told.out
     assert "0.0001 to 0.05 (log)" in told.out
     assert not list(project.glob("search/*/trials"))
 

@@ -1,0 +1,1 @@
+"""Programs of the repository itself: its environment and its documentation site."""

@@ -10,10 +10,10 @@ import click
 
 from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR
 from kit.cli.output import Output, kit_command
+from kit.workflows import CheckReport, check
 
 if TYPE_CHECKING:
     from kit.checks import Check
-    from kit.workflows import CheckReport
 
 _WORDS = {"held": "ok", "failed": "FAILED", "warning": "warning", "unmeasured": "not measured"}
 _SHOWN = 5
@@ -30,7 +30,6 @@ def command(output: Output, recipe_only: bool, **options: Any) -> int:
 
     Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
     """
-    from kit.workflows import check
 
     found = check(recipe_only=recipe_only, **options)
     data: dict[str, Any] = {name: getattr(found, name) for name in ("recipe", "digest", "tasks", "base")}
@@ -51,12 +50,12 @@ def _lines(found: CheckReport) -> list[str]:
 
 def _of_checks(checks: Sequence[Check]) -> list[str]:
     """Return the lines of all checks; those that wait for another are listed under it, not one by one."""
-    waiting = {check.name: [each.name for each in checks if each.waits_for == check.name] for check in checks}
+    waiting = {first.name: [each.name for each in checks if each.waits_for == first.name] for first in checks}
     lines = []
-    for check in (check for check in checks if not check.waits_for):
-        lines += _of_check(check)
-        if waiting[check.name]:
-            lines.append(f"{'':>14}Not measured without it: {', '.join(waiting[check.name])}.")
+    for first in (each for each in checks if not each.waits_for):
+        lines += _of_check(first)
+        if waiting[first.name]:
+            lines.append(f"{'':>14}Not measured without it: {', '.join(waiting[first.name])}.")
     return lines
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kit.cli.output import Output, kit_command, table
-
-if TYPE_CHECKING:
-    from kit.workflows import ExplainedRow, StepExplanation
+from kit.workflows import ExplainedRow, StepExplanation, explain_step
 
 _SHOWN = 8
 _CHANGED = "changed since"
@@ -24,7 +22,6 @@ _VERDICTS = {True: "It is a spike.", False: "It is no spike.", None: "There are 
 @click.option("--run", default="latest", show_default=True, help="The run, by its id or a part of it.")
 def explain(output: Output, step: int, run: str) -> None:
     """Show the rows behind the loss of STEP, those that raised it most first."""
-    from kit.workflows import explain_step
 
     found = explain_step(step=step, run=run)
     output.result(_finite(_data(found)), "\n".join([f"Run {found.run}.", *_head(found), *_body(found)]))

@@ -1,4 +1,4 @@
-"""Groups of commands: their overview in whole sentences or as JSON, and what a name that nobody knows is answered."""
+"""Groups of commands: their overview as text or JSON, and the error for an unknown command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _END_OF_SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z])")
 
 
 class Group(click.Group):
-    """A group of commands that lists each with its first sentence, and suggests the nearest for an unknown name."""
+    """A group that lists each command with its first sentence, and suggests the nearest for an unknown name."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -27,7 +27,7 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one row per command, its sentence wrapped rather than cut."""
+        """Write one row per command; long sentences wrap and are not cut."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries(ctx).items()))
 
@@ -38,7 +38,7 @@ class Group(click.Group):
 
 
 def show_overview(context: click.Context) -> None:
-    """Print a group's help where no command of it is named; with --json, its commands and what they do."""
+    """Print the help of a group that was called without a command; with --json, its commands and their summaries."""
     group, output = context.command, context.find_object(Output)
     if context.invoked_subcommand is not None or not isinstance(group, Group) or output is None:
         return

@@ -1,4 +1,4 @@
-"""The command `kit`: the table of commands, and the one place where errors become sentences and exit codes."""
+"""The command `kit`: its table of commands, and the only place that turns errors into sentences and exit codes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from kit.system.threads import share_cores
 
 
 class Table(Group):
-    """The commands are the modules of kit.cli that have a `command`; a module is imported when it is asked for."""
+    """Its commands are the modules of kit.cli that define `command`; each is imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands."""
         return [name for name in _modules() if self.get_command(ctx, name) is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command, or return None."""
+        """Import and return a command; None if there is no such command."""
         if cmd_name in ALIASES:
             return ALIASES[cmd_name]
         if cmd_name not in _modules():
@@ -61,7 +61,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; return its exit code. Every error is told here and nowhere else."""
+    """Run one command and return its exit code. No other place prints errors."""
     own = list(arguments)[: list(arguments).index("--")] if "--" in arguments else list(arguments)
     output = Output(as_json="--json" in own, debug="--debug" in own)
     try:
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _failure(error: BaseException) -> KitError:
-    """Return any error as one that is told in sentences and has an exit code."""
+    """Return any exception as a KitError, which has sentences and an exit code."""
     if isinstance(error, KitError):
         return error
     if isinstance(error, click.ClickException):
@@ -89,7 +89,10 @@ def _failure(error: BaseException) -> KitError:
         return Interrupted("Interrupted.")
     if isinstance(error, SigTerm):
         return Terminated("Terminated.")
-    from kit.task.fault import TaskBroke, task_fault  # loads pydantic, which `kit --help` does without
+    from kit.task.fault import (
+        TaskBroke,
+        task_fault,
+    )  # here, because it loads pydantic, which `kit --help` does not need
 
     if fault := task_fault(error):
         return TaskBroke([fault])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kit.cli.output import Output, kit_command, table
-
-if TYPE_CHECKING:
-    from kit.workflows import NewPlan, NewProject, TemplateSummary
+from kit.workflows import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
 
 
 @kit_command("new", example="kit new legal contracts && cd contracts")
@@ -28,7 +26,6 @@ def command(
 
     Without a TEMPLATE, list the starters (small, for your own data) and the templates (complete, for a domain).
     """
-    from kit.workflows import list_templates, new, plan_new
 
     if listing or template is None:
         _show_templates(output, list_templates())

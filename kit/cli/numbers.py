@@ -1,4 +1,4 @@
-"""Numbers on the command line: finite, and no greater than what any part of the kit can hold."""
+"""Numbers on the command line: they must be finite and fit 64 bits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import click
 PRICE_PER_HOUR = click.FloatRange(min=0, max=1e6)
 PEAK_TFLOPS = click.FloatRange(min=1e-3, max=1e6)
 THREADS = click.IntRange(min=1, max=4096)
-_GREATEST = 2**63 - 1  # what 64 bits hold
+_GREATEST = 2**63 - 1  # a signed integer of 64 bits
 
 
 class BoundedCommand(click.Command):
-    """A command whose numbers are finite and fit 64 bits, whatever the types of its options let through."""
+    """A command that refuses numbers which its options' types accept but nothing can compute with."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Raises BadParameter for a number that nothing could compute with."""
+        """Raises BadParameter for a number that is not finite or does not fit 64 bits."""
         rest = super().parse_args(ctx, args)
         for parameter in self.params:
             _refuse_odd_number(ctx, parameter, ctx.params.get(parameter.name or ""))

@@ -1,6 +1,6 @@
 """What a command prints: results on stdout, as text or as JSON; everything else on stderr.
 
-Printing never loses a result: what the terminal's encoding cannot show is written in a form that it can.
+Characters that the terminal's encoding lacks are replaced, so that a result is always printed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import click
 from kit.cli.numbers import BoundedCommand
 from kit.errors import KitError, Problem
 
-_TOLD = 20
+_SHOWN = 20
 WIDTH = 100
 _PLAIN = {"−": "-", "–": "-", "…": "...", "→": "->", "“": '"', "”": '"', "‘": "'", "’": "'", "±": "+-", "·": "*"}
 
 
 class Output:
-    """Where a command puts its result, its chatter and its errors."""
+    """Prints the result of a command, its progress and its errors."""
 
     def __init__(self, as_json: bool = False, debug: bool = False) -> None:
         self.as_json = as_json
@@ -37,27 +37,27 @@ class Output:
         _prepare_streams()
 
     def say(self, sentence: str) -> None:
-        """Tell the person what is going on."""
+        """Print a sentence about the progress to stderr."""
         click.echo(sentence, err=True)
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
-        """Print what the command found, once: as one JSON object, or as text."""
+        """Print the result, once per command: as one JSON object, or as text."""
         self._print(json.dumps(data, ensure_ascii=_is_narrow(), allow_nan=False, default=str) if self.as_json else text)
 
     def fail(self, code: int, kind: str, problems: Sequence[Problem]) -> None:
         """Print why the command failed: sentences on stderr, or a JSON object on stdout with all problems."""
         if self.as_json and not self._lost:
             error = {"code": int(code), "kind": kind, "problems": [asdict(problem) for problem in problems]}
-            with suppress(KitError, BrokenPipeError):  # what cannot be printed was said on stderr
+            with suppress(KitError, BrokenPipeError):  # _print has put it on stderr then
                 self._print(json.dumps({"error": error}, ensure_ascii=_is_narrow()))
             return
-        for problem in problems[:_TOLD]:
+        for problem in problems[:_SHOWN]:
             self.say(str(problem))
-        if len(problems) > _TOLD:
-            self.say(f"… and {len(problems) - _TOLD} more.")
+        if len(problems) > _SHOWN:
+            self.say(f"… and {len(problems) - _SHOWN} more.")
 
     def _print(self, text: str) -> None:
-        """Print a result at once. Raises KitError where it cannot be written, BrokenPipeError where nobody reads."""
+        """Print a result and flush. Raises KitError if it cannot be written, BrokenPipeError if the reader has gone."""
         try:
             print(text, flush=True)
         except BrokenPipeError:
@@ -69,12 +69,12 @@ class Output:
             raise KitError(f"The result could not be written to standard output: {error.strerror}.") from None
 
     def fail_with(self, error: KitError) -> None:
-        """Print a kit error."""
+        """Print the problems of an error."""
         self.fail(error.code, type(error).__name__, error.problems)
 
 
 def show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and end the command."""
     if wanted:
         context.find_root().obj.result(*version_result())
         context.exit()
@@ -88,9 +88,9 @@ def version_result() -> tuple[dict[str, Any], str]:
 
 
 def kit_command(name: str, example: str) -> Callable[[Callable[..., int | None]], click.Command]:
-    """Make a function a command whose help shows an example, and which has --json and --debug.
+    """Make a function a command with --json and --debug, whose help ends with an example.
 
-    The function gets an Output first; it returns an exit code, or None for success.
+    The function gets an Output as its first argument. It returns an exit code, or None for success.
     """
 
     def decorate(function: Callable[..., int | None]) -> click.Command:
@@ -110,7 +110,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def wrapped(sentences: Sequence[str]) -> str:
-    """Return sentences as lines of at most WIDTH columns, each sentence on lines of its own."""
+    """Return sentences wrapped at WIDTH columns; each starts on a new line."""
     return "\n".join(textwrap.fill(sentence, WIDTH, break_on_hyphens=False) for sentence in sentences)
 
 
@@ -122,10 +122,10 @@ def _lines_of(row: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 def _prepare_streams() -> None:
-    """Make sure that printing works whatever the caller did to the streams.
+    """Make printing work even if the caller closed a stream.
 
-    A stream that was closed gets the null device, in the order of their numbers: else the next file that is opened
-    would get the stream's number, and what a library prints would be written into it.
+    A closed stream is opened on the null device, in the order of the file numbers. Otherwise the next file that is
+    opened would get the stream's number, and a library that prints would write into that file.
     """
     for name, flags, mode in (("stdin", os.O_RDONLY, "r"), ("stdout", os.O_WRONLY, "w"), ("stderr", os.O_WRONLY, "w")):
         if getattr(sys, name) is None:
@@ -136,7 +136,7 @@ def _prepare_streams() -> None:
 
 
 def _discard_stdout() -> None:
-    """Send what is still buffered nowhere, so that the interpreter does not fail on it at its end."""
+    """Discard what is still buffered, so that the interpreter does not fail when it flushes at exit."""
     handle = os.open(os.devnull, os.O_WRONLY)
     os.dup2(handle, sys.stdout.fileno())
     os.close(handle)
@@ -148,7 +148,7 @@ def _is_narrow() -> bool:
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Write a character that the encoding lacks as a plain one that looks like it, or as its number."""
+    """Replace a character that the encoding lacks by a similar plain one, or by its number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     there = error.object[error.start : error.end]

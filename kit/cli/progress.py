@@ -1,4 +1,4 @@
-"""Progress on stderr: one live line on a terminal, plain lines now and then on a pipe."""
+"""Progress on stderr: one live line on a terminal, a plain line every ten seconds on a pipe."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class LiveLine:
         self._output = output
         self._terminal = sys.stderr.isatty()
         self._width = 0
-        self._said = 0.0
+        self._shown_at = 0.0
 
     def show(self, text: str, always: bool = False) -> None:
-        """Show the newest state; with `always`, a pipe gets the line whatever the time."""
+        """Show the current state; with `always`, a pipe gets this line even within the ten seconds."""
         if self._terminal:
             sys.stderr.write("\r" + text.ljust(self._width))
             sys.stderr.flush()
             self._width = len(text)
-        elif always or time.monotonic() - self._said >= _PLAIN_SECONDS:
+        elif always or time.monotonic() - self._shown_at >= _PLAIN_SECONDS:
             self._output.say(text)
-            self._said = time.monotonic()
+            self._shown_at = time.monotonic()
 
     def keep(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a line that is not overwritten."""
         if self._terminal:
             sys.stderr.write("\r" + " " * self._width + "\r")
             self._width = 0

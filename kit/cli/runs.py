@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kit.cli.explain import explain
 from kit.cli.groups import Group
 from kit.cli.output import Output, table, wrapped
-
-if TYPE_CHECKING:
-    from kit.workflows import RunSummary
+from kit.workflows import RunSummary, list_runs
 
 _COLUMNS = ("run", "state", "recipe", "profile", "score", "step", "made")
 
@@ -26,7 +24,6 @@ def command(context: click.Context) -> None:
 
     The command `explain` shows the rows behind the loss of a step.
     """
-    from kit.workflows import list_runs
 
     output = context.find_object(Output)
     if context.invoked_subcommand is None and output is not None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.output import Output, kit_command, table
+from kit.workflows import SearchPlan, SearchResult, plan_search, search
 
 if TYPE_CHECKING:
     from kit.recipe import Range
-    from kit.workflows import SearchPlan, SearchResult
 
 
 @kit_command("search", "kit search --trials 20 --workers 2")
@@ -27,7 +27,6 @@ def command(output: Output, dry_run: bool, number: int | None, **options: Any) -
     as a file, and compared with the recipe's own values on the test examples, paired.
     """
     from kit.cli.progress import TrainingLine
-    from kit.workflows import plan_search, search
     from kit.workflows.search import run_search_worker
 
     if number is not None:

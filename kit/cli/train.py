@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR, THREADS
 from kit.cli.output import Output, kit_command, table
-
-if TYPE_CHECKING:
-    from kit.workflows import TrainPlan, TrainResult
+from kit.workflows import TrainPlan, TrainResult, plan_train, train
 
 
 @kit_command("train", "kit train --profile smoke")
@@ -26,7 +24,6 @@ def command(output: Output, resume: bool, threads: int | None, dry_run: bool, **
     Ctrl-C saves a checkpoint first; --resume continues from it and gives the same result as a run without a stop.
     """
     from kit.cli.progress import TrainingLine
-    from kit.workflows import plan_train, train
 
     with TrainingLine(output) as line:
         if dry_run:

@@ -1,4 +1,4 @@
-"""The Python API: one typed function for each thing a user does. The command line prints what these return.
+"""The Python API: one typed function for each thing a user does. The command line prints what they return.
 
 Every function takes plain arguments, returns a frozen result, reports progress to the callback that `report` names, and
 raises `KitError` for what goes wrong. Nothing is printed, and no process ends. Importing this package is cheap: torch,

@@ -1,4 +1,4 @@
-"""What a workflow reports while it works. A caller that wants none of it passes nothing."""
+"""The events that a workflow reports while it works; by default they are ignored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Note:
-    """One sentence that a person should read: what begins now, or what was found."""
+    """A sentence for the user: what starts now, or what was found."""
 
     sentence: str
 

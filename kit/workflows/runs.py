@@ -67,7 +67,7 @@ def explain_step(project: str | Path = ".", *, step: int, run: str = "latest") -
     Raises InputError where the run or the step does not exist.
     """
     from kit.project.project import Project
-    from kit.workflows.steps.explaining import explain_recorded
+    from kit.workflows.steps.training.explaining import explain_recorded
 
     return explain_recorded(Project.find(Path(project)), step, run)
 

@@ -64,7 +64,7 @@ def plan_search(
 ) -> SearchPlan:
     """Return what `search` would try; nothing is trained. Raises InputError as `search` does."""
     found, recipe = _recipe(project, profile, trials, workers)
-    from kit.workflows.steps.searching import plan
+    from kit.workflows.steps.search.lead import plan
 
     return plan(found, recipe, profile)
 
@@ -81,10 +81,11 @@ def search(
 
     `trials` in all and `workers` at a time are the recipe's by default. Each worker is a process. Safe to interrupt:
     call it again to continue; with more trials it extends the search. Notes and Counted go to `report`. Raises
-    InputError for ranges that cannot be searched, KitError where a worker broke or no trial was completed.
+    InputError for ranges that cannot be searched, KitError where a worker broke or no trial was completed, and
+    Interrupted or Terminated where the process is asked to stop.
     """
     found, recipe = _recipe(project, profile, trials, workers)
-    from kit.workflows.steps.searching import lead
+    from kit.workflows.steps.search.lead import lead
 
     return lead(found, recipe, profile, report)
 
@@ -99,7 +100,7 @@ def run_search_worker(
 ) -> None:
     """Make trials as one worker of a search, until there are enough. `search` starts the processes that call this."""
     found, recipe = _recipe(project, profile, trials, workers)
-    from kit.workflows.steps.search_worker import work
+    from kit.workflows.steps.search.worker import work
 
     work(found, recipe, profile, number)
 

@@ -72,7 +72,7 @@ def plan_train(
 
     found = Project.find(Path(project))
     recipe = found.recipe(profile)  # before torch is loaded, so that a wrong recipe is refused at once
-    from kit.workflows.steps.training import plan
+    from kit.workflows.steps.training.run import plan
 
     return plan(found, recipe, profile, peak_tflops, price_per_hour, report)
 
@@ -91,12 +91,13 @@ def train(
 
     `resume` continues the last unfinished run of the same recipe and data; `threads` are CPU threads, one per core by
     default. The events of `kit.train.events` and Notes go to `report`. Raises InputError for what cannot be trained or
-    served, RunBroke where training broke, Stopped on Ctrl-C or SIGTERM, after a checkpoint was saved.
+    served, RunBroke where training broke, Stopped on Ctrl-C or SIGTERM after a checkpoint was saved, and
+    Interrupted or Terminated where the process is asked to stop in another part of the run.
     """
     from kit.project.project import Project
 
     found = Project.find(Path(project))
     recipe = found.recipe(profile)  # before torch is loaded, so that a wrong recipe is refused at once
-    from kit.workflows.steps.training import train_and_build
+    from kit.workflows.steps.training.run import train_and_build
 
     return train_and_build(found, recipe, profile, resume, threads, peak_tflops, price_per_hour, report)

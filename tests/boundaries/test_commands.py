@@ -30,8 +30,8 @@ VIOLATIONS: list[tuple[Rule, str, str, str]] = [
     (
         rules.commands_with_logic,
         "kit/cli/a.py",
-        "from kit.workflows.steps.inputs import read_inputs",
-        "imports kit.workflows.steps.inputs.read_inputs",
+        "from kit.workflows.steps.training.inputs import read_inputs",
+        "imports kit.workflows.steps.training.inputs.read_inputs",
     ),
 ]
 ALLOWED: list[tuple[Rule, str, str]] = [

@@ -16,7 +16,7 @@ PACKAGES = ("kit", "serving", "pretrain")
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of all that the contracts are about, without data and weights."""
+    """A copy of the Python files and the contracts, without data and weights."""
     root = tmp_path_factory.mktemp("source")
     shutil.copy(ROOT / "pyproject.toml", root)
     for package in PACKAGES:
@@ -28,7 +28,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def lint(root: Path) -> subprocess.CompletedProcess[str]:
-    """Run import-linter on a copy; the copy comes before what is installed."""
+    """Run import-linter on a copy, which comes before the installed packages on the path."""
     command = [sys.executable, "-c", LINT, "--no-cache"]
     environment = {"PYTHONPATH": str(root), "COLUMNS": "200"}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
@@ -41,7 +41,7 @@ def test_the_contracts_hold(source: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "text", "told"),
+    ("module", "text", "found"),
     [
         ("kit/metrics/astray.py", "import kit.evals.gates", "kit.metrics.astray -> kit.evals.gates"),
         ("kit/evals/astray.py", "import kit.train.loop", "kit.evals.astray -> kit.train.loop"),
@@ -54,7 +54,9 @@ def test_the_contracts_hold(source: Path) -> None:
     ],
     ids=lambda value: value.replace("/", "-") if value.endswith(".py") else "",
 )
-def test_a_module_that_is_in_the_wrong_place_breaks_a_contract(source: Path, module: str, text: str, told: str) -> None:
+def test_a_module_that_is_in_the_wrong_place_breaks_a_contract(
+    source: Path, module: str, text: str, found: str
+) -> None:
     file = source / module
     file.parent.mkdir(exist_ok=True)
     file.write_text(text, encoding="utf-8")
@@ -65,4 +67,4 @@ def test_a_module_that_is_in_the_wrong_place_breaks_a_contract(source: Path, mod
         if file.name == "__init__.py":
             shutil.rmtree(file.parent)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert told in " ".join(done.stdout.split())
+    assert found in " ".join(done.stdout.split())

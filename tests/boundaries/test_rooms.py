@@ -1,4 +1,4 @@
-"""No folder of the source holds more modules than a reader can overlook."""
+"""No folder of the source has more modules than a reader can keep in mind."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from kit.checks import Check, exit_code
 from kit.errors import Exit, InputError
 from kit.preflight.report import preflight
 from kit.project.project import Project
-from kit.workflows.steps.inputs import read_inputs
+from kit.workflows.steps.training.inputs import read_inputs
 from tests.kit.bases import copy_nano, edit_json, edit_weights
 from tests.kit.cli.conftest import Run, with_training
 

@@ -11,7 +11,7 @@ import pytest
 from kit.base import NANO
 from kit.errors import InputError
 from kit.project.project import Project
-from kit.workflows.steps.training_data import gather
+from kit.workflows.steps.training.data import gather
 from tests.kit.cli.conftest import Run
 from tests.kit.toy import lines, row
 

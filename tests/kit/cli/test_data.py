@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.project.project import Project
-from kit.workflows.steps.training_data import gather
+from kit.workflows.steps.training.data import gather
 from tests.kit.cli.conftest import Run
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kit.data.keys import Keys
 from kit.project.project import Project
-from kit.workflows.steps.training_data import record_of
+from kit.workflows.steps.training.data import record_of
 from tests.kit.toy import lines, make_toy, row
 
 

@@ -14,7 +14,7 @@ from kit.recipe import Recipe
 from kit.train.report.explain import Suspect, explain
 from kit.train.report.recorder import read_flight, row_digest
 from kit.workflows.runs import ExplainedRow, StepExplanation
-from kit.workflows.steps.training_data import gather
+from kit.workflows.steps.training.data import gather
 
 _EXCERPT = 60
 

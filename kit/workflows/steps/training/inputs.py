@@ -22,7 +22,7 @@ from kit.train.model.attachment import preview
 from kit.train.model.methods.qlora import refuse_elsewhere
 from kit.train.state.machine import training_device
 from kit.workflows.events import Note, Report
-from kit.workflows.steps.training_data import TrainingData, gather
+from kit.workflows.steps.training.data import TrainingData, gather
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from kit.project.project import Data
 from kit.recipe import Recipe
 from kit.train.job import Scorer
 from kit.workflows.steps.engines import running
-from kit.workflows.steps.training_data import MEAN, TrainingData
+from kit.workflows.steps.training.data import MEAN, TrainingData
 
 Values = Mapping[str, float | None]
 

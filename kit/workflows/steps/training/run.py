@@ -20,9 +20,10 @@ from kit.train.plan.plan import make_plan
 from kit.train.plan.sharing import sharing
 from kit.train.report.applied import read_facts, trouble
 from kit.workflows.events import Note, Report
-from kit.workflows.steps.inputs import Inputs, checked_inputs, forecast_of, training_job
-from kit.workflows.steps.scoring import scorer
-from kit.workflows.steps.training_data import interleaved, record_of
+from kit.workflows.steps.interrupts import says_how_to_continue
+from kit.workflows.steps.training.data import interleaved, record_of
+from kit.workflows.steps.training.inputs import Inputs, checked_inputs, forecast_of, training_job
+from kit.workflows.steps.training.scoring import scorer
 from kit.workflows.train import TrainPlan, TrainResult
 
 
@@ -61,7 +62,7 @@ def train_and_build(
         return _result(run, _train(inputs, run, resume, threads, report), None)
     for line in [*estimate.lines(), f"Run {run.id}: {len(inputs.data.rows)} rows, base {inputs.base.name}."]:
         report(Note(line))
-    with run.working():
+    with run.working(), says_how_to_continue("Continue with: kit train --resume"):
         trained = _train(inputs, run, resume, threads, report)
         score = "" if trained.score is None else f", score {trained.score:.3f}"
         report(Note(f"Best: step {trained.step}{score}. Building the bundle."))

@@ -18,9 +18,9 @@ from kit.search.study import Result, Study
 from kit.train.events import Evaluated, Event
 from kit.train.job import RunBroke
 from kit.train.loop import train
-from kit.workflows.steps.inputs import Inputs, read_inputs, training_job
-from kit.workflows.steps.scoring import scorer
-from kit.workflows.steps.searching import open_study
+from kit.workflows.steps.search.lead import open_study
+from kit.workflows.steps.training.inputs import Inputs, read_inputs, training_job
+from kit.workflows.steps.training.scoring import scorer
 
 
 class _Pruned(Exception):

@@ -26,9 +26,11 @@ from kit.search.study import Study, study_folder
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.search import SearchPlan, SearchResult
 from kit.workflows.steps.engines import running
-from kit.workflows.steps.inputs import Inputs, read_inputs
+from kit.workflows.steps.interrupts import says_how_to_continue
+from kit.workflows.steps.training.inputs import Inputs, read_inputs
 
 _LOOK_SECONDS = 0.5
+_CONTINUE = "Run the same search again to continue."
 _BEST, _DEFAULT = "best", "default"
 _Workers = list[subprocess.Popen[bytes]]
 
@@ -52,7 +54,7 @@ def lead(project: Project, recipe: Recipe, profile: str | None, report: Report) 
     """Let workers make the trials, compare the best with the default, and write the best recipe."""
     inputs = read_inputs(project, recipe, profile)
     study = open_study(inputs)
-    with study.leading():
+    with study.leading(), says_how_to_continue(_CONTINUE):
         _run_workers(inputs, study, report)
         found = write_report(study, _metric(inputs), _compare_on_test(inputs, study, report))
     return SearchResult(
@@ -139,7 +141,7 @@ def _refuse_broken(workers: _Workers, folder: Path) -> None:
             log = _log(folder, number)
             last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             what = f"Worker {number} ended with exit code {worker.returncode}: {' '.join(last)}"
-            raise KitError(what, str(log), "Run the same command again to continue.")
+            raise KitError(what, str(log), _CONTINUE)
 
 
 # --- the best against the default -------------------------------------------------------------------------------

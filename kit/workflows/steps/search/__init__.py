@@ -1,0 +1,1 @@
+"""The steps of `search`: the process that leads, and its workers."""

@@ -98,8 +98,8 @@ def test_a_long_document_with_a_clause_in_every_sentence() -> None:
     request = NUMBERS.request_type(text=text)
     with limited():
         assert None not in NUMBERS.targets(request, response)
-            assert len(NUMBERS.rewrite(request, response, str.upper)[1].clauses) == 12_000
-            NUMBERS.fit_baseline([NUMBERS.example_type()(id="a", group="a", request=request, response=response)] * 2)
+        assert len(NUMBERS.rewrite(request, response, str.upper)[1].clauses) == 12_000
+        NUMBERS.fit_baseline([NUMBERS.example_type()(id="a", group="a", request=request, response=response)] * 2)
 
 
 def test_an_answer_about_one_sentence_again_and_again_stays_in_proportion() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench.shared.tuning import FewShot, Trial, tried
+from bench.shared.tuning import FewShot, Trial, measure_trial
 from bench.tasks.characters import bigram_nats
 from bench.tasks.classifier import own_shortlists, shortlists
 from bench.tasks.infilling import Filling, Gap, Infilling
@@ -74,7 +74,7 @@ def test_a_trial_measures_the_base_few_shot_tuned_and_the_classical_baseline() -
     words = ("apple", "pear", "plum", "grape"), ("stone", "iron", "glass", "sand")
     rows = [_example(2 * at + kind, words[kind][at], ("yes", "no")[kind]) for at in range(4) for kind in (0, 1)]
     section = TrainSection(learning_rate=5e-3, epochs=4, batch_rows=8, evaluations=1)
-    figure = tried(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2, compared=6), find_base("nano"))
+    figure = measure_trial(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2, compared=6), find_base("nano"))
     assert (figure["metric"], figure["examples"], figure["compared"]) == ("accuracy", 8, 6)
     assert figure["baseline"] == 1.0
     assert all(0 <= float(figure[who]) <= 1 for who in ("base", "few_shot", "tuned"))

@@ -10,7 +10,7 @@ import pytest
 
 from bench import startup
 from bench.__main__ import main
-from bench.shared.harness import PAGE, alternate, names, publish
+from bench.shared.harness import PAGE, alternate, bench_names, publish
 from kit.errors import Unmeasured
 from kit.evals.figures import read_figures
 
@@ -44,7 +44,7 @@ def test_publishing_refreshes_the_table_and_ends_with_one_json_line(
     assert lines[-1].startswith("Measured on ")
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", bench_names())
 def test_every_bench_has_a_place_in_the_docs_with_figures_or_the_reason_for_none(name: str) -> None:
     page = getattr(importlib.import_module(f"bench.{name}"), "PAGE", PAGE)
     figures = read_figures(page, name)

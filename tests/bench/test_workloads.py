@@ -32,7 +32,7 @@ def test_what_is_measured_on_is_of_other_documents_than_what_is_trained_on(name:
 
 
 def test_a_run_takes_the_first_rows_and_the_settings_that_it_names() -> None:
-    work = Run("ours", "nothing_shared", rows=5, settings={"epochs": 3}).chosen()
+    work = Run("ours", "nothing_shared", rows=5, settings={"epochs": 3}).selected()
     assert (len(work.rows), work.section.epochs) == (5, 3)
 
 

@@ -1,4 +1,4 @@
-"""The client that times servers: what it measures is the first text and the whole of a probe."""
+"""The HTTP client that times servers measures the first text of a stream and a complete probe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.serving.controlled_engine import LINE, ControlledEngine
 from tests.serving.http import running
 
 
-def test_first_texts_and_probes_are_timed_on_one_connection(tmp_path: Path) -> None:
+def test_first_tokens_and_probes_are_timed_on_one_connection(tmp_path: Path) -> None:
     engine = ControlledEngine()
     engine.delay = 0.2  # before each token
     app = create_app(Settings(), engine, [Deployed(weightless_bundle(tmp_path), "preview")])
@@ -34,7 +34,7 @@ def test_first_texts_and_probes_are_timed_on_one_connection(tmp_path: Path) -> N
     assert len({request.ids for request in engine.requests[-3:]}) == 3
 
 
-def test_a_server_that_refuses_is_no_time(tmp_path: Path) -> None:
+def test_an_error_response_raises_instead_of_giving_a_time(tmp_path: Path) -> None:
     app = create_app(Settings(), ControlledEngine(), [Deployed(weightless_bundle(tmp_path), "preview")])
 
     async def asked(port: int) -> None:

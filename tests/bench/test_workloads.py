@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
 from bench.shared.trainers import Run, divisor
-from bench.shared.workloads import WORKLOADS
+from bench.shared.workloads import WORKLOADS, Workload
 from kit.base import find_base
 from kit.train.plan.plan import make_plan
 from kit.train.plan.sharing import sharing
 
 
+@cache
+def workload(name: str) -> Workload:
+    """Return a workload; its tokenisation takes seconds, so the tests share it."""
+    return WORKLOADS[name]()
+
+
 def shared(name: str) -> float:
     """Return the share of the rows' tokens that a plan does not compute."""
-    work, base = WORKLOADS[name](), find_base("nano")
+    work, base = workload(name), find_base("nano")
     plan = make_plan(work.rows, work.section, sharing=sharing(base, work.section, work.rows))
     return plan.saved / plan.tokens
 
@@ -26,7 +34,7 @@ def test_the_rows_of_a_workload_share_the_expected_part() -> None:
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_held_out_rows_are_of_other_documents_than_training_rows(name: str) -> None:
-    work = WORKLOADS[name]()
+    work = workload(name)
     assert work.held_out
     assert not {row.group for row in work.rows} & {row.group for row in work.held_out}
 

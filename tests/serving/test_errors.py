@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import openai
 import pytest
 
+from kit.bundle.store import Bundle
 from kit.task import FreeText
+from serving.app import create_app
+from serving.catalogue import Deployed
+from serving.settings import Settings
 from tests.serving.conftest import Serve
 from tests.serving.controlled_engine import LINE, ControlledEngine
-from tests.serving.http import Service, eventually
+from tests.serving.http import Service, eventually, running
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -93,12 +98,18 @@ def test_the_error_for_an_unknown_model_lists_the_known_ones(service: Service) -
     assert "counter" in caught.value.message
 
 
+@pytest.fixture(scope="module")
+def small_bodies(bundle: Bundle) -> Iterator[Service]:
+    """A service that accepts only bodies of up to 10,000 bytes."""
+    with running(create_app(Settings(body_bytes=10_000), ControlledEngine(), [Deployed(bundle, "preview")])) as shared:
+        yield shared
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/counter"])
-def test_a_body_that_is_too_large_is_refused_with_and_without_content_length(serve: Serve, path: str) -> None:
-    service = serve(body_bytes=10_000)
+def test_a_body_that_is_too_large_is_refused_with_and_without_content_length(small_bodies: Service, path: str) -> None:
     large = json.dumps({"text": "x" * 200_000, "messages": HELLO}).encode()
-    declared = service.http.post(path, content=large, headers={"content-type": "application/json"})
-    in_pieces = service.http.post(path, content=iter([large[:9_000], large[9_000:]]))
+    declared = small_bodies.http.post(path, content=large, headers={"content-type": "application/json"})
+    in_pieces = small_bodies.http.post(path, content=iter([large[:9_000], large[9_000:]]))
     for response in (declared, in_pieces):
         assert (response.status_code, error_of(response)["code"]) == (413, "body_too_large")
 
@@ -158,9 +169,9 @@ def test_requests_beyond_the_limit_get_429_with_retry_after(serve: Serve) -> Non
     ],
 )
 def test_the_openai_client_raises_its_own_class_with_code_type_and_request_id(
-    serve: Serve, fields: dict[str, object], kind: type[openai.APIStatusError]
+    small_bodies: Service, fields: dict[str, object], kind: type[openai.APIStatusError]
 ) -> None:
-    client = serve(body_bytes=10_000).openai()
+    client = small_bodies.openai()
     with pytest.raises(kind) as caught:
         client.chat.completions.create(**{"model": "counter", "messages": HELLO, **fields})
     assert caught.value.code

@@ -113,9 +113,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(project, adapter, tuple(row.ids for row in rows))
 
 
+@pytest.fixture(scope="module")
+def adapter_bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return trained.bundle("adapter", Store(tmp_path_factory.mktemp("store")))
+
+
 @pytest.fixture(scope="module", params=["merged", "adapter"])
-def bundle(request: pytest.FixtureRequest, trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return trained.bundle(request.param, Store(tmp_path_factory.mktemp("store")))
+def bundle(
+    request: pytest.FixtureRequest, trained: Trained, adapter_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Bundle:
+    if request.param == "adapter":
+        return adapter_bundle
+    return trained.bundle("merged", Store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(scope="module")
@@ -168,15 +177,14 @@ def test_a_schema_that_does_not_compile_is_a_client_error(keeper: Service) -> No
         assert response.json()["error"]["code"] == "invalid_input"
 
 
-def test_an_engine_with_another_adapter_never_becomes_ready(trained: Trained, tmp_path: Path) -> None:
-    bundle = trained.bundle("adapter", Store(tmp_path))
-    zeroed = Path(shutil.copytree(bundle.adapter_folder, tmp_path / "zeroed"))
+def test_an_engine_with_another_adapter_never_becomes_ready(adapter_bundle: Bundle, tmp_path: Path) -> None:
+    zeroed = Path(shutil.copytree(adapter_bundle.adapter_folder, tmp_path / "zeroed"))
     weights = safetensors.torch.load_file(zeroed / "adapter_model.safetensors")
     blank = {name: torch.zeros_like(value) for name, value in weights.items()}
     safetensors.torch.save_file(blank, zeroed / "adapter_model.safetensors", {"format": "pt"})
-    engine = LocalEngine(EngineConfig(NANO, adapters={bundle.digest: zeroed}, threads=1))
+    engine = LocalEngine(EngineConfig(NANO, adapters={adapter_bundle.digest: zeroed}, threads=1))
     reasons: list[str] = []
-    app = create_app(Settings(), engine, [Deployed(bundle, "preview")], reasons.append)
+    app = create_app(Settings(), engine, [Deployed(adapter_bundle, "preview")], reasons.append)
     with running(app, ready=False) as service:
         eventually(lambda: bool(reasons), "a refusal")
         assert service.http.get("/readyz").json()["error"]["code"] == "refused"

@@ -7,16 +7,20 @@ import signal
 import statistics
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from kit.bundle.store import Bundle
+from serving.app import create_app
 from serving.catalogue import Deployed
+from serving.settings import Settings
 from tests.serving.bundles import weightless_bundle
 from tests.serving.conftest import Serve
-from tests.serving.http import PATIENCE, Service, eventually
+from tests.serving.controlled_engine import ControlledEngine
+from tests.serving.http import PATIENCE, Service, eventually, running
 from tests.serving.misbehaving_task import MISBEHAVING_TASK
 from tests.serving.test_server import process
 
@@ -27,6 +31,13 @@ NORMAL = {"text": "four"}
 @pytest.fixture(scope="session")
 def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return weightless_bundle(tmp_path_factory.mktemp("misbehaving"), task=MISBEHAVING_TASK)
+
+
+@pytest.fixture(scope="module")
+def service(misbehaving: Bundle) -> Iterator[Service]:
+    """One service for all tests that leave it able to answer, as each of them checks."""
+    with running(create_app(Settings(), ControlledEngine(), [Deployed(misbehaving, "preview")])) as shared:
+        yield shared
 
 
 def request_and_disconnect(url: str, work: str, note: Path, seconds: float = 0.5) -> int:
@@ -51,10 +62,7 @@ def answers(service: Service) -> bool:
 
 
 @pytest.mark.parametrize("work", ENDLESS)
-def test_work_stops_within_half_a_second_after_a_disconnect(
-    serve: Serve, misbehaving: Bundle, tmp_path: Path, work: str
-) -> None:
-    service = serve(bundles=[Deployed(misbehaving, "preview")])
+def test_work_stops_within_half_a_second_after_a_disconnect(service: Service, tmp_path: Path, work: str) -> None:
     pid = request_and_disconnect(service.url, work, tmp_path / "note")
     time.sleep(0.5)
     assert not alive(pid)
@@ -90,59 +98,55 @@ def test_work_that_takes_too_long_is_stopped(serve: Serve, misbehaving: Bundle, 
 
 
 @pytest.mark.parametrize("work", ["death", "read death"])
-def test_a_worker_that_dies_is_replaced(serve: Serve, misbehaving: Bundle, work: str) -> None:
-    service = serve(bundles=[Deployed(misbehaving, "preview")])
+def test_a_worker_that_dies_is_replaced(service: Service, work: str) -> None:
     answer = service.http.post("/v1/counter", json={"text": "x", "work": work})
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "task_died")
     assert answers(service)
 
 
-def test_a_killed_fork_server_is_replaced(serve: Serve, misbehaving: Bundle, tmp_path: Path) -> None:
-    service = serve(bundles=[Deployed(misbehaving, "preview")])
+def test_a_killed_fork_server_is_replaced(service: Service, tmp_path: Path) -> None:
     note = tmp_path / "note"
     assert service.http.post("/v1/counter", json={**NORMAL, "note": str(note)}).status_code == 200
     worker, fork_server = map(int, note.read_text().split())
     os.kill(fork_server, signal.SIGKILL)
     eventually(lambda: not alive(worker), "the worker ended with it")
-    service.http.post("/v1/counter", json=NORMAL)
-    assert answers(service)
+    eventually(lambda: answers(service), "a new fork server gives workers")
 
 
 def test_an_unexpected_error_of_the_task_appears_only_in_the_log(
-    serve: Serve, misbehaving: Bundle, caplog: pytest.LogCaptureFixture
+    service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
-    service = serve(bundles=[Deployed(misbehaving, "preview")])
     answer = service.http.post("/v1/counter", json={"text": "x", "work": "bug"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in answer.text
     assert "KeyError: 'secret of the task'" in caplog.text
 
 
-def test_an_error_class_defined_by_the_task_is_handled_as_its_base_class(serve: Serve, misbehaving: Bundle) -> None:
-    service = serve(bundles=[Deployed(misbehaving, "preview")])
+def test_an_error_class_defined_by_the_task_is_handled_as_its_base_class(service: Service) -> None:
     answer = service.http.post("/v1/counter", json={"text": "x", "work": "read odd"})
     assert (answer.status_code, answer.json()["error"]["message"]) == (502, "Odd answer.")
 
 
 @pytest.mark.parametrize("work", ENDLESS)
 def test_a_signal_ends_the_service_during_endless_work(misbehaving: Bundle, tmp_path: Path, work: str) -> None:
-    with process(misbehaving) as (running, url):
-        pid = request_and_disconnect(url, work, tmp_path / "note", seconds=2)  # its engine takes a second for an answer
+    with process(misbehaving) as (program, url):
+        reads = work.startswith("read")  # then the engine first takes a second for its answer
+        pid = request_and_disconnect(url, work, tmp_path / "note", seconds=2 if reads else 0.5)
         began = time.monotonic()
-        running.send_signal(signal.SIGTERM)
-        assert running.wait(PATIENCE) == -signal.SIGTERM
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(PATIENCE) == -signal.SIGTERM
         assert time.monotonic() - began < 5
         eventually(lambda: not alive(pid), "the work has ended")
 
 
 def test_workers_end_when_the_service_is_killed(misbehaving: Bundle, tmp_path: Path) -> None:
-    with process(misbehaving) as (running, url):
+    with process(misbehaving) as (program, url):
         note = tmp_path / "note"
         body = {"text": "x", "work": "library", "note": str(note)}
         client = threading.Thread(target=lambda: _asked(url, body))
         client.start()
         eventually(lambda: note.is_file() and " " in note.read_text(), "the work has begun")
-        running.kill()
+        program.kill()
         for pid in map(int, note.read_text().split()):
             eventually(lambda pid=pid: not alive(pid), "it ended with the service")
         client.join(PATIENCE)

@@ -15,7 +15,7 @@ PAGES = {
 }
 _PACKAGES = "kit|serving|bench|pretrain"
 _PATH = re.compile(rf"(?<![\w./-])(?:{_PACKAGES})/[\w./-]*\w/?")
-_MODULE = re.compile(rf"(?<![\w./-])(?:{_PACKAGES})(?:\.\w+)+(?!/)")
+_MODULE = re.compile(rf"(?<![\w./-])(?:{_PACKAGES})(?:\.(?!md\b)\w+)+(?!/)")
 _REMOVED = re.compile(r"\S+ \(removed\)")
 
 
@@ -27,7 +27,7 @@ def test_paths_and_modules_on_a_page_exist(page: str) -> None:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        ("Read `kit/task/files.py`, `kit.task.Task` and `serving/workers/`.", []),
+        ("Read `kit/task/files.py`, `kit.task.Task` and `serving/workers/` and [serving](serving.md).", []),
         (
             "Read `kit/nowhere.py`, `kit.nowhere` and `kit.task.Nothing`.",
             ["kit/nowhere.py", "kit.nowhere", "kit.task.Nothing"],

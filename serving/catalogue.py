@@ -97,10 +97,7 @@ def check_compatible(deployed: Sequence[Deployed]) -> None:
     if len({each.bundle.digest for each in deployed}) < len(deployed):
         raise InputError("The same bundle is named twice.", next="Name each bundle once.")
     if len(seals) > 1 and any(seal.form == "merged" for seal in seals):
-        raise InputError(
-            "A merged bundle cannot share an engine.",
-            next="Serve it alone, or serve several bundles as adapters on one base.",
-        )
+        raise InputError("A merged bundle is served alone.", next="Serve several bundles as adapters on one base.")
     if len({seal.base.weights_digest for seal in seals}) > 1:
         raise InputError("The bundles were trained on different base models.", next="Start one service for each.")
     shapes: dict[str, str] = {}
@@ -128,5 +125,7 @@ def _exposed(preview: Deployed, settings: Settings) -> Problem:
     reasons = " ".join(shortfalls(preview.attestations))
     advice = f"Serve it on 127.0.0.1, not {settings.host}, or train it again."
     if not was_measured(preview.attestations):
-        advice = f"Run: kit eval {preview.bundle.digest[:_DIGEST_PREFIX]}. Until then serve it on 127.0.0.1."
+        advice = (
+            f"Measure it with: kit eval {preview.bundle.digest[:_DIGEST_PREFIX]}. Until then serve it on 127.0.0.1."
+        )
     return Problem(f"{preview.pinned_name} is a preview. {reasons}", next=advice)

@@ -96,7 +96,7 @@ def test_bundles_that_cannot_share_an_engine_are_refused(tmp_path: Path) -> None
     on_another_base = Deployed(type(first.bundle)("f" * 64, first.bundle.folder, elsewhere), "verified")
     for bundles, expected in (
         ([first, other], "different types"),
-        ([first, merged], "cannot share an engine"),
+        ([first, merged], "served alone"),
         ([first, first], "twice"),
         ([first, on_another_base], "different base"),
         ([], "no bundle"),

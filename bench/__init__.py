@@ -1,1 +1,1 @@
-"""Headline figures: each one is a command here, measured against its peer in the same run."""
+"""Benches: one command for each headline figure, measured against a peer in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m bench NAME`, or `all`. Exit codes: 0 measured, 1 broke, 2 no such bench, 3 could not be measured."""
+"""`python -m bench NAME`, or `all`. Exit codes: 0 measured, 1 the run broke, 2 unknown bench, 3 not measurable."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import importlib
 import subprocess
 import sys
 
-from bench.shared.harness import PAGE, names, publish
+from bench.shared.harness import PAGE, bench_names, publish
 from kit.errors import Exit, InputError, KitError, nearest
 
 
 def main(arguments: list[str]) -> int:
-    """Run one bench, or each in a process of its own."""
+    """Run one bench, or all, each in its own process."""
     try:
         if len(arguments) != 1:
-            raise InputError("Name one bench.", next=f"Known: all, {', '.join(names())}.")
+            raise InputError("Name one bench.", next=f"Known: all, {', '.join(bench_names())}.")
         return _all() if arguments[0] == "all" else _one(arguments[0])
     except KitError as error:
         print(error, file=sys.stderr)
@@ -23,18 +23,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _one(name: str) -> int:
-    if name not in names():
-        raise InputError(f"There is no bench '{name}'.", next=nearest(name, names()) or f"Known: {', '.join(names())}.")
+    if name not in bench_names():
+        raise InputError(
+            f"There is no bench '{name}'.", next=nearest(name, bench_names()) or f"Known: {', '.join(bench_names())}."
+        )
     module = importlib.import_module(f"bench.{name}")
     figures = module.measure()
-    gc.collect()  # what an engine says when it is collected comes before the JSON line, which ends every bench
+    gc.collect()  # an engine may print when it is collected, and the JSON line must be the last line
     publish(name, figures, getattr(module, "PAGE", PAGE))
     return int(Exit.OK)
 
 
 def _all() -> int:
-    """Run every bench; one that breaks outweighs one that cannot be measured, and neither stops the others."""
-    codes = [subprocess.run([sys.executable, "-m", "bench", name], check=False).returncode for name in names()]
+    """Run every bench. Return the exit code of a broken one, else that of one that was not measurable, else 0."""
+    codes = [subprocess.run([sys.executable, "-m", "bench", name], check=False).returncode for name in bench_names()]
     return next((code for code in codes if code not in (Exit.OK, Exit.UNMEASURED)), max(codes, default=Exit.OK))
 
 

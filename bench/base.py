@@ -1,7 +1,7 @@
-"""What CPU-minutes of LoRA bring to the base model that ships.
+"""How much nano gains from a few CPU-minutes of LoRA on several tasks.
 
-Reads the public sets from DOMAINKIT_DATA. `python -m bench.base PART… --base FOLDER` prints single parts, of any base,
-`texts` and `xz` of them from `bench.bits`.
+Reads the public data sets from DOMAINKIT_DATA. `python -m bench.base PART… --base FOLDER` prints single parts for any
+base; its parts `texts` and `xz` are those of `bench.bits`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from bench import bits
-from bench.bits import public_sets, text_figures, xz_figures
-from bench.shared.harness import Figures
-from bench.shared.tuning import Figure, Trial, tried
+from bench.shared.harness import Figure, Figures
+from bench.shared.requirements import public_sets
+from bench.shared.tuning import Trial, measure_trial
 from bench.tasks import characters, clauses, infilling, labelling
 from kit.base import Base, find_base
 from kit.train.state.machine import physical_cores
@@ -30,25 +30,25 @@ TRIALS: Mapping[str, Callable[[Path], Trial]] = {
     "pubmedqa": labelling.pubmedqa,
     "infilling": infilling.infilling,
 }
-"""The longest comes first: parts run side by side."""
+"""The longest comes first, because parts run in parallel."""
 GAINS = (*TRIALS, "npc")
 
 
 def measure() -> Figures:
-    """Return every part's gain."""
+    """Return the gain of every part."""
     return {f"tuned.{name}": figure for name, figure in gains(public_sets(), find_base("nano")).items()}
 
 
 def gains(data: Path, base: Base) -> dict[str, Figure]:
-    """Return what every part gains: as many parts side by side as there are cores, each with a core of its own."""
+    """Return the gain of every part. As many parts run in parallel as there are cores, each on one core."""
     with ProcessPoolExecutor(physical_cores(), get_context("spawn")) as pool:
         made = {name: pool.submit(gain, name, data, base) for name in GAINS}
         return {name: each.result() for name, each in made.items()}
 
 
 def gain(name: str, data: Path, base: Base) -> Figure:
-    """Return what CPU-minutes of LoRA bring to a base on one task."""
-    return characters.characters(data, base) if name == "npc" else tried(TRIALS[name](data), base)
+    """Return the gain of a base on one task."""
+    return characters.characters(data, base) if name == "npc" else measure_trial(TRIALS[name](data), base)
 
 
 def _print_parts() -> None:
@@ -60,9 +60,9 @@ def _print_parts() -> None:
     for name in chosen.parts:
         found: Mapping[str, object]
         if name == "xz":
-            found = xz_figures(data)
+            found = bits.xz_figures(data)
         else:
-            found = text_figures(base, data) if name == "texts" else gain(name, data, base)
+            found = bits.text_figures(base, data) if name == "texts" else gain(name, data, base)
         print(json.dumps({"part": name, "model": chosen.base, **found}), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What nano still knows of six kinds of clauses after it was tuned on six others: plainly, with replay, with EWC.
+"""How much nano forgets of six kinds of clauses when it is tuned on six others: plainly, with replay, with EWC.
 
 Writes docs/guides/forgetting.md and its plot.
 """
@@ -12,9 +12,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from bench.shared.clauses import FIRST, SECOND, Part, Tuned, accuracy, difference, part, shown, tune
-from bench.shared.commands import ROOT
-from bench.shared.harness import Figures
+from bench.shared.clauses import FIRST, SECOND, Part, Tuned, accuracy, change_figure, difference, part, tune
+from bench.shared.harness import ROOT, Figure, Figures
 from kit.base import Base, find_base
 from kit.bundle.merge import merge_adapter
 from kit.chat import TOKENIZER_FILES
@@ -24,9 +23,9 @@ PAGE = ROOT / "docs" / "guides" / "forgetting.md"
 PLOT = ROOT / "docs" / "guides" / "forgetting.png"
 SHARE = 0.2
 STRENGTHS = (1e7, 1e8, 1e9)
-"""Large, since the Fisher information is small: after the first kinds the base is sure of its answers to them."""
+"""Large, because the Fisher information is small: after the first kinds the base is certain of their answers."""
 EQUAL = 0.02
-"""How much less of the new kinds a strength may cost, on clauses that are neither trained on nor tested."""
+"""The accuracy on the new kinds that a strength may cost, on clauses used for neither training nor testing."""
 _ROWS, _TESTS, _VALIDATION, _EPOCHS = 480, 240, 120, 2
 _SEED = 2
 _CHOOSES = "chooses"
@@ -34,7 +33,7 @@ _tune = partial(tune, epochs=_EPOCHS, seed=_SEED)
 
 
 def measure() -> Figures:
-    """Tune on the first kinds, then from there on the second ones in three ways; test both after each."""
+    """Tune on the first kinds, then on the second kinds in three ways. Test both after each run."""
     first, second = part(FIRST, _ROWS, _TESTS, seed=_SEED), part(SECOND, _ROWS, _TESTS, _VALIDATION, _SEED)
     parts = {"first": first, "second": second, _CHOOSES: replace(second, test=second.validation)}
     with tempfile.TemporaryDirectory() as folder:
@@ -50,14 +49,14 @@ def measure() -> Figures:
 
 
 def _chosen(plain: Tuned, tied: Mapping[float, Tuned]) -> float:
-    """The largest strength that costs the new kinds next to nothing, or the smallest of all."""
+    """Return the largest strength that costs the new kinds at most `EQUAL`, or the smallest strength of all."""
     least = accuracy(plain.tests[_CHOOSES]) - EQUAL
     good = [strength for strength, tuned in tied.items() if accuracy(tuned.tests[_CHOOSES]) >= least]
     return max(good, default=min(tied))
 
 
 def _merged(tuned: Tuned, first: Part, folder: Path) -> Base:
-    """Return what was tuned as the next base: the form in which a bundle ships it."""
+    """Merge the tuned adapter into a new base, in the form that a merged bundle has."""
     nano, target = find_base("nano"), folder / "merged"
     merge_adapter(nano, tuned.trained.adapter, "float32", [row.ids for row in first.rows[:2]], target)
     for name in (*TOKENIZER_FILES, "generation_config.json"):
@@ -71,13 +70,13 @@ def _plain(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
 
 
 def _replay(base: Base, parts: Mapping[str, Part], folder: Path) -> Tuned:
-    """The same rows, and those of the first kinds up to their share."""
+    """Train on the same rows, mixed with rows of the first kinds up to `SHARE`."""
     mixture = mix([Source("second", parts["second"].rows)], replay=Source("first", parts["first"].rows), share=SHARE)
     return _tune(base, mixture.rows, parts, folder / "replay", mixture=mixture)
 
 
 def _ewc(base: Base, parts: Mapping[str, Part], strength: float, folder: Path) -> Tuned:
-    """The same rows and steps, tied to what the first kinds need."""
+    """Train on the same rows and steps, with a penalty on changes that the first kinds are sensitive to."""
     ewc = {"data": "the first kinds", "strength": strength, "rows": _ROWS}
     old, new = parts["first"].rows, parts["second"].rows
     return _tune(base, new, parts, folder / f"ewc-{strength:g}", reference=old, ewc=ewc)
@@ -86,7 +85,7 @@ def _ewc(base: Base, parts: Mapping[str, Part], strength: float, folder: Path) -
 def _figures(before: Tuned, ways: Mapping[str, Tuned], others: Mapping[str, Tuned], chosen: float) -> Figures:
     start = accuracy(before.tests["first"])
     lost = start - accuracy(ways["plain"].tests["first"])
-    figures: dict[str, dict[str, float | int | str]] = {"after_first": _scores(before)}
+    figures: dict[str, Figure] = {"after_first": _scores(before)}
     for name, tuned in {**ways, **others}.items():
         drop = start - accuracy(tuned.tests["first"])
         over = round(drop / lost, 3) if lost > 0 else "not measured"
@@ -95,16 +94,16 @@ def _figures(before: Tuned, ways: Mapping[str, Tuned], others: Mapping[str, Tune
     plain = ways["plain"].tests
     for name in ("replay", "ewc"):
         for kinds in ("first", "second"):
-            figures[f"{name}_less_plain.{kinds}"] = shown(difference(plain[kinds], ways[name].tests[kinds]))
+            figures[f"{name}_less_plain.{kinds}"] = change_figure(difference(plain[kinds], ways[name].tests[kinds]))
     return figures
 
 
-def _scores(tuned: Tuned) -> dict[str, float | int | str]:
+def _scores(tuned: Tuned) -> Figure:
     return {name: round(accuracy(found), 3) for name, found in tuned.tests.items()}
 
 
 def _plot(runs: Mapping[str, Tuned]) -> None:
-    """Draw both accuracies of every run side by side."""
+    """Draw both accuracies of every run."""
     import matplotlib as mpl
 
     mpl.use("agg")

@@ -1,18 +1,16 @@
-"""The legal template's own held-out documents, with its smoke profile. Writes its page and the front page too."""
+"""The legal template's own held-out documents with its smoke profile. Also writes its page and the README."""
 
 from __future__ import annotations
 
-from bench.shared.commands import ROOT, cpu_minutes, evaluated, evaluation_figures, kit, project, training_figures
-from bench.shared.harness import Figures
+from bench.shared.commands import project, train_and_evaluate
+from bench.shared.harness import ROOT, Figures
 from kit.evals.figures import read_figures, write_figures
 
 
 def measure() -> Figures:
-    """Train with the command that a user types, and evaluate."""
+    """Train and evaluate with the commands that a user types."""
+    page = ROOT / "templates" / "legal" / "README.md"
     with project("legal") as folder:
-        with cpu_minutes() as spent:
-            trained = kit(folder, "train", "--profile", "smoke")
-        page = ROOT / "templates" / "legal" / "README.md"
-        payload = evaluated(folder, page)
+        figures = train_and_evaluate(folder, "smoke", page)
     write_figures(ROOT / "README.md", "legal", read_figures(page, "legal"))
-    return {**evaluation_figures(payload), **training_figures(trained, spent)}
+    return figures

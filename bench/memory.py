@@ -1,4 +1,4 @@
-"""Peak memory of training over that of TRL's SFTTrainer, above what the loaded model takes, with a wide base."""
+"""Peak memory of training, beyond the loaded model, over that of TRL's SFTTrainer, with a wide base."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.shared.harness import Figures, short
-from bench.shared.trainers import TRAINERS, Run, needs_peer, new_folder, perform
+from bench.shared.harness import Figure, Figures, four_digits
+from bench.shared.requirements import require_trl
+from bench.shared.trainers import TRAINERS, Run, new_folder, perform
 from kit.base import NANO
 
 _WIDE = {"hidden_size": 1024, "intermediate_size": 3072, "num_attention_heads": 16, "num_key_value_heads": 8}
@@ -16,8 +17,8 @@ _FOUR_AT_ONCE = {"batch_rows": 4, "group_rows": 4}
 
 
 def measure() -> Figures:
-    """Return ours over the better of the peer's forms; neither checkpoints, and both compute as many rows at once."""
-    needs_peer()
+    """Return our peak over the lower of the peer's; without gradient checkpointing, with equal micro-batches."""
+    require_trl()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         base = str(_wide_base(new_folder(folder)))
@@ -27,16 +28,20 @@ def measure() -> Figures:
         }
 
 
-def _peak(workload: str, base: str, folder: Path, **others: Any) -> dict[str, float | int | str]:
+def _peak(workload: str, base: str, folder: Path, **others: Any) -> Figure:
     peaks = {
         trainer: perform(Run(trainer, workload, base, **others), new_folder(folder)).peak >> 20 for trainer in TRAINERS
     }
     theirs = min(peaks["padded"], peaks["packed"])
-    return {"ratio": short(peaks["ours"] / theirs), **{str(who): peak for who, peak in peaks.items()}, "unit": "MiB"}
+    return {
+        "ratio": four_digits(peaks["ours"] / theirs),
+        **{str(who): peak for who, peak in peaks.items()},
+        "unit": "MiB",
+    }
 
 
 def _wide_base(folder: Path) -> Path:
-    """Write a base of nano's kind with random weights, wide enough that layers and not logits decide what is stored."""
+    """Write a random base of nano's architecture, so wide that layers dominate the stored activations, not logits."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from bench.shared.clauses import FIRST, SECOND, Tuned, accuracy, difference, part, rows_of, shown, tune
-from bench.shared.commands import ROOT
-from bench.shared.harness import Figures
+from bench.shared.clauses import FIRST, SECOND, Tuned, accuracy, change_figure, difference, part, rows_of, tune
+from bench.shared.harness import ROOT, Figure, Figures
 from kit.base import find_base
 from kit.data.augmentation.augmenting import Method, augment
 from kit.data.augmentation.rewording import by_table
@@ -21,14 +20,14 @@ _FEW, _TESTS, _VALIDATION = 96, 240, 48
 
 
 def measure() -> Figures:
-    """Return accuracy on the test clauses, and the paired difference to the run without the thing measured."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        return {**_early_stopping(place), **_augmentation(place), **_mixture(place)}
+    """Return accuracy on the test clauses, and the paired difference to the run without the feature."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        return {**_early_stopping(folder), **_augmentation(folder), **_mixture(folder)}
 
 
 def _early_stopping(folder: Path) -> Figures:
-    """Many epochs over few rows: stopped by validation loss, or trained to the end, where the last step is taken."""
+    """Many epochs over few rows: stopped by validation loss, or trained to the end with the last step published."""
     few = part(FIRST, _FEW, _TESTS, _VALIDATION)
     parts, held, base = {"first": few}, rows_of(few.task, few.validation), find_base("nano")
     stop = {"on": "validation_loss", "patience": 2}
@@ -43,7 +42,7 @@ def _early_stopping(folder: Path) -> Figures:
 
 
 def _augmentation(folder: Path) -> Figures:
-    """Few rows, and the same with two rewordings of each by the table; as many steps in both."""
+    """Few rows, and the same rows with two table rewordings of each; equal steps in both."""
     few = part(FIRST, _FEW, _TESTS)
     table = Method("rules", {}, lambda example, copy: by_table(f"{example.id}/{copy}"))
     made = augment(few.task, few.train, table, copies=2).examples
@@ -58,7 +57,7 @@ def _augmentation(folder: Path) -> Figures:
 
 
 def _mixture(folder: Path) -> Figures:
-    """A small task alone, and mixed with a large one at temperature 2; as many rows of the small one are seen."""
+    """A small task alone, and mixed with a large one at temperature 2; both read as many rows of the small one."""
     small, large = part(SECOND, _FEW, _TESTS), part(FIRST, 480, _TESTS)
     mixture = mix([Source("small", small.rows), Source("large", large.rows)], temperature=2.0)
     seen = mixture.shares()["small"] * mixture.epoch_rows
@@ -72,7 +71,7 @@ def _mixture(folder: Path) -> Figures:
     }  # fmt: skip
 
 
-def _facts(tuned: Tuned) -> dict[str, float | int | str]:
+def _facts(tuned: Tuned) -> Figure:
     return {"row_tokens": tuned.trained.tokens, "best_step": tuned.trained.step}
 
 
@@ -80,5 +79,5 @@ def _accuracy(tuned: Tuned) -> float:
     return round(accuracy(tuned.tests["first"]), 3)
 
 
-def _change(before: Tuned, after: Tuned) -> dict[str, float | int | str]:
-    return shown(difference(before.tests["first"], after.tests["first"]))
+def _change(before: Tuned, after: Tuned) -> Figure:
+    return change_figure(difference(before.tests["first"], after.tests["first"]))

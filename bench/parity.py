@@ -1,4 +1,4 @@
-"""How far apart vLLM and transformers are on the same greedy answers, beside the noise of transformers itself."""
+"""How much vLLM and transformers differ on the same greedy answers, compared with the noise of transformers itself."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bench.shared.harness import Figures
+from bench.shared.harness import Figure, Figures
+from bench.shared.requirements import require_vllm
 from kit.base import NANO
 from kit.chat import Renderer
-from kit.engines import Kind, available, make_engine
+from kit.engines import Kind, make_engine
 from kit.engines.answerer import side_by_side
 from kit.engines.base import Engine, EngineConfig, Generation, Sampling
-from kit.errors import Unmeasured
 from kit.recipe import FloatType
 from kit.task import FreeText, Message, Prompt
 
@@ -25,7 +25,7 @@ Gaps = list[float]
 
 @dataclass(frozen=True)
 class _Answer:
-    """A prompt's ids and those of its greedy answer, and how likely one engine found the answer's tokens."""
+    """The token ids of a prompt and of its greedy answer, with the log-probabilities of the answer's tokens."""
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
@@ -33,13 +33,12 @@ class _Answer:
 
 
 def measure() -> Figures:
-    """Return mean and largest absolute gap of the answers' per-token natural-log probabilities.
+    """Return the mean and largest absolute difference of the log-probabilities of the answers' tokens.
 
-    `vllm` is vLLM against transformers, both in bfloat16; `noise` is transformers in bfloat16 against float32, on the
-    same tokens in the same run; `vllm_over_noise` is the ratio of the means.
+    `vllm` compares vLLM with transformers, both in bfloat16. `noise` compares transformers in bfloat16 with float32, on
+    the same tokens in the same run. `vllm_over_noise` is the ratio of the means.
     """
-    if "vllm" not in available():
-        raise Unmeasured("vLLM is not installed.", next="Run `make setup` on a machine that it is built for.")
+    require_vllm()
     return asyncio.run(_measure())
 
 
@@ -93,7 +92,7 @@ async def _greedy(engine: Engine) -> list[_Answer]:
 
 
 async def _scored(engine: Engine, answers: Sequence[_Answer]) -> list[tuple[float, ...]]:
-    """Return the log-probabilities of the answers' tokens by another engine."""
+    """Return the log-probabilities that an engine gives to the answers' tokens."""
     scores = await side_by_side([engine.score((*each.prompt, *each.answer)) for each in answers])
     return [score[len(each.prompt) - 1 :] for each, score in zip(answers, scores, strict=True)]
 
@@ -106,6 +105,6 @@ def _gaps(answers: Sequence[_Answer], scores: Sequence[Sequence[float]]) -> Gaps
     ]
 
 
-def _figure(gaps: Gaps) -> dict[str, float | int | str]:
+def _figure(gaps: Gaps) -> Figure:
     mean = sum(gaps) / len(gaps)
     return {"mean": round(mean, 5), "largest": round(max(gaps), 4), "tokens": len(gaps), "unit": "natural log"}

@@ -1,40 +1,41 @@
-"""`kit search` over the ranges of the legal template's smoke profile: is what it finds better than the defaults?"""
+"""`kit search` over the ranges of the legal template's smoke profile: does it beat the defaults?"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from bench.shared.commands import cpu_minutes, kit, project
-from bench.shared.harness import Figures, short
+from bench.shared.harness import Figure, Figures, four_digits, interval_text
 from kit.train.state.machine import physical_cores
 
 _TRIALS = 6
 
 
 def measure() -> Figures:
-    """Return the trials, and the best one less the recipe's own values on the test examples, paired."""
+    """Return the trials, and the paired test difference of the best trial to the recipe's own values."""
     with project("legal") as folder, cpu_minutes() as spent:
         words = ("--profile", "smoke", "--trials", str(_TRIALS), "--workers", str(physical_cores()))
         found = kit(folder, "search", *words)
     wall, cpu = (round(minutes, 1) for minutes in spent)
-    tried = {f"trial_{made['number']}": _trial(made) for made in found["tried"]}
-    return {**tried, "best_less_default": {**_change(found), "wall_minutes": wall, "cpu_minutes": cpu}}
+    trials = {f"trial_{trial['number']}": _trial(trial) for trial in found["tried"]}
+    return {**trials, "best_less_default": {**_change(found), "wall_minutes": wall, "cpu_minutes": cpu}}
 
 
-def _trial(made: dict[str, Any]) -> dict[str, float | int | str]:
-    values = {name.removeprefix("train."): _short(value) for name, value in made["values"].items()}
-    return {**values, "outcome": made["outcome"], "validation": "" if made["value"] is None else short(made["value"])}
+def _trial(trial: dict[str, Any]) -> Figure:
+    values = {name.removeprefix("train."): _rounded(value) for name, value in trial["values"].items()}
+    validation = "" if trial["value"] is None else four_digits(trial["value"])
+    return {**values, "outcome": trial["outcome"], "validation": validation}
 
 
-def _change(found: dict[str, Any]) -> dict[str, float | int | str]:
+def _change(found: dict[str, Any]) -> Figure:
     change = found["change"]
-    told: dict[str, float | int | str] = {"trial": found["best"]["number"], "outcome": found["outcome"]}
+    figure: Figure = {"trial": found["best"]["number"], "outcome": found["outcome"]}
     if change is None:
-        return told
-    where = change["interval"]
-    spread = f"{where['low']:+.3f} to {where['high']:+.3f}" if where else "not measured"
-    return {**told, "change": round(change["difference"], 3), "interval": spread}
+        return figure
+    interval = change["interval"]
+    text = interval_text(interval["low"], interval["high"]) if interval else "not measured"
+    return {**figure, "change": round(change["difference"], 3), "interval": text}
 
 
-def _short(value: Any) -> Any:
-    return short(value) if isinstance(value, float) else value
+def _rounded(value: Any) -> Any:
+    return four_digits(value) if isinstance(value, float) else value

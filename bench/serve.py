@@ -1,10 +1,9 @@
-"""The service against vLLM's own server on the same weights: time to the first token; and how soon a probe answers."""
+"""Time to the first token of `kit serve` against vLLM's own server on the same weights, and the latency of a probe."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -15,30 +14,28 @@ from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
 
-import yaml
-
-from bench.shared.commands import ROOT, kit, project
+from bench.shared.commands import project
 from bench.shared.connection import Connection
-from bench.shared.harness import Figures, alternate, short
-from kit.engines import available
+from bench.shared.harness import Figure, Figures, alternate, four_digits
+from bench.shared.requirements import require_vllm
+from bench.shared.services import serving, stopping, train_bundles
 from kit.engines.vllm.environment import starting_environment
-from kit.errors import KitError, Unmeasured
+from kit.errors import KitError
 from serving.server import listen
 
 _CLIENTS = (1, 8)
 _PAIRS = 12
-_ASKED = 8  # requests of each client in one half of a pair
+_REQUESTS = 8  # of each client, in one half of a pair
 _PROBES = 400
 _START_SECONDS = 300
 _numbers = count()
 
 
 def measure(pairs: int = _PAIRS, threads: int | None = None) -> Figures:
-    """Serve a small merged bundle with `kit serve` and with vLLM's server, both up at once, and ask them in turn."""
-    if "vllm" not in available():
-        raise Unmeasured("vLLM is not installed.", next="Run `make setup` on a machine that it is built for.")
+    """Serve a small merged bundle with `kit serve` and with vLLM's server, both at once; send requests in turn."""
+    require_vllm()
     with project("legal") as folder, ExitStack() as stack:
-        bundle = _bundle(folder)
+        (bundle,) = train_bundles(folder, ("merged",))
         model = folder / "bundles" / "sha256" / bundle / "model"
         ours = stack.enter_context(_ours(folder, bundle, threads))
         theirs = stack.enter_context(_theirs(model, threads))
@@ -49,34 +46,18 @@ def measure(pairs: int = _PAIRS, threads: int | None = None) -> Figures:
     return figures
 
 
-def _bundle(folder: Path) -> str:
-    """Train on a few documents; how well does not matter here."""
-    path = folder / "recipe.yaml"
-    recipe = yaml.safe_load(path.read_text())
-    small = {"data": {"limit_train": 48, "limit_validation": 8}, "bundle": {"form": "merged"}}
-    recipe["profiles"]["served"] = {**recipe["profiles"]["smoke"], **small}
-    path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    return str(kit(folder, "train", "--profile", "served")["bundle"])
-
-
 @contextmanager
 def _ours(folder: Path, bundle: str, threads: int | None) -> Iterator[int]:
     """Give the port of `kit serve`."""
-    words = ["serve", bundle, "--port", "0", "--engine", "vllm", "--json"]
-    words += [] if threads is None else ["--threads", str(threads)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "kit", *words]
-    with _running(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)) as process:
-        assert process.stdout is not None
-        said = json.loads(process.stdout.readline() or "{}")
-        if not said.get("ready"):
-            raise KitError(f"`kit serve` did not become ready: {said}")
-        yield int(said["url"].rpartition(":")[2])
+    with serving(folder, bundle, "vllm", threads) as status:
+        if not status.get("ready"):
+            raise KitError(f"`kit serve` did not become ready: {status}")
+        yield int(status["url"].rpartition(":")[2])
 
 
 @contextmanager
 def _theirs(model: Path, threads: int | None) -> Iterator[int]:
-    """Give the port of vLLM's own server: its own defaults, in the environment that our engine starts in."""
+    """Give the port of vLLM's own server, with its defaults, in the environment that our engine starts in."""
     with listen("127.0.0.1", 0) as free:
         port = int(free.getsockname()[1])
     length = json.loads((model / "config.json").read_text())["max_position_embeddings"]
@@ -85,21 +66,9 @@ def _theirs(model: Path, threads: int | None) -> Iterator[int]:
     with starting_environment(threads):
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *words]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    with _running(process):
+    with stopping(process):
         _wait(process, f"http://127.0.0.1:{port}/health")
         yield port
-
-
-@contextmanager
-def _running(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[str]]:
-    try:
-        yield process  # type: ignore[misc]
-    finally:
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 def _wait(process: subprocess.Popen[bytes], url: str) -> None:
@@ -110,25 +79,25 @@ def _wait(process: subprocess.Popen[bytes], url: str) -> None:
                 return
         except OSError:
             time.sleep(0.5)
-    raise KitError("vLLM's own server did not come up.")
+    raise KitError("vLLM's own server did not start.")
 
 
 def _first(port: int, clients: int) -> float:
-    """Return the median time to the first token in milliseconds, over all requests of some clients at once."""
-    return statistics.median(asyncio.run(_asked(port, clients))) * 1000
+    """Return the median time to the first token in milliseconds, over all requests of concurrent clients."""
+    return statistics.median(asyncio.run(_seconds_to_first(port, clients))) * 1000
 
 
-async def _asked(port: int, clients: int) -> list[float]:
+async def _seconds_to_first(port: int, clients: int) -> list[float]:
     async def client() -> list[float]:
         async with Connection.to(port) as connection:
-            return [await connection.first_token(next(_numbers)) for _ in range(_ASKED)]
+            return [await connection.first_token(next(_numbers)) for _ in range(_REQUESTS)]
 
     return [seconds for each in await asyncio.gather(*[client() for _ in range(clients)]) for seconds in each]
 
 
-async def _probe(port: int) -> dict[str, float | int | str]:
-    """Return how soon /livez answers on one connection that is kept."""
+async def _probe(port: int) -> Figure:
+    """Return the latency of /livez on one kept connection."""
     async with Connection.to(port) as connection:
         seconds = sorted([await connection.probe("/livez") for _ in range(_PROBES)])
-    middle, late = (short(1000 * seconds[_PROBES * part // 100]) for part in (50, 99))
-    return {"median": middle, "p99": late, "probes": _PROBES, "unit": "ms"}
+    median, p99 = (four_digits(1000 * seconds[_PROBES * part // 100]) for part in (50, 99))
+    return {"median": median, "p99": p99, "probes": _PROBES, "unit": "ms"}

@@ -1,21 +1,19 @@
-"""How long `kit --help` takes, over a Python that imports click and pydantic and does nothing."""
+"""The time of `kit --help`, divided by that of a Python process that only imports click and pydantic."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-from bench.shared.harness import Figures, alternate
+from bench.shared.harness import ROOT, Figures, alternate
 from kit.errors import Unmeasured
 
-_ROOT = Path(__file__).parents[1]
 _PAIRS = 15
 
 
 def measure() -> Figures:
-    """Return seconds of `kit --help` over seconds of the two imports, each in a fresh process."""
+    """Return seconds of `kit --help` over seconds of the two imports, each in a new process."""
     ratio = alternate(
         lambda: _seconds("-m", "kit", "--help"),
         lambda: _seconds("-c", "import click, pydantic"),
@@ -25,9 +23,10 @@ def measure() -> Figures:
 
 
 def _seconds(*arguments: str) -> float:
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, *arguments], cwd=_ROOT, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - began
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
     if done.returncode != 0:
-        raise Unmeasured(f"`python {' '.join(arguments)}` ended with {done.returncode}: {done.stderr.strip()[-400:]}")
+        error = done.stderr.strip()[-400:]
+        raise Unmeasured(f"`python {' '.join(arguments)}` ended with exit code {done.returncode}: {error}")
     return seconds

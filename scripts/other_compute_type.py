@@ -1,4 +1,4 @@
-"""Prints the type that training does not compute in here: what the tests are to be run in once more."""
+"""Print the type that training on this machine does not use by default; `make test-other-type` runs the tests in it."""
 
 from __future__ import annotations
 

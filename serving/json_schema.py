@@ -1,4 +1,4 @@
-"""Limits on a JSON schema that a client sends: it is compiled into a grammar, so it must be small and harmless."""
+"""Limits on the JSON schema of a client: it is compiled into a grammar, so it must be small and cheap to compile."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _DATA = frozenset({"enum", "const", "default", "examples", "required"})
 
 
 def client_schema(schema: Mapping[str, Any], param: str) -> JsonSchema:
-    """Return a client's schema for the engine.
+    """Check a client's schema and return it for the engine.
 
-    Raises ServiceError (400) where it is too large or too deep, or asks for a regular expression, a reference out of
-    itself or in a circle, or a bound that would not compile.
+    Raises ServiceError (400) if it is too large, too deep, has a regular expression, an external or endless reference,
+    or a bound too large to compile.
     """
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     if len(text) > _LONGEST:
-        raise _refusal(param, f"The schema has {len(text)} characters; at most {_LONGEST} are taken.")
+        raise _refusal(param, f"The schema has {len(text)} characters; the limit is {_LONGEST}.")
     for problem in _problems(schema, 0):
         raise _refusal(param, problem)
-    if circle := recursion_problem(schema):
-        raise _refusal(param, circle)
+    if endless := recursion_problem(schema):
+        raise _refusal(param, endless)
     return JsonSchema(text)
 
 
@@ -40,7 +40,7 @@ def _refusal(param: str, what: str) -> ServiceError:
 
 
 def _problems(node: Any, depth: int) -> Iterator[str]:
-    """Yield what is wrong with a schema, or with a list of schemas."""
+    """Yield the problems of a schema or a list of schemas."""
     if depth > _DEEPEST:
         yield f"The schema is nested deeper than {_DEEPEST} levels."
     elif isinstance(node, list):
@@ -53,11 +53,11 @@ def _problems(node: Any, depth: int) -> Iterator[str]:
 
 def _keyword_problems(key: str, value: Any, depth: int) -> Iterator[str]:
     if key in _REFUSED:
-        yield f"The schema uses '{key}', which is not taken from clients."
+        yield f"The schema uses '{key}', which this service does not accept. Remove it."
     elif key == "$ref" and not str(value).startswith("#"):
-        yield "The schema refers to something outside itself."
+        yield "The schema has a $ref to another document. Put that definition under $defs."
     elif key in _BOUNDS and isinstance(value, int) and value > _LARGEST_BOUND:
-        yield f"The schema's {key} is {value}; at most {_LARGEST_BOUND} is taken."
+        yield f"The schema's {key} is {value}; the limit is {_LARGEST_BOUND}."
     elif key in _NAMED_SCHEMAS and isinstance(value, Mapping):
         for inner in value.values():
             yield from _problems(inner, depth + 1)

@@ -1,4 +1,4 @@
-"""The one wrapper around every route: limits on the way in, marks on the way out, and an end when the client leaves."""
+"""ASGI middleware around every route: request limits, response headers, cancellation when the client disconnects."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.task.fault import task_fault
 from serving.catalogue import Deployed, exposed_previews
-from serving.errors import ServiceError, service_error
+from serving.errors import ServiceError, to_service_error
 from serving.readiness import Readiness
 from serving.scores import PATH as SCORES_PATH
 from serving.settings import Settings
 
-GENERATED = {"x-domainkit-disclosure": "generated"}  # for what a model wrote
+GENERATED_HEADERS = {"x-domainkit-disclosure": "generated"}  # on every response that a model wrote
 REQUEST_ID = "x-request-id"
 _log = logging.getLogger(__name__)
 _plain_id = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def error_response(error: ServiceError) -> Response:
-    """Return an error as an HTTP answer."""
+    """Return the HTTP response for an error."""
     return Response(error.body(), error.status, error.headers, "application/json")
 
 
-def choose(scope: Scope, deployed: Deployed) -> None:
-    """Note which bundle answers a request, so that its answer is marked with it."""
+def record_bundle(scope: Scope, deployed: Deployed) -> None:
+    """Record which bundle answers a request; the response headers name it."""
     scope["state"]["deployed"] = deployed
 
 
-class Shell:
-    """Pure ASGI. The open paths are always let through, everything else once the service is ready."""
+class ServiceMiddleware:
+    """Let `open_paths` through at any time, and all other paths only when the service is ready."""
 
     def __init__(
         self,
@@ -55,35 +55,40 @@ class Shell:
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; everything but HTTP passes through."""
+        """Answer one HTTP request; pass everything else through."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         scope.setdefault("state", {})
-        exchange = _Exchange(scope, send, self._marks)
+        exchange = _Exchange(scope, send, self._identity_headers)
         try:
             await self._admit(scope, receive, exchange.send)
         except Exception as error:
             await exchange.fail(error)
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Turn away what may not be answered now; else run the application, counted."""
+        """Run the application, or raise ServiceError if the service is not ready or has too many requests."""
         if scope["path"] in self.open_paths:
             await self.app(scope, receive, send)
             return
         self.readiness.models()
         if self._running >= self.settings.concurrent_requests:
-            raise ServiceError(429, "too_many_requests", "Too many requests at once.", headers={"retry-after": "1"})
+            raise ServiceError(
+                429,
+                "too_many_requests",
+                "The service is answering as many requests as it may. Try again later.",
+                headers={"retry-after": "1"},
+            )
         self._running += 1
         try:
             body = await self._body(scope, receive)
-            await _until_gone(self.app, scope, body, receive, send)
+            await _run_until_disconnect(self.app, scope, body, receive, send)
         finally:
             self._running -= 1
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         limit = self.settings.body_bytes
-        too_large = ServiceError(413, "body_too_large", f"The body is larger than {limit} bytes.")
+        too_large = ServiceError(413, "body_too_large", f"The body is larger than {limit} bytes. Send less text.")
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:
             raise too_large
@@ -91,43 +96,45 @@ class Shell:
             async with asyncio.timeout(self.settings.body_seconds):
                 return await _read_body(receive, limit, too_large)
         except TimeoutError:
-            raise ServiceError(408, "body_too_slow", "The body did not arrive in time.") from None
+            raise ServiceError(
+                408, "body_too_slow", "The request body did not arrive in time. Send it again."
+            ) from None
 
-    def _marks(self, scope: Scope) -> dict[str, str]:
-        """Headers that say who answers. Until it has been verified in this process, no bundle counts as verified."""
+    def _identity_headers(self, scope: Scope) -> dict[str, str]:
+        """Headers that name the bundle and its status; every bundle is a preview until this process verified it."""
         deployed: Deployed = scope["state"].get("deployed", self.default)
-        marks = {
+        headers = {
             "x-domainkit-status": deployed.standing if self.readiness.ready else "preview",
             "x-domainkit-bundle": deployed.bundle.digest,
             "link": f'<{SCORES_PATH}>; rel="describedby"',
         }
-        return marks | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
+        return headers | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
 
 
 class _Exchange:
-    """One request and its answer: knows its id, and whether the answer has begun."""
+    """One request and its response: holds the request id and whether the response has started."""
 
-    def __init__(self, scope: Scope, send: Send, marks: Callable[[Scope], dict[str, str]]) -> None:
+    def __init__(self, scope: Scope, send: Send, headers: Callable[[Scope], dict[str, str]]) -> None:
         asked = Headers(scope=scope).get(REQUEST_ID, "")
         self.id = asked if _plain_id.fullmatch(asked) else uuid.uuid4().hex
-        self._scope, self._send, self._marks = scope, send, marks
-        self._begun = False
+        self._scope, self._send, self._headers = scope, send, headers
+        self._started = False
 
     async def send(self, message: Message) -> None:
-        """Send a message; the first one gets the marks."""
+        """Send a message; the first one gets the headers."""
         if message["type"] == "http.response.start":
-            self._begun = True
+            self._started = True
             headers = MutableHeaders(scope=message)
-            headers.update({REQUEST_ID: self.id} | self._marks(self._scope))
+            headers.update({REQUEST_ID: self.id} | self._headers(self._scope))
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:
-        """Tell the client; what nobody foresaw goes to the log with its traceback."""
-        told = service_error(error)
-        if told.code == "internal_error":
+        """Send the error; log the traceback of an unexpected one."""
+        response = to_service_error(error)
+        if response.code == "internal_error":
             _log.error("Request %s failed. %s", self.id, task_fault(error) or "", exc_info=error)
-        if not self._begun:
-            await error_response(told)(self._scope, _nothing_more, self.send)
+        if not self._started:
+            await error_response(response)(self._scope, _never, self.send)
 
 
 async def _read_body(receive: Receive, limit: int, too_large: ServiceError) -> bytes:
@@ -137,7 +144,7 @@ async def _read_body(receive: Receive, limit: int, too_large: ServiceError) -> b
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ServiceError(400, "client_left", "The client left before its request was complete.")
+            raise ServiceError(400, "client_left", "The client disconnected before its request was complete.")
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > limit:
@@ -146,15 +153,15 @@ async def _read_body(receive: Receive, limit: int, too_large: ServiceError) -> b
     return b"".join(pieces)
 
 
-async def _until_gone(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-    """Run the application; cancel it as soon as the client is gone, so that the engine's slot is free."""
+async def _run_until_disconnect(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    """Run the application; cancel it when the client disconnects, to free the engine's slot."""
     unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
-        return unread.pop() if unread else await _nothing_more()
+        return unread.pop() if unread else await _never()
 
     running = asyncio.ensure_future(app(scope, replay, send))
-    leaving = asyncio.ensure_future(_disconnected(receive))
+    leaving = asyncio.ensure_future(_client_disconnect(receive))
     try:
         await asyncio.wait({running, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
@@ -165,11 +172,11 @@ async def _until_gone(app: ASGIApp, scope: Scope, body: bytes, receive: Receive,
         await asyncio.gather(running, leaving, return_exceptions=True)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _client_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _nothing_more() -> Message:
+async def _never() -> Message:
     never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
     return await never

@@ -1,4 +1,4 @@
-"""From bundles on disk to models that may answer: nothing is served that was not verified in this process."""
+"""Verify bundles on disk before they answer: the service only serves what it verified in this process."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from serving.workers.pool import Workers
 _GREETING = Message.of("user", "Hello")
 
 
-async def prove(deployed: Sequence[Deployed], engine: Engine, workers: Workers) -> Catalogue:
-    """Verify every bundle and start the engine; cheap checks come first, and no task's code runs before its hash held.
+async def verify_and_start(deployed: Sequence[Deployed], engine: Engine, workers: Workers) -> Catalogue:
+    """Verify every bundle and start the engine. Cheap checks come first; a task's code runs after its hash matched.
 
-    Raises Refused with the reason, or the engine's own KitError where it cannot start.
+    Raises Refused with the reason, or the engine's own KitError if it cannot start.
     """
     models = await asyncio.to_thread(verified_models, deployed, engine.capabilities.max_length)
     await workers.start()
     await engine.start()
     for model in models:
         await verify_fingerprints(model.deployed.bundle.seal, engine, model.deployed.adapter)
-        await _write_a_token(model, engine)
+        await _check_generation(model, engine)
     return Catalogue(models)
 
 
 def verified_models(deployed: Sequence[Deployed], context: int) -> list[Model]:
-    """Return the models of some bundles: all that can be verified without an engine.
+    """Verify all that needs no engine, and return the models.
 
-    Raises Refused where a file or a render differs, or a task cannot be loaded.
+    Raises Refused if a file or a golden render differs or a task cannot be loaded.
     """
     for each in deployed:
         verify_files(each.bundle)
     named = zip(model_ids(deployed), deployed, strict=True)
-    return [_verified_model(id, place, each, context) for place, (id, each) in enumerate(named)]
+    return [_verified_model(id, index, each, context) for index, (id, each) in enumerate(named)]
 
 
-def _verified_model(id: str, place: int, deployed: Deployed, context: int) -> Model:
+def _verified_model(id: str, index: int, deployed: Deployed, context: int) -> Model:
     renderer = deployed.bundle.renderer()
     verify_renders(deployed.bundle, renderer)
-    return make_model(id, place, deployed, renderer, context)
+    return make_model(id, index, deployed, renderer, context)
 
 
-async def _write_a_token(model: Model, engine: Engine) -> None:
-    """Have the model write one token; ready means that it did, not that a process is up."""
+async def _check_generation(model: Model, engine: Engine) -> None:
+    """Make the model generate one token: a running process alone does not count as ready."""
     ids = model.renderer.dialogue([_GREETING], generation=True)
     request = Generation(ids, Sampling(max_tokens=1), adapter=model.deployed.adapter)
     completion = await engine.generate(request)
     if not completion.token_ids and completion.finish != "stop":
-        raise Refused(f"The engine wrote no token for {model.id}.", next="Look at the engine's own log.")
+        raise Refused(f"The engine generated no token for {model.id}.", next="Read the engine's log.")

@@ -1,4 +1,4 @@
-"""Whether the service may answer, and if it never will, why."""
+"""Whether the service may answer requests, and the reason if it never will."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ from serving.errors import NO_RETRY, ServiceError
 
 
 class Readiness:
-    """Starts undecided; is settled once, either by the models that answer or by a refusal."""
+    """Decided once: by the models that answer, or by the reason why the service can never become ready."""
 
     def __init__(self) -> None:
         self.catalogue: Catalogue | None = None
         self.refusal: KitError | None = None
-        self._settled = asyncio.Event()
+        self._decided = asyncio.Event()
 
     @property
     def ready(self) -> bool:
-        """Whether every bundle is verified and has written a token."""
+        """Whether every bundle is verified and has generated a token."""
         return self.catalogue is not None
 
-    def open(self, catalogue: Catalogue) -> None:
-        """Let the models answer."""
+    def accept(self, catalogue: Catalogue) -> None:
+        """Become ready: these models answer."""
         self.catalogue = catalogue
-        self._settled.set()
+        self._decided.set()
 
     def refuse(self, reason: KitError) -> None:
         """Never become ready."""
         self.refusal = reason
-        self._settled.set()
+        self._decided.set()
 
-    async def settled(self) -> None:
-        """Return once it is decided."""
-        await self._settled.wait()
+    async def decided(self) -> None:
+        """Wait until the service is ready or refused."""
+        await self._decided.wait()
 
     def models(self) -> Catalogue:
-        """Return the models that answer; raises ServiceError (503) while there are none."""
+        """Return the models that answer. Raises ServiceError (503) while the service is not ready."""
         if self.refusal is not None:
             raise ServiceError(503, "refused", str(self.refusal), headers=NO_RETRY)
         if self.catalogue is None:
             wait = {"retry-after": "2"}
-            raise ServiceError(503, "not_ready", "The service is still verifying what it is to serve.", headers=wait)
+            raise ServiceError(
+                503, "not_ready", "The service is still verifying its bundles. Try again later.", headers=wait
+            )
         return self.catalogue

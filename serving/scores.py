@@ -1,4 +1,4 @@
-"""What was measured about a served bundle, as its latest evaluation says it."""
+"""The measured quality of a served bundle, from its latest evaluation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MEANING: Mapping[Standing, str] = {
 
 
 class GateScore(BaseModel):
-    """One gate and what came of it."""
+    """One gate and its outcome."""
 
     name: str
     outcome: Literal["held", "failed", "unmeasured"]
@@ -35,9 +35,9 @@ class GateScore(BaseModel):
 
 
 class Scores(BaseModel):
-    """A bundle, its status with what that means, and its latest evaluation; `evaluated_at` is null without one.
+    """A bundle's status, the meaning of that status, and its latest evaluation; `evaluated_at` is null without one.
 
-    `faults` says why an evaluation does not count. `tasks` are the metrics of each task as they were attested.
+    `faults` says why an evaluation does not count. `tasks` has the attested metrics of each task.
     """
 
     bundle: str
@@ -51,7 +51,7 @@ class Scores(BaseModel):
 
 
 def scores_of(deployed: Deployed) -> Scores:
-    """Return the scores of a bundle; empty where it was never evaluated."""
+    """Return the scores of a bundle; they are empty if it was never evaluated."""
     evaluations = [each for each in deployed.attestations if each.kind == EVALUATION]
     sound = [each for each in evaluations if not each.fault]
     latest = max(sound, key=lambda each: each.sequence, default=None)

@@ -1,4 +1,4 @@
-"""Runs the application on a socket of its own until it is told to stop; a refusal is raised, not served."""
+"""Run the application on its own socket until a signal stops it. If it can never become ready, raise the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uvicorn
 from kit.engines.base import Engine
 from kit.errors import InputError
 from serving.app import create_app
-from serving.catalogue import Deployed, check_exposure, check_together
+from serving.catalogue import Deployed, check_compatible, check_exposure
 from serving.proof import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings
@@ -29,14 +29,14 @@ async def serve(
     announce: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or `stop`; requests that are running then finish first.
+    """Serve until SIGINT, SIGTERM or `stop`; then let running requests finish. A signal is raised again afterwards.
 
-    A signal is raised again; signals are handled only in a process's main thread.
+    Signals are handled only in the main thread of a process.
 
-    `announce` gets the service's URL once every bundle is verified. Raises the KitError for which the service can never
-    become ready, and InputError where the port cannot be had.
+    `announce` gets the service's URL when every bundle is verified. Raises the KitError that prevents the service from
+    becoming ready, and InputError if the port is not free.
     """
-    app = create_app(settings, engine, bundles, tell=lambda _: None)
+    app = create_app(settings, engine, bundles, on_refusal=lambda _: None)
     readiness: Readiness = app.state.readiness
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
@@ -62,18 +62,18 @@ async def serve(
 
 
 def rehearse(settings: Settings, bundles: Sequence[Deployed], context: int) -> None:
-    """Check all that a start would check before its engine comes up: together, exposure, port, files, renders, tasks.
+    """Make all checks of a start that need no engine: compatibility, exposure, port, files, golden renders, tasks.
 
-    `context` is what the engine would have, in tokens. Raises what the start would raise.
+    `context` is the engine's context in tokens. Raises the error that the start would raise.
     """
-    check_together(bundles)
+    check_compatible(bundles)
     check_exposure(settings, bundles)
     listen(settings.host, settings.port).close()
     verified_models(bundles, context)
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:
-    await readiness.settled()
+    await readiness.decided()
     if readiness.ready:
         announce()
     else:
@@ -86,10 +86,10 @@ async def _exit_after(stop: asyncio.Event, server: uvicorn.Server) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket, so that a port that is taken is known before anything is loaded.
+    """Return a listening socket. Call it before loading anything, so that an occupied port is known early.
 
-    Its protocol is named, because asyncio sets TCP_NODELAY only on the connections of a socket that says it is TCP.
-    Raises InputError where the address cannot be had.
+    The protocol is explicit, because asyncio sets TCP_NODELAY only if the socket says that it is TCP.
+    Raises InputError if the address is not available.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -100,7 +100,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            advice = "Choose another; 0 takes any free one."
+            advice = "Choose another port; 0 selects a free one."
             raise InputError(f"Port {port} on {host} is in use.", next=advice) from None
         raise InputError(f"Cannot listen on {host}, port {port}: {error.strerror}.") from None
     return listener

@@ -1,4 +1,4 @@
-"""What a test needs beyond Python; where it is not there, the summary says which part of the promise is unproved."""
+"""Skip tests whose requirements are missing on this machine; the summary names what was therefore not tested."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from kit.system.threads import share_cores
 
-share_cores()  # as the command line does, before torch is loaded
-signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background ignore Ctrl-C
+share_cores()  # before torch is loaded, as the command line does
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores SIGINT by default
 
 
 def _public_data() -> Path | None:
@@ -27,16 +27,16 @@ def _has_cuda() -> bool:
     return bool(torch.cuda.is_available())
 
 
-NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
-    "public_data": (lambda: _public_data() is not None, "DOMAINKIT_DATA names no folder: public sets are unproved"),
-    "vllm": (lambda: find_spec("vllm") is not None, "vLLM is not installed: that vLLM answers as tested is unproved"),
-    "cuda": (_has_cuda, "there is no NVIDIA GPU: that it works on one is unproved"),
+REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
+    "public_data": (lambda: _public_data() is not None, "DOMAINKIT_DATA names no folder: public sets are not tested"),
+    "vllm": (lambda: find_spec("vllm") is not None, "vLLM is not installed: serving with vLLM is not tested"),
+    "cuda": (_has_cuda, "there is no NVIDIA GPU: training and serving on a GPU are not tested"),
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the tests whose need is not met, with the reason."""
-    for name, (met, reason) in NEEDS.items():
+    """Skip the tests whose requirement is missing, with the reason."""
+    for name, (met, reason) in REQUIREMENTS.items():
         marked = [item for item in items if item.get_closest_marker(name)]
         if marked and not met():
             for item in marked:
@@ -44,17 +44,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in one line per need which tests did not run."""
+    """Print one line for each missing requirement with the tests that did not run."""
     skipped = terminalreporter.stats.get("skipped", [])
-    for _, reason in NEEDS.values():
+    for _, reason in REQUIREMENTS.values():
         names = [report.nodeid.rpartition("::")[2] for report in skipped if reason in str(report.longrepr)]
         if names:
-            terminalreporter.write_line(f"not run, since {reason}: {', '.join(names)}")
+            terminalreporter.write_line(f"not run, because {reason}: {', '.join(names)}")
 
 
 @pytest.fixture(scope="session")
 def public_data() -> Path:
-    """The folder of public sets."""
+    """The folder of public data sets."""
     folder = _public_data()
     assert folder is not None
     return folder

@@ -1,1 +1,1 @@
-"""What several benches share."""
+"""Code that several benches share."""

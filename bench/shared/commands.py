@@ -1,4 +1,4 @@
-"""Runs the kit's own commands in a scratch project, and turns an evaluation into figures."""
+"""Run commands of the kit in a temporary project, and turn their JSON into figures."""
 
 from __future__ import annotations
 
@@ -9,72 +9,75 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.shared.harness import Figures
-from kit.errors import KitError
-from kit.workflows import evaluate
+from bench.shared.harness import ROOT, Figures
+from kit.errors import Exit, KitError
 
-ROOT = Path(__file__).parents[2]
+_EVALUATED = (Exit.OK, Exit.UNMEASURED, Exit.GATE_FAILED)
 
 
 @contextmanager
 def project(template: str) -> Iterator[Path]:
-    """Give a project made from a template; it is gone afterwards."""
+    """Create a project from a template in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        made = Path(folder) / template
         kit(Path(folder), "new", template)
-        yield made
+        yield Path(folder) / template
 
 
-def kit(folder: Path, *words: str) -> dict[str, Any]:
-    """Run one command and return its JSON; chatter goes to stderr. Raises KitError where it fails."""
-    command = [sys.executable, "-m", "kit", *words, "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False, env=environment)
-    if done.returncode:
-        raise KitError(f"`kit {' '.join(words)}` ended with {done.returncode}: {done.stdout.strip()[-400:]}")
-    return dict(json.loads(done.stdout))
+def environment(**changes: str) -> dict[str, str]:
+    """Return the environment of a child process that imports this repository."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), **changes}
 
 
-@contextmanager
-def cpu_minutes() -> Iterator[list[float]]:
-    """Give a list that gets wall minutes and CPU minutes (all cores, child processes included) at the end."""
-    spent: list[float] = []
-    wall, used = time.monotonic(), _children()
-    yield spent
-    spent += [(time.monotonic() - wall) / 60, (_children() - used) / 60]
+def start_kit(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start a command in a folder; its stderr is ours."""
+    command = [sys.executable, "-m", "kit", *words]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment())
 
 
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+def kit(folder: Path, *words: str, allowed: tuple[int, ...] = (Exit.OK,)) -> dict[str, Any]:
+    """Run a command with --json and return its result. Raises KitError for an exit code that is not allowed."""
+    with start_kit(folder, *words, "--json") as process:
+        output, _ = process.communicate()
+    if process.returncode not in allowed:
+        raise KitError(f"`kit {' '.join(words)}` ended with exit code {process.returncode}: {output.strip()[-400:]}")
+    return dict(json.loads(output))
 
 
-def evaluated(folder: Path, page: Path, block: str | None = None) -> Mapping[str, Any]:
-    """Measure the newest bundle, write its table into a page, and return what was attested.
+def train_and_evaluate(folder: Path, profile: str, page: Path, *options: str) -> Figures:
+    """Train a profile and evaluate it with `kit eval --page`; return scores, minutes and tokens."""
+    with cpu_minutes() as spent:
+        trained = kit(folder, "train", "--profile", profile)
+    evaluated = kit(folder, "eval", "--page", str(page), *options, allowed=_EVALUATED)
+    wall, cpu = (round(minutes, 1) for minutes in spent)
+    return {
+        **_scores(evaluated),
+        "training": {"wall_minutes": wall, "cpu_minutes": cpu, "tokens": trained["tokens"]},
+    }
 
-    Raises KitError where a file could not be written.
-    """
-    result = evaluate(folder, page=page, block=block)
-    if result.problems:
-        raise KitError(result.problems)
-    return result.attested
 
-
-def evaluation_figures(payload: Mapping[str, Any]) -> Figures:
-    """Return one row per metric: base, tuned and the classical baseline."""
+def _scores(evaluated: dict[str, Any]) -> Figures:
+    """Return one row for each metric: base, tuned and the classical baseline."""
     rows = {}
-    for line in payload["tasks"][0]["metrics"]:
+    for line in evaluated["tasks"][0]["metrics"]:
         values = {who: (line[who] or {}).get("value") for who in ("base", "tuned", "baseline")}
         rows[line["metric"]] = {who: "not measured" if v is None else round(v, 3) for who, v in values.items()}
     return rows
 
 
-def training_figures(trained: dict[str, Any], spent: list[float]) -> Figures:
-    """Return what `kit train` took, from start to bundle: wall minutes, and minutes of all cores together."""
-    wall, cpu = (round(minutes, 1) for minutes in spent)
-    return {"training": {"wall_minutes": wall, "cpu_minutes": cpu, "tokens": trained["tokens"]}}
+@contextmanager
+def cpu_minutes() -> Iterator[list[float]]:
+    """Give a list; the end of the block adds wall minutes and CPU minutes of all cores and child processes."""
+    spent: list[float] = []
+    wall, used = time.monotonic(), _child_seconds()
+    yield spent
+    spent += [(time.monotonic() - wall) / 60, (_child_seconds() - used) / 60]
+
+
+def _child_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -1,4 +1,4 @@
-"""What every bench shares: alternating runs against a peer, the JSON line, and the table in the docs."""
+"""Alternating runs against a peer, the JSON line at the end of a bench, and its table in the docs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ from typing import Any
 from kit.evals.figures import write_figures
 from kit.system.machine import describe, machine_facts, version_facts
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "benchmarks.md"
 
+Figure = dict[str, float | int | str]
 Figures = Mapping[str, Mapping[str, float | int | str]]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ours over theirs from alternating runs: the median of the pairs' ratios, and the middle half of them.
+    """Ours over theirs from alternating runs: the median of the pairs' ratios, with the first and third quartile.
 
-    `ours` and `theirs` are medians in the unit that was measured.
+    `ours` and `theirs` are medians in the measured unit.
     """
 
     ratio: float
@@ -32,20 +34,20 @@ class Ratio:
     theirs: float
     pairs: int
 
-    def figure(self, unit: str) -> dict[str, float | int | str]:
-        """Return the ratio as a bench reports it."""
-        rounded = {key: short(value) for key, value in vars(self).items() if key != "pairs"}
+    def figure(self, unit: str) -> Figure:
+        """Return the ratio as a figure."""
+        rounded = {key: four_digits(value) for key, value in vars(self).items() if key != "pairs"}
         return {**rounded, "pairs": self.pairs, "unit": unit}
 
 
-def names() -> list[str]:
-    """Return the benches: every module of `bench`; its rooms hold what they share."""
-    found = pkgutil.iter_modules([str(Path(__file__).parents[1])])
+def bench_names() -> list[str]:
+    """Return the names of the benches: every module of `bench`, but not its packages."""
+    found = pkgutil.iter_modules([str(ROOT / "bench")])
     return sorted(module.name for module in found if not module.ispkg and module.name != "__main__")
 
 
 def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> Ratio:
-    """Measure both in turn, after one run of each that does not count; every other pair begins with the peer."""
+    """Measure both in turn, after one warm-up run of each; every other pair begins with the peer."""
     ours(), theirs()
     both: list[tuple[float, float]] = []
     for index in range(pairs):
@@ -58,7 +60,7 @@ def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int
 
 
 def ratio_of(both: Sequence[tuple[float, float]]) -> Ratio:
-    """Return the ratio of pairs that were measured in turn: ours, theirs. It takes two pairs or more."""
+    """Return the ratio from at least two pairs (ours, theirs) that were measured in turn."""
     ratios = [one / two for one, two in both]
     low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
     medians = [statistics.median(side) for side in zip(*both, strict=True)]
@@ -66,17 +68,17 @@ def ratio_of(both: Sequence[tuple[float, float]]) -> Ratio:
 
 
 def publish(name: str, figures: Figures, page: Path = PAGE) -> None:
-    """Refresh the bench's tables in the docs, and print the JSON line that ends every bench."""
+    """Update the bench's tables in the docs and print its JSON line."""
     machine, versions = machine_facts(), version_facts()
     write_figures(page, name, f"{_tables(figures)}\n\n{describe(machine, versions)}")
     print(json.dumps({"bench": name, "figures": figures, "machine": machine, "versions": versions}), flush=True)
 
 
 def _tables(figures: Figures) -> str:
-    """One row per figure. A figure joins the first table that has two thirds of its keys, or of which it has them."""
+    """Return tables with one row for each figure. Figures with two thirds of their columns in common share a table."""
     tables: list[tuple[list[str], list[str]]] = []
     for name, values in figures.items():
-        names, keys = next((each for each in tables if _alike(each[1], values)), ([], []))
+        names, keys = next((each for each in tables if _share_columns(each[1], values)), ([], []))
         if not names:
             tables.append((names, keys))
         names.append(name)
@@ -84,17 +86,22 @@ def _tables(figures: Figures) -> str:
     return "\n\n".join(_table(figures, names, keys) for names, keys in tables)
 
 
-def _alike(keys: Sequence[str], others: Mapping[str, Any]) -> bool:
+def _share_columns(keys: Sequence[str], others: Mapping[str, Any]) -> bool:
     return 3 * len({*keys} & {*others}) >= 2 * min(len(keys), len(others))
 
 
 def _table(figures: Figures, names: Sequence[str], keys: Sequence[str]) -> str:
-    """One column per key; a figure leaves the keys that it does not have empty."""
+    """Return a table with one column for each key; a cell is empty if the figure does not have the key."""
     rows = [["figure", *keys], ["---"] * (len(keys) + 1)]
     rows += [[name, *(str(figures[name].get(key, "")) for key in keys)] for name in names]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def short(value: float) -> float:
-    """Return a number with the four figures that a bench reports."""
+def four_digits(value: float) -> float:
+    """Round a number to four significant digits."""
     return float(f"{value:.4g}")
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return the interval of a change as text."""
+    return f"{low:+.3f} to {high:+.3f}"

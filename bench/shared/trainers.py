@@ -1,14 +1,13 @@
-"""One training run in a process of its own: by our loop, or by TRL's SFTTrainer on padded or on packed rows.
+"""One training run in its own process: by our loop, or by TRL's SFTTrainer on padded or packed rows.
 
-`python -m bench.shared.trainers '{"trainer": "packed", "workload": "nothing_shared"}' FOLDER` trains, and ends with one
-line of JSON. All train the same rows with the same adapter, in the same type, on as many threads, in as many steps.
-What is timed is training alone: without imports, loading, and the preparation of rows.
+`python -m bench.shared.trainers '{"trainer": "packed", "workload": "nothing_shared"}' FOLDER` trains and prints one
+line of JSON at the end. All trainers use the same rows, adapter, type, number of threads and number of steps. The time
+is that of training alone, without imports, loading and the preparation of rows.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,21 +16,21 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.shared.commands import ROOT
+from bench.shared.commands import environment
 from bench.shared.workloads import WORKLOADS, Workload
 from kit.base import NANO, find_base
 from kit.data.rows import Row
-from kit.errors import KitError, Unmeasured
+from kit.errors import KitError
 from kit.system.machine import compute_type
 
 Trainer = Literal["ours", "padded", "packed"]
 TRAINERS: tuple[Trainer, ...] = ("ours", "padded", "packed")
-_AT_ONCE = 4096  # tokens that the peer computes at one time, or one row where that is longer
+_AT_ONCE = 4096  # tokens in a micro-batch of the peer; a longer row is its own micro-batch
 
 
 @dataclass(frozen=True)
 class Run:
-    """What to train, and who trains it. `settings` change our recipe's; `rows` is how many of the rows are taken."""
+    """A trainer and its workload. `settings` override those of the workload; `rows` takes only the first rows."""
 
     trainer: Trainer
     workload: str
@@ -39,8 +38,8 @@ class Run:
     rows: int | None = None
     settings: dict[str, Any] | None = None
 
-    def chosen(self) -> Workload:
-        """The rows and how they are trained."""
+    def selected(self) -> Workload:
+        """Return the workload with this run's rows and settings."""
         whole = WORKLOADS[self.workload]()
         section = whole.section.model_copy(update=self.settings or {})
         return replace(whole, rows=whole.rows[: self.rows], section=section)
@@ -48,9 +47,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run took. `peak` is in bytes above what the loaded model takes; `adapter` is a folder in peft's form.
+    """The cost of a run. `peak` is in bytes beyond the loaded model; `adapter` is a folder in peft's format.
 
-    `type` is what ours computed in; `slower` names what it computed in the model's own form, as it had to.
+    For our trainer, `type` is the type of computation, and `slower` names layers without a fused form.
     """
 
     seconds: float
@@ -66,48 +65,40 @@ class Outcome:
         """Rows per second."""
         return self.rows / self.seconds
 
-    def way(self) -> str:
-        """Return how ours was computed, to be put behind a line; empty for a peer."""
+    def suffix(self) -> str:
+        """Return `type` and `slower` as the end of a line; empty for the peer."""
         return "".join(f", {fact}" for fact in (self.type, self.slower) if fact)
 
 
 def perform(run: Run, folder: Path) -> Outcome:
-    """Train in a fresh process; the adapter is saved under the folder. Raises KitError where that fails."""
+    """Train in a new process and save the adapter under the folder. Raises KitError if that fails."""
     command = [sys.executable, "-m", "bench.shared.trainers", json.dumps(asdict(run)), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    offline = environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=offline)
     if done.returncode != 0:
         raise KitError(f"Training {run.workload} ({run.trainer}) ended with {done.returncode}: {done.stderr[-600:]}")
     outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
     print(
-        f"{run.workload} {run.trainer}: {outcome.rate:.2f} rows/s, {outcome.steps} steps{outcome.way()}",
+        f"{run.workload} {run.trainer}: {outcome.rate:.2f} rows/s, {outcome.steps} steps{outcome.suffix()}",
         file=sys.stderr,
     )
     return outcome
 
 
 def new_folder(folder: Path) -> Path:
-    """Make a folder for a run's adapter."""
+    """Create a folder for a run's adapter."""
     return Path(tempfile.mkdtemp(dir=folder))
 
 
-def needs_peer() -> None:
-    """Raise Unmeasured where TRL is not installed."""
-    try:
-        import trl  # noqa: F401
-    except ImportError:
-        raise Unmeasured("TRL is not installed.", next="make bench-train, or: pip install 'domainkit[bench]'") from None
-
-
 def _ours(run: Run, folder: Path) -> Outcome:
-    """The loop that `kit train` runs, from the first step to the saved checkpoint."""
+    """Run the loop of `kit train`, from the first step to the saved checkpoint."""
     from kit.train.events import Event, Planned
     from kit.train.fit.memory import forget_peak, peak_bytes
     from kit.train.job import TrainJob
     from kit.train.loop import train
     from kit.train.state.machine import physical_cores, training_device
 
-    work, base, device = run.chosen(), find_base(run.base), training_device()
+    work, base, device = run.selected(), find_base(run.base), training_device()
     loaded = _model(run, work, device)
     resident = forget_peak(device)
     del loaded
@@ -123,7 +114,7 @@ def _ours(run: Run, folder: Path) -> Outcome:
 
 
 def _peer(run: Run, folder: Path) -> Outcome:
-    """TRL's SFTTrainer, with the loss on answers alone: our adapter as it begins, and the rows of our steps."""
+    """Run TRL's SFTTrainer with the loss on answers only, from our initial adapter, on the rows of our steps."""
     import torch
     from datasets import Dataset
     from transformers import AutoTokenizer
@@ -134,7 +125,7 @@ def _peer(run: Run, folder: Path) -> Outcome:
     from kit.train.state.machine import physical_cores, training_device
 
     torch.set_num_threads(physical_cores())
-    work, device = run.chosen(), training_device()
+    work, device = run.selected(), training_device()
     ordered = [work.rows[index] for step in make_plan(work.rows, work.section).steps for index in sorted(step.rows)]
     rows = Dataset.from_list([{"input_ids": row.ids, "completion_mask": _supervised(row)} for row in ordered])
     trainer = SFTTrainer(
@@ -151,7 +142,7 @@ def _peer(run: Run, folder: Path) -> Outcome:
 
 
 def _model(run: Run, work: Workload, device: Any) -> Any:
-    """The base in the type that this machine is faster in, with the adapter as it begins."""
+    """Return the base in the faster type of this machine, with the initial adapter."""
     from kit.train.model.methods import attach, load_base
 
     base, compute = find_base(run.base), compute_type("auto", "bfloat16", device.type)
@@ -163,7 +154,7 @@ def _supervised(row: Row) -> list[int]:
 
 
 def _peer_settings(run: Run, work: Workload, rows: Any, folder: Path) -> Any:
-    """Our section in TRL's words. Micro-batches hold some 4,096 tokens; without checkpointing, which only slows it."""
+    """Translate our section for TRL. Gradient checkpointing is off, because it would only slow the peer down."""
     from trl import SFTConfig
 
     from kit.train.state.machine import training_device
@@ -196,14 +187,14 @@ def _peer_settings(run: Run, work: Workload, rows: Any, folder: Path) -> Any:
 
 
 def divisor(whole: int, most: int) -> int:
-    """The largest divisor that is at most so large."""
+    """Return the largest divisor of `whole` that is at most `most`."""
     return next(part for part in range(min(whole, most), 0, -1) if whole % part == 0)
 
 
 def _pack_length(work: Workload, rows: Any, most: int) -> tuple[int, int]:
-    """Return the shortest packs, and how many make a step, with which the peer makes as many steps as there would be.
+    """Return the shortest length of a pack, and the packs in a step, that give the peer as many steps as padded rows.
 
-    Without that, an epoch of packed rows ends after more or fewer steps than one of padded rows.
+    Otherwise an epoch of packed rows has more or fewer steps.
     """
     from trl import pack_dataset
 

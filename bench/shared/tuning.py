@@ -1,4 +1,4 @@
-"""What some CPU-minutes of LoRA bring: a base before and after, with examples in its prompt, and without a model."""
+"""Measure CPU-minutes of LoRA against the base, the base with examples in its prompt, and a classical baseline."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.shared.harness import Figure
 from kit.base import Base
 from kit.chat import Renderer
 from kit.data.rows import build_rows
@@ -29,12 +30,10 @@ AnyExample = Example[Any, Any]
 THREADS = 1
 """One thread, so that a minute of training is a CPU-minute."""
 
-Figure = dict[str, float | int | str]
-
 
 @dataclass(frozen=True)
 class Trial:
-    """A task, the examples that an adapter learns from, and those that it is scored on; no group is on both sides."""
+    """A task with its training and test examples; no group is in both."""
 
     task: Task[Any, Any]
     train: Sequence[AnyExample]
@@ -44,26 +43,26 @@ class Trial:
     shots: int = 0
     max_length: int = 2048
     compared: int | None = None
-    """Ask the base, alone and with examples in its prompt, for this many test examples; None: for all of them."""
+    """Number of test examples for the base, with and without examples in its prompt; None means all."""
 
 
-def tried(trial: Trial, base: Base) -> Figure:
-    """Return the main metric of the base as it is, with examples in its prompt and tuned, and of the baseline."""
+def measure_trial(trial: Trial, base: Base) -> Figure:
+    """Return the main metric of the base, the base with examples in its prompt, the adapter and the baseline."""
     task, name, few = trial.task, trial.task.main_metric, limited(trial.test, trial.compared)
     figure: Figure = {"metric": name, "examples": len(trial.test)}
     figure |= {"compared": len(few), "base": _score(task, base, trial, few)}
     if trial.shots:
         figure["few_shot"] = _score(FewShot(task, trial.train[: trial.shots]), base, trial, few)
     with tempfile.TemporaryDirectory() as folder:
-        trained = tuned(trial, base, Path(folder))
-        figure |= {"tuned": _score(task, base, trial, trial.test, trained.adapter), **spent(trained)}
+        trained = train_trial(trial, base, Path(folder))
+        figure |= {"tuned": _score(task, base, trial, trial.test, trained.adapter), **training_cost(trained)}
     if isinstance(task, ClassicalBaseline):
         found = values_of(task, evaluate_predictor(task, task.fit_baseline(trial.train), trial.test))[name]
         figure |= {"baseline": _rounded(found), "baseline_is": task.baseline_name}
     return figure
 
 
-def tuned(trial: Trial, base: Base, folder: Path) -> Trained:
+def train_trial(trial: Trial, base: Base, folder: Path) -> Trained:
     """Train an adapter with the kit's own loop."""
     renderer = Renderer(base.folder)
     made = build_rows(trial.task, renderer, trial.train, trial.max_length, "drop")
@@ -76,15 +75,15 @@ def tuned(trial: Trial, base: Base, folder: Path) -> Trained:
     return train(job, None, lambda _: None)
 
 
-def spent(trained: Trained) -> Figure:
-    """What the training took."""
+def training_cost(trained: Trained) -> Figure:
+    """Return the minutes, tokens and steps of a training run."""
     return {"minutes": round(trained.seconds / 60, 1), "tokens": trained.tokens, "steps": trained.step}
 
 
-def evaluated(
+def evaluate_adapter(
     task: Task[Any, Any], base: Base, adapter: Path | None, examples: Sequence[AnyExample], max_length: int
 ) -> Evaluation:
-    """Ask the base, or the adapter on it, for every example. Raises Unmeasured where some do not fit the context."""
+    """Evaluate the base, or the adapter on it, on every example. Raises Unmeasured if some do not fit the context."""
     adapters = {"tuned": adapter} if adapter else {}
     config = EngineConfig(base.folder, dtype="float32", max_length=max_length, adapters=adapters, threads=THREADS)
 
@@ -102,7 +101,7 @@ def _score(
     task: Task[Any, Any], base: Base, trial: Trial, examples: Sequence[AnyExample], adapter: Path | None = None
 ) -> float | str:
     try:
-        found = evaluated(task, base, adapter, examples, trial.max_length)
+        found = evaluate_adapter(task, base, adapter, examples, trial.max_length)
     except Unmeasured as reason:
         return f"not measured: {reason}"
     return _rounded(values_of(task, found)[task.main_metric])
@@ -113,7 +112,7 @@ def _rounded(value: float | None) -> float | str:
 
 
 class FewShot(Task[Any, Any]):
-    """A task whose prompts begin with solved examples."""
+    """A task whose prompts contain solved examples."""
 
     def __init__(self, task: Task[Any, Any], shots: Sequence[AnyExample]) -> None:
         super().__init__(task.options)
@@ -122,7 +121,7 @@ class FewShot(Task[Any, Any]):
         vars(self).update(metrics=task.metrics, main_metric=task.main_metric)
 
     def _solved(self, shot: AnyExample) -> Sequence[Message]:
-        """The first prompt of an example that has a target, with its answer; nothing where none has."""
+        """The first prompt of an example that has a target, with its answer; empty if none has."""
         pairs = zip(self._task.prompts(shot.request), self._task.targets(shot.request, shot.response), strict=True)
         for prompt, target in pairs:
             if target is not None:

@@ -1,21 +1,19 @@
-"""Rows to train on, of the shapes that decide what a trainer can save, made of the legal template's documents."""
+"""Training rows in the shapes that decide how much a trainer can save, made from the legal template's documents."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.shared.clauses import FIRST, RENDERER, Clause, Kind, part
-from bench.shared.commands import ROOT
+from bench.shared.clauses import FIRST, RENDERER, Clause, Kind, documents, part
+from bench.shared.harness import ROOT
 from kit.data.rows import Row
 from kit.project.project import Data, Project
 from kit.recipe import TrainSection
 from kit.task import Example, FreeText, Message, Prompt, Task, Text
 
-_DATA = ROOT / "templates" / "legal" / "data"
 _HOUSE_RULES = (
     "You read contracts for the legal department of a company that buys more than it sells. Colleagues send you "
     "one clause at a time, copied from a draft, and want to know what kind of clause it is before they read on. "
@@ -34,7 +32,7 @@ _HOUSE_RULES = (
 
 @dataclass(frozen=True)
 class Workload:
-    """Rows to train on, rows of other documents to measure on, and how they are trained."""
+    """Training rows, held-out rows of other documents, and the training settings."""
 
     rows: Sequence[Row]
     held_out: Sequence[Row]
@@ -42,41 +40,41 @@ class Workload:
 
     @property
     def tokens(self) -> int:
-        """Tokens of the rows, without padding."""
+        """Number of tokens in the rows, without padding."""
         return sum(len(row.ids) for row in self.rows)
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest row."""
+        """Number of tokens in the longest row."""
         return max(len(row.ids) for row in self.rows)
 
 
 def shared_context() -> Workload:
-    """Contracts of some 1,300 tokens, each asked forty questions: what comes after some words of it."""
+    """Contracts of about 1,300 tokens, each with forty questions: which words follow a given passage."""
     rows = [row for number in range(4) for row in _asked("train", number)]
     return Workload(rows, _asked("test", 0), _section(batch_rows=20, order="grouped", group_rows=20))
 
 
 def shared_prompt() -> Workload:
-    """House rules of some 300 tokens before every clause, and a name of two tokens as the answer."""
+    """Instructions of about 300 tokens before every clause, and a name of two tokens as the answer."""
     some = part(FIRST, 192, 48)
     return Workload([_with_rules(row) for row in some.train], [_with_rules(row) for row in some.test], _section())
 
 
 def nothing_shared() -> Workload:
-    """A piece of a contract, and a clause that stands in it: no two rows begin alike."""
+    """A passage of a contract, and a clause in it: no two rows share a prefix."""
     return Workload(list(_pieces("train", 128)), list(_pieces("test", 32)), _section(batch_rows=8))
 
 
 def legal() -> Workload:
-    """The rows of the legal template's smoke profile, trained as its recipe says; without warm-up, as the others."""
+    """The rows and the recipe of the legal template's smoke profile, but without warm-up, as in the other workloads."""
     data = _legal()
     section = data.recipe.train.model_copy(update={"schedule": "linear", "warmup": 0.0})
     return Workload(data.rows(RENDERER, "train").rows, data.rows(RENDERER, "validation").rows, section)
 
 
 def legal_task() -> tuple[Task[Any, Any], list[Example[Any, Any]]]:
-    """The task of that profile, and the test examples that it scores."""
+    """Return the task of the smoke profile and its test examples."""
     data = _legal()
     return data.task, data.examples("test")
 
@@ -97,7 +95,7 @@ def _section(**settings: Any) -> TrainSection:
 
 
 def _asked(split: str, number: int, questions: int = 40, tokens: int = 1300) -> list[Row]:
-    """A long text of several contracts, and questions about it."""
+    """Return rows with one long text of several contracts, each with another question about it."""
     chance = random.Random(f"{split}/{number}")
     words = " ".join(chance.sample(_texts(split), 8)).split()
     while len(RENDERER.answer(" ".join(words))) > tokens:
@@ -105,8 +103,9 @@ def _asked(split: str, number: int, questions: int = 40, tokens: int = 1300) -> 
     rows = []
     for question in range(questions):
         at = chance.randrange(len(words) - 20)
-        asked = f"{' '.join(words)}\n\nGo on after: {' '.join(words[at : at + 8])}"
-        rows.append(_row(f"{split}-{number}-{question}", f"{split}-{number}", asked, " ".join(words[at + 8 : at + 20])))
+        request = f"{' '.join(words)}\n\nGo on after: {' '.join(words[at : at + 8])}"
+        answer = " ".join(words[at + 8 : at + 20])
+        rows.append(_row(f"{split}-{number}-{question}", f"{split}-{number}", request, answer))
     return rows
 
 
@@ -115,25 +114,21 @@ def _with_rules(example: Example[Clause, Kind]) -> Row:
 
 
 def _pieces(split: str, count: int) -> Iterator[Row]:
-    """A stretch of 300 to 1,800 characters around a clause, which begins anywhere in the text, and the clause."""
+    """Yield rows with a passage of 300 to 1,800 characters around a clause, and the clause as the answer."""
     chance = random.Random(split)
-    documents = [document for document in _documents(split) if document["response"]["clauses"]]
-    for document in chance.sample(documents, count):
+    with_clauses = [document for document in documents(split) if document["response"]["clauses"]]
+    for document in chance.sample(with_clauses, count):
         clause, size = chance.choice(document["response"]["clauses"]), chance.randint(300, 1800)
         start = max(0, clause["start"] - chance.randint(1, size))
         text = document["request"]["text"][start : start + size]
         yield _row(document["id"], document["group"], text, clause["exact"][:160])
 
 
-def _row(name: str, group: str, asked: str, answer: str, rules: str = "") -> Row:
+def _row(name: str, group: str, request: str, answer: str, rules: str = "") -> Row:
     system = [Message("system", (Text(rules, trusted=True),))] if rules else []
-    made = RENDERER.supervised(Prompt(FreeText(), 128, (*system, Message.of("user", asked))), answer)
+    made = RENDERER.supervised(Prompt(FreeText(), 128, (*system, Message.of("user", request))), answer)
     return Row(name, group, made.ids, made.answer_start)
 
 
 def _texts(split: str) -> list[str]:
-    return [document["request"]["text"] for document in _documents(split)]
-
-
-def _documents(split: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (_DATA / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [document["request"]["text"] for document in documents(split)]

@@ -1,1 +1,1 @@
-"""Tasks that a base model is tried on: public sets, each with its classical baseline."""
+"""Tasks for measuring a base model: public data sets, each with a classical baseline."""

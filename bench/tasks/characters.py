@@ -1,4 +1,4 @@
-"""What a game master says next: perplexity on transcripts of games that no training read (CRD3, share-alike)."""
+"""Predict what a game master says next: perplexity on game transcripts (CRD3, share-alike) that nano never read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from bench.shared.tuning import THREADS, Figure, spent
+from bench.shared.harness import Figure
+from bench.shared.tuning import THREADS, training_cost
 from kit.base import Base
 from kit.chat import Renderer
 from kit.data.rows import Row
@@ -28,9 +29,9 @@ _INSTRUCTION = "You are the game master. Say what comes next."
 
 
 def characters(data: Path, base: Base, minutes: float = 5.0, trained: int = 8000, tested: int = 300) -> Figure:
-    """Return perplexity per token of the master's turns: before and after training, and of a bigram model.
+    """Return perplexity per token of the game master's turns: before training, after it, and of a bigram model.
 
-    Perplexities are comparable for one tokenizer only; bits per byte are comparable for all.
+    Compare perplexities only for one tokenizer; bits per byte are comparable for all.
     """
     renderer = Renderer(base.folder)
     folder = data / "npc" / "crd3"
@@ -42,7 +43,7 @@ def characters(data: Path, base: Base, minutes: float = 5.0, trained: int = 8000
         made = train(job, None, lambda _: None)
     before, after = made.history[0].validation_loss, made.history[-1].validation_loss
     if before is None or after is None:
-        raise Unmeasured("The validation rows have nothing to measure.")
+        raise Unmeasured("The validation rows have no answers to measure.")
     answer_tokens = sum(len(row.ids) - row.answer_start for row in validation)
     size = sum(len(text.encode()) for text in said)
     return {
@@ -54,12 +55,12 @@ def characters(data: Path, base: Base, minutes: float = 5.0, trained: int = 8000
         "baseline_is": "bigrams of the answers' tokens, interpolated",
         "base_bits_per_byte": round(before * answer_tokens / math.log(2) / size, 4),
         "bits_per_byte": round(after * answer_tokens / math.log(2) / size, 4),
-        **spent(made),
+        **training_cost(made),
     }
 
 
 def _rows(file: Path, renderer: Renderer, most: int) -> tuple[list[Row], list[str]]:
-    """Return rows of what the master says after what was said before, and his words; in hash order."""
+    """Return rows that ask for the game master's next turn, and the texts of those turns, in hash order."""
     made = list(_turns(file))
     chosen = sorted(made, key=lambda each: position(each[0]))[:most]
     rows = []

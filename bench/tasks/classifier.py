@@ -1,4 +1,4 @@
-"""A linear classifier of texts: the baseline that labelling is compared with, and what shortlists come from."""
+"""A linear text classifier: the baseline for labelling, and the source of shortlists of likely labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FOLDS = 5
 
 
 def linear_classifier() -> Any:
-    """Return TF-IDF over words and pairs of words, and a linear support vector machine; not yet fitted."""
+    """Return an unfitted pipeline: TF-IDF over words and word pairs, then a linear support vector machine."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
@@ -19,15 +19,15 @@ def linear_classifier() -> Any:
 
 
 def shortlists(texts: Sequence[str], labels: Sequence[str], others: Sequence[str], count: int) -> list[Names]:
-    """Return the `count` likeliest labels of other texts, best first, by a classifier of the first ones."""
+    """Return the `count` most likely labels of other texts, best first, by a classifier fitted on `texts`."""
     model = linear_classifier().fit(texts, labels)
     return _likeliest(model.classes_, model.decision_function(others), count)
 
 
 def own_shortlists(texts: Sequence[str], labels: Sequence[str], groups: Sequence[str], count: int) -> list[Names]:
-    """Return the same of the texts themselves, each by a classifier that learned from no text of its group.
+    """Return the same for the texts themselves, each by a classifier fitted without the text's group.
 
-    Else the shortlists of what was learned from would be better than any that come later.
+    Otherwise the shortlists of training texts would be better than those of new texts.
     """
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
@@ -38,5 +38,5 @@ def own_shortlists(texts: Sequence[str], labels: Sequence[str], groups: Sequence
 
 
 def _likeliest(names: Sequence[str], scores: Any, count: int) -> list[Names]:
-    """Scores are [texts, labels], with a column for each name: three and more, since two have a single score."""
+    """Return the best names for each text. Scores are [texts, labels]; there must be at least three labels."""
     return [tuple(str(names[column]) for column in row[:count]) for row in (-scores).argsort(axis=1)]

@@ -1,4 +1,4 @@
-"""Clauses of contracts, with the legal template's own task: its documents, and CUAD."""
+"""Clauses of contracts with the legal template's task: on the template's documents and on CUAD."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pretrain.texts.documents import HELD_OUT_SHARE
 from pretrain.texts.reading import CONTRACT_GROUPS
 
 _COMPARED = 10
-"""The base alone fills every answer to its budget, so it is asked for some of the documents."""
+"""The untrained base uses its whole token budget for every answer, so it gets only some of the documents."""
 
 
 def legal(minutes: float = 5.0) -> Trial:
-    """The template's own documents, with the settings of its smoke profile."""
+    """Return a trial on the template's own documents, with the settings of its smoke profile."""
     folder = find_template("legal").folder
     recipe = load_recipe(folder / "recipe.yaml", "smoke")
     (task,) = load_tasks(folder, recipe)
@@ -28,9 +28,9 @@ def legal(minutes: float = 5.0) -> Trial:
 
 
 def cuad(data: Path, minutes: float = 10.0) -> Trial:
-    """CUAD, ten kinds: learned from contracts that pretraining may have read, scored on all that it held out whole.
+    """Return a trial on ten kinds of CUAD: trained on contracts that pretraining may read, tested on held-out ones.
 
-    An import splits contracts in two ways, and pretraining holds out by both; so does this.
+    Imports split contracts in two ways. Pretraining holds out by both, and so does this trial.
     """
     folder = find_template("legal").folder
     recipe = load_recipe(folder / "recipe.yaml", "cuad")

@@ -1,4 +1,4 @@
-"""One missing line of a program: learned from small programs and the standard library, scored on HumanEval."""
+"""Fill in one missing line of a program: trained on small programs and the standard library, tested on HumanEval."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class Gap(Strict):
 
 
 class Filling(Strict):
-    """What belongs into the gap."""
+    """The missing text."""
 
     middle: str
 
 
 class Infilling(Task[Gap, Filling]):
-    """Fills a gap of one line."""
+    """Fill a gap of one line."""
 
     name = "infilling"
     route = "/v1/infill"
     request_type = Gap
     response_type = Filling
-    metrics: ClassVar = {"exact_match": mean_of("same", description="Share of lines that are the same but for blanks")}
+    metrics: ClassVar = {"exact_match": mean_of("same", description="Share of lines that match except for blanks")}
     main_metric = "exact_match"
     baseline_name = "the line that is missing most often"
 
     def prompts(self, request: Gap) -> list[Prompt]:
-        """One raw prompt with the base's own marks."""
+        """One raw prompt with the base's infilling tokens."""
         return [infill_prompt(Infill(request.prefix, request.suffix, ""), max_tokens=96)]
 
     def targets(self, request: Gap, response: Filling) -> list[str]:
@@ -58,21 +58,21 @@ class Infilling(Task[Gap, Filling]):
         return [response.middle]
 
     def read(self, request: Gap, completions: Sequence[Completion]) -> Filling:
-        """What was written."""
+        """The generated line."""
         return Filling(middle=completions[0].text if completions else "")
 
     def observe(self, expected: Filling, actual: Filling) -> Mapping[str, float]:
-        """Whether the lines are the same but for blanks."""
+        """Whether the lines match except for blanks."""
         return {"same": float(expected.middle.split() == actual.middle.split())}
 
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Callable[[Any], Any]:
-        """Always the most frequent line."""
+        """Always answer the most frequent line."""
         ((line, _),) = Counter(each.response.middle.strip() for each in examples).most_common(1)
         return lambda _: Filling(middle=line)
 
 
 def infilling(data: Path, minutes: float = 5.0, tested: int = 300) -> Trial:
-    """HumanEval single-line infilling; the training programs are those that pretraining may read too."""
+    """Return a trial on HumanEval single-line infilling, trained on programs that pretraining may read too."""
     section = TrainSection(learning_rate=1e-3, epochs=4, batch_rows=16, evaluations=1, warmup=0.05)
     train = list(islice(_gaps(data), _ROWS))
     return Trial(Infilling(), train, limited(list(_human_eval(data)), tested), section, minutes)
@@ -89,7 +89,7 @@ def _gaps(data: Path) -> Iterator[Example[Gap, Filling]]:
 
 
 def _program(document: Document) -> Document:
-    """Return a document of the code alone."""
+    """Return a document with only the code."""
     text = document.turns[-1][1] if document.turns else document.text
     return Document(document.source, document.group, text)
 

@@ -1,4 +1,4 @@
-"""One label for one text: BANKING77 intents, and PubMedQA's yes, no or maybe."""
+"""One label for each text: BANKING77 intents, and PubMedQA's yes, no or maybe."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pretrain.texts.reading import banking_queries
 
 
 class Passage(Strict):
-    """A text, and the labels that a classifier finds likeliest for it, best first; none where nobody asked one."""
+    """A text, and the labels that a classifier suggests for it, best first; empty without a classifier."""
 
     text: Annotated[str, Field(min_length=1)]
     likely: tuple[str, ...] = ()
 
 
 class Labelled(Strict):
-    """Its label; empty where none could be read."""
+    """The label; empty if none could be read."""
 
     label: str
 
@@ -38,7 +38,7 @@ LabelledText = Example[Passage, Labelled]
 
 
 class Labelling(Task[Passage, Labelled]):
-    """Chooses one of a closed set of labels."""
+    """Choose one of a closed set of labels."""
 
     name = "labelling"
     route = "/v1/label"
@@ -55,7 +55,7 @@ class Labelling(Task[Passage, Labelled]):
         labels: tuple[str, ...]
 
     def prompts(self, request: Passage) -> list[Prompt]:
-        """One prompt; any label may be chosen, likely or not."""
+        """One prompt; the model may choose any label, suggested or not."""
         system = Message("system", (Text(self.options.instruction, trusted=True),))
         hint = f"\nLikely: {', '.join(request.likely)}" if request.likely else ""
         return [Prompt(Choices(self.options.labels), 32, (system, Message.of("user", request.text + hint)))]
@@ -65,7 +65,7 @@ class Labelling(Task[Passage, Labelled]):
         return [response.label]
 
     def read(self, request: Passage, completions: Sequence[Completion]) -> Labelled:
-        """What was written, or nothing."""
+        """The generated label, or an empty one."""
         return Labelled(label=completions[0].text if completions else "")
 
     def observe(self, expected: Labelled, actual: Labelled) -> Mapping[str, float]:
@@ -73,16 +73,16 @@ class Labelling(Task[Passage, Labelled]):
         return {"right": float(expected.label == actual.label)}
 
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Callable[[Any], Any]:
-        """A linear classifier of the texts alone."""
+        """Fit a linear classifier on the texts, without suggestions."""
         model = linear_classifier().fit(*_texts_and_labels(examples))
         return lambda request: Labelled(label=str(model.predict([request.text])[0]))
 
 
 def banking77(data: Path, likely: int = 3, minutes: float = 5.0) -> Trial:
-    """Intents of BANKING77: scored on all queries that pretraining held out, learned from all others.
+    """Return a trial on BANKING77 intents: tested on all queries that pretraining held out, trained on all others.
 
-    Beside each query stand the `likely` intents that a classifier finds likeliest. The base knows the queries of
-    training by heart, and would learn to trust itself alone; so each is there with three worn copies.
+    Each prompt also has the `likely` intents that a classifier suggests. The base has memorised the training queries
+    and would learn to ignore the suggestions, so each query is added three times with words lost or exchanged.
     """
     examples = [
         _example(f"query-{number}", document.group, document.text, document.label)
@@ -95,7 +95,7 @@ def banking77(data: Path, likely: int = 3, minutes: float = 5.0) -> Trial:
 
 
 def pubmedqa(data: Path, minutes: float = 5.0) -> Trial:
-    """PubMedQA: whether the abstract answers its question with yes, no or maybe; split as pretraining splits it."""
+    """Return a trial on PubMedQA: does the abstract answer its question with yes, no or maybe?"""
     rows = json.loads((data / "medical" / "pubmedqa" / "train.json").read_text(encoding="utf-8"))
     examples = [
         _example(name, name, f"{' '.join(row['CONTEXTS'])}\n\n{row['QUESTION']}", row["final_decision"])
@@ -115,7 +115,7 @@ def _task(instruction: str, examples: Sequence[LabelledText]) -> Labelling:
 def _shortlisted(
     train: Sequence[LabelledText], test: Sequence[LabelledText], count: int
 ) -> tuple[list[LabelledText], list[LabelledText]]:
-    """Return the examples with their likeliest labels, by classifiers that learned from other training examples."""
+    """Return the examples with suggested labels, by classifiers fitted on other training examples."""
     (texts, labels), groups = _texts_and_labels(train), [each.group for each in train]
     own = own_shortlists(texts, labels, groups, count)
     others = shortlists(texts, labels, _texts_and_labels(test)[0], count)
@@ -126,7 +126,7 @@ def _shortlisted(
 
 
 def _worn(examples: Sequence[LabelledText], copies: int) -> list[LabelledText]:
-    """Return copies of examples that are worn."""
+    """Return copies of the examples with words lost or exchanged."""
     draw = random.Random(0)
     return [
         _with(each, text=worn(each.request.text, draw, share=1.0)).model_copy(update={"id": f"{each.id}-{copy}"})

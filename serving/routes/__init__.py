@@ -1,1 +1,1 @@
-"""The routes of the service, one concept per module."""
+"""The routes of the service, one concept for each module."""

@@ -1,4 +1,4 @@
-"""Chat answers as bytes: whole, or as a stream whose chunks are spliced around the text instead of dumped per token."""
+"""Chat answers as bytes: complete or streamed. Chunks are spliced around their text, not serialised for each token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DONE = b"data: [DONE]\n\n"
 
 
 class ChatAnswer:
-    """One answer: its id, its time, its model."""
+    """One answer with its id, creation time and model."""
 
     def __init__(self, model: str, prompt_tokens: int) -> None:
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
@@ -26,34 +26,34 @@ class ChatAnswer:
         self.model = model
         self.prompt_tokens = prompt_tokens
 
-    def whole(self, completion: Completion) -> bytes:
-        """The answer in one piece."""
-        _check(completion.finish)
+    def body(self, completion: Completion) -> bytes:
+        """The complete answer as JSON."""
+        _refuse_aborted(completion.finish)
         message = {"role": "assistant", "content": completion.text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": completion.finish}
-        body = {**self._head("chat.completion"), "choices": [choice]}
-        return orjson.dumps({**body, "usage": self._usage(len(completion.token_ids))})
+        answer = {**self._head("chat.completion"), "choices": [choice]}
+        return orjson.dumps({**answer, "usage": self._usage(len(completion.token_ids))})
 
     async def events(self, deltas: AsyncIterator[Delta], with_usage: bool) -> AsyncGenerator[bytes, None]:
-        """Yield the role, the text, the reason for the end, the counts where asked for, and [DONE].
+        """Yield the role, the text, the finish reason, the token counts if `with_usage`, and [DONE].
 
-        Nothing is yielded before the engine's first piece, so that an error until then is an HTTP answer.
+        Nothing is yielded before the engine's first delta, so an earlier error becomes an HTTP error.
         """
         head, tail = self._splice(with_usage)
         written = 0
         finish: Finish = "abort"
-        begun = False
-        # The protocol promises an iterator; engines give generators, and closing one frees the engine's slot.
-        async with aclosing(cast(AsyncGenerator[Delta, None], deltas)) as pieces:
-            async for delta in pieces:
-                if not begun:
-                    begun = True
+        started = False
+        # Every engine returns a generator, though the type says iterator; closing it frees the engine's slot.
+        async with aclosing(cast(AsyncGenerator[Delta, None], deltas)) as generator:
+            async for delta in generator:
+                if not started:
+                    started = True
                     yield head + b'{"role":"assistant","content":""}' + tail
                 written += len(delta.token_ids)
                 finish = delta.finish or finish
                 if delta.text:
                     yield head + b'{"content":' + orjson.dumps(delta.text) + b"}" + tail
-        _check(finish)
+        _refuse_aborted(finish)
         yield head + b"{}" + tail.replace(b"null", orjson.dumps(finish), 1)
         if with_usage:
             last = {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(written)}
@@ -61,7 +61,7 @@ class ChatAnswer:
         yield DONE
 
     def _splice(self, with_usage: bool) -> tuple[bytes, bytes]:
-        """The bytes before and after a chunk's delta; the first null after it is the reason for the end."""
+        """The bytes before and after a chunk's delta; the first null after it is the finish reason."""
         head = orjson.dumps(self._head("chat.completion.chunk"))[:-1] + b',"choices":[{"index":0,"delta":'
         usage = b',"usage":null' if with_usage else b""
         return b"data: " + head, b',"finish_reason":null,"logprobs":null}]' + usage + b"}\n\n"
@@ -74,6 +74,7 @@ class ChatAnswer:
         return {"prompt_tokens": self.prompt_tokens, "completion_tokens": written, "total_tokens": total}
 
 
-def _check(finish: Finish) -> None:
+def _refuse_aborted(finish: Finish) -> None:
     if finish == "abort":
-        raise ServiceError(503, "aborted", "The engine gave the answer up.", headers={"retry-after": "1"})
+        message = "The engine aborted the answer. Send the request again."
+        raise ServiceError(503, "aborted", message, headers={"retry-after": "1"})

@@ -1,7 +1,7 @@
-"""What clients may ask of /v1/chat/completions, and what becomes of it.
+"""Requests to /v1/chat/completions: their fields, and how they become requests to the engine.
 
-Fields that nobody knows are ignored, as clients send many. Fields that are known and not supported are refused by name,
-because to ignore them would change the answer silently.
+Unknown fields are ignored, because clients send many. Known fields that are not supported are refused by name, because
+ignoring them would silently change the answer.
 """
 
 from __future__ import annotations
@@ -14,55 +14,55 @@ from pydantic_core import from_json
 
 from kit.engines.base import Generation, Sampling
 from kit.task import AnswerSpec, FreeText, JsonSchema, Message
+from serving.context_limit import ContextLimit
 from serving.errors import ServiceError, invalid_body
-from serving.fitting import Fit
 from serving.json_schema import client_schema
-from serving.routes.numbers import Budget, Seed, Temperature, TopK, TopP
+from serving.routes.number_types import Budget, Seed, Temperature, TopK, TopP
 from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
 if TYPE_CHECKING:
     from serving.catalogue import Model
 
-_LONG = 1 << 20  # bytes of a request in which so many messages can stand that each one's validation takes seconds
+_LARGE_BODY = 1 << 20  # bytes; a larger request can have so many messages that their validation takes seconds
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
 _Stop = Annotated[str, Field(min_length=1, max_length=256)]
 _Stops = Annotated[list[_Stop], Field(max_length=64)]
 
 
 class TextPart(BaseModel):
-    """A piece of a message's content."""
+    """One text part of a message's content."""
 
     type: Literal["text"]
     text: str
 
 
 def _joined(content: Any) -> Any:
-    """Content as one string: clients send a string, a list of text parts, or null."""
+    """Join a message's content into one string: clients send a string, a list of text parts, or null."""
     if isinstance(content, list):
         return "\n".join(TextPart.model_validate(part).text for part in content)
     return "" if content is None else content
 
 
-def _listed(stop: Any) -> Any:
+def _as_list(stop: Any) -> Any:
     return [] if stop is None else [stop] if isinstance(stop, str) else stop
 
 
 class ChatMessage(BaseModel):
-    """One turn of the dialogue."""
+    """One message of the dialogue."""
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart] | None)] = ""
 
     def turn(self) -> Message:
-        """The turn as the renderer takes it; its text is never trusted to hold special tokens."""
+        """The message for the renderer. Its text is untrusted: it can never produce a special token."""
         return Message.of("system" if self.role == "developer" else self.role, self.content)
 
 
 class StreamOptions(BaseModel):
-    """How a stream ends."""
+    """Options of a streamed answer."""
 
     include_usage: StrictBool | None = None
-    continuous_usage_stats: Literal[False] | None = None  # vLLM's; ignored, a client would wait for counts in vain
+    continuous_usage_stats: Literal[False] | None = None  # from vLLM; a client that sets it waits for counts
 
 
 class SchemaFormat(BaseModel):
@@ -73,7 +73,7 @@ class SchemaFormat(BaseModel):
 
 
 class TextFormat(BaseModel):
-    """Any text."""
+    """Free text."""
 
     type: Literal["text"]
 
@@ -85,7 +85,7 @@ class ObjectFormat(BaseModel):
 
 
 class JsonFormat(BaseModel):
-    """JSON of a schema that the client gives."""
+    """JSON that matches the client's schema."""
 
     type: Literal["json_schema"]
     json_schema: SchemaFormat
@@ -95,7 +95,7 @@ ResponseFormat = Annotated[TextFormat | ObjectFormat | JsonFormat, Field(discrim
 
 
 class ChatRequest(BaseModel):
-    """A request of the OpenAI dialect. Fields that are not listed are ignored, or refused by name where they matter."""
+    """A chat request in OpenAI's format. Other fields are ignored, or refused if they would change the answer."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=add_unsupported)
 
@@ -109,32 +109,32 @@ class ChatRequest(BaseModel):
     top_p: TopP | None = None
     top_k: TopK | None = None
     seed: Seed | None = None
-    stop: Annotated[_Stops, BeforeValidator(_listed, json_schema_input_type=_Stop | _Stops | None)] = []
+    stop: Annotated[_Stops, BeforeValidator(_as_list, json_schema_input_type=_Stop | _Stops | None)] = []
     response_format: ResponseFormat | None = None
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream is to end with the token counts."""
+        """Whether a stream ends with the token counts."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
     def turns(self) -> list[Message]:
-        """The dialogue as the renderer takes it."""
+        """The dialogue for the renderer."""
         return [message.turn() for message in self.messages]
 
     def generation(self, model: Model, ids: tuple[int, ...], context: int, seeds: bool = True) -> Generation:
-        """Return the request to the engine; what the client leaves open is as it was evaluated.
+        """Return the request to the engine. The sampling defaults are those of the bundle's evaluation.
 
-        `ids` is the rendered dialogue. Raises ServiceError (400) for a dialogue that fills the context, for a schema
-        that is not taken, and for a seed where the engine takes none.
+        `ids` is the rendered dialogue; `context` is in tokens. Raises ServiceError (400) if the dialogue leaves no room
+        for an answer, the schema is not supported, or the engine cannot sample with a seed.
         """
         room = context - len(ids)
         if room < 1:
-            message = f"The dialogue has {len(ids)} tokens; the context holds {context}, the answer included."
+            message = f"The dialogue has {len(ids)} tokens; the context holds {context}, including the answer."
             raise ServiceError(400, "context_length_exceeded", message, "messages")
         budget = min(self.max_completion_tokens or self.max_tokens or room, room)
         sampling = self._sampling(model, budget)
         if sampling.seed is not None and sampling.temperature > 0 and not seeds:
-            message = "This engine cannot sample from a seed; leave 'seed' out, or set temperature to 0."
+            message = "This engine cannot sample with a seed; remove 'seed' or set temperature to 0."
             raise ServiceError(400, "unsupported_parameter", message, "seed")
         return Generation(ids, sampling, self._answer(), model.deployed.adapter)
 
@@ -159,32 +159,32 @@ class ChatRequest(BaseModel):
         return client_schema(wanted.json_schema.json_schema, "response_format.json_schema.schema")
 
 
-def parse_chat(body: bytes, fits: Sequence[Fit]) -> ChatRequest:
-    """Return a chat request from its JSON.
+def parse_chat(body: bytes, limits: Sequence[ContextLimit]) -> ChatRequest:
+    """Parse a chat request.
 
-    Raises ServiceError where it is none, asks for what is not supported, or fits the context of none of the models.
+    Raises ServiceError if it is invalid, has an unsupported field, or fits the context of no model.
     """
-    if len(body) > _LONG:
-        _refuse_too_many(body, fits)
+    if len(body) > _LARGE_BODY:
+        _refuse_too_many_messages(body, limits)
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise invalid_body(error, body) from None
     refuse_unsupported(request.model_extra or {}, ChatRequest.model_fields)
     turns = request.turns()
-    problems = [fit.problem(turns) for fit in fits]
+    problems = [limit.problem(turns) for limit in limits]
     if all(problems):
         raise ServiceError(400, "context_length_exceeded", str(problems[0]), "messages")
     return request
 
 
-def _refuse_too_many(body: bytes, fits: Sequence[Fit]) -> None:
-    """Raise ServiceError where there are more messages than tokens in any context; what is no JSON comes later."""
+def _refuse_too_many_messages(body: bytes, limits: Sequence[ContextLimit]) -> None:
+    """Raise ServiceError if there are more messages than tokens in any context. Invalid JSON is refused later."""
     try:
         messages = from_json(body)["messages"]
     except (ValueError, TypeError, KeyError):
         return
-    most = max(fit.context for fit in fits)
+    most = max(limit.context for limit in limits)
     if isinstance(messages, list) and len(messages) > most:
-        message = f"The dialogue has {len(messages)} messages; the context holds {most} tokens."
+        message = f"The dialogue has {len(messages)} messages, but the context has only {most} tokens."
         raise ServiceError(400, "context_length_exceeded", message, "messages")

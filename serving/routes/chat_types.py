@@ -1,4 +1,4 @@
-"""The types of the OpenAI dialect's answers, for the documentation: the answers themselves are written as bytes."""
+"""Response types of the OpenAI routes, for the OpenAPI documentation only: the routes write bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Ending = Literal["stop", "length"]
 
 
 class WrittenMessage(BaseModel):
-    """The assistant's turn."""
+    """The assistant's message."""
 
     role: Literal["assistant"]
     content: str
@@ -18,7 +18,7 @@ class WrittenMessage(BaseModel):
 
 
 class Choice(BaseModel):
-    """The one answer; `finish_reason` is "length" where its budget was used up."""
+    """The one answer; `finish_reason` is "length" if it used all its tokens."""
 
     index: int
     message: WrittenMessage
@@ -27,7 +27,7 @@ class Choice(BaseModel):
 
 
 class Usage(BaseModel):
-    """Counts in tokens."""
+    """Token counts."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -35,7 +35,7 @@ class Usage(BaseModel):
 
 
 class ChatCompletion(BaseModel):
-    """A whole answer."""
+    """A complete answer."""
 
     id: str
     object: Literal["chat.completion"]
@@ -46,7 +46,7 @@ class ChatCompletion(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """A model, and its context in tokens."""
+    """A model; `max_model_len` is its context in tokens."""
 
     id: str
     object: Literal["model"]
@@ -56,7 +56,7 @@ class ModelEntry(BaseModel):
 
 
 class ModelList(BaseModel):
-    """The models that answer."""
+    """The models of this service."""
 
     object: Literal["list"]
     data: list[ModelEntry]
@@ -64,8 +64,8 @@ class ModelList(BaseModel):
 
 
 def stream_documentation() -> dict[str, Any]:
-    """What the documentation says about an answer that is streamed."""
-    words = "A chat.completion.chunk as JSON; the last event is [DONE], or an error."
-    data = {"type": "string", "description": words}
+    """Return the OpenAPI documentation of a streamed answer."""
+    description = "A chat.completion.chunk as JSON; the last event is [DONE] or an error."
+    data = {"type": "string", "description": description}
     event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
     return {"content": {"text/event-stream": {"itemSchema": event}}}

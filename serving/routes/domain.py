@@ -1,4 +1,4 @@
-"""The typed routes: each task of the bundles is a POST from its request type to its response type."""
+"""The typed routes: one POST for each task of the bundles, from its request type to its response type."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from kit.engines.base import Engine
 from kit.task import Task
 from serving.catalogue import Catalogue
 from serving.errors import ERROR_RESPONSES
-from serving.middleware import GENERATED, choose
-from serving.routes.documented import Documented, DocumentedRoute, json_body
+from serving.middleware import GENERATED_HEADERS, record_bundle
+from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
 from serving.settings import Settings
 from serving.workers.pool import Workers
 
 MODEL_HEADER = "x-domainkit-model"
-_ModelHeader = Annotated[str | None, Header(alias=MODEL_HEADER, description="Which model answers")]
+_ModelHeader = Annotated[
+    str | None, Header(alias=MODEL_HEADER, description="Model to use; the default is the first one")
+]
 
 
 def domain_router(catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> APIRouter:
-    """Return a router with one POST per typed route of the models; the first model's types describe it."""
-    router = APIRouter(tags=["domain"], route_class=DocumentedRoute)
+    """Return a router with one POST for each typed route; the first model with that route documents it."""
+    router = APIRouter(tags=["domain"], route_class=RawBodyRoute)
     tasks: dict[str, Task[Any, Any]] = {}
     for model in catalogue.models:
         for route, task in model.tasks.items():
             tasks.setdefault(route, task)
     for route, task in tasks.items():
-        _add(router, route, task, _Typed(route, catalogue, engine, workers, settings))
+        _add_route(router, route, task, _TypedRoute(route, catalogue, engine, workers, settings))
     return router
 
 
-class _Typed:
-    """Answers one typed route: a worker renders, the engine writes, a worker reads."""
+class _TypedRoute:
+    """Answer one typed route: a worker renders the prompts, the engine generates, a worker reads the completions."""
 
     def __init__(self, route: str, catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> None:
         self._route, self._catalogue, self._engine = route, catalogue, engine
@@ -44,20 +46,20 @@ class _Typed:
 
     async def answer(self, request: Request) -> Response:
         model = self._catalogue.find_for(self._route, request.headers.get(MODEL_HEADER), MODEL_HEADER)
-        choose(request.scope, model.deployed)
+        record_bundle(request.scope, model.deployed)
         body = await json_body(request)
         async with asyncio.timeout(self._settings.answer_seconds):
-            generations = await self._workers.run("prompts", model.place, self._route, body)
+            generations = await self._workers.run("prompts", model.index, self._route, body)
             completions = await side_by_side([self._engine.generate(generation) for generation in generations])
-            response = await self._workers.run("read", model.place, self._route, body, completions)
-        return Response(response, 200, GENERATED, "application/json")
+            response = await self._workers.run("read", model.index, self._route, body, completions)
+        return Response(response, 200, GENERATED_HEADERS, "application/json")
 
 
-def _add(router: APIRouter, route: str, task: Task[Any, Any], typed: _Typed) -> None:
+def _add_route(router: APIRouter, route: str, task: Task[Any, Any], typed: _TypedRoute) -> None:
     summary = (type(task).__doc__ or task.name).strip().splitlines()[0]
     router.add_api_route(
         route,
-        Documented(typed.answer, task.request_type, model=_ModelHeader),
+        RawEndpoint(typed.answer, task.request_type, model=_ModelHeader),
         methods=["POST"],
         name=task.name,
         summary=summary,

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it may be sent requests, and what was measured about what it serves."""
+"""Liveness, readiness, and the measured scores of the served bundles."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from serving.scores import PATH, Scores, scores_of
 
 
 class Live(BaseModel):
-    """The process is up."""
+    """The process runs."""
 
     status: Literal["live"]
 
 
 class ReadyModel(BaseModel):
-    """A model that answers."""
+    """A model that is ready."""
 
     id: str
     bundle: str
@@ -33,14 +33,14 @@ class ReadyModel(BaseModel):
 
 
 class Ready(BaseModel):
-    """Every model may be asked."""
+    """Every model is ready."""
 
     status: Literal["ready"]
     models: list[ReadyModel]
 
 
 class ScoreList(BaseModel):
-    """The scores of every bundle that is served."""
+    """The scores of all served bundles."""
 
     object: Literal["list"]
     data: list[Scores]
@@ -48,17 +48,17 @@ class ScoreList(BaseModel):
 
 
 def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[Deployed]) -> APIRouter:
-    """Return /livez, /readyz and /scores; none of them needs a model that answers."""
+    """Return /livez, /readyz and /scores; they also respond before a model is ready."""
     router = APIRouter(tags=["operations"])
     scores = _json(ScoreList(object="list", data=[scores_of(each) for each in bundles], has_more=False))
 
-    @router.get("/livez", summary="The process is up", response_model=Live)
+    @router.get("/livez", summary="The process runs", response_model=Live)
     async def livez() -> Response:
         return Response(b'{"status":"live"}', media_type="application/json")
 
     @router.get(
         "/readyz",
-        summary="Every bundle is verified, has written a token, and the engine can work",
+        summary="Every bundle is verified and has generated a token, and the engine is healthy",
         response_model=Ready,
         responses={503: {"model": ErrorBody}},
     )
@@ -71,7 +71,7 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
         ]
         return Response(orjson.dumps({"status": "ready", "models": models}), media_type="application/json")
 
-    @router.get(PATH, summary="What was measured about each bundle that is served", response_model=ScoreList)
+    @router.get(PATH, summary="The measured scores of each served bundle", response_model=ScoreList)
     async def all_scores() -> Response:
         return Response(scores, media_type="application/json")
 

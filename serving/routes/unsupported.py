@@ -1,4 +1,4 @@
-"""Fields that other servers act on and this one does not: refused by name, unless they ask for nothing."""
+"""Fields that other servers support and this one does not: refused by name, unless their value changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ONE = (None, 1)
 _EMPTY: tuple[Any, ...] = (None, [], {}, "")
 _UNLESS_NEEDED = (None, "none", "auto")
 
-# For each field the values that ask for nothing. First OpenAI's, then vLLM's, then llama.cpp's.
+# For each field the values that change nothing. First OpenAI's fields, then vLLM's, then llama.cpp's.
 _NEUTRAL: Mapping[str, tuple[Any, ...]] = MappingProxyType(
     {
         "n": _ONE,
@@ -99,40 +99,43 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = MappingProxyType(
         "dynatemp_range": _ZERO,
     }
 )
-_WRAPPERS = ("extra_body",)  # what an OpenAI client merges into the body; others send it as it is
+_WRAPPERS = ("extra_body",)  # an OpenAI client merges it into the body; other clients send it as a field
 
 
 def refuse_unsupported(fields: Mapping[str, Any], supported: Container[str]) -> None:
-    """Raise ServiceError (400) with the name of the first field that asks for something that is not done here.
+    """Raise ServiceError (400) for the first field with a value that this service does not support.
 
-    `fields` are those beside the supported ones. A supported one inside a wrapper would be ignored, so it is refused.
+    `fields` are the fields that the request type does not declare. A supported field inside a wrapper is refused too,
+    because it would be ignored.
     """
     for name, value in fields.items():
-        if name in _NEUTRAL and not _asks_for_nothing(value, _NEUTRAL[name]):
-            raise _refusal(name, f"'{name}' is not supported with this value; leave it out.")
+        if name in _NEUTRAL and not _is_neutral(value, _NEUTRAL[name]):
+            raise _refusal(name, f"'{name}' is not supported with this value. Remove it.")
         if name in _WRAPPERS and isinstance(value, Mapping):
             _refuse_wrapped(name, value, supported)
 
 
 def add_unsupported(schema: dict[str, Any]) -> None:
-    """Add to a request's JSON schema the fields that are refused, with the values that are taken."""
+    """Add the refused fields to a request's JSON schema, with the values that are accepted."""
     properties = schema["properties"]
-    words = "Not supported: only what asks for nothing is taken."
-    refused = {name: {"enum": list(neutral), "description": words} for name, neutral in _NEUTRAL.items()}
+    description = "Not supported: only values that change nothing are accepted."
+    refused = {name: {"enum": list(neutral), "description": description} for name, neutral in _NEUTRAL.items()}
     wrapped = {**refused, **{name: {"enum": [None]} for name in properties}}
     properties |= refused | {name: {"properties": wrapped, "description": "Not read."} for name in _WRAPPERS}
 
 
 def _refuse_wrapped(wrapper: str, fields: Mapping[str, Any], supported: Container[str]) -> None:
     for name, value in fields.items():
-        acts = name in _NEUTRAL and not _asks_for_nothing(value, _NEUTRAL[name])
+        acts = name in _NEUTRAL and not _is_neutral(value, _NEUTRAL[name])
         if acts or (name in supported and value is not None):
-            what = f"'{wrapper}' is not read: send '{name}' beside 'messages', where this service supports it."
-            raise _refusal(f"{wrapper}.{name}", what)
+            message = (
+                f"Fields in '{wrapper}' are ignored. Move '{name}' next to 'messages' if this service supports it."
+            )
+            raise _refusal(f"{wrapper}.{name}", message)
 
 
-def _asks_for_nothing(value: Any, neutral: tuple[Any, ...]) -> bool:
-    """Whether a value is one of the neutral ones; false is not 0, and true is not 1."""
+def _is_neutral(value: Any, neutral: tuple[Any, ...]) -> bool:
+    """Whether a value is one of the neutral values; false is not 0, and true is not 1."""
     return any(value == each and isinstance(value, bool) == isinstance(each, bool) for each in neutral)
 
 

@@ -1,4 +1,4 @@
-"""What a worker does: it reads and renders requests, and reads answers. Nothing here knows of processes."""
+"""The jobs of a worker: parse and render requests, and read completions. This module does not handle processes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kit.engines.base import Generation
 from kit.engines.structured import as_schema
 from kit.errors import InputError
 from kit.task import Completion, Message
-from serving.errors import invalid_body, refused_input
-from serving.fitting import Fit
+from serving.context_limit import ContextLimit
+from serving.errors import invalid_body, invalid_input
 from serving.routes.chat_request import ChatRequest, parse_chat
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """A bundle whose requests are to be read and rendered; `adapter` is its name in the engine."""
+    """A bundle that workers handle; `adapter` is its name in the engine, `max_length` the context in tokens."""
 
     bundle: Bundle
     adapter: str | None
@@ -29,46 +29,47 @@ class Assignment:
 
 
 class Jobs:
-    """The jobs of some bundles, each named by its place among them."""
+    """The jobs for the requests of some bundles; `index` selects the bundle."""
 
     def __init__(self, assignments: Sequence[Assignment]) -> None:
         self._renderers = [each.bundle.renderer() for each in assignments]
         self._tasks: dict[tuple[int, str], BoundTask] = {}
-        for place, (each, renderer) in enumerate(zip(assignments, self._renderers, strict=True)):
+        for index, (each, renderer) in enumerate(zip(assignments, self._renderers, strict=True)):
             defaults = SamplingDefaults(**each.bundle.seal.sampling.model_dump())
             for task in each.bundle.tasks():
                 bound = BoundTask(task, renderer, each.max_length, each.adapter, defaults)
-                self._tasks[place, task.route] = bound
-        self._fits = [
-            Fit.of(renderer, each.max_length) for renderer, each in zip(self._renderers, assignments, strict=True)
+                self._tasks[index, task.route] = bound
+        self._limits = [
+            ContextLimit.of(renderer, each.max_length)
+            for renderer, each in zip(self._renderers, assignments, strict=True)
         ]
 
-    def prompts(self, place: int, route: str, body: bytes) -> list[Generation]:
-        """Return what a typed request asks of the engine; an answer type becomes its schema, to leave the process.
+    def prompts(self, index: int, route: str, body: bytes) -> list[Generation]:
+        """Return the engine requests for a typed request. Answer types become schemas, which can be pickled.
 
-        Raises ServiceError where the body is no request, and where the task refuses it.
+        Raises ServiceError if the body is not a valid request or the task refuses it.
         """
-        bound = self._tasks[place, route]
+        bound = self._tasks[index, route]
         request = _request(bound, body)
         try:
             generations = bound.generations(request)
         except InputError as error:
-            raise refused_input(error, type(request).model_fields) from None
+            raise invalid_input(error, type(request).model_fields) from None
         return [replace(each, answer=as_schema(each.answer)) for each in generations]
 
-    def read(self, place: int, route: str, body: bytes, completions: Sequence[Completion]) -> bytes:
-        """Return the response to a typed request as JSON; raises UnreadableAnswer where the task can make none."""
-        bound = self._tasks[place, route]
+    def read(self, index: int, route: str, body: bytes, completions: Sequence[Completion]) -> bytes:
+        """Return the response to a typed request as JSON. Raises UnreadableAnswer if the task cannot make one."""
+        bound = self._tasks[index, route]
         response = bound.read(_request(bound, body), completions)
         return response.model_dump_json(by_alias=True).encode()
 
     def chat(self, body: bytes) -> ChatRequest:
-        """Return a chat request; raises ServiceError where it is none, or fits no bundle's context."""
-        return parse_chat(body, self._fits)
+        """Parse a chat request. Raises ServiceError if it is invalid or fits no bundle's context."""
+        return parse_chat(body, self._limits)
 
-    def dialogue(self, place: int, turns: Sequence[Message]) -> tuple[int, ...]:
-        """Return the token ids of a dialogue; raises InputError where the template refuses it."""
-        return self._renderers[place].dialogue(turns, generation=True)
+    def dialogue(self, index: int, turns: Sequence[Message]) -> tuple[int, ...]:
+        """Return the token ids of a dialogue. Raises InputError if the chat template refuses it."""
+        return self._renderers[index].dialogue(turns, generation=True)
 
 
 def _request(bound: BoundTask, body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The service's side of the workers: a bounded number of them, each killed as soon as nobody waits for its work."""
+"""A pool of worker processes. A worker is killed as soon as nobody waits for its result."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 from kit.errors import KitError
 from serving.errors import NO_RETRY, ServiceError
 from serving.workers.jobs import Assignment
-from serving.workers.wire import exchange, packed
+from serving.workers.wire import encode, exchange, receive_async, receive_exactly_async
 
-_GONE = (asyncio.IncompleteReadError, OSError, EOFError, pickle.UnpicklingError)
-_LARGEST_LINE = 2**20
+_CONNECTION_LOST = (asyncio.IncompleteReadError, OSError, EOFError, pickle.UnpicklingError)
+_READ_BUFFER = 2**20
 
 
 @dataclass(frozen=True)
@@ -30,100 +30,100 @@ class _Worker:
     writer: asyncio.StreamWriter
 
     def kill(self) -> None:
-        """Kill the process; its nursery keeps its id from being given to another one until the next fork."""
+        """Kill the process. The system cannot reuse its id before the fork server reaps it at the next fork."""
         self.writer.close()
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
 
 class Workers:
-    """Runs jobs in at most `count` processes at once; the others wait for their turn.
+    """Run jobs in at most `count` processes; other jobs wait.
 
-    A job whose caller is cancelled, or that takes longer than `seconds`, is killed with its process.
+    A job's process is killed if the caller is cancelled or the job takes longer than `seconds`.
     """
 
     def __init__(self, assignments: Sequence[Assignment], count: int, seconds: float) -> None:
         self._assignments = tuple(assignments)
         self._seconds = seconds
-        self._turns = asyncio.Semaphore(count)
+        self._slots = asyncio.Semaphore(count)
         self._forking = asyncio.Lock()
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
-        self._nursery: subprocess.Popen[bytes] | None = None
+        self._fork_server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._stopped = False
 
     async def start(self) -> None:
-        """Load the bundles in a process that workers are forked from; raises what loading them raised."""
+        """Start the fork server, which loads the bundles. Raises the error that loading raised."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        command = [sys.executable, "-m", "serving.workers.nursery", str(theirs.fileno()), str(os.getpid())]
+        command = [sys.executable, "-m", "serving.workers.fork_server", str(theirs.fileno()), str(os.getpid())]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         environment |= {"TOKENIZERS_PARALLELISM": "false"}
         with theirs:
-            self._nursery = subprocess.Popen(
+            self._fork_server = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                stdout=2,  # what a task prints is no output of the service
+                stdout=2,  # to stderr: the output of a task is not output of the service
                 env=environment,
-                start_new_session=True,  # a terminal's Ctrl-C is for the service alone
+                start_new_session=True,  # Ctrl-C in a terminal must reach only the service
             )
         self._control = ours
         loop = asyncio.get_running_loop()
-        await loop.sock_sendall(ours, packed(self._assignments))
-        answer = await _received(ours)
+        await loop.sock_sendall(ours, encode(self._assignments))
+        answer = await receive_async(ours)
         if isinstance(answer, Exception):
             raise answer
 
     async def stop(self) -> None:
-        """Kill every worker, whatever it is at; calling it twice is harmless."""
+        """Kill every worker, also busy ones. Safe to call twice."""
         self._stopped = True
         for worker in [*self._idle, *self._busy]:
             worker.kill()
         self._idle.clear()
-        self._end_nursery()
+        self._stop_fork_server()
 
-    def _end_nursery(self) -> None:
-        nursery, self._nursery = self._nursery, None
+    def _stop_fork_server(self) -> None:
+        fork_server, self._fork_server = self._fork_server, None
         control, self._control = self._control, None
         if control is not None:
             control.close()
-        if nursery is not None:
-            nursery.kill()
-            nursery.wait()
+        if fork_server is not None:
+            fork_server.kill()
+            fork_server.wait()
 
     async def run(self, job: str, *arguments: Any) -> Any:
-        """Return what a job of `Jobs` returns, or raise what it raises.
+        """Run a method of `Jobs` in a worker: return its result or raise its error.
 
-        Raises ServiceError (504) where it takes too long, KitError where the process died of it.
+        Raises ServiceError: 504 if it takes too long, 500 if the process died.
         """
-        async with self._turns:
+        async with self._slots:
             worker = self._idle.pop() if self._idle else await self._new_worker()
             self._busy.add(worker)
-            whole = False
+            completed = False
             try:
                 async with asyncio.timeout(self._seconds):
-                    well, result = await exchange(worker.reader, worker.writer, (job, arguments))
-                whole = True
+                    succeeded, result = await exchange(worker.reader, worker.writer, (job, arguments))
+                completed = True
             except TimeoutError:
                 message = f"Reading the request took longer than {self._seconds:g} seconds. Send less text."
                 raise ServiceError(504, "task_timeout", message, headers=NO_RETRY) from None
-            except _GONE:
-                message = "The process that read this request died of it."
+            except _CONNECTION_LOST:
+                message = "The worker process that handled this request died. Send less text."
                 raise ServiceError(500, "task_died", message, headers=NO_RETRY) from None
             finally:
                 self._busy.discard(worker)
-                if whole and not self._stopped:
+                if completed and not self._stopped:
                     self._idle.append(worker)
                 else:
                     worker.kill()
-        if well:
+        if succeeded:
             return result
         raise result
 
     async def _new_worker(self) -> _Worker:
-        """Return a new worker. One that nobody waits for any more is kept for the next job."""
+        """Return a new worker. If the caller is cancelled, keep the worker for the next job."""
         forking = asyncio.ensure_future(self._fork())
         try:
             return await asyncio.shield(forking)
@@ -140,41 +140,25 @@ class Workers:
             self._idle.append(forking.result())
 
     async def _fork(self) -> _Worker:
-        """Fork a worker; a nursery that died is replaced first."""
+        """Fork a worker; restart the fork server first if it died."""
         ours, theirs = socket.socketpair()
         async with self._forking:
             if self._stopped:
                 raise KitError("The service is stopping.")
             try:
-                pid = await self._born(theirs)
-            except _GONE:
-                self._end_nursery()
+                pid = await self._request_fork(theirs)
+            except _CONNECTION_LOST:
+                self._stop_fork_server()
                 await self.start()
-                pid = await self._born(theirs)
+                pid = await self._request_fork(theirs)
             finally:
                 theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_LARGEST_LINE)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_BUFFER)
         return _Worker(pid, reader, writer)
 
-    async def _born(self, theirs: socket.socket) -> int:
+    async def _request_fork(self, theirs: socket.socket) -> int:
         if self._control is None:
             raise EOFError
         socket.send_fds(self._control, [b"+"], [theirs.fileno()])
-        answer = await _exactly(self._control, 8)
+        answer = await receive_exactly_async(self._control, 8)
         return int.from_bytes(answer, "big")
-
-
-async def _received(control: socket.socket) -> Any:
-    length = int.from_bytes(await _exactly(control, 8), "big")
-    return pickle.loads(await _exactly(control, length))
-
-
-async def _exactly(control: socket.socket, length: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    body = b""
-    while len(body) < length:
-        piece = await loop.sock_recv(control, length - len(body))
-        if not piece:
-            raise EOFError
-        body += piece
-    return body

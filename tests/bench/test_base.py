@@ -1,4 +1,4 @@
-"""What the bench of the base measures with: examples in the prompt, a bigram model, and what is held out."""
+"""The parts of the base model's bench: few-shot prompts, a bigram model, shortlists, a complete trial."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench.shared.tuning import FewShot, Trial, tried
+from bench.shared.tuning import FewShot, Trial, measure_trial
 from bench.tasks.characters import bigram_nats
 from bench.tasks.classifier import own_shortlists, shortlists
 from bench.tasks.infilling import Filling, Gap, Infilling
@@ -24,11 +24,11 @@ def _example(number: int, text: str, label: str) -> Example[Passage, Labelled]:
     return Example[Passage, Labelled](id=name, request=Passage(text=text), response=Labelled(label=label), group=name)
 
 
-def test_few_shot_prompts_hold_the_instruction_once_then_solved_examples_then_the_question() -> None:
+def test_few_shot_prompts_have_the_instruction_once_then_solved_examples_then_the_request() -> None:
     task = FewShot(_TASK, [_example(0, "apple", "yes"), _example(1, "stone", "no")])
     (prompt,) = task.prompts(Passage(text="pear"))
-    said = [(message.role, message.text) for message in prompt.messages]
-    assert said == [
+    output = [(message.role, message.text) for message in prompt.messages]
+    assert output == [
         ("system", "Is it a fruit?"),
         ("user", "apple"),
         ("assistant", "yes"),
@@ -39,12 +39,12 @@ def test_few_shot_prompts_hold_the_instruction_once_then_solved_examples_then_th
     assert task.main_metric == "accuracy"
 
 
-def test_likely_labels_stand_in_the_prompt_after_the_text() -> None:
+def test_suggested_labels_follow_the_text_in_the_prompt() -> None:
     (prompt,) = _TASK.prompts(Passage(text="pear", likely=("yes", "no")))
     assert prompt.messages[-1].text == "pear\nLikely: yes, no"
 
 
-def test_a_shortlist_of_ones_own_knows_nothing_of_ones_own_label() -> None:
+def test_the_shortlist_of_a_training_text_does_not_use_its_own_label() -> None:
     pytest.importorskip("sklearn")
     words = {"fruit": ("pear", "plum", "fig", "lime"), "stone": ("flint", "slate", "chalk"), "tree": ("oak", "elm")}
     wrong = ["this fruit named apple"] * 5  # all of one group, and labelled as trees
@@ -55,26 +55,26 @@ def test_a_shortlist_of_ones_own_knows_nothing_of_ones_own_label() -> None:
     assert own_shortlists(texts, labels, groups, 1)[-1] == ("fruit",)
 
 
-def test_bigrams_foretell_what_they_saw() -> None:
+def test_bigrams_predict_seen_text_better_than_new_text() -> None:
     row = Row("row", "group", (0, 1, 2, 1, 2), 1)
     known, other = bigram_nats([row], [row], 4), bigram_nats([row], [Row("new", "group", (0, 3, 3), 1)], 4)
     assert known < math.log(4) < other + 1
     assert known < other
 
 
-def test_a_filled_line_is_right_whatever_its_blanks() -> None:
+def test_a_filled_line_is_right_with_any_blanks() -> None:
     task = Infilling()
     filled = task.read(Gap(prefix="", suffix=""), [Completion("  x  = 1\n")])
     assert task.observe(Filling(middle="x = 1"), filled) == {"same": 1.0}
     assert task.observe(Filling(middle="x = 1"), task.read(Gap(prefix="", suffix=""), ())) == {"same": 0.0}
 
 
-def test_a_trial_measures_the_base_few_shot_tuned_and_the_classical_baseline() -> None:
+def test_a_trial_measures_base_few_shot_adapter_and_classical_baseline() -> None:
     pytest.importorskip("sklearn")
     words = ("apple", "pear", "plum", "grape"), ("stone", "iron", "glass", "sand")
     rows = [_example(2 * at + kind, words[kind][at], ("yes", "no")[kind]) for at in range(4) for kind in (0, 1)]
     section = TrainSection(learning_rate=5e-3, epochs=4, batch_rows=8, evaluations=1)
-    figure = tried(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2, compared=6), find_base("nano"))
+    figure = measure_trial(Trial(_TASK, rows, rows, section, minutes=0.05, shots=2, compared=6), find_base("nano"))
     assert (figure["metric"], figure["examples"], figure["compared"]) == ("accuracy", 8, 6)
     assert figure["baseline"] == 1.0
     assert all(0 <= float(figure[who]) <= 1 for who in ("base", "few_shot", "tuned"))

@@ -1,4 +1,4 @@
-"""The client that times servers: what it measures is the first text and the whole of a probe."""
+"""The HTTP client that times servers measures the first text of a stream and a complete probe."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from kit.errors import KitError
 from serving.app import create_app
 from serving.catalogue import Deployed
 from serving.settings import Settings
+from tests.serving.bundles import weightless_bundle
+from tests.serving.controlled_engine import LINE, ControlledEngine
 from tests.serving.http import running
-from tests.serving.paper import paper_bundle
-from tests.serving.stage import LINE, Stage
 
 
-def test_first_texts_and_probes_are_timed_on_one_connection(tmp_path: Path) -> None:
-    stage = Stage()
-    stage.delay = 0.2  # before each token
-    app = create_app(Settings(), stage, [Deployed(paper_bundle(tmp_path), "preview")])
+def test_first_tokens_and_probes_are_timed_on_one_connection(tmp_path: Path) -> None:
+    engine = ControlledEngine()
+    engine.delay = 0.2  # before each token
+    app = create_app(Settings(), engine, [Deployed(weightless_bundle(tmp_path), "preview")])
 
     async def timed(port: int) -> list[float]:
         async with Connection.to(port) as connection:
@@ -31,11 +31,11 @@ def test_first_texts_and_probes_are_timed_on_one_connection(tmp_path: Path) -> N
         *texts, probe = asyncio.run(timed(int(service.url.rpartition(":")[2])))
     assert all(0.2 < seconds < 0.2 * len(LINE.split()) for seconds in texts)
     assert 0 < probe < 0.2
-    assert len({request.ids for request in stage.requests[-3:]}) == 3
+    assert len({request.ids for request in engine.requests[-3:]}) == 3
 
 
-def test_a_server_that_refuses_is_no_time(tmp_path: Path) -> None:
-    app = create_app(Settings(), Stage(), [Deployed(paper_bundle(tmp_path), "preview")])
+def test_an_error_response_raises_instead_of_giving_a_time(tmp_path: Path) -> None:
+    app = create_app(Settings(), ControlledEngine(), [Deployed(weightless_bundle(tmp_path), "preview")])
 
     async def asked(port: int) -> None:
         async with Connection.to(port) as connection:

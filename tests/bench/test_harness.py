@@ -1,4 +1,4 @@
-"""A bench alternates with its peer, ends with one JSON line, and has a place in the docs."""
+"""A bench alternates with its peer, prints one JSON line at the end, and has figures in the docs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 from bench import startup
 from bench.__main__ import main
-from bench.shared.harness import PAGE, alternate, names, publish
+from bench.shared.harness import PAGE, alternate, bench_names, publish
 from kit.errors import Unmeasured
 from kit.evals.figures import read_figures
 
 
-def test_runs_alternate_who_begins_after_a_run_of_each_that_does_not_count() -> None:
+def test_runs_alternate_after_one_warm_up_run_of_each() -> None:
     order: list[str] = []
 
     def timed(name: str, *seconds: float) -> float:
@@ -28,9 +28,7 @@ def test_runs_alternate_who_begins_after_a_run_of_each_that_does_not_count() -> 
     assert (found.ours, found.theirs, found.pairs) == (3, 1, 3)
 
 
-def test_publishing_refreshes_the_table_and_ends_with_one_json_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_publish_updates_the_table_and_prints_one_json_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "benchmarks.md"
     page.write_text("<!-- figures:speed -->\nold\n<!-- /figures -->\n")
     figures: dict[str, dict[str, float | int | str]] = {
@@ -48,14 +46,14 @@ def test_publishing_refreshes_the_table_and_ends_with_one_json_line(
     assert lines[-1].startswith("Measured on ")
 
 
-@pytest.mark.parametrize("name", names())
-def test_every_bench_has_a_place_in_the_docs_with_figures_or_the_reason_for_none(name: str) -> None:
+@pytest.mark.parametrize("name", bench_names())
+def test_every_bench_has_figures_in_the_docs_or_the_reason_for_none(name: str) -> None:
     page = getattr(importlib.import_module(f"bench.{name}"), "PAGE", PAGE)
     figures = read_figures(page, name)
     assert "Measured on " in figures or figures.startswith("Not measured: ")
 
 
-def test_a_bench_that_cannot_run_says_why_and_is_unmeasured(
+def test_a_bench_that_cannot_run_gives_the_reason_and_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def cannot() -> None:
@@ -70,7 +68,7 @@ def test_a_bench_that_cannot_run_says_why_and_is_unmeasured(
     assert PAGE.read_text() == before
 
 
-def test_an_unknown_bench_is_the_users_mistake_with_the_near_miss(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_bench_is_wrong_input_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["startupp"]) == 2
     assert "Did you mean 'startup'?" in capsys.readouterr().err
     assert main([]) == 2

@@ -1,38 +1,46 @@
-"""The workloads of the training bench have the shapes that their names promise; its peer is given the same steps."""
+"""The workloads of the training bench share prefixes as their names say; its peer makes the same steps."""
 
 from __future__ import annotations
+
+from functools import cache
 
 import pytest
 
 from bench.shared.trainers import Run, divisor
-from bench.shared.workloads import WORKLOADS
+from bench.shared.workloads import WORKLOADS, Workload
 from kit.base import find_base
 from kit.train.plan.plan import make_plan
 from kit.train.plan.sharing import sharing
 
 
+@cache
+def workload(name: str) -> Workload:
+    """Return a workload; its tokenisation takes seconds, so the tests share it."""
+    return WORKLOADS[name]()
+
+
 def shared(name: str) -> float:
-    """Share of the rows' tokens that a plan does not compute."""
-    work, base = WORKLOADS[name](), find_base("nano")
+    """Return the share of the rows' tokens that a plan does not compute."""
+    work, base = workload(name), find_base("nano")
     plan = make_plan(work.rows, work.section, sharing=sharing(base, work.section, work.rows))
     return plan.saved / plan.tokens
 
 
-def test_rows_share_what_their_workload_says() -> None:
+def test_the_rows_of_a_workload_share_the_expected_part() -> None:
     assert shared("shared_context") > 0.85
     assert 0.6 < shared("shared_prompt") < 0.9
     assert shared("nothing_shared") < 0.05
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_what_is_measured_on_is_of_other_documents_than_what_is_trained_on(name: str) -> None:
-    work = WORKLOADS[name]()
+def test_held_out_rows_are_of_other_documents_than_training_rows(name: str) -> None:
+    work = workload(name)
     assert work.held_out
     assert not {row.group for row in work.rows} & {row.group for row in work.held_out}
 
 
-def test_a_run_takes_the_first_rows_and_the_settings_that_it_names() -> None:
-    work = Run("ours", "nothing_shared", rows=5, settings={"epochs": 3}).chosen()
+def test_a_run_selects_its_rows_and_settings() -> None:
+    work = Run("ours", "nothing_shared", rows=5, settings={"epochs": 3}).selected()
     assert (len(work.rows), work.section.epochs) == (5, 3)
 
 

@@ -1,4 +1,4 @@
-"""Runs the command line as a user does: in a process of its own, in the project's folder."""
+"""Run the command line as a user does: in its own process, in the project's folder."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ READY_SECONDS = 240
 
 
 def kit(*words: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, and hold its exit code."""
+    """Run a command and check its exit code."""
     done = subprocess.run([sys.executable, "-m", "kit", *words], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == code, f"kit {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 
 
 def kit_json(*words: str, cwd: Path, code: int = 0) -> dict[str, Any]:
-    """Run a command with --json and return its object."""
+    """Run a command with --json and return its JSON object."""
     return dict(json.loads(kit(*words, "--json", cwd=cwd, code=code).stdout))
 
 
 @dataclass
 class Service:
-    """A running `kit serve`: its URL once it is ready, or its error, and its process."""
+    """A running `kit serve`: its process, and the first JSON line that it printed."""
 
     process: subprocess.Popen[str]
-    said: dict[str, Any]
+    status: dict[str, Any]
 
     def interrupt(self) -> None:
-        """Press Ctrl-C: a terminal tells every process of the command."""
+        """Press Ctrl-C: a terminal sends SIGINT to every process of the command."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     @property
     def url(self) -> str:
-        return str(self.said["url"])
+        return str(self.status["url"])
 
 
 @contextmanager
 def serving(*words: str, cwd: Path) -> Iterator[Service]:
-    """Start `kit serve` on a free port, wait for the first thing that it says, and stop it at the end."""
+    """Start `kit serve` on a free port, wait for its first line, and stop it at the end of the block."""
     command = [sys.executable, "-m", "kit", "serve", "--port", "0", "--json", *words]
     process = subprocess.Popen(
         command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -13,7 +13,7 @@ from tests.e2e.commands import kit, kit_json
 
 @dataclass(frozen=True)
 class Trained:
-    """A project, and the digests of its merged and its adapter bundle."""
+    """A project with the digests of its merged and adapter bundles."""
 
     root: Path
     merged: str

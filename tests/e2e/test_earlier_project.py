@@ -1,4 +1,4 @@
-"""A project of an earlier version: its recipe loads, its run is listed, and its bundle serves as it did."""
+"""A project made by an earlier version of the kit: its recipe loads, its run is listed, and its bundle is served."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_its_recipe_and_its_task_load(earlier: Path, profile: tuple[str, ...]) -
     assert checked["tasks"] == ["clauses"]
 
 
-def test_its_data_is_read_and_can_be_planned_with(earlier: Path) -> None:
+def test_its_training_can_be_planned(earlier: Path) -> None:
     assert kit_json("train", "--profile", "smoke", "--dry-run", cwd=earlier)
 
 
@@ -50,17 +50,17 @@ def test_its_run_is_listed(earlier: Path) -> None:
     assert {RUN, "finished", DIGEST} <= {value for value in run.values() if isinstance(value, str)}
 
 
-def test_its_bundle_can_be_measured(earlier: Path) -> None:
+def test_its_evaluation_can_be_planned(earlier: Path) -> None:
     plan = kit_json("eval", "--dry-run", cwd=earlier)
     assert DIGEST in json.dumps(plan)
 
 
-def test_it_would_be_served_beyond_this_machine_as_before(earlier: Path) -> None:
+def test_it_may_still_be_served_to_other_machines(earlier: Path) -> None:
     plan = kit_json("serve", "production", "--host", "0.0.0.0", "--engine", "local", "--dry-run", cwd=earlier)
     assert plan["bundles"] == [DIGEST]
 
 
-def test_it_starts_and_answers_as_verified(earlier: Path) -> None:
+def test_its_service_starts_and_answers_as_verified(earlier: Path) -> None:
     text = json.loads((earlier / "data" / "test.jsonl").read_text().splitlines()[0])["request"]["text"]
     with serving("production", "--engine", "local", cwd=earlier) as service:
         answer = httpx.post(f"{service.url}/v1/legal/clauses", json={"text": text}, timeout=120)

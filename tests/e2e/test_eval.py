@@ -1,4 +1,4 @@
-"""`kit eval` from outside: interrupted and continued, printed anywhere, and kept although the disk is full."""
+"""The command `kit eval`: interrupt and continue, print in any encoding, keep the result when the disk is full."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tests.e2e.conftest import Trained
 
 EVAL = [sys.executable, "-m", "kit", "eval"]
 _PATIENCE_S = 120
-_ROOM = 6000  # bytes: the first answers of a dozen fit
+_FILE_LIMIT = 6000  # bytes: only some of the answers fit
 
 
 @pytest.fixture
 def project(trained: Trained, tmp_path: Path) -> Path:
-    """A copy of the project whose latest bundle is the merged one, and that was never measured."""
+    """A copy of the project without evaluations; its latest bundle is the merged one."""
     ignore = shutil.ignore_patterns("attestations", "evaluations")
     copy = Path(shutil.copytree(trained.root, tmp_path / "legal", ignore=ignore))
     line = json.dumps({"digest": trained.merged, "at": "2026-01-01T00:00:00+00:00"})
@@ -40,7 +40,7 @@ def answers(project: Path) -> list[dict[str, Any]]:
 
 
 def interrupted(project: Path) -> str:
-    """Press Ctrl-C once an answer is saved; return what the command said."""
+    """Press Ctrl-C after the first saved answer; return the output."""
     process = subprocess.Popen(EVAL, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     limit = time.monotonic() + _PATIENCE_S
     while not answers(project):
@@ -48,24 +48,24 @@ def interrupted(project: Path) -> str:
         assert time.monotonic() < limit
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "Traceback" not in said
-    return said
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    return output
 
 
-def test_an_interrupted_evaluation_says_what_is_saved_and_the_next_one_asks_the_rest(project: Path) -> None:
-    said = interrupted(project)
+def test_an_interrupted_evaluation_saves_its_answers_and_the_next_one_continues(project: Path) -> None:
+    output = interrupted(project)
     before = answers(project)
-    assert f"Interrupted. {len(before)} answers are saved in {project}/evaluations/" in said
-    assert "Continue with: kit eval" in said
+    assert f"Interrupted. {len(before)} answers are saved in {project}/evaluations/" in output
+    assert "Continue with: kit eval" in output
     assert not list(project.glob("attestations/*/*.json"))
 
     words = [*EVAL, "--base-limit", "10"]
     environment = {**os.environ, "PYTHONIOENCODING": "latin1"}
     done = subprocess.run(words, cwd=project, env=environment, capture_output=True, check=False)
-    told = done.stdout.decode("latin1")
-    assert done.returncode == 4, told + done.stderr.decode()
+    printed = done.stdout.decode("latin1")
+    assert done.returncode == 4, printed + done.stderr.decode()
     assert f"Continuing: {len(before)} answers were saved" in done.stderr.decode()
 
     lines = answers(project)
@@ -76,12 +76,12 @@ def test_an_interrupted_evaluation_says_what_is_saved_and_the_next_one_asks_the_
         "base": 10,
         "baseline": 12,
     }
-    assert max(map(len, told.splitlines())) <= 100
-    assert told.startswith("Gate clause_f1 failed: ")
-    assert told.index("The classical method is better on clause_f1") < told.index("metric  ")
-    assert "on 10 of both" in told
-    assert "worst labels" in told
-    assert "Status: preview (clause_f1 " in told
+    assert max(map(len, printed.splitlines())) <= 100
+    assert printed.startswith("Gate clause_f1 failed: ")
+    assert printed.index("The classical method is better on clause_f1") < printed.index("metric  ")
+    assert "on 10 of both" in printed
+    assert "worst labels" in printed
+    assert "Status: preview (clause_f1 " in printed
 
     report = json.loads(next(project.glob("evaluations/*/*/report.json")).read_text())
     assert report["by_label"][report["tasks"][0]["task"]]["tuned"]["labels"]
@@ -89,21 +89,21 @@ def test_an_interrupted_evaluation_says_what_is_saved_and_the_next_one_asks_the_
     assert "Gate clause_f1 failed: " in refused["error"]["problems"][0]["what"]
 
 
-def test_on_a_full_disk_the_result_is_printed_and_the_run_broke(project: Path) -> None:
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (_ROOM, _ROOM))
+def test_on_a_full_disk_the_result_is_printed_with_exit_code_1(project: Path) -> None:
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_LIMIT, _FILE_LIMIT))
 
     words = [*EVAL, "--no-base", "--limit", "12", "--json"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
-        words, cwd=project, env=environment, preexec_fn=little_room, capture_output=True, text=True, check=False
+        words, cwd=project, env=environment, preexec_fn=limit_files, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1, done.stderr
-    told = json.loads(done.stdout)
-    first = told["tasks"][0]["metrics"][0]
+    printed = json.loads(done.stdout)
+    first = printed["tasks"][0]["metrics"][0]
     assert (first["metric"], first["base"]) == ("clause_f1", None)
     assert first["tuned"]["value"] is not None
-    problems = [problem["what"] for problem in told["problems"]]
+    problems = [problem["what"] for problem in printed["problems"]]
     assert problems[0].startswith("Not every answer was saved: ")
     assert problems[1].startswith("The result was not attested: File too large")
     assert "The result was not attested" in done.stderr

@@ -1,4 +1,4 @@
-"""`kit serve`: honest bundles start on every engine; what is not what was tested never becomes ready, and says why."""
+"""The command `kit serve`: unmodified bundles start on every engine; changed ones never become ready and say why."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TEXT = "This Agreement is governed by the laws of the Republic of Freedonia. Eit
 @pytest.mark.parametrize(
     ("engine", "threads"), [("local", 1), ("local", 2), pytest.param("vllm", 2, marks=pytest.mark.vllm)]
 )
-def test_an_honest_bundle_starts_and_answers(trained: Trained, form: str, engine: str, threads: int) -> None:
+def test_an_unmodified_bundle_starts_and_answers(trained: Trained, form: str, engine: str, threads: int) -> None:
     bundle = getattr(trained, form)
     with serving(bundle, "--engine", engine, "--threads", str(threads), cwd=trained.root) as service:
         answer = httpx.post(f"{service.url}/v1/legal/clauses", json={"text": TEXT}, timeout=120)
@@ -100,19 +100,19 @@ def test_a_neighbours_adapter_put_in_its_place_is_refused(trained: Trained, tmp_
     assert any("adapter_model.safetensors" in problem["what"] + problem["where"] for problem in error["problems"])
 
 
-def test_a_port_in_use_is_told_and_nothing_is_loaded(trained: Trained) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_loaded(trained: Trained) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         error = kit_json("serve", "--port", port, "--engine", "local", cwd=trained.root, code=2)["error"]
     assert port in json.dumps(error)
 
 
-def test_a_preview_is_not_served_beyond_this_machine(trained: Trained) -> None:
+def test_a_preview_is_not_served_to_other_machines(trained: Trained) -> None:
     words = ("serve", trained.merged, "--host", "0.0.0.0", "--port", "0", "--engine", "local")
     error = kit_json(*words, cwd=trained.root, code=4)["error"]
     assert "preview" in error["problems"][0]["what"]
 
 
-def test_an_unknown_bundle_is_told_with_the_known_ones(trained: Trained) -> None:
+def test_the_error_for_an_unknown_bundle_lists_the_known_ones(trained: Trained) -> None:
     error = kit_json("serve", "0123456789", cwd=trained.root, code=2)["error"]
     assert "no bundle '0123456789'" in error["problems"][0]["what"]

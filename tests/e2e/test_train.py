@@ -1,4 +1,4 @@
-"""`kit train` from outside: interrupted and resumed, bad input, and nothing half-made left behind."""
+"""The command `kit train`: interrupt and resume, refuse wrong input, leave no partial files."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def project(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_run_saves_its_place_and_resumes(project: Path, sent: signal.Signals, code: int) -> None:
+def test_an_interrupted_run_saves_a_checkpoint_and_resumes(project: Path, sent: signal.Signals, code: int) -> None:
     command = [sys.executable, "-m", "kit", "train", "--profile", "merged"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     _wait_for_a_step(project)
     process.send_signal(sent)
-    said, _ = process.communicate(timeout=60)
-    assert process.returncode == code, said
-    assert "--resume" in said
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code, output
+    assert "--resume" in output
     assert not (project / "bundles").exists()
     assert [run["state"] for run in kit_json("runs", cwd=project)["runs"]] == ["interrupted"]
 
@@ -55,14 +55,14 @@ def _train_with_context(project: Path, tokens: int) -> dict[str, list[dict[str, 
     return dict(kit_json("train", "--profile", "narrow", cwd=project, code=2)["error"])
 
 
-def test_a_dry_run_prints_the_plan_and_makes_nothing(project: Path) -> None:
+def test_a_dry_run_prints_the_plan_and_writes_nothing(project: Path) -> None:
     plan = kit_json("train", "--profile", "merged", "--dry-run", cwd=project)
     assert plan["rows"] >= 48
     assert plan["steps"] > 0
     assert not (project / "runs").exists()
 
 
-def test_there_is_nothing_to_resume_before_a_run(project: Path) -> None:
+def test_resume_without_a_run_is_wrong_input(project: Path) -> None:
     assert "No run was made" in kit("train", "--profile", "merged", "--resume", cwd=project, code=2).stderr
 
 

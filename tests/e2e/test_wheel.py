@@ -1,4 +1,4 @@
-"""The wheel, in an environment outside the clone: a project's own tests pass, and the demo runs the whole loop."""
+"""The wheel in an environment outside the repository: a project's own tests pass, and the demo runs the whole loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG = 300_000
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of an environment that holds the built wheel; other packages are borrowed from this one."""
+    """The commands of an environment with the built wheel; other packages come from this environment."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True)
@@ -50,7 +50,7 @@ def test_a_project_from_the_wheel_passes_its_own_tests(commands: Path, tmp_path:
     assert " passed" in done.stdout
 
 
-def test_the_wheel_carries_the_kit_and_the_service_and_nothing_else(commands: Path) -> None:
+def test_the_wheel_has_only_the_kit_and_the_service(commands: Path) -> None:
     site = next(commands.parent.glob("lib/python*/site-packages"))
     assert {each.parent.name for each in site.glob("*/__init__.py")} == {"kit", "serving"}
     assert not list(site.rglob("pretrain"))
@@ -58,10 +58,10 @@ def test_the_wheel_carries_the_kit_and_the_service_and_nothing_else(commands: Pa
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo told, what it said on the way, and what it left running."""
+    """The JSON result of the demo, its progress output, and the processes that it left running."""
 
-    told: dict[str, Any]
-    said: str
+    result: dict[str, Any]
+    output: str
     left: list[str]
 
 
@@ -76,28 +76,28 @@ def demo(commands: Path, tmp_path_factory: pytest.TempPathFactory) -> Demo:
     return Demo(json.loads(done.stdout), done.stderr, [line for line in lines if "demo-legal" in line])
 
 
-def test_the_demo_tunes_serves_and_stops_what_it_started(demo: Demo) -> None:
-    told = demo.told
-    line = next(line for line in told["evaluation"]["tasks"][0]["metrics"] if line["metric"] == "clause_f1")
+def test_the_demo_trains_serves_and_stops_its_service(demo: Demo) -> None:
+    result = demo.result
+    line = next(line for line in result["evaluation"]["tasks"][0]["metrics"] if line["metric"] == "clause_f1")
     tuned, base = line["tuned"]["value"], line["base"]["value"]
     assert tuned >= 0.60
     assert tuned - base >= 0.40
     assert line["baseline"]["value"] is not None
 
-    text, clauses = told["request"]["text"], told["response"]["clauses"]
+    text, clauses = result["request"]["text"], result["response"]["clauses"]
     assert clauses
     assert all(text[clause["start"] : clause["end"]] == clause["exact"] for clause in clauses)
-    assert told["status"] == "verified"
-    assert f"That means: {VERIFIED_MEANS}" in " ".join(demo.said.split())
+    assert result["status"] == "verified"
+    assert f"That means: {VERIFIED_MEANS}" in " ".join(demo.output.split())
 
-    assert Store(Path(told["project"])).get(told["bundle"]).digest == told["bundle"]
-    assert told["serve"].endswith("kit serve")
+    assert Store(Path(result["project"])).get(result["bundle"]).digest == result["bundle"]
+    assert result["serve"].endswith("kit serve")
     assert not demo.left
-    assert "kit serve" in demo.said
+    assert "kit serve" in demo.output
 
 
-def test_a_long_contract_is_answered_in_full_by_the_bundle_that_the_demo_kept(demo: Demo) -> None:
-    project = Path(demo.told["project"])
+def test_the_bundle_of_the_demo_answers_a_long_contract_completely(demo: Demo) -> None:
+    project = Path(demo.result["project"])
     lines = (project / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     texts = cycle([json.loads(line)["request"]["text"] for line in lines])
     text = "\n\n".join(islice(texts, 2 * len(lines)))[:LONG]

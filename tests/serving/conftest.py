@@ -1,4 +1,4 @@
-"""A bundle on paper, and the service that a test asks for."""
+"""A bundle without weights, one shared service, and services with a test's own settings."""
 
 from __future__ import annotations
 
@@ -12,41 +12,44 @@ from kit.bundle.store import Bundle
 from serving.app import create_app
 from serving.catalogue import Deployed
 from serving.settings import Settings
+from tests.serving.bundles import weightless_bundle
+from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service, running
-from tests.serving.paper import paper_bundle
-from tests.serving.stage import Stage
 
 Serve = Callable[..., Service]
 
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return paper_bundle(tmp_path_factory.mktemp("paper"))
+    return weightless_bundle(tmp_path_factory.mktemp("paper"))
 
 
 @pytest.fixture(scope="session")
-def stage() -> Stage:
+def engine() -> ControlledEngine:
     """The engine of the shared service."""
-    return Stage()
+    return ControlledEngine()
 
 
 @pytest.fixture(scope="session")
-def service(bundle: Bundle, stage: Stage) -> Iterator[Service]:
-    """One service for all tests that change nothing in it."""
-    with running(create_app(Settings(), stage, [Deployed(bundle, "preview")])) as shared:
+def service(bundle: Bundle, engine: ControlledEngine) -> Iterator[Service]:
+    """One service for all tests that do not change its state."""
+    with running(create_app(Settings(), engine, [Deployed(bundle, "preview")])) as shared:
         yield shared
 
 
 @pytest.fixture
 def serve(bundle: Bundle) -> Iterator[Serve]:
-    """Start a service on the paper bundle, or on the bundles that are given."""
+    """Start a service with the shared bundle or with other bundles."""
     with ExitStack() as stack:
 
         def start(
-            engine: Stage | None = None, bundles: list[Deployed] | None = None, ready: bool = True, **settings: Any
+            engine: ControlledEngine | None = None,
+            bundles: list[Deployed] | None = None,
+            ready: bool = True,
+            **settings: Any,
         ) -> Service:
             deployed = bundles or [Deployed(bundle, "preview")]
-            app = create_app(Settings(**settings), engine or Stage(), deployed)
+            app = create_app(Settings(**settings), engine or ControlledEngine(), deployed)
             return stack.enter_context(running(app, ready))
 
         yield start

@@ -1,4 +1,4 @@
-"""Runs an application on a real port, in a thread of its own."""
+"""Run an application on a real port in a thread."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PATIENCE = 60.0
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds; fail with its name when it never does."""
+    """Wait until a condition holds; fail with its description after `PATIENCE` seconds."""
     end = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < end, f"It never came about: {what}."
+        assert time.monotonic() < end, f"This did not happen within {PATIENCE:.0f} s: {what}."
         time.sleep(0.01)
 
 
@@ -43,7 +43,7 @@ class Service:
 
 @contextmanager
 def running(app: FastAPI, ready: bool = True) -> Iterator[Service]:
-    """Serve an application until the block ends; with `ready`, begin once it is ready."""
+    """Serve an application until the block ends; with `ready`, wait until it is ready."""
     listener = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

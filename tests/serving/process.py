@@ -1,4 +1,4 @@
-"""A service in a process of its own, to be sent signals: python -m tests.serving.process FOLDER DIGEST PORT."""
+"""A service in its own process, for tests that send signals: python -m tests.serving.process FOLDER DIGEST PORT."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from kit.engines.base import Generation
 from serving.catalogue import Deployed
 from serving.server import serve
 from serving.settings import Settings
-from tests.serving.stage import Stage
+from tests.serving.controlled_engine import ControlledEngine
 
 
-class Slow(Stage):
-    """Takes its time for every word."""
+class SlowEngine(ControlledEngine):
+    """Pause for one second after the first token of every answer."""
 
     def __init__(self) -> None:
-        super().__init__(self._slowly)
+        super().__init__(self._pause)
 
-    def _slowly(self, asked: Generation) -> str:
+    def _pause(self, asked: Generation) -> str:
         if asked.sampling.max_tokens > 1:
-            self.curtain.clear()
-            asyncio.get_running_loop().call_later(1.0, self.curtain.set)
+            self.proceed.clear()
+            asyncio.get_running_loop().call_later(1.0, self.proceed.set)
         return "one two three"
 
     async def stop(self) -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     folder, digest, port = sys.argv[1:]
     bundle = Bundle(digest, Path(folder), read_seal(Path(folder)))
     settings = Settings(port=int(port))
-    asyncio.run(serve(settings, Slow(), [Deployed(bundle, "verified")], lambda url: print(url, flush=True)))
+    asyncio.run(serve(settings, SlowEngine(), [Deployed(bundle, "verified")], lambda url: print(url, flush=True)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Connections answer at once, and an answer is never held up by another request's size."""
+"""Connections answer without delay, and a large request does not delay other requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_connection_sends_small_pieces_without_waiting(
         assert runner.run(option_of_an_accepted_connection()) != 0
 
 
-def test_a_connection_that_is_kept_is_answered_within_milliseconds(service: Service) -> None:
+def test_a_kept_connection_is_answered_within_milliseconds(service: Service) -> None:
     def probe() -> float:
         began = time.monotonic()
         assert service.http.get("/livez").status_code == 200
@@ -58,7 +58,7 @@ def test_a_connection_that_is_kept_is_answered_within_milliseconds(service: Serv
     [[{"role": "user", "content": "word " * 6_300_000}], [{"role": "user", "content": ""}] * 600_000],
     ids=["31 MB of text", "600,000 messages"],
 )
-def test_the_service_lives_while_a_dialogue_arrives_that_cannot_fit(serve: Serve, messages: list[object]) -> None:
+def test_the_service_stays_responsive_while_it_refuses_a_huge_dialogue(serve: Serve, messages: list[object]) -> None:
     service = serve()
     body = json.dumps({"messages": messages}).encode()
     answers = []

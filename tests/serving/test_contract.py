@@ -1,4 +1,4 @@
-"""The OpenAPI document and the service say the same: what the schema takes is answered, and as the schema says."""
+"""The OpenAPI document matches the service: what the schema accepts is answered, with the documented types."""
 
 from __future__ import annotations
 
@@ -23,13 +23,24 @@ turns = st.fixed_dictionaries(
     optional={"content": st.one_of(texts, st.none(), parts)},
 )
 any_value = st.one_of(numbers, st.just([]), st.just({}), st.just(["text"]), st.sampled_from([0, 1, "auto"]))
-ELSEWHERE = ["n", "tools", "tool_choice", "min_p", "repetition_penalty", "stop_token_ids", "ignore_eos", "guided_json"]
+OTHER_SERVERS_FIELDS = [
+    "n",
+    "tools",
+    "tool_choice",
+    "min_p",
+    "repetition_penalty",
+    "stop_token_ids",
+    "ignore_eos",
+    "guided_json",
+]
 hellos = st.fixed_dictionaries(
     {"messages": st.just([{"role": "user"}])},
     optional={
         **dict.fromkeys(("top_p", "seed", "top_k"), numbers),
-        **dict.fromkeys(ELSEWHERE, any_value),
-        "extra_body": st.one_of(any_value, st.dictionaries(st.sampled_from([*ELSEWHERE, "seed", "x"]), any_value)),
+        **dict.fromkeys(OTHER_SERVERS_FIELDS, any_value),
+        "extra_body": st.one_of(
+            any_value, st.dictionaries(st.sampled_from([*OTHER_SERVERS_FIELDS, "seed", "x"]), any_value)
+        ),
     },
 )
 chats = st.fixed_dictionaries(
@@ -70,7 +81,7 @@ def test_every_success_has_a_type(document: dict[str, Any]) -> None:
 
 @given(body=st.one_of(chats, hellos))
 @FEW
-def test_a_chat_is_taken_exactly_where_the_schema_takes_it(
+def test_a_chat_request_is_accepted_exactly_if_the_schema_accepts_it(
     service: Service, document: dict[str, Any], body: dict[str, Any]
 ) -> None:
     schema = json_schema_of(operations(document)[f"post {CHAT}"]["requestBody"])
@@ -81,7 +92,7 @@ def test_a_chat_is_taken_exactly_where_the_schema_takes_it(
 
 @given(body=st.fixed_dictionaries({}, optional={"text": st.one_of(texts, st.integers()), "thing": texts, "x": texts}))
 @FEW
-def test_a_typed_request_is_taken_exactly_where_the_schema_takes_it(
+def test_a_typed_request_is_accepted_exactly_if_the_schema_accepts_it(
     service: Service, document: dict[str, Any], body: dict[str, Any]
 ) -> None:
     schema = json_schema_of(operations(document)[f"post {TYPED}"]["requestBody"])
@@ -89,7 +100,7 @@ def test_a_typed_request_is_taken_exactly_where_the_schema_takes_it(
     assert (response.status_code == 200) == validator(document, schema).is_valid(body), response.text
 
 
-def test_every_answer_is_of_the_type_that_is_documented(service: Service, document: dict[str, Any]) -> None:
+def test_every_response_has_the_documented_type(service: Service, document: dict[str, Any]) -> None:
     answers = {
         f"post {CHAT}": service.chat(),
         f"post {TYPED}": service.http.post(TYPED, json={"text": "x"}),
@@ -124,7 +135,7 @@ def test_every_error_is_documented(
     validator(document, json_schema_of(responses[str(status)])).validate(response.json())
 
 
-def test_a_stream_is_documented_as_its_events(service: Service, document: dict[str, Any]) -> None:
+def test_a_stream_has_the_documented_events(service: Service, document: dict[str, Any]) -> None:
     content = operations(document)[f"post {CHAT}"]["responses"]["200"]["content"]
     schema = content["text/event-stream"]["itemSchema"]
     response = service.chat(stream=True)

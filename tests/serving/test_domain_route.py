@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service
-from tests.serving.stage import Stage
 
 
-def test_a_typed_answer_is_the_response_and_nothing_else(service: Service, stage: Stage) -> None:
+def test_a_typed_route_returns_the_task_response(service: Service, engine: ControlledEngine) -> None:
     answer = service.http.post("/v1/counter", json={"text": "one barrel"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == {"windows": 1, "with_thing": 1, "characters": 10}
-    sealed = stage.requests[-1].sampling
+    sealed = engine.requests[-1].sampling
     assert (sealed.temperature, sealed.max_tokens) == (0.0, 16)
     assert sealed.stop_ids
 
 
-def test_a_document_of_300_000_characters_is_answered_in_full(service: Service, stage: Stage) -> None:
-    before = len(stage.requests)
+def test_all_windows_of_a_document_of_300_000_characters_are_answered(
+    service: Service, engine: ControlledEngine
+) -> None:
+    before = len(engine.requests)
     answer = service.http.post("/v1/counter", json={"text": "The barrel is here. " * 15_000})
     assert answer.json() == {"windows": 150, "with_thing": 150, "characters": 300_000}
-    assert len(stage.requests) - before == 150
+    assert len(engine.requests) - before == 150
 
 
-def test_the_types_of_the_task_stand_in_the_openapi_document(service: Service) -> None:
+def test_the_openapi_document_has_the_types_of_the_task(service: Service) -> None:
     document = service.http.get("/openapi.json").json()
     route = document["paths"]["/v1/counter"]["post"]
     schemas = document["components"]["schemas"]

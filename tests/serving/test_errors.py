@@ -1,8 +1,9 @@
-"""Every error has one shape, a status that fits, and the class that the OpenAI client expects."""
+"""Every error has one shape, the right status, and the class that the OpenAI client expects."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -10,10 +11,14 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
 
+from kit.bundle.store import Bundle
 from kit.task import FreeText
+from serving.app import create_app
+from serving.catalogue import Deployed
+from serving.settings import Settings
 from tests.serving.conftest import Serve
-from tests.serving.http import Service, eventually
-from tests.serving.stage import LINE, Stage
+from tests.serving.controlled_engine import LINE, ControlledEngine
+from tests.serving.http import Service, eventually, running
 
 HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hello"}]
 
@@ -42,7 +47,7 @@ def error_of(response: httpx.Response) -> dict[str, str | None]:
         ("GET", "/v1/models/another", 404, "model_not_found"),
     ],
 )
-def test_a_route_or_a_model_that_is_not_there_is_told(
+def test_an_unknown_route_or_model_is_an_error_with_its_code(
     service: Service, method: str, path: str, status: int, code: str
 ) -> None:
     response = service.http.request(method, path)
@@ -63,14 +68,14 @@ def test_a_route_or_a_model_that_is_not_there_is_told(
         (b"", "application/json", 422, "invalid_value"),
     ],
 )
-def test_a_body_that_is_no_request_is_told_in_the_same_shape(
+def test_an_invalid_body_is_an_error_of_the_same_shape(
     service: Service, path: str, content: bytes, kind: str, status: int, code: str
 ) -> None:
     response = service.http.post(path, content=content, headers={"content-type": kind})
     assert (response.status_code, error_of(response)["code"]) == (status, code)
 
 
-def test_a_wrong_value_names_its_field_and_repeats_nothing_of_it(service: Service) -> None:
+def test_an_invalid_value_is_reported_by_field_and_not_repeated(service: Service) -> None:
     response = service.http.post("/v1/counter", json={"text": ["secret"], "thing": 7})
     error = error_of(response)
     assert response.status_code == 422
@@ -82,12 +87,12 @@ def test_a_wrong_value_names_its_field_and_repeats_nothing_of_it(service: Servic
     assert str(error_of(chat)["param"]).startswith("messages.0.content")
 
 
-def test_an_unknown_field_of_a_typed_request_is_told(service: Service) -> None:
+def test_an_unknown_field_of_a_typed_request_is_named(service: Service) -> None:
     response = service.http.post("/v1/counter", json={"text": "x", "txet": "y"})
     assert (response.status_code, error_of(response)["param"]) == (422, "txet")
 
 
-def test_an_unknown_model_is_told_with_the_known_ones(service: Service) -> None:
+def test_the_error_for_an_unknown_model_lists_the_known_ones(service: Service) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         service.openai().chat.completions.create(model="other", messages=[{"role": "user", "content": "Hello"}])
     assert caught.value.code == "model_not_found"
@@ -95,58 +100,64 @@ def test_an_unknown_model_is_told_with_the_known_ones(service: Service) -> None:
     assert "counter" in caught.value.message
 
 
+@pytest.fixture(scope="module")
+def small_bodies(bundle: Bundle) -> Iterator[Service]:
+    """A service that accepts only bodies of up to 10,000 bytes."""
+    with running(create_app(Settings(body_bytes=10_000), ControlledEngine(), [Deployed(bundle, "preview")])) as shared:
+        yield shared
+
+
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/counter"])
-def test_a_body_that_is_too_large_is_told_whether_it_says_so_or_not(serve: Serve, path: str) -> None:
-    service = serve(body_bytes=10_000)
+def test_a_body_that_is_too_large_is_refused_with_and_without_content_length(small_bodies: Service, path: str) -> None:
     large = json.dumps({"text": "x" * 200_000, "messages": HELLO}).encode()
-    declared = service.http.post(path, content=large, headers={"content-type": "application/json"})
-    in_pieces = service.http.post(path, content=iter([large[:9_000], large[9_000:]]))
+    declared = small_bodies.http.post(path, content=large, headers={"content-type": "application/json"})
+    in_pieces = small_bodies.http.post(path, content=iter([large[:9_000], large[9_000:]]))
     for response in (declared, in_pieces):
         assert (response.status_code, error_of(response)["code"]) == (413, "body_too_large")
 
 
-def test_an_error_of_the_task_is_told_without_places_on_the_server(service: Service) -> None:
+def test_an_error_of_the_task_reaches_the_client_without_paths_on_the_server(service: Service) -> None:
     response = service.http.post("/v1/counter", json={"text": "x", "thing": "nothing"})
     assert response.status_code == 400
     assert error_of(response)["message"] == "Nothing cannot be counted. Name a thing."
 
 
-def test_an_answer_that_cannot_be_read_is_a_bad_gateway_that_is_not_tried_again(serve: Serve) -> None:
-    service = serve(Stage(lambda asked: "no JSON" if asked.sampling.max_tokens == 16 else LINE))
+def test_an_unreadable_answer_is_a_502_that_clients_do_not_retry(serve: Serve) -> None:
+    service = serve(ControlledEngine(lambda asked: "no JSON" if asked.sampling.max_tokens == 16 else LINE))
     response = service.http.post("/v1/counter", json={"text": "x"})
     assert (response.status_code, error_of(response)["code"]) == (502, "unreadable_answer")
     assert response.headers["x-should-retry"] == "false"
 
 
-def test_an_answer_that_was_cut_is_a_typed_error(serve: Serve) -> None:
-    service = serve(Stage(lambda asked: "word " * 20 if asked.sampling.max_tokens == 16 else LINE))
+def test_an_answer_cut_at_its_token_limit_is_an_unreadable_answer(serve: Serve) -> None:
+    service = serve(ControlledEngine(lambda asked: "word " * 20 if asked.sampling.max_tokens == 16 else LINE))
     response = service.http.post("/v1/counter", json={"text": "x"})
     assert (response.status_code, error_of(response)["code"]) == (502, "unreadable_answer")
     assert "cut off" in str(error_of(response)["message"])
 
 
-def test_an_answer_that_takes_too_long_is_ended(serve: Serve) -> None:
-    stage = Stage(lambda asked: LINE if isinstance(asked.answer, FreeText) else '{"present": true}')
-    service = serve(stage, answer_seconds=0.2)
-    stage.curtain.clear()
+def test_an_answer_that_takes_too_long_is_stopped(serve: Serve) -> None:
+    engine = ControlledEngine(lambda asked: LINE if isinstance(asked.answer, FreeText) else '{"present": true}')
+    service = serve(engine, answer_seconds=0.2)
+    engine.proceed.clear()
     assert error_of(service.chat())["code"] == "timeout"
     assert '"code":"timeout"' in service.chat(stream=True).text
     assert error_of(service.http.post("/v1/counter", json={"text": "x"}))["code"] == "timeout"
-    eventually(lambda: stage.on_stage == 0, "the stage is free")
+    eventually(lambda: engine.active == 0, "the engine is free")
 
 
-def test_more_requests_than_agreed_are_sent_away_and_told_when_to_come_back(serve: Serve) -> None:
-    stage = Stage()
-    service = serve(stage, concurrent_requests=1)
-    stage.curtain.clear()
+def test_requests_beyond_the_limit_get_429_with_retry_after(serve: Serve) -> None:
+    engine = ControlledEngine()
+    service = serve(engine, concurrent_requests=1)
+    engine.proceed.clear()
     with service.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
         with pytest.raises(openai.RateLimitError) as caught:
             service.openai().chat.completions.create(model="counter", messages=[{"role": "user", "content": "Hello"}])
         assert caught.value.code == "too_many_requests"
         assert caught.value.response.headers["retry-after"] == "1"
         assert service.http.get("/readyz").status_code == 200
-    eventually(lambda: stage.on_stage == 0, "the stage is free")
-    stage.curtain.set()
+    eventually(lambda: engine.active == 0, "the engine is free")
+    engine.proceed.set()
     eventually(lambda: service.chat().status_code == 200, "there is room again")
 
 
@@ -159,10 +170,10 @@ def test_more_requests_than_agreed_are_sent_away_and_told_when_to_come_back(serv
         ({"user": "x" * 20_000}, openai.APIStatusError),
     ],
 )
-def test_the_client_raises_its_own_class_with_code_type_and_request_id(
-    serve: Serve, fields: dict[str, Any], kind: type[openai.APIStatusError]
+def test_the_openai_client_raises_its_own_class_with_code_type_and_request_id(
+    small_bodies: Service, fields: dict[str, Any], kind: type[openai.APIStatusError]
 ) -> None:
-    client = serve(body_bytes=10_000).openai()
+    client = small_bodies.openai()
     body: dict[str, Any] = {"model": "counter", "messages": HELLO, **fields}
     with pytest.raises(kind) as caught:
         client.chat.completions.create(**body)
@@ -171,8 +182,8 @@ def test_the_client_raises_its_own_class_with_code_type_and_request_id(
     assert caught.value.request_id
 
 
-def test_a_service_that_is_not_ready_is_an_internal_server_error_to_the_client(serve: Serve) -> None:
-    service = serve(Stage(lambda _: RuntimeError("never")), ready=False)
+def test_the_openai_client_sees_a_service_that_is_not_ready_as_a_server_error(serve: Serve) -> None:
+    service = serve(ControlledEngine(lambda _: RuntimeError("never")), ready=False)
     with pytest.raises(openai.InternalServerError) as caught:
         service.openai().models.list()
     assert caught.value.status_code == 503
@@ -190,14 +201,14 @@ def test_a_service_that_is_not_ready_is_an_internal_server_error_to_the_client(s
         ("/v1/chat/completions", {"messages": HELLO, "seed": False}, "seed: This must be a number"),
     ],
 )
-def test_what_is_wrong_with_a_value_is_said_as_everywhere_in_the_kit(
+def test_an_invalid_value_has_the_same_message_as_in_the_command_line(
     service: Service, path: str, body: dict[str, object], message: str
 ) -> None:
     assert error_of(service.http.post(path, json=body))["message"] == message
 
 
-def test_half_of_a_surrogate_pair_is_named_as_that(service: Service) -> None:
+def test_the_error_for_half_of_a_surrogate_pair_says_so(service: Service) -> None:
     response = service.http.post(
         "/v1/counter", content=rb'{"text":"\ud83d"}', headers={"content-type": "application/json"}
     )
-    assert error_of(response)["message"] == "The body is not JSON: text holds half of a surrogate pair."
+    assert error_of(response)["message"] == "The body is not JSON: a string has half of a surrogate pair."

@@ -1,4 +1,4 @@
-"""Requests as existing clients send them, field by field, and what those clients read."""
+"""Requests with exactly the fields that existing clients send, and the answers that they read."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from openai.types.chat import ChatCompletionUserMessageParam
 
 from kit.task import JsonSchema
 from tests.serving.conftest import Serve
+from tests.serving.controlled_engine import LINE, ControlledEngine
 from tests.serving.http import Service, eventually
-from tests.serving.stage import LINE, Stage
 
 HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hello"}]
 
 
-def test_an_editor_that_sends_its_own_keys_and_wants_counts_is_answered(service: Service, stage: Stage) -> None:
+def test_an_editor_with_its_own_fields_and_token_counts_is_answered(service: Service, engine: ControlledEngine) -> None:
     body = {
         "model": "counter",
         "messages": [
@@ -34,10 +34,10 @@ def test_an_editor_that_sends_its_own_keys_and_wants_counts_is_answered(service:
     *_, usage, done = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     assert done == "[DONE]"
     assert json.loads(usage)["usage"]["completion_tokens"] == 4
-    assert stage.requests[-1].sampling.max_tokens > 128
+    assert engine.requests[-1].sampling.max_tokens > 128
 
 
-def test_an_evaluator_that_sends_nulls_and_neutral_values_is_answered(service: Service) -> None:
+def test_an_evaluator_with_nulls_and_neutral_values_is_answered(service: Service) -> None:
     response = service.chat(
         model="counter", stop=None, best_of=1, echo=False, n=1, temperature=0.0, top_p=1, max_tokens=100,
         presence_penalty=0, frequency_penalty=0.0, seed=1234, response_format=None, logprobs=None, tools=None,
@@ -66,33 +66,33 @@ def test_an_evaluator_that_sends_nulls_and_neutral_values_is_answered(service: S
         },
     ],
 )
-def test_an_extractor_gets_bare_json(service: Service, stage: Stage, wanted: Any) -> None:
+def test_an_extractor_gets_bare_json(service: Service, engine: ControlledEngine, wanted: Any) -> None:
     answer = service.openai().chat.completions.create(
         model="counter", n=1, temperature=0, max_tokens=64, response_format=wanted,
         messages=[{"role": "system", "content": "Extract."}, {"role": "user", "content": "One barrel."}],
     )  # fmt: skip
     assert json.loads(answer.choices[0].message.content or "") == {"present": True}
-    assert isinstance(stage.requests[-1].answer, JsonSchema)
+    assert isinstance(engine.requests[-1].answer, JsonSchema)
 
 
-def test_a_body_of_the_responses_dialect_at_the_chat_path_is_told_what_is_missing(service: Service) -> None:
+def test_a_responses_api_body_on_the_chat_route_gets_an_error_that_names_messages(service: Service) -> None:
     response = service.http.post("/v1/chat/completions", json={"model": "counter", "input": HELLO, "store": False})
     assert response.status_code == 422
     assert response.json()["error"]["param"] == "messages"
 
 
-def test_a_client_that_leaves_its_stream_frees_the_engine(serve: Serve) -> None:
-    stage = Stage()
-    client = serve(stage).openai()
-    stage.curtain.clear()
+def test_a_client_that_closes_its_stream_frees_the_engine(serve: Serve) -> None:
+    engine = ControlledEngine()
+    client = serve(engine).openai()
+    engine.proceed.clear()
     with client.chat.completions.create(model="counter", messages=HELLO, stream=True) as stream:
         for _ in stream:
             break
-    eventually(lambda: stage.on_stage == 0, "the generation was cancelled")
+    eventually(lambda: engine.active == 0, "the generation was cancelled")
 
 
-def _tries(service: Service, expected: type[openai.APIStatusError]) -> list[int]:
-    """Ask with two retries allowed; return the status of each try."""
+def _statuses_of_retries(service: Service, expected: type[openai.APIStatusError]) -> list[int]:
+    """Send a request with two retries allowed; return the status of each try."""
     statuses: list[int] = []
     hooks = {"response": [lambda response: statuses.append(response.status_code)]}
     client = openai.OpenAI(
@@ -103,15 +103,15 @@ def _tries(service: Service, expected: type[openai.APIStatusError]) -> list[int]
     return statuses
 
 
-def test_a_client_tries_again_where_that_helps_and_not_where_it_does_not(serve: Serve) -> None:
-    stage = Stage()
-    busy = serve(stage, concurrent_requests=1)
-    stage.curtain.clear()
+def test_a_client_retries_when_busy_and_not_when_the_bundle_is_refused(serve: Serve) -> None:
+    engine = ControlledEngine()
+    busy = serve(engine, concurrent_requests=1)
+    engine.proceed.clear()
     with busy.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
-        assert _tries(busy, openai.RateLimitError) == [429, 429, 429]
-    stage.curtain.set()
-    refused = Stage()
+        assert _statuses_of_retries(busy, openai.RateLimitError) == [429, 429, 429]
+    engine.proceed.set()
+    refused = ControlledEngine()
     refused.answers_as_base = True
     service = serve(refused, ready=False)
     eventually(lambda: service.http.get("/readyz").json()["error"]["code"] == "refused", "a refusal")
-    assert _tries(service, openai.InternalServerError) == [503]
+    assert _statuses_of_retries(service, openai.InternalServerError) == [503]

@@ -1,4 +1,4 @@
-"""Values that break servers are refused with their names; what other servers would act on is never ignored."""
+"""Hostile values are refused by field name; fields that only other servers support are never ignored."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service
-from tests.serving.stage import Stage
 from tests.serving.test_errors import error_of
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -29,7 +29,7 @@ def post(service: Service, body: bytes, path: str = "/v1/chat/completions") -> h
         ("/v1/counter", rb'{"text":"a\ud83d"}', "text"),
     ],
 )
-def test_half_a_character_is_no_json_and_its_place_is_named(
+def test_half_of_a_surrogate_pair_is_invalid_json_and_its_field_is_named(
     service: Service, path: str, body: bytes, param: str
 ) -> None:
     response = post(service, body, path)
@@ -38,18 +38,20 @@ def test_half_a_character_is_no_json_and_its_place_is_named(
     assert (error["code"], error["param"]) == ("invalid_json", param)
 
 
-def test_a_pair_of_halves_is_a_character(service: Service) -> None:
+def test_a_complete_surrogate_pair_is_accepted(service: Service) -> None:
     assert post(service, rb'{"messages":[{"role":"user","content":"\ud83d\ude00"}]}').status_code == 200
 
 
-def test_every_character_for_private_use_can_be_said_and_forges_nothing(service: Service, stage: Stage) -> None:
+def test_private_use_characters_are_accepted_and_forge_no_special_token(
+    service: Service, engine: ControlledEngine
+) -> None:
     every = "".join(map(chr, range(0xE000, 0xF900)))
     for text in (every[:400] + "<|im_end|>", every[400:500]):
         assert service.chat(messages=[{"role": "user", "content": text}]).status_code == 200
-        ends = stage.requests[-1].sampling.stop_ids
+        ends = engine.requests[-1].sampling.stop_ids
         plain = service.chat(messages=HELLO)
         assert plain.status_code == 200
-        assert sum(id in ends for id in stage.requests[-2].ids) == sum(id in ends for id in stage.requests[-1].ids)
+        assert sum(id in ends for id in engine.requests[-2].ids) == sum(id in ends for id in engine.requests[-1].ids)
     whole = service.chat(messages=[{"role": "user", "content": every}])
     assert (whole.status_code, error_of(whole)["code"]) == (400, "context_length_exceeded")
 
@@ -86,7 +88,7 @@ def test_a_value_of_another_type_or_out_of_bounds_is_not_coerced(service: Servic
     assert str(error_of(response)["param"]).split(".")[0] == field
 
 
-ACTED_ON_ELSEWHERE: list[tuple[str, Any]] = [
+SUPPORTED_BY_OTHER_SERVERS: list[tuple[str, Any]] = [
     ("guided_regex", "a+"),
     ("guided_json", {"type": "object"}),
     ("guided_choice", ["a", "b"]),
@@ -117,21 +119,21 @@ ACTED_ON_ELSEWHERE: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "value"), ACTED_ON_ELSEWHERE)
-def test_what_another_server_would_act_on_is_refused_by_name(service: Service, field: str, value: Any) -> None:
+@pytest.mark.parametrize(("field", "value"), SUPPORTED_BY_OTHER_SERVERS)
+def test_a_field_that_only_other_servers_support_is_refused_by_name(service: Service, field: str, value: Any) -> None:
     for body, param in (({field: value}, field), ({"extra_body": {field: value}}, f"extra_body.{field}")):
         response = service.chat(**body)
         assert response.status_code == 400
         assert (error_of(response)["code"], error_of(response)["param"]) == ("unsupported_parameter", param)
 
 
-def test_a_supported_field_in_a_wrapper_is_not_ignored(service: Service) -> None:
+def test_a_supported_field_inside_extra_body_is_refused_not_ignored(service: Service) -> None:
     response = service.chat(extra_body={"temperature": 0.5})
     assert (response.status_code, error_of(response)["param"]) == (400, "extra_body.temperature")
     assert service.chat(extra_body={"cache_prompt": True, "temperature": None}).status_code == 200
 
 
-def test_neutral_values_of_unsupported_fields_are_fine(service: Service) -> None:
+def test_neutral_values_of_unsupported_fields_are_accepted(service: Service) -> None:
     neutral = {
         "repetition_penalty": 1.0, "min_p": 0, "ignore_eos": False, "min_tokens": 0, "stop_token_ids": [],
         "guided_regex": None, "skip_special_tokens": True, "chat_template_kwargs": {}, "n_predict": -1,
@@ -151,7 +153,7 @@ def test_neutral_values_of_unsupported_fields_are_fine(service: Service) -> None
         ("/v1/chat/completions", {"messages": HELLO, "response_format": {"type": "x" * 100_000}}),
     ],
 )
-def test_an_error_is_short_whatever_the_request_held(service: Service, path: str, body: dict[str, Any]) -> None:
+def test_an_error_is_short_for_any_request(service: Service, path: str, body: dict[str, Any]) -> None:
     response = service.http.post(path, json=body)
     assert 400 <= response.status_code < 500
     assert error_of(response)["code"]
@@ -173,22 +175,22 @@ def _circle(length: int) -> dict[str, Any]:
 
 
 RECURSIVE: list[tuple[dict[str, Any], str]] = [
-    ({"$ref": "#"}, "refers to itself without an end"),
-    (_circle(2), "refers to itself without an end"),
-    (_circle(500), "refers to itself without an end"),
-    ({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "refers to itself without an end"),
-    ({"type": "object", "properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}}, "refers to itself"),
+    ({"$ref": "#"}, "leads back to itself"),
+    (_circle(2), "leads back to itself"),
+    (_circle(500), "leads back to itself"),
+    ({"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "leads back to itself"),
+    ({"type": "object", "properties": {"a": {"allOf": [{"$ref": "#/properties/a"}]}}}, "leads back to itself"),
     ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]}, "No finite value"),
     ({"type": "array", "items": {"$ref": "#"}, "minItems": 1}, "No finite value"),
 ]
 
 
-@pytest.mark.parametrize(("schema", "says"), RECURSIVE, ids=range(len(RECURSIVE)))
-def test_a_schema_that_no_value_can_end_is_refused(service: Service, schema: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("schema", "expected"), RECURSIVE, ids=range(len(RECURSIVE)))
+def test_a_schema_without_a_finite_value_is_refused(service: Service, schema: dict[str, Any], expected: str) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
     response = service.chat(response_format=wanted)
     assert response.status_code == 400
-    assert says in str(error_of(response)["message"])
+    assert expected in str(error_of(response)["message"])
     assert error_of(response)["param"] == "response_format.json_schema.schema"
 
 
@@ -198,13 +200,13 @@ LISTS = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#"}, {"ty
 @pytest.mark.parametrize(
     "schema", [LISTS, {"type": "object", "properties": {"children": {"type": "array", "items": {"$ref": "#"}}}}]
 )
-def test_a_schema_of_trees_or_lists_is_taken(service: Service, schema: dict[str, Any]) -> None:
+def test_a_recursive_schema_with_finite_values_is_accepted(service: Service, schema: dict[str, Any]) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
     assert service.chat(response_format=wanted).status_code == 200
 
 
-def test_a_seed_is_refused_by_name_where_the_engine_takes_none(serve: Any) -> None:
-    class Seedless(Stage):
+def test_a_seed_is_refused_by_name_if_the_engine_does_not_support_it(serve: Any) -> None:
+    class Seedless(ControlledEngine):
         @property
         def capabilities(self) -> Any:
             from dataclasses import replace
@@ -217,7 +219,7 @@ def test_a_seed_is_refused_by_name_where_the_engine_takes_none(serve: Any) -> No
     assert service.chat(seed=7, temperature=0).status_code == 200
 
 
-def test_a_body_of_any_json_is_never_a_failure_of_the_service(service: Service) -> None:
+def test_odd_json_bodies_are_client_errors_never_server_errors(service: Service) -> None:
     for body in (b"null", b"1e999", b'"x"', b"[[]]", b'{"messages":null}', b'{"messages":{}}', json.dumps({}).encode()):
         for path in ("/v1/chat/completions", "/v1/counter"):
             assert post(service, body, path).status_code in {400, 422}

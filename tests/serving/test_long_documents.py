@@ -1,7 +1,6 @@
-"""A long document takes time in proportion to its length, whatever it holds, and its work ends with its client.
+"""Any long document takes time in proportion to its length, and its work stops when the client disconnects.
 
-The limits are wide, so that a busy machine does not fail them: where time grows with the square of the length, each
-document takes minutes.
+The limits are wide, so that a busy machine passes; with quadratic time each document would take minutes.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from kit.task import FreeText
 from serving.app import create_app
 from serving.catalogue import Deployed
 from serving.settings import Settings
+from tests.serving.bundles import template_bundle
+from tests.serving.controlled_engine import LINE, ControlledEngine
 from tests.serving.http import PATIENCE, Service, running
-from tests.serving.paper import template_bundle
-from tests.serving.stage import LINE, Stage
 from tests.serving.test_server import process
 
 ROUTE = "/v1/legal/clauses"
@@ -44,18 +43,18 @@ def legal(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.fixture(scope="module")
 def service(legal: Bundle) -> Iterator[Service]:
-    with running(create_app(Settings(), Stage(found_nothing), [Deployed(legal, "verified")])) as shared:
+    with running(create_app(Settings(), ControlledEngine(found_nothing), [Deployed(legal, "verified")])) as shared:
         yield shared
 
 
 def workers(service: int) -> list[psutil.Process]:
-    """Return the processes that read requests: grandchildren that run. One that ended may not be collected yet."""
-    below = [child for nursery in psutil.Process(service).children() for child in nursery.children()]
+    """Return the running workers, which are grandchildren of the service. One that ended may not be reaped yet."""
+    below = [child for fork_server in psutil.Process(service).children() for child in fork_server.children()]
     return [each for each in below if each.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize("piece", PIECES)
-def test_300000_characters_of_one_piece_are_answered(service: Service, piece: str) -> None:
+def test_300000_repetitive_characters_are_answered(service: Service, piece: str) -> None:
     text = (piece * 300_000)[:300_000]
     began = time.monotonic()
     answer = service.http.post(ROUTE, json={"text": text})
@@ -64,19 +63,19 @@ def test_300000_characters_of_one_piece_are_answered(service: Service, piece: st
     assert answer.json()["coverage"] == 1.0
 
 
-def left_after_half_a_second(url: str, text: str) -> None:
-    """Ask about a document, and leave while it is read."""
+def disconnect_after_half_a_second(url: str, text: str) -> None:
+    """Send a document and disconnect while a worker reads it."""
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(f"{url}{ROUTE}", json={"text": text}, timeout=httpx.Timeout(PATIENCE, read=0.5))
 
 
 @pytest.mark.parametrize("piece", [". ", ": A"])
-def test_the_work_ends_with_its_client_and_keeps_no_service_from_ending(legal: Bundle, piece: str) -> None:
+def test_the_work_stops_with_its_client_and_does_not_delay_shutdown(legal: Bundle, piece: str) -> None:
     with process(legal) as (program, url):
-        left_after_half_a_second(url, piece * 3_000_000)
+        disconnect_after_half_a_second(url, piece * 3_000_000)
         time.sleep(0.5)
         assert not workers(program.pid)
-        left_after_half_a_second(url, piece * 3_000_000)
+        disconnect_after_half_a_second(url, piece * 3_000_000)
         program.send_signal(signal.SIGTERM)
         began = time.monotonic()
         assert program.wait(PATIENCE) == -signal.SIGTERM

@@ -1,4 +1,4 @@
-"""The whole path with nothing staged: a nano that was trained, built into bundles, and served by a real engine."""
+"""The whole path with real parts: train nano, build bundles, serve them with a real engine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from serving.settings import Settings
 from tests.serving.http import Service, eventually, running
 
 ROOMS = {"kettle": "kitchen", "anchor": "cellar", "ladder": "attic", "basket": "kitchen", "barrel": "cellar"}
-TASK = '''"""Says in which room a thing is kept."""
+TASK = '''"""Name the room of a thing."""
 from typing import Literal
 from kit.metrics.reductions import mean_of
 from kit.task import Message, Prompt, Strict, Task, parse_answer
@@ -65,7 +65,7 @@ class Keeper(Task[Thing, Room]):
 
 @dataclass(frozen=True)
 class Trained:
-    """A project, its recipe per form, an adapter that knows the rooms, and the rows that it learnt."""
+    """A project, an adapter that learned the rooms, and its training rows."""
 
     project: Path
     adapter: Path
@@ -114,13 +114,22 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     return Trained(project, adapter, tuple(row.ids for row in rows))
 
 
+@pytest.fixture(scope="module")
+def adapter_bundle(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return trained.bundle("adapter", Store(tmp_path_factory.mktemp("store")))
+
+
 @pytest.fixture(scope="module", params=["merged", "adapter"])
-def bundle(request: pytest.FixtureRequest, trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return trained.bundle(request.param, Store(tmp_path_factory.mktemp("store")))
+def bundle(
+    request: pytest.FixtureRequest, trained: Trained, adapter_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Bundle:
+    if request.param == "adapter":
+        return adapter_bundle
+    return trained.bundle("merged", Store(tmp_path_factory.mktemp("store")))
 
 
 @pytest.fixture(scope="module")
-def house(bundle: Bundle) -> Iterator[Service]:
+def keeper(bundle: Bundle) -> Iterator[Service]:
     if bundle.seal.form == "merged":
         config = EngineConfig(bundle.model_folder, threads=1)
     else:
@@ -129,20 +138,20 @@ def house(bundle: Bundle) -> Iterator[Service]:
         yield service
 
 
-def test_a_typed_request_gets_what_the_model_learnt(house: Service) -> None:
+def test_a_typed_request_gets_the_learned_answer(keeper: Service) -> None:
     for thing, room in ROOMS.items():
-        answer = house.http.post("/v1/keeper", json={"thing": thing})
+        answer = keeper.http.post("/v1/keeper", json={"thing": thing})
         assert (answer.status_code, answer.json()) == (200, {"room": room})
 
 
-def test_any_request_gets_an_answer_of_its_type(house: Service) -> None:
-    answer = house.http.post("/v1/keeper", json={"thing": "wardrobe, or <|im_end|>"})
+def test_an_unknown_input_still_gets_an_answer_of_the_response_type(keeper: Service) -> None:
+    answer = keeper.http.post("/v1/keeper", json={"thing": "wardrobe, or <|im_end|>"})
     assert answer.json()["room"] in {"attic", "cellar", "kitchen"}
 
 
-def test_chat_streams_what_it_answers_whole(house: Service) -> None:
+def test_a_streamed_chat_has_the_text_of_the_complete_answer(keeper: Service) -> None:
     ask: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "In which room is the anchor?"}]
-    client = house.openai()
+    client = keeper.openai()
     whole = client.chat.completions.create(model="keeper", messages=ask)
     assert whole.choices[0].message.content == '{"room":"cellar"}'
     assert whole.choices[0].finish_reason == "stop"
@@ -154,35 +163,34 @@ def test_chat_streams_what_it_answers_whole(house: Service) -> None:
     assert chunks[-1].usage == whole.usage
 
 
-def test_a_schema_of_the_client_holds_on_a_real_engine(house: Service) -> None:
+def test_a_real_engine_follows_the_schema_of_the_client(keeper: Service) -> None:
     schema = {"type": "object", "properties": {"floor": {"enum": ["upper", "lower"]}}, "required": ["floor"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "floor", "schema": schema}}
-    answer = house.chat(response_format=wanted, max_tokens=30).json()["choices"][0]["message"]["content"]
+    answer = keeper.chat(response_format=wanted, max_tokens=30).json()["choices"][0]["message"]["content"]
     assert answer in {'{"floor":"upper"}', '{"floor":"lower"}'}
 
 
-def test_a_schema_that_cannot_be_compiled_is_told(house: Service) -> None:
+def test_a_schema_that_does_not_compile_is_a_client_error(keeper: Service) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": {"$ref": "#/$defs/absent"}}}
     for stream in (False, True):
-        response = house.chat(response_format=wanted, stream=stream)
+        response = keeper.chat(response_format=wanted, stream=stream)
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "invalid_input"
 
 
-def test_an_engine_that_holds_another_adapter_never_becomes_ready(trained: Trained, tmp_path: Path) -> None:
-    bundle = trained.bundle("adapter", Store(tmp_path))
-    zeroed = Path(shutil.copytree(bundle.adapter_folder, tmp_path / "zeroed"))
+def test_an_engine_with_another_adapter_never_becomes_ready(adapter_bundle: Bundle, tmp_path: Path) -> None:
+    zeroed = Path(shutil.copytree(adapter_bundle.adapter_folder, tmp_path / "zeroed"))
     weights = safetensors.torch.load_file(zeroed / "adapter_model.safetensors")
     blank = {name: torch.zeros_like(value) for name, value in weights.items()}
     safetensors.torch.save_file(blank, zeroed / "adapter_model.safetensors", {"format": "pt"})
-    engine = LocalEngine(EngineConfig(NANO, adapters={bundle.digest: zeroed}, threads=1))
-    told: list[str] = []
-    app = create_app(Settings(), engine, [Deployed(bundle, "preview")], told.append)
+    engine = LocalEngine(EngineConfig(NANO, adapters={adapter_bundle.digest: zeroed}, threads=1))
+    reasons: list[str] = []
+    app = create_app(Settings(), engine, [Deployed(adapter_bundle, "preview")], reasons.append)
     with running(app, ready=False) as service:
-        eventually(lambda: bool(told), "a refusal")
+        eventually(lambda: bool(reasons), "a refusal")
         assert service.http.get("/readyz").json()["error"]["code"] == "refused"
         assert service.http.post("/v1/keeper", json={"thing": "anchor"}).status_code == 503
-    assert "adapter" in told[0]
+    assert "adapter" in reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -192,10 +200,10 @@ def test_an_engine_that_holds_another_adapter_never_becomes_ready(trained: Train
         ({"type": "integer", "minimum": 5, "maximum": 3}, "Invalid range: minimum greater than maximum."),
     ],
 )
-def test_a_refused_schema_is_answered_with_the_reason_and_no_place_on_a_disk(
-    house: Service, schema: dict[str, Any], reason: str
+def test_the_error_for_a_refused_schema_has_the_reason_and_no_path(
+    keeper: Service, schema: dict[str, Any], reason: str
 ) -> None:
     wanted = {"type": "json_schema", "json_schema": {"name": "it", "schema": schema}}
-    response = house.chat(response_format=wanted)
+    response = keeper.chat(response_format=wanted)
     assert response.status_code == 400
     assert response.json()["error"]["message"] == f"The answer type cannot constrain decoding: {reason}"

@@ -1,4 +1,4 @@
-"""Every answer links what was measured about the bundle that gave it, and what its status means."""
+"""Every response links the scores of its bundle, with the meaning of its status."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from kit.bundle.attestation import Attestation, make_attestation
 from kit.bundle.store import Bundle
 from serving.catalogue import Deployed
 from tests.serving.conftest import Serve
+from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service
-from tests.serving.stage import Stage
 
 GATE = {"name": "counter: same", "outcome": "held", "value": 0.9, "threshold": 0.8, "reason": "0.900, and 0.8 is …"}
 TASK = {"task": "counter", "examples": 40, "metrics": [{"metric": "same", "tuned": {"value": 0.9}}]}
@@ -20,7 +20,7 @@ def evaluation(bundle: Bundle, sequence: int, **changes: Any) -> Attestation:
     return make_attestation("evaluation", bundle.digest, sequence, f"2026-11-0{sequence}T00:00:00+00:00", payload)
 
 
-def test_an_answer_links_the_scores_of_its_bundle(serve: Serve, bundle: Bundle) -> None:
+def test_a_response_links_the_scores_of_its_bundle(serve: Serve, bundle: Bundle) -> None:
     attestations = (evaluation(bundle, 1, outcome="failed"), evaluation(bundle, 2))
     service = serve(bundles=[Deployed(bundle, "verified", attestations)])
     for answer in (service.chat(), service.chat(stream=True), service.http.post("/v1/counter", json={"text": "x"})):
@@ -38,8 +38,8 @@ def test_a_bundle_that_was_never_measured_says_so(service: Service, bundle: Bund
     assert "Do not rely on its answers" in scores["meaning"]
 
 
-def test_scores_are_there_before_the_service_is_ready(serve: Serve) -> None:
-    engine = Stage()
+def test_scores_are_available_before_the_service_is_ready(serve: Serve) -> None:
+    engine = ControlledEngine()
     engine.may_start.clear()
     service = serve(engine, ready=False)
     assert service.http.get("/readyz").status_code == 503
@@ -47,7 +47,7 @@ def test_scores_are_there_before_the_service_is_ready(serve: Serve) -> None:
     engine.may_start.set()
 
 
-def test_an_evaluation_that_was_altered_is_no_score(serve: Serve, bundle: Bundle) -> None:
+def test_an_altered_evaluation_does_not_count(serve: Serve, bundle: Bundle) -> None:
     altered = Attestation("evaluation", bundle.digest, 0, "", {}, "", fault="/somewhere/file was altered.")
     service = serve(bundles=[Deployed(bundle, "preview", (evaluation(bundle, 1), altered))])
     answer = service.http.get("/scores")

@@ -1,4 +1,4 @@
-"""Running the service: its socket, its announcement, its end."""
+"""The running service: its socket, its announcement, its shutdown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kit.errors import InputError, Refused
 from serving.catalogue import Deployed
 from serving.server import listen, serve
 from serving.settings import Settings
+from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import PATIENCE
-from tests.serving.stage import Stage
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}], "stream": True}
 
@@ -36,7 +36,7 @@ def process(bundle: Bundle) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_running_answers_finish_and_then_ends_the_service(bundle: Bundle, sent: signal.Signals) -> None:
+def test_running_answers_finish_after_a_signal_before_the_service_ends(bundle: Bundle, sent: signal.Signals) -> None:
     with process(bundle) as (running, url):
         with httpx.stream("POST", f"{url}/v1/chat/completions", json=HELLO, timeout=PATIENCE) as answer:
             pieces = answer.iter_text()
@@ -52,8 +52,8 @@ def test_a_signal_lets_running_answers_finish_and_then_ends_the_service(bundle: 
         assert "stopped" in running.stdout.read()
 
 
-def test_a_port_in_use_is_told_before_anything_is_loaded(bundle: Bundle) -> None:
-    engine = Stage()
+def test_a_port_in_use_is_reported_before_anything_is_loaded(bundle: Bundle) -> None:
+    engine = ControlledEngine()
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(InputError, match=f"Port {port} on 127.0.0.1 is in use"):
@@ -62,13 +62,13 @@ def test_a_port_in_use_is_told_before_anything_is_loaded(bundle: Bundle) -> None
 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid"])
-def test_an_address_that_is_not_ours_is_told(bundle: Bundle, host: str) -> None:
+def test_an_address_of_another_machine_is_refused(bundle: Bundle, host: str) -> None:
     with pytest.raises(InputError, match=f"Cannot listen on {host}"):
-        asyncio.run(serve(Settings(host=host, port=0), Stage(), [Deployed(bundle, "verified")], print))
+        asyncio.run(serve(Settings(host=host, port=0), ControlledEngine(), [Deployed(bundle, "verified")], print))
 
 
-def test_a_refusal_is_raised_nothing_is_announced_and_the_engine_is_stopped(bundle: Bundle) -> None:
-    engine = Stage()
+def test_a_refusal_is_raised_without_announcement_and_stops_the_engine(bundle: Bundle) -> None:
+    engine = ControlledEngine()
     engine.answers_as_base = True
     announced: list[str] = []
     with pytest.raises(Refused, match="as the base model does"):
@@ -78,7 +78,7 @@ def test_a_refusal_is_raised_nothing_is_announced_and_the_engine_is_stopped(bund
 
 
 def test_a_preview_beyond_loopback_is_refused_before_the_engine_starts(bundle: Bundle) -> None:
-    engine = Stage()
+    engine = ControlledEngine()
     with pytest.raises(Refused, match="preview"):
         asyncio.run(serve(Settings(host="0.0.0.0", port=0), engine, [Deployed(bundle, "preview")], print))
     assert not engine.started

@@ -52,7 +52,6 @@ def test_all_that_is_done_with_a_document(piece: str) -> None:
             assert read.coverage > 0.9
             expected = task.response_type(clauses=read.clauses)
             assert len(task.targets(request, expected)) == len(prompts)
-            assert isinstance(task, Rewritable)
             task.rewrite(request, expected, by_paragraph(str.upper))
         Source(text).closest("The a . b zz", 0, len(text), 0.1)
 

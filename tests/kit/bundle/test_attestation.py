@@ -21,7 +21,7 @@ from kit.bundle.seal import read_seal
 from kit.errors import Refused
 from serving.catalogue import Deployed, check_exposure
 from serving.settings import Settings
-from tests.serving.paper import paper_bundle
+from tests.serving.bundles import weightless_bundle
 
 ROOT = Path(__file__).parents[3]
 AT = "2026-01-01T00:00:00+00:00"
@@ -73,7 +73,7 @@ def test_each_shortfall_is_a_sentence_and_failed_gates_come_first() -> None:
 
 
 def refusal(place: Path, *attested: Attestation) -> str:
-    deployed = Deployed(paper_bundle(place), standing(attested), attested)
+    deployed = Deployed(weightless_bundle(place), standing(attested), attested)
     with pytest.raises(Refused) as refused:
         check_exposure(Settings(host="0.0.0.0"), [deployed])
     return str(refused.value)
@@ -92,14 +92,14 @@ def test_a_bundle_that_was_not_measured_is_refused_with_the_way_to_measure_it(tm
 
 
 def test_one_sentence_says_everywhere_what_verified_means(tmp_path: Path) -> None:
-    card = write_card(read_seal(paper_bundle(tmp_path).folder), "", {})
+    card = write_card(read_seal(weightless_bundle(tmp_path).folder), "", {})
     pages = [ROOT / "README.md", ROOT / "docs" / "evaluation.md"]
     for text in (card, *(page.read_text(encoding="utf-8") for page in pages)):
         assert f"`verified` means: {VERIFIED_MEANS}" in " ".join(text.split())
 
 
 def test_a_checksum_is_never_passed_off_as_a_signature(tmp_path: Path) -> None:
-    card = write_card(read_seal(paper_bundle(tmp_path).folder), "", {})
+    card = write_card(read_seal(weightless_bundle(tmp_path).folder), "", {})
     pages = [ROOT / "SECURITY.md", ROOT / "docs" / "evaluation.md"]
     for text in (card, *(page.read_text(encoding="utf-8") for page in pages)):
         assert "no signature" in " ".join(text.split())

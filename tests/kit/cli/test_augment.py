@@ -16,9 +16,9 @@ from serving.catalogue import Deployed
 from serving.settings import Settings
 from tests.kit.cli.conftest import Run
 from tests.kit.toy import lines, row
+from tests.serving.bundles import weightless_bundle
+from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service, running
-from tests.serving.paper import paper_bundle
-from tests.serving.stage import Stage
 
 RENDERER = Renderer(NANO)
 
@@ -36,8 +36,8 @@ def answer(asked: Generation) -> str:
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    deployed = Deployed(paper_bundle(tmp_path_factory.mktemp("endpoint")), "preview")
-    with running(create_app(Settings(), Stage(answer), [deployed])) as service:
+    deployed = Deployed(weightless_bundle(tmp_path_factory.mktemp("endpoint")), "preview")
+    with running(create_app(Settings(), ControlledEngine(answer), [deployed])) as service:
         yield service
 
 

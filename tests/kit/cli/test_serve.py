@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.cli.conftest import Run
-from tests.serving.paper import paper_bundle
+from tests.serving.bundles import weightless_bundle
 
 DRY = ("serve", "--engine", "local", "--dry-run", "--port", "0", "--json")
 
@@ -30,7 +30,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     root = place / "project"
     digests = []
     for form in ("merged", "adapter"):
-        bundle = paper_bundle(place / form, form=form, weights=form == "merged")
+        bundle = weightless_bundle(place / form, form=form, weights=form == "merged")
         shutil.copytree(bundle.folder, root / "bundles" / "sha256" / bundle.digest)
         digests.append(bundle.digest)
     (root / "recipe.yaml").write_text("name: shelf\nbase: {model: nano}\ntasks: [{use: 'task.py:Counter'}]\n")

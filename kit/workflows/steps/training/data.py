@@ -14,10 +14,11 @@ from kit.data.checking.labels import count_labels
 from kit.data.general import examples_beside, general_rows
 from kit.data.keys import Keys
 from kit.data.mixture import Mixture, Source, mixed
+from kit.data.parting import Part
 from kit.data.rows import Dropped, Row, Rows
 from kit.data.split import data_digest
 from kit.errors import InputError
-from kit.project.project import Data, Part, Project, leaks_beside
+from kit.project.project import Data, Project, leaks_beside
 from kit.recipe import Recipe, RowsSection
 from kit.train.step.ewc import reference_rows, rows_digest
 

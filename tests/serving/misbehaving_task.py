@@ -1,6 +1,6 @@
-"""A task whose work takes longer than anyone waits: in Python, and in one call of a library that never lets go."""
+"""A task that loops forever, in Python or inside one library call that holds the interpreter, dies, or raises."""
 
-SLOW_TASK = '''"""Counts characters, or does not come to an end."""
+MISBEHAVING_TASK = '''"""Count characters, or misbehave on request."""
 import os
 import re
 import signal
@@ -21,7 +21,7 @@ class Counted(Strict):
 
 
 class Odd(UnreadableAnswer):
-    """A kind of error that no other process knows."""
+    """An error class that exists in no other process."""
 
 
 def work(kind, note):

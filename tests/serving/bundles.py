@@ -1,4 +1,4 @@
-"""Bundles that are sealed, verified and served like any other, but hold no weights: a `Stage` answers for them."""
+"""Bundles without weights: sealed, verified and served like any other, but a `ControlledEngine` answers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from kit.project.project import Project
 from kit.recipe import Recipe
 from kit.task import Message
 from kit.task.files import task_files
-from tests.serving.stage import FINGERPRINT
+from tests.serving.controlled_engine import FINGERPRINT
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
-TASK = '''"""Counts what stands in a text, window by window."""
+TASK = '''"""Count the windows of a text that name a thing."""
 from pydantic import Field
 from kit.errors import InputError
 from kit.metrics.reductions import mean_of
@@ -74,10 +74,10 @@ DIALOGUES = (
 )
 
 
-def paper_bundle(
+def weightless_bundle(
     place: Path, name: str = "counter", form: str = "merged", task: str = TASK, weights: bool = False
 ) -> Bundle:
-    """Write a bundle into a folder named after its digest, as a store does; with the base's weights where asked."""
+    """Write a bundle into a folder named after its digest, as a store does; `weights` adds the base's weights."""
     project = place / f"{name}-project"
     project.mkdir(parents=True)
     (project / "task.py").write_text(task)
@@ -95,7 +95,7 @@ def paper_bundle(
 
 
 def template_bundle(place: Path, template: str, profile: str) -> Bundle:
-    """Write a bundle of a template's own task."""
+    """Write a bundle with a template's own task."""
     project = place / template
     shutil.copytree(TEMPLATES / template, project)
     recipe = Project(project).recipe(profile)

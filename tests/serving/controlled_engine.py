@@ -1,4 +1,4 @@
-"""The scripted engine with a stage manager: it counts who is on stage, can hold still, fail midway, or start late."""
+"""A scripted engine that tests control: it counts active generations and can pause, fail midway, or start late."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Script = Callable[[Generation], str | Exception]
 
 
 def line_for(generation: Generation) -> str:
-    """What is said where a test does not care: a word per token, or an answer of the paper task's type."""
+    """The default answer: one word for each token, or JSON of the task's answer type."""
     return LINE if isinstance(generation.answer, FreeText) else '{"present":true}'
 
 
-class Stage(ScriptedEngine):
-    """Speaks the script's lines; a line that is an exception is raised after `before_failure` tokens.
+class ControlledEngine(ScriptedEngine):
+    """Answer with the script's lines; an exception in place of a line is raised after `before_failure` tokens.
 
-    While `curtain` is not set, generations stand still after their first token; `start` waits for `may_start`.
+    While `proceed` is not set, generations pause after their first token; `start` waits for `may_start`.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class Stage(ScriptedEngine):
         self.script = script
         self.before_failure = before_failure
         self.adapters = adapters
-        self.on_stage = 0
+        self.active = 0
         self.started = self.stopped = False
         self.answers_as_base = False
         self.start_fails: Exception | None = None
-        self.curtain, self.may_start = threading.Event(), threading.Event()
-        self.curtain.set()
+        self.proceed, self.may_start = threading.Event(), threading.Event()
+        self.proceed.set()
         self.may_start.set()
 
     def _line(self, request: Generation, prompt: str) -> str:
@@ -70,7 +70,7 @@ class Stage(ScriptedEngine):
         return Completion(text, ids, (-0.1,) * len(ids), deltas[-1].finish or "abort")
 
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
-        self.on_stage += 1
+        self.active += 1
         try:
             line, spoken = self.script(request), 0
             stream = super().stream(request)
@@ -79,11 +79,11 @@ class Stage(ScriptedEngine):
                 async for delta in deltas:
                     if isinstance(line, Exception) and spoken == self.before_failure:
                         raise line
-                    await _until(self.curtain if spoken else self.may_start)
+                    await _until(self.proceed if spoken else self.may_start)
                     yield delta
                     spoken += 1
         finally:
-            self.on_stage -= 1
+            self.active -= 1
 
     async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
         known = FINGERPRINT.base if self.answers_as_base else FINGERPRINT.tuned

@@ -1,6 +1,6 @@
-"""Routes that read the plain request themselves; FastAPI gets their types for the documentation only.
+"""Routes that get the raw request body; FastAPI uses their types only for the documentation.
 
-FastAPI would parse a body of 32 MB on the event loop, twice. Here its bytes go to whoever may take the time.
+FastAPI would parse a body of 32 MB on the event loop, twice. These routes can send the bytes to a worker process.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Answer = Callable[[Request], Coroutine[Any, Any, Response]]
 _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;|$)", re.IGNORECASE)
 
 
-class Documented:
-    """An endpoint: what answers, and the types of its body and its headers."""
+class RawEndpoint:
+    """An endpoint: the function that answers, and the documented types of its body and headers."""
 
     def __init__(self, answer: Answer, body: type[BaseModel], **headers: Any) -> None:
         self.answer = answer
@@ -33,29 +33,29 @@ class Documented:
         self.__signature__ = inspect.Signature(parameters)
 
     async def __call__(self, **_: Any) -> Response:
-        """Never called: the route takes `answer`."""
+        """Never called: the route calls `answer`."""
         raise NotImplementedError
 
 
-class DocumentedRoute(APIRoute):
-    """A route to a `Documented` endpoint."""
+class RawBodyRoute(APIRoute):
+    """A route to a `RawEndpoint`."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers."""
-        if isinstance(self.endpoint, Documented):
+        """Return the function that answers."""
+        if isinstance(self.endpoint, RawEndpoint):
             return self.endpoint.answer
         return super().get_route_handler()
 
 
 async def json_body(request: Request) -> bytes:
-    """Return the bytes of a body that says it is JSON.
+    """Return the bytes of a JSON body.
 
-    Raises ServiceError: 415 where it says otherwise, 422 where it is missing.
+    Raises ServiceError: 415 if the content type is not JSON, 422 if the body is empty.
     """
     if not _JSON.match(request.headers.get("content-type", "")):
         message = "Send the body as JSON, with the header content-type: application/json."
         raise ServiceError(415, "not_json", message)
     body = await request.body()
     if not body.strip():
-        raise ServiceError(422, "invalid_value", "The body is missing.")
+        raise ServiceError(422, "invalid_value", "The request has no body.")
     return body

@@ -1,7 +1,7 @@
-"""A process that loads the bundles once and forks workers: python -m serving.workers.nursery DESCRIPTOR.
+"""Load the bundles once, then fork workers: python -m serving.workers.fork_server DESCRIPTOR PARENT_PID.
 
-It has one thread, so a fork is safe, and a worker that was killed is replaced within milliseconds. It ends when the
-service does, however that ends, and its workers end with it.
+The process has one thread, so forking is safe; a killed worker is replaced within milliseconds. The process and its
+workers end when the service ends, even if the service is killed.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from kit.errors import InputError, KitError, Refused
 from kit.task import UnreadableAnswer
 from serving.errors import ServiceError
 from serving.workers.jobs import Jobs
-from serving.workers.wire import packed, receive
+from serving.workers.wire import encode, receive
 
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
-class JobBroke(Exception):
-    """A job raised what nobody foresaw; carries the traceback."""
+class UnexpectedJobError(Exception):
+    """A job raised an unexpected exception; the message is its traceback."""
 
 
 def end_with_parent(parent: int) -> None:
-    """Have this process killed when its parent ends, also by a signal that nobody can catch."""
+    """Kill this process when its parent ends, even by SIGKILL."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:
@@ -37,27 +37,29 @@ def end_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Load the bundles, then fork a worker for each descriptor that arrives, until the service is gone."""
+    """Load the bundles, then fork a worker for each file descriptor received, until the service ends."""
     control = socket.socket(fileno=int(sys.argv[1]))
     end_with_parent(int(sys.argv[2]))
     try:
         jobs = Jobs(receive(control))
     except Exception as error:
-        control.sendall(packed(_portable(error)))
+        control.sendall(encode(_picklable(error)))
         return
-    control.sendall(packed(None))
+    control.sendall(encode(None))
     while True:
         _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
         if not descriptors:
-            os.killpg(0, signal.SIGKILL)  # the service is gone: this process and its workers, a group of their own
-        _bury()
+            os.killpg(
+                0, signal.SIGKILL
+            )  # the service ended: kill this process and its workers, which form one process group
+        _reap()
         pid = _fork(control, jobs, descriptors[0])
         os.close(descriptors[0])
         control.sendall(pid.to_bytes(8, "big"))
 
 
-def _bury() -> None:
-    """Collect the workers that have ended."""
+def _reap() -> None:
+    """Reap the workers that ended."""
     with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -74,11 +76,11 @@ def _fork(control: socket.socket, jobs: Jobs, descriptor: int) -> int:
 
 
 def _work(jobs: Jobs, service: socket.socket) -> NoReturn:
-    """Do one job after the other; each answer is the result, or the exception that it raised."""
+    """Run jobs one after the other; send the result of each, or the exception that it raised."""
     try:
         while True:
             name, arguments = receive(service)
-            service.sendall(packed(_outcome(jobs, name, arguments)))
+            service.sendall(encode(_outcome(jobs, name, arguments)))
     except (EOFError, OSError):
         os._exit(0)
 
@@ -87,13 +89,13 @@ def _outcome(jobs: Jobs, name: str, arguments: tuple[Any, ...]) -> tuple[bool, A
     try:
         return True, getattr(jobs, name)(*arguments)
     except Exception as error:
-        return False, _portable(error)
+        return False, _picklable(error)
 
 
-def _portable(error: Exception) -> Exception:
-    """Return an exception that the service can unpickle: of its own kinds, or the traceback of any other.
+def _picklable(error: Exception) -> Exception:
+    """Return an exception that the service can unpickle; an unexpected one becomes its traceback.
 
-    A task's own exception classes exist in no other process, so they become the kind that they derive from.
+    A task's own exception classes do not exist in the service, so they become their base class.
     """
     if isinstance(error, ServiceError):
         return error
@@ -102,11 +104,11 @@ def _portable(error: Exception) -> Exception:
     for kind in (InputError, Refused, KitError):
         if isinstance(error, kind):
             return kind(error.problems)
-    return JobBroke("".join(traceback.format_exception(error)))
+    return UnexpectedJobError("".join(traceback.format_exception(error)))
 
 
 if __name__ == "__main__":
-    # The module is imported under its own name, so that what it pickles can be found by it.
-    from serving.workers import nursery
+    # Import the module by its name: a class of __main__ cannot be unpickled in the service.
+    from serving.workers import fork_server
 
-    nursery.main()
+    fork_server.main()

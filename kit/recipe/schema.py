@@ -197,7 +197,8 @@ class TrainSection(Section):
         Field(description="Compute layers again in the backward pass to save memory; auto: only where it has to be"),
     ] = "auto"
     compile: Annotated[
-        Literal["auto", "on", "off"], Field(description="Compile the layers; auto: on a CPU, where a run pays for it")
+        Literal["auto", "on", "off"],
+        Field(description="Has no effect; kept so that earlier recipes stay valid. `on` is refused"),
     ] = "auto"
     parallel: Annotated[
         Parallel, Field(description="Several processes: each holds all weights, or a part of every one")

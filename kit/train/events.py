@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Planned:
 
     `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
     since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
-    `compiled`: whether the layers of a training step are. `lean`: how many parts of the base are computed in our way.
+    `lean`: how many parts of the base are computed in our way.
     `compute`: the type that they are computed in. `slower`: a sentence for each kind of part that is not computed in
     our way, since that does not come out the same in this type.
     """
@@ -40,7 +40,6 @@ class Planned:
     computed: int
     saved: int
     attention: str
-    compiled: bool = False
     lean: int = 0
     compute: str = ""
     slower: tuple[str, ...] = ()
@@ -119,6 +118,7 @@ class Audited:
 
 
 Event = Audited | Began | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
+Report = Callable[[Event], None]
 
 
 class MetricsFile:
@@ -136,3 +136,21 @@ class MetricsFile:
         line = {"event": type(event).__name__.lower(), "time": round(time.time(), 3), **asdict(event)}
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+class Reporter:
+    """Passes events to the caller and to the run's `metrics.jsonl`; of several processes, the `active` one alone."""
+
+    def __init__(self, folder: Path, report: Report, active: bool) -> None:
+        self._metrics, self._report, self._active = MetricsFile(folder / "metrics.jsonl"), report, active
+
+    def announce(self, what: str) -> None:
+        """Say what begins, in a sentence for the person who waits; it is no fact of the run, so no file holds it."""
+        if self._active:
+            self._report(Began(what))
+
+    def write(self, event: Event) -> None:
+        """Write an event to the file, and pass it on."""
+        if self._active:
+            self._metrics.write(event)
+            self._report(event)

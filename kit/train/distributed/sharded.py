@@ -20,7 +20,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from kit.train.step.loss import Body, layers_of
+from kit.train.model.split import Body, layers_of
 
 
 class _Root(nn.Module):

@@ -43,12 +43,13 @@ class Tried:
     seconds: float
 
 
-def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> Probed:
+def probe_memory(optimiser: Optimiser, job: TrainJob) -> Probed:
     """Compute the plan's largest micro-batch, and throw its gradients away; model and random states stay as they are.
 
     Raises RunBroke where it does not fit, with the `train.batch_tokens` that does: the rows of a step stay the same.
     """
-    plan, before, free = optimiser.plan, random_state(), _free_for_all(optimiser.ranks, device)
+    plan, device, before = optimiser.plan, optimiser.device, random_state()
+    free = _free_for_all(optimiser.ranks, device)
     pieces = (step.part(slice(at, at + 1)) for step in plan.steps for at in range(len(step.micros)))
     soft = plan.section.prompt.tokens if plan.section.method == "prompt" else 0
     largest = max(pieces, key=lambda piece: plan.step_computed(piece) + soft * len(piece.rows))
@@ -69,7 +70,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob, device: torch.device) -> P
 
 
 @contextmanager
-def told_when_too_large(step: int) -> Iterator[None]:
+def translate_out_of_memory(step: int) -> Iterator[None]:
     """Turn memory that runs out in the middle of a run into a sentence. Raises RunBroke."""
     try:
         yield

@@ -65,10 +65,9 @@ class Lightened:
 
 
 def lighten(base: nn.Module) -> Lightened:
-    """Take over the parts of a base that are known, before adapters are attached.
+    """Replace the parts of a base that have a faster form here, before adapters are attached.
 
-    They go on as before while a layer is compiled, since that makes fewer passes by itself, and where attention has a
-    cache or is none of those that transformers lists by name.
+    A part keeps its own form for calls with a cache, and where its attention is none that transformers lists by name.
     """
     taken, kept, judged = 0, Counter[str](), dict[str, bool]()
     for module in base.modules():
@@ -168,7 +167,7 @@ def _either(module: Any, stock: Callable[..., Any], lean: Callable[..., Any]) ->
 
     def forward(*args: Any, **others: Any) -> Any:
         unknown = attends and module.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS
-        if torch.compiler.is_compiling() or others.get("past_key_values") is not None or unknown:
+        if others.get("past_key_values") is not None or unknown:
             return stock(*args, **others)
         return lean(module, *args, **others)
 

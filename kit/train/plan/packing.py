@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from kit.train.plan.trees import build_forest
 
@@ -17,10 +16,6 @@ PACKED_COST = 1.1
 """What a token of a forest costs, in tokens of padded rows: 1.1 on nano, where rows share nothing."""
 
 Keys = Sequence[bytes]
-
-
-Form = Literal["forest", "rows", "row"]
-"""What a micro-batch is: rows packed as a forest, several padded rows, or one row."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +32,6 @@ class Step:
     def rows(self) -> tuple[int, ...]:
         """All rows of the step, in the order in which they are computed."""
         return tuple(index for micro in self.micros for index in micro)
-
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """The form of each micro-batch."""
-        return tuple("forest" if self.packs else "rows" if len(micro) > 1 else "row" for micro in self.micros)
 
     def part(self, which: slice) -> Step:
         """Some of the micro-batches, as they are."""

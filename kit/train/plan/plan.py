@@ -138,8 +138,9 @@ def make_plan(
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
     only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Where `sharing`
     is on, rows share their prefixes in the steps in which that costs less than padding. Raises as `refuse_unfit` does,
-    and RunBroke where no row is left.
+    RunBroke where no row is left, and InputError where the recipe asks for compiled layers.
     """
+    _refuse_compiling(section)
     refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
     if not kept:
@@ -158,6 +159,12 @@ def split_rows(
     keys: Keys | None = [encoded(row.ids) for row in rows] if sharing.on else None
     for window in windows:
         yield make_step(window, lengths, section.batch_tokens, keys)
+
+
+def _refuse_compiling(section: TrainSection) -> None:
+    """Recipes of earlier versions may still ask for it; `auto` and `off` need no change."""
+    if section.compile == "on":
+        raise InputError("Training no longer compiles layers.", "train.compile", "Remove the setting.")
 
 
 def refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 
 from kit.errors import InputError, Problem
+from kit.system.disk import sync_folder, sync_tree
 from kit.train.distributed.sharded import put_state_back, whole_state
 from kit.train.job import Evaluation, RunBroke
 from kit.train.state.saved import StateDict, put_back, raw_state, trained_state, write_trained
@@ -140,12 +140,14 @@ class Checkpoints:
 def refuse_other(found: Mapping[str, str], here: Mapping[str, str], where: Path) -> None:
     """Raise InputError where a checkpoint was made under other conditions than those here."""
     problems = [
-        Problem(f"The run was begun with {name} {found.get(name, 'unknown')}; here it is {value}.", str(where))
+        Problem(f"The run was started with {name} {found.get(name, 'unknown')}; here it is {value}.", str(where))
         for name, value in here.items()
         if found.get(name) != value
     ]
+    if found.get("layers") == "compiled":
+        problems.append(Problem("The run was started by an earlier version, which compiled its layers.", str(where)))
     if problems:
-        advice = "It would not be the same run: restore what it was begun with, or train anew without --resume."
+        advice = "Resume it under the conditions that it started with, or start a new run without --resume."
         raise InputError([*problems[:-1], Problem(problems[-1].what, problems[-1].where, advice)])
 
 
@@ -181,18 +183,9 @@ def _verified(folder: Path) -> Checkpoint:
 
 def _publish(draft: Path, target: Path) -> None:
     """Rename a draft to its name once all of it is on disk."""
-    for path in [*draft.rglob("*"), draft]:
-        _sync(path)
+    sync_tree(draft)
     draft.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(target.parent)
 
 
 def _digest(path: Path) -> str:

@@ -115,7 +115,6 @@ def _shares(
 # --- the door to transformers ---------------------------------------------------------------------------------
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _forest_attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, **others: Any
 ) -> tuple[Tensor, None]:

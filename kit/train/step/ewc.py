@@ -24,7 +24,7 @@ from torch.nn import functional
 from kit.data.rows import Row
 from kit.data.split import position
 from kit.errors import InputError
-from kit.train.step.loss import Body
+from kit.train.model.split import Body
 
 _WHERE = "train.ewc"
 

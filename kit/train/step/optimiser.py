@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +14,15 @@ from kit.data.rows import Row
 from kit.train.distributed.ranks import ALONE, Ranks
 from kit.train.distributed.sharded import whole
 from kit.train.job import RunBroke
-from kit.train.model.compiled import Compiled
 from kit.train.model.recompute import keeping_less
+from kit.train.model.split import Body
 from kit.train.plan.packing import Step
 from kit.train.plan.plan import Plan, labels, split_rows
 from kit.train.plan.schedule import learning_rate
 from kit.train.step.attention import attending
 from kit.train.step.batch import Batch, collate, pack
 from kit.train.step.ewc import Elastic
-from kit.train.step.loss import Body, batch_loss
+from kit.train.step.loss import batch_loss
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,9 @@ class Optimiser:
 
     def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.ranks = ranks
-        self.body, self.plan, self._pad_id, self._device = body, plan, pad_id, device
+        self.body, self.plan, self.device, self._pad_id = body, plan, device, pad_id
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
         self.penalty: Elastic | None = None
-        self.compiled: Compiled | None = None
         section = plan.section
         self.adam = torch.optim.AdamW(
             decayed(self.parameters, section.weight_decay),
@@ -71,6 +69,10 @@ class Optimiser:
             weight_decay=section.weight_decay,
             fused=True,
         )
+
+    def shorten(self, steps: int) -> None:
+        """End the plan after this many steps; warm-up, schedule and evaluations follow its length."""
+        self.plan = self.plan.first(steps)
 
     def rate(self, number: int) -> float:
         """The learning rate of a step, counted from 0."""
@@ -83,21 +85,19 @@ class Optimiser:
         `weight`, by default the step's own, is what the loss is divided by.
         """
         weight = self.plan.step_weight(step) if weight is None else weight
-        total, rows = torch.zeros((), device=self._device), []
+        total, rows = torch.zeros((), device=self.device), []
         with attending(self.body.base, bool(step.packs)):
-            for form, batch in zip(step.forms, self._batches(step, self.plan.rows), strict=True):
-                compiled = self.compiled is not None and self.compiled.form == form
-                with self.compiled.running(form) if self.compiled else nullcontext():
-                    with nullcontext() if compiled else keeping_less():
-                        loss = batch_loss(self.body, batch, weight)
-                    loss.total.backward()  # type: ignore[no-untyped-call]
+            for batch in self._batches(step, self.plan.rows):
+                with keeping_less():
+                    loss = batch_loss(self.body, batch, weight)
+                loss.total.backward()  # type: ignore[no-untyped-call]
                 total += loss.total.detach()
                 rows.append(loss.rows / batch.counts)
         return total, torch.cat(rows)
 
     def _batches(self, step: Step, rows: Sequence[Row]) -> Iterator[Batch]:
         make = pack if step.packs else collate
-        return (make([rows[index] for index in micro], self._pad_id, self._device) for micro in step.micros)
+        return (make([rows[index] for index in micro], self._pad_id, self.device) for micro in step.micros)
 
     def step(self, number: int) -> Outcome:
         """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
@@ -113,7 +113,7 @@ class Optimiser:
 
     def _outcome(self, number: int, figures: Tensor) -> Outcome:
         """Send the figures to the host; on a GPU they arrive while it works on."""
-        if self._device.type != "cuda":
+        if self.device.type != "cuda":
             return Outcome(number + 1, figures.cpu(), None)
         host = figures.to("cpu", non_blocking=True)
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ from kit.recipe import TrainSection
 from kit.train.events import Event, Planned
 from kit.train.job import TrainJob
 from kit.train.model.recompute import keeping_less
-from kit.train.step.loss import split_model
+from kit.train.model.split import split_model
 
 PAD = 6
 TURN_END = 2

@@ -22,7 +22,7 @@ from kit.train.fit import memory
 from kit.train.job import Stopped, TrainJob
 from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
-from kit.train.step.loss import split_model
+from kit.train.model.split import split_model
 from tests.kit.train.parts import TURN_END, copy_rows, job, section
 
 SHARDED: Mapping[str, Mapping[str, Any]] = {

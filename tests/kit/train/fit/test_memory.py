@@ -12,9 +12,9 @@ import torch
 from kit.base import Base, find_base
 from kit.recipe import FloatType, TrainSection
 from kit.train.model.methods import attach, load_base
+from kit.train.model.split import split_model
 from kit.train.model.takeover import lighten
 from kit.train.plan.estimate import estimate_memory, read_shape, trained_parameters
-from kit.train.step.loss import split_model
 from tests.kit.train.forks import Nursery, tiny_base
 from tests.kit.train.parts import bytes_kept
 

@@ -10,9 +10,10 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from kit.train.model.methods import attach
+from kit.train.model.split import split_model
 from kit.train.step import loss
 from kit.train.step.batch import collate
-from kit.train.step.loss import batch_loss, split_model
+from kit.train.step.loss import batch_loss
 from tests.kit.train.parts import PAD, copy_rows, section
 from tests.kit.train.tiny import CONFIG
 

@@ -13,10 +13,10 @@ import torch
 from kit.base import Base
 from kit.train.job import TrainJob
 from kit.train.model.methods import attach, load_base
+from kit.train.model.split import split_model
 from kit.train.plan.plan import make_plan
 from kit.train.report.applied import Fact, read_facts, trouble
 from kit.train.report.audit import Audit, Loaded, look_at
-from kit.train.step.loss import split_model
 from kit.train.step.optimiser import Optimiser, Outcome
 from tests.kit.train.parts import PAD, copy_rows, job, section
 from tests.kit.train.tiny import make_tiny

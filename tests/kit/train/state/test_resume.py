@@ -184,16 +184,29 @@ def resumable(stopped: Path, tmp_path: Path) -> TrainJob:
 def test_a_run_is_not_resumed_under_other_conditions(
     change: dict[str, object], named: str, resumable: TrainJob
 ) -> None:
-    with pytest.raises(InputError, match=f"The run was begun with {named} .*; here it is .*"):
+    with pytest.raises(InputError, match=f"The run was started with {named} .*; here it is .*"):
         train(replace(resumable, **change), None, silent)  # type: ignore[arg-type]
 
 
-def test_a_run_is_not_resumed_with_another_library_version(resumable: TrainJob) -> None:
-    manifest = resumable.folder / "checkpoints/step-000002/checkpoint.json"
+def change_setup(job: TrainJob, **values: str) -> None:
+    """Change what a stopped run's checkpoint says of the conditions that it was made under."""
+    manifest = job.folder / "checkpoints/step-000002/checkpoint.json"
     saved = json.loads(manifest.read_text())
-    saved["cursor"]["setup"]["torch"] = "1.0.0"
+    saved["cursor"]["setup"].update(values)
     manifest.write_text(json.dumps(saved))
-    with pytest.raises(InputError, match=r"begun with torch 1\.0\.0; here it is 2"):
+
+
+def test_a_run_of_an_earlier_version_resumes_unless_its_layers_were_compiled(resumable: TrainJob) -> None:
+    change_setup(resumable, layers="compiled")
+    with pytest.raises(InputError, match=r"compiled its layers.*start a new run without --resume"):
+        train(resumable, None, silent)
+    change_setup(resumable, layers="not compiled")
+    assert train(resumable, None, silent).step == 6
+
+
+def test_a_run_is_not_resumed_with_another_library_version(resumable: TrainJob) -> None:
+    change_setup(resumable, torch="1.0.0")
+    with pytest.raises(InputError, match=r"started with torch 1\.0\.0; here it is 2"):
         train(resumable, None, silent)
 
 

@@ -18,9 +18,9 @@ from kit.train.events import Event, Stepped
 from kit.train.job import Stopped
 from kit.train.loop import train
 from kit.train.model.methods import attach
+from kit.train.model.split import Body, split_model
 from kit.train.report.applied import read_facts
 from kit.train.step.ewc import Elastic, fisher_diagonal, moved_weights, reference_rows
-from kit.train.step.loss import Body, split_model
 from tests.kit.train.parts import copy_rows, job, section
 from tests.kit.train.tiny import make_tiny
 

@@ -16,13 +16,14 @@ from kit.base import find_base
 from kit.data.rows import Row
 from kit.train.model.loading import load_model
 from kit.train.model.methods import attach
+from kit.train.model.split import Body, split_model
 from kit.train.plan.packing import Step, make_packs
 from kit.train.plan.plan import Plan, make_plan
 from kit.train.plan.sharing import ARCHITECTURES, Sharing
 from kit.train.plan.trees import build_forest, encoded
 from kit.train.step.attention import TwoPart, attending
 from kit.train.step.batch import Batch, collate, pack
-from kit.train.step.loss import Body, batch_loss, split_model
+from kit.train.step.loss import batch_hidden, batch_loss
 from kit.train.step.optimiser import Optimiser
 from tests.kit.train.forests import TINY, contract_rows, tiny_model, token_rows, tree_rows
 from tests.kit.train.parts import PAD, copy_rows, section
@@ -189,7 +190,7 @@ def test_attention_that_is_not_told_who_sees_whom_fails(tiny: Body) -> None:
         tiny.hidden(torch.tensor([[5, 6, 7]]))
     batch = pack(tree_rows(1, 2), 0, CPU, saves=1)
     with pytest.raises(RuntimeError):  # nor does the model's own attention take a forest for a row
-        tiny.batch_hidden(batch)
+        batch_hidden(tiny, batch)
 
 
 def _inputs(seed: int, depth: int, dtype: torch.dtype) -> tuple[list[tuple[int, int, int]], Tensor, list[Tensor]]:

@@ -15,11 +15,12 @@ from kit.data.rows import Row
 from kit.errors import InputError
 from kit.train.model.loading import load_model
 from kit.train.model.methods import attach
+from kit.train.model.split import Body, split_model
 from kit.train.plan.packing import Step
 from kit.train.plan.plan import Plan
 from kit.train.step import loss
 from kit.train.step.batch import collate
-from kit.train.step.loss import Body, batch_loss, split_model
+from kit.train.step.loss import batch_loss
 from kit.train.step.optimiser import Optimiser
 from tests.kit.train.parts import PAD, copy_rows, section
 

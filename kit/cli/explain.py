@@ -36,11 +36,11 @@ def explain_step(output: Output, step: int, ref: str) -> None:
     from kit.project.project import Project
     from kit.project.runs import find_run
     from kit.train.report.explain import explain
-    from kit.train.report.recorder import read_flight
+    from kit.train.report.recorder import read_recording
 
     project = Project.find()
     run = find_run(project.root, ref)
-    flight = read_flight(run.folder)
+    flight = read_recording(run.folder)
     now, unread = _now(project, run.recipe())
     found = explain(flight, step, now.digests)
     rows = [_facts(suspect, now) for suspect in found.suspects]

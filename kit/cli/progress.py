@@ -89,7 +89,7 @@ class TrainingLine:
                 text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
                 how = f"{event.threads} threads, computed in {event.compute}"
                 self._line.keep(f"{text}{event.trainable:,} trainable parameters, {how}.")
-                layers = f"; {event.lean} lean parts" if event.lean else ""
+                layers = f"; {event.fused_layers} fused layers" if event.fused_layers else ""
                 ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
                 self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}{layers}.")
                 for sentence in event.slower:

@@ -24,7 +24,7 @@ class Planned:
 
     `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
     since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
-    `lean`: how many parts of the base are computed in our way.
+    `fused_layers`: how many parts of the base are computed in our way.
     `compute`: the type that they are computed in. `slower`: a sentence for each kind of part that is not computed in
     our way, since that does not come out the same in this type.
     """
@@ -40,7 +40,7 @@ class Planned:
     computed: int
     saved: int
     attention: str
-    lean: int = 0
+    fused_layers: int = 0
     compute: str = ""
     slower: tuple[str, ...] = ()
 

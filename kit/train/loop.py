@@ -24,11 +24,11 @@ from kit.train.prepare import (
 from kit.train.report.audit import Audit
 from kit.train.report.divergence import Divergence
 from kit.train.report.evaluations import Evaluations
-from kit.train.report.measure import moved, refuse_broken
+from kit.train.report.measure import has_changed, refuse_broken
 from kit.train.report.meter import Meter
-from kit.train.report.recorder import FlightRecorder
+from kit.train.report.recorder import StepRecorder
 from kit.train.report.utilisation import utilisation
-from kit.train.state.checkpoint import Cursor, Held, hold
+from kit.train.state.checkpoint import Cursor, Snapshot, take_snapshot
 from kit.train.state.machine import repeatable
 from kit.train.state.signals import Signals
 from kit.train.step.batch import kernel_name
@@ -84,7 +84,7 @@ class TrainingLoop:
         self._audit = Audit(job, optimiser, model.loaded)
         self._meter = Meter(start.seconds)
         self._utilisation = utilisation(job.base, self.plan, processes.device)
-        self._recorder = FlightRecorder(job.folder, self.plan.rows)
+        self._recorder = StepRecorder(job.folder, self.plan.rows)
         self._divergence = Divergence(self._recorder.losses(start.step))
         self._unread: deque[Outcome] = deque()
         self._saved_at = time.monotonic()
@@ -110,7 +110,7 @@ class TrainingLoop:
 
     def _stop_is_agreed(self) -> bool:
         """Whether any of the processes was asked to stop; all then stop after the same step."""
-        code = self._ranks.agreed(self._signals.code or 0)
+        code = self._ranks.maximum(self._signals.code or 0)
         if code:
             self._signals.code = Exit(code)
         return bool(code)
@@ -160,7 +160,7 @@ class TrainingLoop:
 
     def _save_is_due(self) -> bool:
         due = time.monotonic() - self._saved_at >= self._job.save_seconds
-        return bool(self._ranks.agreed(int(due and self._ranks.first)))
+        return bool(self._ranks.maximum(int(due and self._ranks.first)))
 
     def _save(self) -> None:
         self._read_outcomes()
@@ -171,8 +171,8 @@ class TrainingLoop:
         self._saved_at = time.monotonic()
         self._reporter.write(Saved(self.step, len(self.plan.steps)))
 
-    def _hold(self) -> Held:
-        return hold(self._model.body.model, self._optimiser.adam)
+    def _hold(self) -> Snapshot:
+        return take_snapshot(self._model.body.model, self._optimiser.adam)
 
     def _remove_unwanted(self) -> None:
         """Keep the checkpoint of this step and the best one."""
@@ -216,7 +216,7 @@ class TrainingLoop:
             computed=plan.computed,
             saved=plan.saved,
             attention=kernel_name(device, plan.rows_alone),
-            lean=self._model.fused.taken,
+            fused_layers=self._model.fused.taken,
             compute=self._setup["compute type"],
             slower=self._model.fused.sentences(),
         )
@@ -225,7 +225,7 @@ class TrainingLoop:
         best = self._evaluations.best
         assert best is not None, "a plan always ends with an evaluation"
         adapter = self._checkpoints.find(best.step) / "adapter"
-        refuse_broken(self._job, adapter, moved(self._optimiser.parameters, self._model.initial))
+        refuse_broken(self._job, adapter, has_changed(self._optimiser.parameters, self._model.initial))
         return Trained(
             adapter,
             best.step,

@@ -18,10 +18,10 @@ from kit.train.fit.time import steps_within
 from kit.train.job import Evaluation, TrainJob
 from kit.train.model.methods import attach, load_base
 from kit.train.model.split import Body, split_model
-from kit.train.model.takeover import Lightened, lighten
-from kit.train.plan.plan import Plan, make_plan, refuse_unfit
+from kit.train.model.takeover import FusedLayers, fuse_layers
+from kit.train.plan.plan import StepPlan, make_plan, refuse_unfit
 from kit.train.plan.sharing import sharing
-from kit.train.report.audit import Loaded, look_at
+from kit.train.report.audit import LoadedBase, inspect_base
 from kit.train.report.measure import sample
 from kit.train.state.checkpoint import Checkpoint, Checkpoints, refuse_other
 from kit.train.state.machine import conditions, physical_cores, training_device
@@ -46,7 +46,7 @@ class OpenedRun:
     last: Checkpoint | None
     conditions: Mapping[str, str]
 
-    def setup(self, plan: Plan) -> dict[str, str]:
+    def setup(self, plan: StepPlan) -> dict[str, str]:
         """All conditions of the run, by name, as a checkpoint stores them."""
         return {**self.conditions, "plan": plan.digest}
 
@@ -56,8 +56,8 @@ class AttachedModel:
     """The model to train; `initial` are sampled values of what is trained, before the first step."""
 
     body: Body
-    loaded: Loaded
-    fused: Lightened
+    loaded: LoadedBase
+    fused: FusedLayers
     initial: Sequence[Tensor]
 
 
@@ -76,7 +76,7 @@ def join_processes(job: TrainJob) -> Processes:
     return Processes(training_device(), job.threads or max(1, physical_cores() // ranks.here), ranks)
 
 
-def plan_run(job: TrainJob, device: torch.device) -> Plan:
+def plan_run(job: TrainJob, device: torch.device) -> StepPlan:
     """Plan every step. Raises InputError and RunBroke for rows that cannot be trained on or validated with."""
     shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
     plan = make_plan(job.rows, job.section, job.mixture, sharing=shared)
@@ -84,13 +84,13 @@ def plan_run(job: TrainJob, device: torch.device) -> Plan:
     return plan
 
 
-def open_run(job: TrainJob, plan: Plan, processes: Processes) -> OpenedRun:
+def open_run(job: TrainJob, plan: StepPlan, processes: Processes) -> OpenedRun:
     """Open the run's folder and find the checkpoint to resume from.
 
     Raises InputError where there is one that was not asked for, or that was made under other conditions.
     """
     checkpoints = Checkpoints(job.folder / "checkpoints")
-    processes.ranks.prove(job.folder, plan.digest)
+    processes.ranks.check_connection(job.folder, plan.digest)
     last = checkpoints.last()
     if last and not job.resume:
         advice = "Continue with: kit train --resume, or start a new run."
@@ -122,9 +122,9 @@ def load_and_attach(job: TrainJob, opened: OpenedRun, processes: Processes, repo
     compute = compute_type(job.section.compute, job.dtype, device.type)
     reporter.announce("Loading the base model.")
     base = load_base(job.base, job.dtype, job.section, device, compute, torch.device("cpu") if sharded else device)
-    loaded = look_at(base, job.base, job.dtype)
+    loaded = inspect_base(base, job.base, job.dtype)
     reporter.announce(f"Attaching {job.method} to the base, and comparing the faster layers with its own.")
-    fused = lighten(base)
+    fused = fuse_layers(base)
     model = attach(base, job.section, job.base.name)
     initial = sample(parameter for parameter in model.parameters() if parameter.requires_grad)
     body = split_model(model)

@@ -22,7 +22,7 @@ from torch import Tensor, distributed
 from kit.errors import KitError
 from kit.recipe import Parallel
 from kit.train.plan.packing import Step
-from kit.train.plan.plan import Plan
+from kit.train.plan.plan import StepPlan
 
 _LONGEST = timedelta(hours=12)  # the others wait while the first one scores
 _ADVICE = "Start all with one torchrun or accelerate launch; on several machines, with a folder that all of them see."
@@ -67,7 +67,7 @@ class Ranks:
     # --- a step -----------------------------------------------------------------------------------------------
 
     def accumulate(
-        self, plan: Plan, step: Step, parameters: Sequence[Tensor], own: Accumulate
+        self, plan: StepPlan, step: Step, parameters: Sequence[Tensor], own: Accumulate
     ) -> tuple[Tensor, Tensor]:
         """Add a step's gradients on all processes; return its loss, and its rows' losses in the order of `step.rows`.
 
@@ -104,7 +104,7 @@ class Ranks:
 
     # --- what all must know -----------------------------------------------------------------------------------
 
-    def agreed(self, number: int) -> int:
+    def maximum(self, number: int) -> int:
         """Return the largest of the processes' numbers."""
         if self.count == 1:
             return number
@@ -141,7 +141,7 @@ class Ranks:
 
     # --- before a run -----------------------------------------------------------------------------------------
 
-    def prove(self, folder: Path, plan_digest: str) -> None:
+    def check_connection(self, folder: Path, plan_digest: str) -> None:
         """Add numbers up, write a file that all can read, and wait for one another; then compare the plans.
 
         Raises KitError where one of it fails, so that it fails now and not at the first checkpoint.
@@ -156,7 +156,7 @@ class Ranks:
         file = folder / ".ranks"
         self.by_first(lambda: _write(file, plan_digest))
         seen = file.read_text() if file.is_file() else "nothing"
-        wrong = self.agreed(int(seen != plan_digest))
+        wrong = self.maximum(int(seen != plan_digest))
         self.by_first(lambda: file.unlink(missing_ok=True))
         if wrong:
             what = "The processes do not see one folder, or were not given the same rows and recipe."

@@ -61,7 +61,7 @@ def _parts(root: nn.Module) -> list[FSDPModule]:
 
 
 @contextmanager
-def together(body: Body) -> Iterator[None]:
+def gathered_weights(body: Body) -> Iterator[None]:
     """Hold all weights in every process while the block runs; in it, a process may run the model alone."""
     root: Any = body.through
     parts = _parts(root)
@@ -82,7 +82,7 @@ def whole(tensor: Tensor) -> Tensor:
     return full
 
 
-def held_here(tensor: Tensor) -> int:
+def local_bytes(tensor: Tensor) -> int:
     """Bytes of a tensor that this process holds."""
     own = tensor.to_local() if isinstance(tensor, DTensor) else tensor
     return int(own.numel() * own.element_size())

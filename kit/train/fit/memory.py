@@ -15,12 +15,12 @@ import torch
 
 from kit.system.machine import compute_type, machine_name
 from kit.train.distributed.ranks import Ranks
-from kit.train.distributed.sharded import held_here
+from kit.train.distributed.sharded import local_bytes
 from kit.train.events import Probed
 from kit.train.job import RunBroke, TrainJob
 from kit.train.plan.estimate import estimate_memory, gib, read_shape
 from kit.train.plan.packing import Step
-from kit.train.plan.plan import Plan, split_rows
+from kit.train.plan.plan import StepPlan, split_rows
 from kit.train.state.checkpoint import random_state, set_random_state
 from kit.train.step.optimiser import Optimiser
 
@@ -35,7 +35,7 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """A micro-batch that was computed: its tokens with padding, the bytes that it added at its peak, and seconds."""
 
     tokens: int
@@ -61,7 +61,7 @@ def probe_memory(optimiser: Optimiser, job: TrainJob) -> Probed:
         optimiser.adam.zero_grad()
         set_random_state(before)
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    gradients = sum(map(held_here, optimiser.parameters))
+    gradients = sum(map(local_bytes, optimiser.parameters))
     added = _predicted(job, plan, largest, device, again)
     predicted = None if added is None else added + gradients
     return Probed(
@@ -91,7 +91,7 @@ def free_memory(device: torch.device) -> int | None:
     return min(known) if known else None
 
 
-def _least_work(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> tuple[Tried, bool]:
+def _least_work(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> tuple[Trial, bool]:
     """Try the micro-batch, with gradient checkpointing only where the recipe says so or nothing else fits.
 
     Return what was tried, and whether with it; the model stays that way. Of a sharded model one way alone is tried,
@@ -108,7 +108,7 @@ def _least_work(optimiser: Optimiser, largest: Step, device: torch.device, free:
     return _try_largest(optimiser, largest, device, free), last
 
 
-def _try_largest(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> Tried:
+def _try_largest(optimiser: Optimiser, largest: Step, device: torch.device, free: int | None) -> Trial:
     """Try one row, an eighth, and all; what seems too large by the one before is not tried at all. Raises TooLarge.
 
     One row alone tells too much: what a pass takes once looks as if every row took it.
@@ -125,13 +125,13 @@ def _try_largest(optimiser: Optimiser, largest: Step, device: torch.device, free
     return tried
 
 
-def _of_at_most(plan: Plan, piece: Step, budget: int) -> Step:
+def _of_at_most(plan: StepPlan, piece: Step, budget: int) -> Step:
     """The first and largest micro-batch of the same rows under a smaller budget."""
     section = plan.section.model_copy(update={"batch_tokens": budget})
     return next(split_rows([piece.rows], plan.rows, section, plan.sharing)).part(slice(1))
 
 
-def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
+def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Trial:
     """Raises TooLarge; nothing of the attempt stays in memory."""
     optimiser.adam.zero_grad()
     resident, began = forget_peak(device), time.monotonic()
@@ -143,7 +143,7 @@ def _try(optimiser: Optimiser, piece: Step, device: torch.device) -> Tried:
             raise
     else:
         added = max(0, peak_bytes(device) - resident)
-        return Tried(optimiser.plan.step_computed(piece), added, time.monotonic() - began)
+        return Trial(optimiser.plan.step_computed(piece), added, time.monotonic() - began)
     optimiser.adam.zero_grad()
     if device.type == "cuda":
         torch.cuda.empty_cache()
@@ -173,7 +173,7 @@ def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int 
     raise RunBroke(what, "train.batch_tokens", advice)
 
 
-def _predicted(job: TrainJob, plan: Plan, piece: Step, device: torch.device, again: bool) -> int | None:
+def _predicted(job: TrainJob, plan: StepPlan, piece: Step, device: torch.device, again: bool) -> int | None:
     """Bytes that a micro-batch adds, beside the gradients that its backward pass leaves."""
     shape = read_shape(job.base.folder)
     if shape is None:
@@ -190,13 +190,13 @@ def _free_for_all(ranks: Ranks, device: torch.device) -> int | None:
     free = free_memory(device)
     if not ranks.sharded:
         return free
-    least = -ranks.agreed(-(_NO_LIMIT if free is None else free))
+    least = -ranks.maximum(-(_NO_LIMIT if free is None else free))
     return None if least == _NO_LIMIT else least
 
 
 def _agreed(ranks: Ranks, too_large: bool) -> bool:
     """Whether any process of a sharded model finds it too large; else each judges for itself."""
-    return bool(ranks.agreed(int(too_large))) if ranks.sharded else too_large
+    return bool(ranks.maximum(int(too_large))) if ranks.sharded else too_large
 
 
 def _out_of_memory(error: BaseException) -> bool:

@@ -49,7 +49,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Lightened:
+class FusedLayers:
     """How many parts are computed in our way, and of those that look like ours and are not, how many of each class."""
 
     taken: int
@@ -64,7 +64,7 @@ class Lightened:
         )
 
 
-def lighten(base: nn.Module) -> Lightened:
+def fuse_layers(base: nn.Module) -> FusedLayers:
     """Replace the parts of a base that have a faster form here, before adapters are attached.
 
     A part keeps its own form for calls with a cache, and where its attention is none that transformers lists by name.
@@ -78,7 +78,7 @@ def lighten(base: nn.Module) -> Lightened:
             module.forward, taken = _either(module, module.forward, part.compute), taken + 1
         else:
             kept[f"{type(module).__name__} in {str(part.inputs.dtype).removeprefix('torch.')}"] += 1
-    return Lightened(taken, dict(kept))
+    return FusedLayers(taken, dict(kept))
 
 
 def _part(module: Any) -> Part | None:

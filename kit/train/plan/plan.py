@@ -23,7 +23,7 @@ from kit.train.plan.trees import encoded
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """The rows that are trained on, and every step of the run; `sharing` says whether rows may share their prefixes."""
 
     rows: tuple[Row, ...]
@@ -31,7 +31,7 @@ class Plan:
     section: TrainSection
     sharing: Sharing = NOT_ASKED
 
-    def first(self, steps: int) -> Plan:
+    def first(self, steps: int) -> StepPlan:
         """Return the plan that ends after this many steps; warm-up, schedule and evaluations follow its length."""
         return replace(self, steps=self.steps[:steps])
 
@@ -132,7 +132,7 @@ def labels(row: Row) -> int:
 
 def make_plan(
     rows: Sequence[Row], section: TrainSection, mixture: Mixture | None = None, *, sharing: Sharing = NOT_ASKED
-) -> Plan:
+) -> StepPlan:
     """Plan every step of the epochs that the recipe asks for; `max_minutes` may end the run earlier.
 
     Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
@@ -148,7 +148,7 @@ def make_plan(
     order = _order(kept, section, mixture)
     starts = range(0, len(order), section.batch_rows)
     windows = (order[start : start + section.batch_rows] for start in starts)
-    return Plan(kept, tuple(split_rows(windows, kept, section, sharing)), section, sharing)
+    return StepPlan(kept, tuple(split_rows(windows, kept, section, sharing)), section, sharing)
 
 
 def split_rows(

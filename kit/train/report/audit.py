@@ -30,19 +30,19 @@ _SLACK = 1.001
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedBase:
     """What was true of the base before a method was attached: its weights against its files, its linear modules."""
 
     weights: Fact
     linear: tuple[str, ...]
 
 
-def look_at(model: Any, base: Base, stored: FloatType) -> Loaded:
+def inspect_base(model: Any, base: Base, stored: FloatType) -> LoadedBase:
     """Compare a loaded model with its files rounded to the stored type, tensor by tensor, and list its linear modules.
 
     Loading leaves a weight at random where the files do not have it, with no more than a line in a log.
     """
-    return Loaded(_weights(model, base, DTYPES[stored]), tuple(linear_names(model)))
+    return LoadedBase(_weights(model, base, DTYPES[stored]), tuple(linear_names(model)))
 
 
 def _weights(model: Any, base: Base, stored: torch.dtype) -> Fact:
@@ -73,7 +73,7 @@ def _weights(model: Any, base: Base, stored: torch.dtype) -> Fact:
 class Audit:
     """Watches the first step of a session, then writes every fact to the run's folder."""
 
-    def __init__(self, job: TrainJob, optimiser: Optimiser, loaded: Loaded) -> None:
+    def __init__(self, job: TrainJob, optimiser: Optimiser, loaded: LoadedBase) -> None:
         self._job, self._optimiser, self._loaded = job, optimiser, loaded
         self._seen = _Seen()
         self.facts: list[Fact] | None = None

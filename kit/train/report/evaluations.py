@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from kit.train.distributed.sharded import together
+from kit.train.distributed.sharded import gathered_weights
 from kit.train.job import Evaluation, Scorer, TrainJob
 from kit.train.report.measure import best_of, measure
-from kit.train.report.stopping import enough
+from kit.train.report.stopping import should_stop
 from kit.train.step.optimiser import Optimiser
 
 
@@ -39,7 +39,7 @@ class Evaluations:
 
     def should_stop(self) -> bool:
         """Whether the last evaluations no longer improved."""
-        return enough(self.history, self._job.section.early_stopping, self._job.higher_is_better)
+        return should_stop(self.history, self._job.section.early_stopping, self._job.higher_is_better)
 
     def make(self, step: int) -> Evaluation:
         """Measure the model after a step, and add the result to the history."""
@@ -60,7 +60,7 @@ class Evaluations:
         """A scorer may call the model in any way, so only the first process runs it, with all weights in place."""
 
         def score(model: Any) -> Mapping[str, float | None]:
-            with together(self._optimiser.body):
+            with gathered_weights(self._optimiser.body):
                 return self._optimiser.ranks.from_first(lambda: scorer(model))
 
         return score

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kit.errors import InputError
-from kit.train.report.recorder import Flight, RecordedStep
+from kit.train.report.recorder import RecordedStep, Recording
 
 _BEFORE = 50
 _SPIKE = 3.0  # standard deviations above the steps before
@@ -65,24 +65,24 @@ class Explanation:
         return sum(suspect.standing != "same" for suspect in self.suspects)
 
 
-def explain(flight: Flight, step: int, digests: Mapping[str, set[str]]) -> Explanation:
+def explain(recording: Recording, step: int, digests: Mapping[str, set[str]]) -> Explanation:
     """Explain a recorded step. `digests` maps an example to the digests of the rows that it makes today.
 
     Raises InputError where the step was not recorded.
     """
-    made = flight.steps.get(step)
+    made = recording.steps.get(step)
     if made is None:
-        raise InputError(f"Step {step} was not recorded.", next=_nearest(flight, step))
-    earlier = [other for number, other in flight.steps.items() if number < step]
+        raise InputError(f"Step {step} was not recorded.", next=_nearest(recording, step))
+    earlier = [other for number, other in recording.steps.items() if number < step]
     recent = earlier[-_BEFORE:]
     losses = [other.loss for other in recent if math.isfinite(other.loss)]
     mean, deviation = (statistics.fmean(losses), statistics.stdev(losses)) if len(losses) > 1 else (None, None)
-    suspects = sorted(_suspects(flight, made, earlier, recent, digests), key=_rank)
+    suspects = sorted(_suspects(recording, made, earlier, recent, digests), key=_rank)
     return Explanation(step, made.loss, made.norm, len(recent), mean, deviation, tuple(suspects))
 
 
 def _suspects(
-    flight: Flight,
+    recording: Recording,
     made: RecordedStep,
     earlier: Sequence[RecordedStep],
     recent: Sequence[RecordedStep],
@@ -90,10 +90,10 @@ def _suspects(
 ) -> list[Suspect]:
     own = _losses_by_row(earlier)
     others = [loss for step in recent for loss in step.losses if math.isfinite(loss)]
-    weight = sum(flight.rows[index].labels * flight.rows[index].weight for index in made.rows)
+    weight = sum(recording.rows[index].labels * recording.rows[index].weight for index in made.rows)
     suspects = []
     for index, loss in zip(made.rows, made.losses, strict=True):
-        row, known = flight.rows[index], own.get(index, [])
+        row, known = recording.rows[index], own.get(index, [])
         usual = statistics.fmean(known or others) if known or others else None
         share = (loss - (usual or 0.0)) * row.labels * row.weight / weight
         now = digests.get(row.example)
@@ -116,8 +116,8 @@ def _rank(suspect: Suspect) -> tuple[bool, float]:
     return math.isfinite(suspect.loss), -suspect.share
 
 
-def _nearest(flight: Flight, step: int) -> str:
-    if not flight.steps:
+def _nearest(recording: Recording, step: int) -> str:
+    if not recording.steps:
         return "The run made no step."
-    near = sorted(sorted(flight.steps, key=lambda number: abs(number - step))[:2])
-    return f"The nearest that were kept: {', '.join(map(str, near))}; the last is {max(flight.steps)}."
+    near = sorted(sorted(recording.steps, key=lambda number: abs(number - step))[:2])
+    return f"The nearest that were kept: {', '.join(map(str, near))}; the last is {max(recording.steps)}."

@@ -64,7 +64,7 @@ def sample(trained: Iterable[torch.Tensor]) -> list[torch.Tensor]:
     return [values[:: max(1, len(values) // _SAMPLED)].cpu().clone() for values in flat]
 
 
-def moved(trained: Iterable[torch.Tensor], before: Sequence[torch.Tensor]) -> bool:
+def has_changed(trained: Iterable[torch.Tensor], before: Sequence[torch.Tensor]) -> bool:
     """Whether anything that is trained is not what it was."""
     return any(not torch.equal(now, then) for now, then in zip(sample(trained), before, strict=True))
 

@@ -1,4 +1,4 @@
-"""The flight recorder: what every row of every step cost, kept in the run's folder. Imports nothing heavy.
+"""The record of a run: what every row of every step cost, kept in the run's folder. Imports nothing heavy.
 
 `flight-rows.json`  the rows that the run trains on: example, digest, supervised tokens, weight
 `flight.jsonl`      one line per step: loss, norm of the gradient, row numbers, and one loss per row
@@ -47,14 +47,14 @@ class RecordedStep:
 
 
 @dataclass(frozen=True)
-class Flight:
+class Recording:
     """Everything that was recorded of a run; `steps` by number, ascending."""
 
     rows: tuple[RecordedRow, ...]
     steps: Mapping[int, RecordedStep]
 
 
-class FlightRecorder:
+class StepRecorder:
     """Appends steps to a run's record, which is bounded by `most_bytes`."""
 
     def __init__(self, folder: Path, rows: Sequence[Row], most_bytes: int = MOST_BYTES) -> None:
@@ -87,13 +87,13 @@ class FlightRecorder:
         self._size = len(text)
 
 
-def read_flight(folder: Path) -> Flight:
+def read_recording(folder: Path) -> Recording:
     """Return what a run recorded. Raises InputError where it recorded nothing."""
     if not (folder / _ROWS).is_file():
         raise InputError("The run recorded no steps.", str(folder), "It was made by an older kit, or made no step.")
     try:
         rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
-        return Flight(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
+        return Recording(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
     except (ValueError, TypeError):
         raise InputError("What the run recorded is damaged: a file was cut off or edited.", str(folder)) from None
 

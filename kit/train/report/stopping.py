@@ -8,7 +8,7 @@ from kit.recipe import EarlyStoppingSection
 from kit.train.job import Evaluation
 
 
-def enough(history: Sequence[Evaluation], section: EarlyStoppingSection | None, higher_is_better: bool) -> bool:
+def should_stop(history: Sequence[Evaluation], section: EarlyStoppingSection | None, higher_is_better: bool) -> bool:
     """Say whether the last `patience` evaluations brought nothing that is better by more than `min_delta`.
 
     An evaluation that could not be measured counts for nothing, neither as better nor as another one without change.

@@ -8,7 +8,7 @@ import torch
 
 from kit.base import Base
 from kit.train.plan.estimate import read_shape, training_flops
-from kit.train.plan.plan import Plan
+from kit.train.plan.plan import StepPlan
 
 PEAKS = {
     "H200": 989.0,
@@ -35,7 +35,7 @@ class Utilisation:
         return computed_per_second * self.per_token / self.peak
 
 
-def utilisation(base: Base, plan: Plan, device: torch.device) -> Utilisation | None:
+def utilisation(base: Base, plan: StepPlan, device: torch.device) -> Utilisation | None:
     """Return how to tell a run's utilisation; None on a CPU, on a GPU that is not listed, and for unusual bases.
 
     What is computed again in the backward pass is no work of the model, and does not count.
@@ -45,7 +45,7 @@ def utilisation(base: Base, plan: Plan, device: torch.device) -> Utilisation | N
     return None if flops is None or peak is None else Utilisation(flops / plan.computed, peak)
 
 
-def plan_flops(base: Base, plan: Plan) -> float | None:
+def plan_flops(base: Base, plan: StepPlan) -> float | None:
     """Return the floating-point operations of all steps; None for a base of a kind that the formula does not know."""
     shape = read_shape(base.folder)
     if shape is None:

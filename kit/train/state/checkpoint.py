@@ -34,16 +34,16 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class Held:
+class Snapshot:
     """What a checkpoint holds of a model and its optimiser, all tensors whole."""
 
     trained: StateDict
     optimizer: Mapping[str, Any]
 
 
-def hold(model: PeftModel, optimizer: torch.optim.Optimizer) -> Held:
+def take_snapshot(model: PeftModel, optimizer: torch.optim.Optimizer) -> Snapshot:
     """Collect it; of a sharded model, all processes have to."""
-    return Held(trained_state(model), whole_state(optimizer))
+    return Snapshot(trained_state(model), whole_state(optimizer))
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Checkpoints:
         folders = sorted(self._folder.glob("step-*"))
         return _verified(folders[-1]) if folders else None
 
-    def save(self, model: PeftModel, held: Held, cursor: Cursor) -> None:
+    def save(self, model: PeftModel, held: Snapshot, cursor: Cursor) -> None:
         """Write a checkpoint; one that is already there for this step is the same, and stays.
 
         Raises RunBroke where the disk does not take it; earlier checkpoints are untouched.

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from kit.adapters.hooked import Beside, unslashed
+from kit.adapters.hooked import HookedModel, rename_state
 from kit.bundle.manifest import canonical_json
 from kit.bundle.parity import MODEL_WEIGHTS, is_whole
 from kit.train.distributed.sharded import whole
@@ -30,8 +30,8 @@ def trained_state(model: Any) -> StateDict:
     """What is trained, on the CPU: an adapter's tensors under its format's names, or all weights of the model."""
     if isinstance(model, Whole):
         state: Mapping[str, Tensor] = dict(model.model.named_parameters())
-    elif isinstance(model, Beside):
-        state = unslashed(model.adapter.state_dict(), ".")
+    elif isinstance(model, HookedModel):
+        state = rename_state(model.adapter.state_dict(), ".")
     else:
         shared = get_peft_model_state_dict(model, save_embedding_layers=False)
         state = {name: tensor.detach().clone() for name, tensor in shared.items()}  # some methods share projections
@@ -45,8 +45,8 @@ def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
         own = dict(model.model.named_parameters())
         for name, tensor in state.items():
             own[name].data.copy_(tensor)
-    elif isinstance(model, Beside):
-        model.adapter.load_state_dict(unslashed(state, "/"))
+    elif isinstance(model, HookedModel):
+        model.adapter.load_state_dict(rename_state(state, "/"))
     else:
         set_peft_model_state_dict(model, state)
 
@@ -69,7 +69,7 @@ def write_trained(model: Any, state: StateDict, folder: Path) -> None:
         return
     state = plain_state(state, origin) if origin else state
     save_file(state, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
-    if isinstance(model, Beside):
+    if isinstance(model, HookedModel):
         (folder / ADAPTER_CONFIG).write_bytes(canonical_json(model.adapter.settings))
     else:
         _write_config(model, folder, converted=bool(origin))

@@ -17,7 +17,7 @@ from kit.train.job import RunBroke
 from kit.train.model.recompute import keeping_less
 from kit.train.model.split import Body
 from kit.train.plan.packing import Step
-from kit.train.plan.plan import Plan, labels, split_rows
+from kit.train.plan.plan import StepPlan, labels, split_rows
 from kit.train.plan.schedule import learning_rate
 from kit.train.step.attention import attending
 from kit.train.step.batch import Batch, collate, pack
@@ -39,7 +39,7 @@ class Outcome:
             self.ready.synchronize()
         return list(map(float, self.host.tolist()))
 
-    def read(self, plan: Plan) -> tuple[float, float]:
+    def read(self, plan: StepPlan) -> tuple[float, float]:
         """Wait for the figures and return loss and gradient norm.
 
         Raises RunBroke with the step and its worst rows where one of them is not finite.
@@ -57,7 +57,7 @@ _NAMED = 5
 class Optimiser:
     """The model, its optimiser, and the plan that they follow."""
 
-    def __init__(self, body: Body, plan: Plan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
+    def __init__(self, body: Body, plan: StepPlan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.ranks = ranks
         self.body, self.plan, self.device, self._pad_id = body, plan, device, pad_id
         self.parameters = [parameter for parameter in body.model.parameters() if parameter.requires_grad]
@@ -140,7 +140,7 @@ def decayed(parameters: Sequence[torch.nn.Parameter], decay: float) -> list[dict
     return [group for group in groups if group["params"]]
 
 
-def _story(plan: Plan, number: int, loss: float, norm: float, rows: list[float]) -> str:
+def _story(plan: StepPlan, number: int, loss: float, norm: float, rows: list[float]) -> str:
     """Name what is not finite in a step, and the rows that are not, or else the worst."""
     what, value = ("norm of the gradient", norm) if math.isfinite(loss) else ("loss", loss)
     named = list(zip(plan.steps[number - 1].rows, rows, strict=True))

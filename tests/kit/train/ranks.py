@@ -16,7 +16,7 @@ from torch import distributed
 from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import KitError
-from kit.train.distributed.sharded import held_here, shard, together
+from kit.train.distributed.sharded import gathered_weights, local_bytes, shard
 from kit.train.events import Event, Stepped
 from kit.train.fit import memory
 from kit.train.job import Stopped, TrainJob
@@ -77,10 +77,10 @@ def parted(base: Path) -> None:
     model = attach(load_base(Base(str(base), None, base), "float32", settings, cpu), settings, "tiny")
     body = shard(split_model(model), cpu)
     total = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    shares = [sum(map(held_here, model.parameters())) / total]
-    with together(body):
-        shares.append(sum(map(held_here, model.parameters())) / total)
-    shares.append(sum(map(held_here, model.parameters())) / total)
+    shares = [sum(map(local_bytes, model.parameters())) / total]
+    with gathered_weights(body):
+        shares.append(sum(map(local_bytes, model.parameters())) / total)
+    shares.append(sum(map(local_bytes, model.parameters())) / total)
     os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # in one piece, beside what others say
 
 

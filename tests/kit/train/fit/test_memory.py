@@ -13,7 +13,7 @@ from kit.base import Base, find_base
 from kit.recipe import FloatType, TrainSection
 from kit.train.model.methods import attach, load_base
 from kit.train.model.split import split_model
-from kit.train.model.takeover import lighten
+from kit.train.model.takeover import fuse_layers
 from kit.train.plan.estimate import estimate_memory, read_shape, trained_parameters
 from tests.kit.train.forks import Nursery, tiny_base
 from tests.kit.train.parts import bytes_kept
@@ -111,5 +111,5 @@ def test_with_gradient_checkpointing_what_all_layers_keep_is_estimated_as_their_
 
 
 def lean(base: Any) -> Any:
-    assert lighten(base).taken
+    assert fuse_layers(base).taken
     return base

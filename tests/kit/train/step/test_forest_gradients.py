@@ -18,7 +18,7 @@ from kit.train.model.loading import load_model
 from kit.train.model.methods import attach
 from kit.train.model.split import Body, split_model
 from kit.train.plan.packing import Step, make_packs
-from kit.train.plan.plan import Plan, make_plan
+from kit.train.plan.plan import StepPlan, make_plan
 from kit.train.plan.sharing import ARCHITECTURES, Sharing
 from kit.train.plan.trees import build_forest, encoded
 from kit.train.step.attention import TwoPart, attending
@@ -159,7 +159,7 @@ def test_a_real_model_gives_the_same_through_the_optimiser_however_a_step_is_spl
 
 def _accumulated(body: Body, rows: list[Row], step: Step) -> tuple[Gradients, list[float]]:
     """One step's gradients, and its rows' losses in the order of the rows."""
-    optimiser = Optimiser(body, Plan(tuple(rows), (step,), section()), PAD, CPU)
+    optimiser = Optimiser(body, StepPlan(tuple(rows), (step,), section()), PAD, CPU)
     optimiser.adam.zero_grad()
     _, losses = optimiser.accumulate(step)
     found = {name: value.grad.clone() for name, value in body.model.named_parameters() if value.grad is not None}

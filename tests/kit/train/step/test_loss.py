@@ -17,7 +17,7 @@ from kit.train.model.loading import load_model
 from kit.train.model.methods import attach
 from kit.train.model.split import Body, split_model
 from kit.train.plan.packing import Step
-from kit.train.plan.plan import Plan
+from kit.train.plan.plan import StepPlan
 from kit.train.step import loss
 from kit.train.step.batch import collate
 from kit.train.step.loss import batch_loss
@@ -49,7 +49,7 @@ def one_thread() -> Iterator[None]:
 def gradients(body: Body, rows: list[Row], micros: list[list[int]]) -> tuple[Gradients, Tensor, Tensor]:
     """Gradients, loss and per-row means of one step, with its rows split as told."""
     step = Step(tuple(map(tuple, micros)))
-    optimiser = Optimiser(body, Plan(tuple(rows), (step,), section()), PAD, CPU)
+    optimiser = Optimiser(body, StepPlan(tuple(rows), (step,), section()), PAD, CPU)
     optimiser.adam.zero_grad()
     total, means = optimiser.accumulate(step)
     found = {name: value.grad.clone() for name, value in body.model.named_parameters() if value.grad is not None}

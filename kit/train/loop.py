@@ -38,9 +38,9 @@ from kit.train.step.optimiser import Optimiser, Outcome
 def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     """Train an adapter and return the best checkpoint.
 
-    Raises InputError for rows, targets or a base that cannot be trained, and where a run cannot be resumed; RunBroke
-    where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
-    current step has been saved.
+    Raises InputError for rows, targets or a base that cannot be trained, and for a run that cannot be resumed;
+    RunBroke if a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after
+    the current step has been saved.
     """
     processes = join_processes(job)
     plan = plan_run(job, processes.device)
@@ -118,7 +118,7 @@ class TrainingLoop:
     # --- steps ------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
+        """Make a step. On a GPU, its figures are read one step later, so that the GPU never waits for the host."""
         step = self.plan.steps[self.step]
         first = self._audit.facts is None
         with translate_out_of_memory(self.step + 1):
@@ -131,7 +131,7 @@ class TrainingLoop:
         self._read_outcomes(unread=1 if self._processes.device.type == "cuda" else 0)
 
     def _read_outcomes(self, unread: int = 0) -> None:
-        """Read and report the figures of all steps but the last few. Raises RunBroke where one is not finite."""
+        """Report the figures of all steps but the last `unread`. Raises RunBroke if one is not finite."""
         while len(self._unread) > unread:
             outcome = self._unread.popleft()
             if self._ranks.first:

@@ -40,14 +40,14 @@ class Processes:
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """The run's checkpoints, the one to resume from, and everything but the plan that a resume must find unchanged."""
+    """The run's checkpoints, the one to resume from, and the conditions that must be the same to resume, by name."""
 
     checkpoints: Checkpoints
     last: Checkpoint | None
     conditions: Mapping[str, str]
 
     def setup(self, plan: StepPlan) -> dict[str, str]:
-        """All conditions of the run, by name, as a checkpoint stores them."""
+        """The conditions and the plan, as a checkpoint stores them."""
         return {**self.conditions, "plan": plan.digest}
 
 
@@ -87,7 +87,7 @@ def plan_run(job: TrainJob, device: torch.device) -> StepPlan:
 def open_run(job: TrainJob, plan: StepPlan, processes: Processes) -> OpenedRun:
     """Open the run's folder and find the checkpoint to resume from.
 
-    Raises InputError where there is one that was not asked for, or that was made under other conditions.
+    Raises InputError if there is one but the job does not resume, or if it was made under other conditions.
     """
     checkpoints = Checkpoints(job.folder / "checkpoints")
     processes.ranks.check_connection(job.folder, plan.digest)
@@ -114,16 +114,16 @@ def _conditions(job: TrainJob, processes: Processes) -> dict[str, str]:
 
 
 def load_and_attach(job: TrainJob, opened: OpenedRun, processes: Processes, reporter: Reporter) -> AttachedModel:
-    """Load the base, replace its layers by faster ones that compute the same, and attach what is to be trained.
+    """Load the base, speed up its layers without changing their results, and attach what is to be trained.
 
-    A model that is sharded over the processes gets the checkpoint's weights here, since they are whole only before.
+    To resume a sharded run, the weights are restored here, because later each process holds only a part of them.
     """
     device, sharded = processes.device, processes.ranks.sharded
     compute = compute_type(job.section.compute, job.dtype, device.type)
     reporter.announce("Loading the base model.")
     base = load_base(job.base, job.dtype, job.section, device, compute, torch.device("cpu") if sharded else device)
     loaded = inspect_base(base, job.base, job.dtype)
-    reporter.announce(f"Attaching {job.method} to the base, and comparing the faster layers with its own.")
+    reporter.announce(f"Attaching {job.method} to the base, and comparing the fused layers with its own.")
     fused = fuse_layers(base)
     model = attach(base, job.section, job.base.name)
     initial = sample(parameter for parameter in model.parameters() if parameter.requires_grad)
@@ -137,9 +137,9 @@ def load_and_attach(job: TrainJob, opened: OpenedRun, processes: Processes, repo
 
 
 def fit_memory_and_time(job: TrainJob, optimiser: Optimiser, opened: OpenedRun, reporter: Reporter) -> Probed:
-    """Try the largest micro-batch, and shorten the plan to what `max_minutes` allows, or to what a resumed run planned.
+    """Try the largest micro-batch, then shorten the plan to `max_minutes`, or to the length of the run that is resumed.
 
-    Raises RunBroke where the micro-batch does not fit the memory.
+    Raises RunBroke if the micro-batch does not fit the memory.
     """
     reporter.announce("Measuring the memory of the largest micro-batch.")
     probed = probe_memory(optimiser, job)
@@ -153,9 +153,9 @@ def fit_memory_and_time(job: TrainJob, optimiser: Optimiser, opened: OpenedRun, 
 
 
 def restore(job: TrainJob, optimiser: Optimiser, opened: OpenedRun, reporter: Reporter) -> Start:
-    """Measure what elastic weight consolidation holds on to, then put the checkpoint's state back, if there is one."""
+    """Set up elastic weight consolidation, if asked for, then restore the checkpoint, if there is one."""
     body, ewc = optimiser.body, job.section.ewc
-    if ewc:  # it ties the weights to the base's, so it must see them before those of the checkpoint
+    if ewc:  # it measures the base, so it comes before the checkpoint's weights are restored
         reporter.announce("Measuring which weights the reference rows need.")
         optimiser.penalty = Elastic(body, job.reference, ewc.strength, job.section.seed)
     if opened.last is None:

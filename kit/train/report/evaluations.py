@@ -1,4 +1,4 @@
-"""The evaluations of a run: when they are due, what they measured, which is the best, and when the run should stop."""
+"""The evaluations of a run: when the next one is due, which one is the best, and whether the run should stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kit.train.step.optimiser import Optimiser
 
 
 class Evaluations:
-    """The evaluations made so far, the same in all processes, and how to make the next one."""
+    """Evaluates the model, and holds all evaluations so far; every process holds the same."""
 
     def __init__(
         self, job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, threads: int, history: list[Evaluation]
@@ -24,25 +24,25 @@ class Evaluations:
 
     @property
     def best(self) -> Evaluation | None:
-        """The evaluation whose checkpoint would be published now; None before the first one of a trained model."""
+        """The evaluation of the checkpoint to publish; None until a trained model was evaluated."""
         return best_of(self.history, self._job.higher_is_better)
 
     @property
     def base_loss(self) -> float | None:
-        """The base's validation loss, where it was measured."""
+        """The validation loss of the base; None if it was not measured."""
         return self.history[0].validation_loss if self.history else None
 
     def due(self, step: int) -> bool:
-        """Whether the model must be measured after a step: the base before the first, the model where the plan says."""
+        """Whether to evaluate after a step: the base at step 0, then the model where the plan says so."""
         planned = step in {0, *self._optimiser.plan.evaluations}
         return planned and all(made.step != step for made in self.history)
 
     def should_stop(self) -> bool:
-        """Whether the last evaluations no longer improved."""
+        """Whether the evaluations no longer improve."""
         return should_stop(self.history, self._job.section.early_stopping, self._job.higher_is_better)
 
     def make(self, step: int) -> Evaluation:
-        """Measure the model after a step, and add the result to the history."""
+        """Evaluate the model after a step, and add the result to the history."""
         ranks, scorer = self._optimiser.ranks, self._scorer if step else None
         if scorer and ranks.sharded:
             scorer = self._scored_by_first(scorer)
@@ -57,7 +57,7 @@ class Evaluations:
         return replace(made, scores={**(made.scores or {}), "ewc_penalty": penalty.value()})
 
     def _scored_by_first(self, scorer: Scorer) -> Scorer:
-        """A scorer may call the model in any way, so only the first process runs it, with all weights in place."""
+        """Run the scorer in the first process only, with all weights gathered: it may call the model in any way."""
 
         def score(model: Any) -> Mapping[str, float | None]:
             with gathered_weights(self._optimiser.body):

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a model, by the kind of thing that training made of it: names, tensors, configuration."""
+"""Save and restore what a method trained: names, tensors and configuration, for each kind of adapted model."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ StateDict = dict[str, Tensor]
 
 
 def weights_file(folder: Path) -> Path:
-    """The file with what was trained: an adapter, or a whole model."""
+    """Return the file with the trained weights: of an adapter, or of a whole model."""
     return folder / (MODEL_WEIGHTS if is_whole(folder) else ADAPTER_WEIGHTS)
 
 
 def trained_state(model: Any) -> StateDict:
-    """What is trained, on the CPU: an adapter's tensors under its format's names, or all weights of the model."""
+    """Return the trained tensors on the CPU: of an adapter, under the names of its format, or of the whole model."""
     if isinstance(model, Whole):
         state: Mapping[str, Tensor] = dict(model.model.named_parameters())
     elif isinstance(model, HookedModel):
@@ -38,8 +38,8 @@ def trained_state(model: Any) -> StateDict:
     return {name: whole(tensor.detach()).cpu().contiguous() for name, tensor in state.items()}
 
 
-def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
-    """Put a checkpoint's tensors back into the model. `raw` are those that the saved adapter was converted from."""
+def restore_trained(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
+    """Restore the tensors of a checkpoint. `raw` are the tensors before a conversion, if the adapter was converted."""
     state = dict(raw) or load_file(weights_file(folder))
     if isinstance(model, Whole):
         own = dict(model.model.named_parameters())
@@ -52,12 +52,12 @@ def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
 
 
 def raw_state(model: Any, state: StateDict) -> StateDict:
-    """What has to be kept beside the saved adapter to go on from it: empty where the adapter itself is enough."""
+    """Return the tensors before the conversion if the saved adapter is a converted one; otherwise nothing."""
     return state if hasattr(model, "kit_origin") else {}
 
 
 def write_trained(model: Any, state: StateDict, folder: Path) -> None:
-    """Write what is trained in a form that attaches to the base as it was, or, for a whole model, loads by itself.
+    """Write an adapter that attaches to the unchanged base, or a whole model that loads by itself.
 
     `state` is the model's `trained_state`.
     """

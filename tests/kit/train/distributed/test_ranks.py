@@ -196,5 +196,5 @@ def test_one_process_writes_each_event_and_each_rows_loss_once(
 def test_processes_with_other_rows_are_refused_before_a_step(together: tuple[Path, str]) -> None:
     folder, said = together
     assert said.count("refused: ") == 2
-    assert said.count("were not given the same rows and recipe") == 2
+    assert said.count("have different rows or recipes") == 2
     assert not (folder / "unequal/metrics.jsonl").exists()

@@ -179,7 +179,7 @@ def test_vectors_are_not_decayed_and_matrices_are(tiny: Any, tmp_path: Path) -> 
     facts = read_facts(tmp_path)
     assert facts is not None
     (found,) = [fact for fact in facts if fact.name == "optimiser"]
-    assert "decay 0.1 on matrices alone" in found.applied
+    assert "decay 0.1 on matrices only" in found.applied
 
 
 # --- serving ------------------------------------------------------------------------------------------------------

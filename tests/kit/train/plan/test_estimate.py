@@ -93,7 +93,7 @@ def test_of_a_method_without_a_formula_it_is_said_what_is_not_known() -> None:
     assert shape is not None
     assert estimate_memory(shape, section, "float32", 100, 10, 1) is None
     said = what_is_unknown(shape, section, "float32")
-    assert said.startswith("of peft's IA3 it is not known how many parameters it trains")
+    assert said.startswith("for peft's IA3, the number of its parameters")
     assert "the frozen base takes 0.03 GiB" in said
     assert what_is_unknown(None, section, "float32") == "the base is not a decoder of the usual kind"
 

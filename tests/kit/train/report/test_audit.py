@@ -151,7 +151,7 @@ def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Bas
     model = load_base(tiny, "float32", section(), CPU)
     dict(model.named_parameters())["model.layers.1.mlp.up_proj.weight"].data[0, 0] += 1
     found = inspect_base(model, tiny, "float32").weights
-    assert (found.state, found.applied) == ("differs", "model.layers.1.mlp.up_proj.weight is another")
+    assert (found.state, found.applied) == ("differs", "model.layers.1.mlp.up_proj.weight differs")
 
     from safetensors.torch import load_file, save_file
 
@@ -162,7 +162,7 @@ def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Bas
     save_file(state, less.folder / "model.safetensors", metadata={"format": "pt"})
     found = inspect_base(whole, less, "float32").weights
     assert found.state == "differs"
-    assert "1 are in no file, such as model.layers.0.self_attn.k_proj.weight" in found.applied
+    assert "1 missing in its files, such as model.layers.0.self_attn.k_proj.weight" in found.applied
 
 
 def test_what_cannot_be_read_back_is_unknown_and_not_ok(parts: Parts, tiny: Base, tmp_path: Path) -> None:

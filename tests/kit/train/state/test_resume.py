@@ -215,7 +215,7 @@ def test_a_damaged_checkpoint_is_not_resumed(resumable: TrainJob) -> None:
     content = bytearray(state.read_bytes())
     content[len(content) // 2] ^= 1
     state.write_bytes(content)
-    with pytest.raises(RunBroke, match="not what was saved"):
+    with pytest.raises(RunBroke, match="differs from what was saved"):
         train(resumable, None, silent)
 
 

@@ -46,7 +46,7 @@ class Trial:
 def probe_memory(optimiser: Optimiser, job: TrainJob) -> Probed:
     """Compute the largest micro-batch of the plan and discard its gradients; nothing else changes.
 
-    Raises RunBroke if it does not fit, with a value of `train.batch_tokens` that does; the rows of a step stay the same.
+    Raises RunBroke if it does not fit, with a value of `train.batch_tokens` that does; a step keeps its rows.
     """
     plan, device, before = optimiser.plan, optimiser.device, random_state()
     free = _free_for_all(optimiser.ranks, device)

@@ -17,34 +17,34 @@ Head = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Body:
-    """A causal language model in two parts: all layers, and the head that turns hidden states into logits."""
+    """A causal language model in two parts: the layers, and the head that maps hidden states to logits."""
 
     model: PeftModel
     head: Head
     through: Callable[[Callable[[], Any]], Any] = lambda act: act()
-    """What the loss is computed through: a sharded model puts its weights together there."""
+    """Calls the function that computes the loss; a sharded model gathers its weights there."""
 
     @property
     def head_weights(self) -> tuple[Tensor, ...]:
-        """Weights of the head that are trained, as they are now; none where it is frozen."""
+        """The trained weights of the head; none if it is frozen."""
         return tuple(weight for weight in self.base.get_output_embeddings().parameters() if weight.requires_grad)
 
     @property
     def base(self) -> Any:
-        """The causal language model with its adapters, as transformers knows it."""
+        """The transformers model, with its adapters."""
         return self.model.get_base_model()
 
     def checkpoint_layers(self, on: bool) -> None:
-        """Keep of each layer its input alone, and compute it again in the backward pass (Chen et al. 2016); or do not.
+        """Turn gradient checkpointing on or off (Chen et al. 2016); the results do not change.
 
-        The numbers stay the same. Raises InputError where the base cannot.
+        Raises InputError if the base does not support it.
         """
         if not on:
             self.base.gradient_checkpointing_disable()
         elif self.base.supports_gradient_checkpointing:
             self.base.gradient_checkpointing_enable({"use_reentrant": False})
         else:
-            what = f"{type(self.base).__name__} cannot compute its layers again in the backward pass."
+            what = f"{type(self.base).__name__} does not support gradient checkpointing."
             raise InputError(what, "train.gradient_checkpointing", "Set it to off.")
 
     def hidden(self, ids: Tensor, **others: Any) -> Tensor:
@@ -54,9 +54,9 @@ class Body:
 
 
 def split_model(model: PeftModel) -> Body:
-    """Return the model as body and head.
+    """Split the model into layers and head.
 
-    Raises InputError where the two together are not the model: its logits are compared on a few tokens.
+    Raises InputError if both together do not give the model's logits on a few tokens.
     """
     base = model.get_base_model()
     body = Body(model, _head(base))
@@ -65,22 +65,24 @@ def split_model(model: PeftModel) -> Body:
         whole, parts = base(input_ids=ids, use_cache=False).logits.float(), body.head(body.hidden(ids)).float()
     if not torch.allclose(whole, parts, rtol=1e-3, atol=1e-3 * float(whole.abs().max())):
         kind = type(base).__name__
-        raise InputError(f"{kind} does more to its logits than training knows of.", next="Choose another base.")
+        raise InputError(
+            f"{kind} changes its logits in a way that training does not know.", next="Choose another base."
+        )
     return body
 
 
 def layers_of(base: Any) -> list[torch.nn.Module]:
-    """Return the layers of a model, first to last. Raises InputError where they cannot be told from its other parts."""
+    """Return the layers of a model, first to last. Raises InputError if they cannot be found."""
     count = base.config.num_hidden_layers
     for module in base.base_model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             return list(module)
-    what = f"The {count} layers of {type(base).__name__} cannot be told from its other parts."
+    what = f"The {count} layers of {type(base).__name__} cannot be found."
     raise InputError(what, "train", "They cannot be sharded: set train.parallel to data.")
 
 
 def _head(base: Any) -> Head:
-    """The output embeddings, with the two adjustments that known architectures make after them."""
+    """Return the output embeddings with the two adjustments to logits that known architectures make."""
     project = base.get_output_embeddings()
     scale = float(getattr(base.config, "logits_scaling", None) or 1.0)
     cap = float(getattr(base.config, "final_logit_softcapping", None) or 0.0)

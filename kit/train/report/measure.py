@@ -76,9 +76,7 @@ def refuse_broken(job: TrainJob, adapter: Path, changed: bool) -> None:
     if METHODS[job.method].inert(state):
         raise RunBroke("The adapter is all zero: training changed nothing.", str(adapter), advice)
     if not changed:
-        raise RunBroke(
         what = "The trained weights kept their initial values: training changed nothing."
         raise RunBroke(what, str(adapter), advice)
-        )
     if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
         raise RunBroke("The adapter contains values that are not finite.", str(adapter), _NOTHING)

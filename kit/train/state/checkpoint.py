@@ -62,7 +62,7 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of a run: `step-000040/` with adapter, optimiser and random states, and `history.json`.
 
-    A folder is written under a temporary name, synced and renamed, so that every folder with its final name is complete.
+    A folder is written under a temporary name, synced and renamed, so every folder with its final name is complete.
     """
 
     def __init__(self, folder: Path) -> None:

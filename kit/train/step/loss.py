@@ -1,4 +1,4 @@
-"""Cross-entropy where there is a label, and nowhere else."""
+"""Cross-entropy at labels; logits of other positions are never computed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kit.train.step.attention import forest_inputs
 from kit.train.step.batch import Batch
 
 CHUNK = 1024
-"""Supervised tokens whose logits exist at one time."""
+"""Number of supervised tokens whose logits are in memory at one time."""
 
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """`total`: the batch's share of the loss, ready for backward; `rows`: (R,) sums of nats over supervised tokens."""
+    """`total`: the batch's share of the loss, to call backward on; `rows`: (R,) sums of nats over supervised tokens."""
 
     total: Tensor
     rows: Tensor
@@ -28,8 +28,8 @@ class BatchLoss:
 def batch_loss(body: Body, batch: Batch, divisor: float) -> BatchLoss:
     """Return Σ weight · -log p(token) / divisor over the supervised tokens of one micro-batch.
 
-    With the supervised tokens of a whole optimiser step (each times its weight) as `divisor`, the shares of its
-    micro-batches add up to the token-weighted mean, however the step is split.
+    If `divisor` is the number of supervised tokens of the whole optimiser step (each times its weight), the sum over
+    its micro-batches is the token-weighted mean, however the step is split.
     """
     total, nats = body.through(lambda: _label_loss(body, batch, divisor))
     rows = torch.zeros(len(batch.counts), device=nats.device).index_add_(0, batch.rows, nats)
@@ -51,9 +51,10 @@ def _label_loss(body: Body, batch: Batch, divisor: float) -> tuple[Tensor, Tenso
 
 
 class _LabelLoss(torch.autograd.Function):
-    """Loss and its gradient by the hidden states, chunk by chunk in the forward pass: the head runs once.
+    """The loss, and its gradient with respect to the hidden states, computed in chunks in the forward pass.
 
-    `trained` are the head's weights where they are trained; their gradient is summed over the chunks.
+    So the head runs only once. `trained` are the weights of the head if they are trained; their gradient is the sum
+    over the chunks.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""One optimiser step, and one pass over validation rows: the only code that runs the model."""
+"""Make an optimiser step, or a pass over validation rows: only this code runs the model on rows of the plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kit.train.step.loss import batch_loss
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step measured, on its way to the host: loss, gradient norm, and one loss per row of the step."""
+    """The figures of a step, on their way to the host: loss, gradient norm, and one loss per row of the step."""
 
     number: int
     host: Tensor
@@ -40,13 +40,13 @@ class Outcome:
         return list(map(float, self.host.tolist()))
 
     def read(self, plan: StepPlan) -> tuple[float, float]:
-        """Wait for the figures and return loss and gradient norm.
+        """Wait for the figures; return loss and gradient norm.
 
-        Raises RunBroke with the step and its worst rows where one of them is not finite.
+        Raises RunBroke with the step and its worst rows if a figure is not finite.
         """
         loss, norm, *rows = self.figures()
         if not all(map(math.isfinite, (loss, norm, *rows))):
-            raise RunBroke(_story(plan, self.number, loss, norm, rows), next=_ADVICE)
+            raise RunBroke(_not_finite(plan, self.number, loss, norm, rows), next=_ADVICE)
         return loss, norm
 
 
@@ -55,7 +55,7 @@ _NAMED = 5
 
 
 class Optimiser:
-    """The model, its optimiser, and the plan that they follow."""
+    """The model, its AdamW optimiser, and the plan."""
 
     def __init__(self, body: Body, plan: StepPlan, pad_id: int, device: torch.device, ranks: Ranks = ALONE) -> None:
         self.ranks = ranks
@@ -71,18 +71,18 @@ class Optimiser:
         )
 
     def shorten(self, steps: int) -> None:
-        """End the plan after this many steps; warm-up, schedule and evaluations follow its length."""
+        """Cut the plan to this many steps; warm-up, schedule and evaluations follow its new length."""
         self.plan = self.plan.first(steps)
 
     def rate(self, number: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """Return the learning rate of a step (counted from 0)."""
         plan = self.plan
         return learning_rate(plan.section.learning_rate, plan.section.schedule, number, plan.warmup, len(plan.steps))
 
     def accumulate(self, step: Step, weight: float | None = None) -> tuple[Tensor, Tensor]:
-        """Add the step's gradients; return its loss, and its rows' mean losses in the order of `step.rows`.
+        """Add the step's gradients; return its loss, and the mean loss of each of its rows in the order of `step.rows`.
 
-        `weight`, by default the step's own, is what the loss is divided by.
+        `weight` is the divisor of the loss, by default the step's own weight.
         """
         weight = self.plan.step_weight(step) if weight is None else weight
         total, rows = torch.zeros((), device=self.device), []
@@ -100,7 +100,7 @@ class Optimiser:
         return (make([rows[index] for index in micro], self._pad_id, self.device) for micro in step.micros)
 
     def step(self, number: int) -> Outcome:
-        """Make one optimiser step (counted from 0); nothing here waits for a GPU."""
+        """Make an optimiser step (counted from 0) without waiting for a GPU."""
         total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         if self.penalty is not None:
             self.penalty.add_gradients()
@@ -112,7 +112,7 @@ class Optimiser:
         return self._outcome(number, torch.cat([torch.stack([total, norm]), rows]))
 
     def _outcome(self, number: int, figures: Tensor) -> Outcome:
-        """Send the figures to the host; on a GPU they arrive while it works on."""
+        """Send the figures to the host; a GPU keeps working meanwhile."""
         if self.device.type != "cuda":
             return Outcome(number + 1, figures.cpu(), None)
         host = figures.to("cpu", non_blocking=True)
@@ -122,7 +122,7 @@ class Optimiser:
 
     @torch.no_grad()
     def validation_loss(self, rows: Sequence[Row]) -> float | None:
-        """Return the weighted mean of nats per supervised token, or None where there is nothing to measure."""
+        """Return the weighted mean of nats per supervised token; None without supervised tokens."""
         weight = sum(labels(row) * row.weight for row in rows)
         if not weight:
             return None
@@ -133,15 +133,15 @@ class Optimiser:
 
 
 def decayed(parameters: Sequence[torch.nn.Parameter], decay: float) -> list[dict[str, Any]]:
-    """Return groups for the optimiser: matrices with weight decay; vectors, such as norms and biases, without."""
+    """Return parameter groups: matrices with weight decay; vectors, such as norms and biases, without."""
     matrices = [parameter for parameter in parameters if parameter.ndim > 1]
     vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
-def _story(plan: StepPlan, number: int, loss: float, norm: float, rows: list[float]) -> str:
-    """Name what is not finite in a step, and the rows that are not, or else the worst."""
+def _not_finite(plan: StepPlan, number: int, loss: float, norm: float, rows: list[float]) -> str:
+    """Say which figure of a step is not finite, and name the rows behind it, or those with the highest loss."""
     what, value = ("norm of the gradient", norm) if math.isfinite(loss) else ("loss", loss)
     named = list(zip(plan.steps[number - 1].rows, rows, strict=True))
     broken = [item for item in named if not math.isfinite(item[1])]

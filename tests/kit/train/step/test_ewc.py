@@ -20,7 +20,7 @@ from kit.train.loop import train
 from kit.train.model.methods import attach
 from kit.train.model.split import Body, split_model
 from kit.train.report.applied import read_facts
-from kit.train.step.ewc import Elastic, fisher_diagonal, moved_weights, reference_rows
+from kit.train.step.ewc import Elastic, fisher_diagonal, trained_weights, reference_rows
 from tests.kit.train.parts import copy_rows, job, section
 from tests.kit.train.tiny import make_tiny
 
@@ -40,7 +40,7 @@ def body() -> Body:
 
 
 def weights(body: Body) -> dict[str, torch.Tensor]:
-    return {name: each.weight for name, each in moved_weights(body.model).items()}
+    return {name: each.weight for name, each in trained_weights(body.model).items()}
 
 
 def move(body: Body, seed: int = 1) -> None:
@@ -118,7 +118,7 @@ def test_turning_the_factors_without_changing_the_model_costs_nothing_more(body:
 def test_a_model_that_is_trained_whole_is_tied_to_where_it_began() -> None:
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2, bias=False)
-    (moved,) = moved_weights(model).values()
+    (moved,) = trained_weights(model).values()
     model.weight.data += 0.5
     torch.testing.assert_close(moved.change(), torch.full((2, 3), 0.5))
 
@@ -126,8 +126,8 @@ def test_a_model_that_is_trained_whole_is_tied_to_where_it_began() -> None:
 def test_a_variant_that_moves_weights_in_another_way_is_refused(body: Body) -> None:
     layer: Any = body.model.get_submodule(Q)
     layer.lora_variant["default"] = object()
-    with pytest.raises(InputError, match=r"train\.ewc: The layer .*q_proj' is no plain LoRA layer"):
-        moved_weights(body.model)
+    with pytest.raises(InputError, match=r"train\.ewc: The layer .*q_proj' is not a plain LoRA layer"):
+        trained_weights(body.model)
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ class TrainingLoop:
             computed=plan.computed,
             saved=plan.saved,
             attention=kernel_name(device, plan.rows_alone),
-            fused_layers=self._model.fused.taken,
+            fused_layers=self._model.fused.replaced,
             compute=self._setup["compute type"],
             slower=self._model.fused.sentences(),
         )

@@ -18,7 +18,7 @@ from kit.errors import InputError, Problem
 from kit.system.disk import sync_folder, sync_tree
 from kit.train.distributed.sharded import load_whole_state, whole_state
 from kit.train.job import Evaluation, RunBroke
-from kit.train.state.saved import StateDict, restore_trained, raw_state, trained_state, write_trained
+from kit.train.state.saved import StateDict, raw_state, restore_trained, trained_state, write_trained
 
 _MANIFEST, _STATE, _HISTORY = "checkpoint.json", "state.pt", "history.json"
 

@@ -14,7 +14,7 @@ from kit.data.rows import Row
 from kit.train.distributed.ranks import ALONE, Ranks
 from kit.train.distributed.sharded import whole
 from kit.train.job import RunBroke
-from kit.train.model.recompute import keeping_less
+from kit.train.model.recompute import recomputing
 from kit.train.model.split import Body
 from kit.train.plan.packing import Step
 from kit.train.plan.plan import StepPlan, labels, split_rows
@@ -88,7 +88,7 @@ class Optimiser:
         total, rows = torch.zeros((), device=self.device), []
         with attending(self.body.base, bool(step.packs)):
             for batch in self._batches(step, self.plan.rows):
-                with keeping_less():
+                with recomputing():
                     loss = batch_loss(self.body, batch, weight)
                 loss.total.backward()  # type: ignore[no-untyped-call]
                 total += loss.total.detach()

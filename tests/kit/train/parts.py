@@ -15,7 +15,7 @@ from kit.data.rows import Row
 from kit.recipe import TrainSection
 from kit.train.events import Event, Planned
 from kit.train.job import TrainJob
-from kit.train.model.recompute import keeping_less
+from kit.train.model.recompute import recomputing
 from kit.train.model.split import split_model
 
 PAD = 6
@@ -71,6 +71,6 @@ def bytes_kept(model: Any, ids: Tensor) -> int:
             kept[address] = tensor
         return tensor
 
-    with keeping_less() as cheap, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with recomputing() as cheap, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         split_model(model).hidden(ids)
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

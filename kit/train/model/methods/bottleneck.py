@@ -1,4 +1,4 @@
-"""Adapter layers after Houlsby et al. (2019): our own, since peft has none."""
+"""Bottleneck adapter layers (Houlsby et al. 2019), which peft does not have."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def attach(model: Any, section: TrainSection, base_name: str) -> HookedModel:
 
 
 def inert(state: Mapping[str, Tensor]) -> bool:
-    """Whether every second layer is zero, so that nothing is added."""
+    """Whether every second layer is zero, so that the adapter has no effect."""
     return not any(bool(tensor.any()) for name, tensor in state.items() if ".up." in name)

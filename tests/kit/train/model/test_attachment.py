@@ -79,8 +79,8 @@ def test_a_base_of_four_billion_is_looked_at_without_its_memory(tmp_path: Path) 
         ({"method": "bottleneck", "bottleneck": {"targets": ["o_prj"]}}, "'o_prj'", "Did you mean 'o_proj'?"),
         ({"method": "peft", "peft": {"type": "IA4"}}, "has no method 'IA4'", "Did you mean 'IA3'?"),
         ({"method": "peft", "peft": {"type": "LORA"}}, "method of its own", "Write method: lora."),
-        ({"method": "peft", "peft": {"type": "ADALORA"}}, "changes ranks between steps", "Take another method."),
-        ({"method": "peft", "peft": {"type": "P_TUNING"}}, "no engine here serves", "Take another method."),
+        ({"method": "peft", "peft": {"type": "ADALORA"}}, "changes ranks between steps", "Choose another method."),
+        ({"method": "peft", "peft": {"type": "P_TUNING"}}, "no engine here can serve", "Choose another method."),
         (
             {"method": "peft", "peft": {"type": "LOHA", "arguments": {"alfa": 8}}},
             "LOHA has no argument 'alfa'",

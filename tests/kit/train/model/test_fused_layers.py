@@ -18,7 +18,7 @@ from kit.recipe import TrainSection
 from kit.train.events import Event, Planned
 from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
-from kit.train.model.recompute import Cheap, keeping_less
+from kit.train.model.recompute import Cheap, recomputing
 from kit.train.model.takeover import FusedLayers, fuse_layers
 from tests.kit.train.parts import bytes_kept, job
 
@@ -70,7 +70,7 @@ def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
 def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, settings: dict[str, Any]) -> None:
     section, taken = TrainSection.model_validate(settings), []
     stock = gradients(model_of(kind, section), nullcontext())
-    lean = gradients(model_of(kind, section, lambda base: taken.append(fuse_layers(base))), keeping_less())
+    lean = gradients(model_of(kind, section, lambda base: taken.append(fuse_layers(base))), recomputing())
     assert taken == [FusedLayers(PARTS[kind], {})]
     assert stock.keys() == lean.keys()
     assert all(bool(value.any()) for value in stock.values())
@@ -87,7 +87,7 @@ def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
         assert not also or fuse_layers(base) == FusedLayers(PARTS["qwen3"], {})
 
     def error(also: bool) -> float:
-        found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), keeping_less())
+        found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), recomputing())
         return sum(float((found[name].float() - value).norm() / value.norm()) for name, value in exact.items())
 
     assert error(True) < 1.3 * error(False)
@@ -98,7 +98,7 @@ def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
     section, kept = TrainSection.model_validate(settings), []
     for less in (False, True):
         base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
-        assert not less or fuse_layers(base).taken
+        assert not less or fuse_layers(base).replaced
         kept.append(bytes_kept(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
     stock, lean = kept
     assert lean < 2 / 3 * stock
@@ -119,7 +119,7 @@ def test_what_several_products_keep_is_made_again_once_and_dropped_after_the_las
         return found
 
     monkeypatch.setattr(Cheap, "pack", packed)
-    gradients(model_of("qwen3", TrainSection(), fuse_layers), keeping_less())
+    gradients(model_of("qwen3", TrainSection(), fuse_layers), recomputing())
     assert len(kept) == 2 * 3
     assert sorted(map(id, made)) == sorted(map(id, kept))
     assert all(again.keepers == 0 and again.made is None for again in kept)
@@ -133,7 +133,7 @@ def test_under_autocast_types_are_those_of_the_models_own_parts(kind: str) -> No
 
     def error(*taken: Any) -> float:
         with torch.autocast("cpu", torch.bfloat16):
-            found = gradients(model_of(kind, section, *taken), keeping_less())
+            found = gradients(model_of(kind, section, *taken), recomputing())
         assert all(found[name].dtype == value.dtype for name, value in exact.items())
         return sum(float((found[name] - value).norm() / value.norm()) for name, value in exact.items())
 
@@ -149,9 +149,9 @@ def test_a_run_says_how_many_parts_are_lean(tmp_path: Path) -> None:
 
 def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
     norm = Qwen3RMSNorm(8).requires_grad_(False)
-    assert fuse_layers(norm).taken == 1
+    assert fuse_layers(norm).replaced == 1
     x, weight = torch.randn(3, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
-    with keeping_less():
+    with recomputing():
         out = (norm(x).mul_(2) @ weight).sum()
     out.backward()
     assert weight.grad is not None
@@ -168,13 +168,13 @@ class Beyond(Qwen3RMSNorm):
 
 def test_what_only_looks_alike_is_left_alone() -> None:
     """Gemma's norms are off by one, its gates are not silu, and its attention caps what it adds up."""
-    assert fuse_layers(Beyond(8)).taken == 0
+    assert fuse_layers(Beyond(8)).replaced == 0
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("gemma2", **SIZES, sliding_window=8))
-    assert fuse_layers(model).taken == 0
+    assert fuse_layers(model).replaced == 0
 
 
 def test_an_attention_with_a_setting_that_we_do_not_know_is_left_alone() -> None:
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
     for layer in model.model.layers:
         layer.self_attn.logit_cap = 30.0
-    assert fuse_layers(model).taken == PARTS["llama"] - 2
+    assert fuse_layers(model).replaced == PARTS["llama"] - 2

@@ -81,7 +81,7 @@ def other_scale(made: Any) -> None:
 @pytest.mark.parametrize("kind", [Beyond, Late])
 def test_a_norm_of_another_formula_keeps_its_own_form(kind: type[Qwen3RMSNorm], dtype: torch.dtype) -> None:
     found = fuse_layers(kind(64).to(dtype))
-    assert (found.taken, sum(found.kept.values())) == (0, 1)
+    assert (found.replaced, sum(found.kept.values())) == (0, 1)
     (told,) = found.sentences()
     assert told.startswith(f"1 {kind.__name__} in {str(dtype).removeprefix('torch.')} keeps the model's own")
 
@@ -89,14 +89,14 @@ def test_a_norm_of_another_formula_keeps_its_own_form(kind: type[Qwen3RMSNorm], 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_a_gate_of_another_activation_keeps_its_own_form(dtype: torch.dtype) -> None:
     found = fuse_layers(model(other_gate, dtype))
-    assert found.taken == PARTS["llama"] - 2
+    assert found.replaced == PARTS["llama"] - 2
     assert found.kept == {f"LlamaMLP in {str(dtype).removeprefix('torch.')}": 2}
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_an_attention_that_is_off_by_a_thousandth_keeps_its_own_form(dtype: torch.dtype) -> None:
     found = fuse_layers(model(other_scale, dtype))
-    assert found.taken == PARTS["llama"] - 2
+    assert found.replaced == PARTS["llama"] - 2
     assert found.kept == {f"Loud in {str(dtype).removeprefix('torch.')}": 2}
 
 
@@ -115,7 +115,7 @@ def test_the_size_of_the_values_does_not_decide(size: float, dtype: torch.dtype)
 def test_weights_that_are_no_numbers_are_never_the_same() -> None:
     norm = Qwen3RMSNorm(8)
     norm.weight.data[0] = float("nan")
-    assert fuse_layers(norm).taken == 0
+    assert fuse_layers(norm).replaced == 0
 
 
 def test_a_run_says_which_parts_are_slower_and_in_which_type(
@@ -127,7 +127,7 @@ def test_a_run_says_which_parts_are_slower_and_in_which_type(
     train(asked, None, events.append)
     planned = planned_of(events)
     assert (planned.fused_layers, planned.compute) == (0, "float32")
-    assert "2 Qwen3Attention in float32 keep the model's own, slower form" in planned.slower[0]
+    assert "2 Qwen3Attention in float32 keep the model's own, slower code" in planned.slower[0]
     with TrainingLine(Output()) as line:
         line.report(planned)
     told = capsys.readouterr().err

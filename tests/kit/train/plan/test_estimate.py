@@ -103,7 +103,7 @@ def test_a_forecast_tells_what_is_not_known_of_the_memory(tmp_path: Path) -> Non
     other = recipe.train.model_copy(update={"method": "peft", "peft": PeftSection(type="IA3")})
     made = forecast(tmp_path, NANO, recipe.model_copy(update={"train": other}), Work(10, 100, 20, 10), None, None)
     assert made.memory is None
-    assert made.lines()[0].startswith("memory: could not be estimated: of peft's IA3 it is not known")
+    assert made.lines()[0].startswith("memory: could not be estimated: for peft's IA3")
 
 
 @pytest.mark.parametrize("change", [{"num_experts": 8}, {"text_config": {}}, {"intermediate_size": None}])

@@ -67,7 +67,9 @@ def test_dropout_another_method_and_the_recipe_keep_rows_apart() -> None:
     assert "mps" in sharing(nano, section(), ROWS, device="mps").why_not
 
 
-@pytest.mark.parametrize(("trees", "attention"), [("auto", "two-part flash"), ("off", "padded: train.trees is off")])
+@pytest.mark.parametrize(
+    ("trees", "attention"), [("auto", "two-part flash"), ("off", "padded rows, no shared prefixes: train.trees is off")]
+)
 def test_a_run_says_how_much_its_rows_share_and_how_it_attends(trees: str, attention: str, tmp_path: Path) -> None:
     events: list[Event] = []
     rows = contract_rows(1, 8)

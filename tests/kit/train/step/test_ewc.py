@@ -20,7 +20,7 @@ from kit.train.loop import train
 from kit.train.model.methods import attach
 from kit.train.model.split import Body, split_model
 from kit.train.report.applied import read_facts
-from kit.train.step.ewc import Elastic, fisher_diagonal, trained_weights, reference_rows
+from kit.train.step.ewc import Elastic, fisher_diagonal, reference_rows, trained_weights
 from tests.kit.train.parts import copy_rows, job, section
 from tests.kit.train.tiny import make_tiny
 

@@ -144,5 +144,5 @@ def test_a_model_that_does_something_unknown_to_its_logits_is_refused() -> None:
     torch.manual_seed(0)
     small = {key: value for key, value in SMALL.items() if key != "head_dim"}
     base = AutoModelForCausalLM.from_config(CohereConfig(**small, logit_scale=0.25))
-    with pytest.raises(InputError, match="CohereForCausalLM does more to its logits"):
+    with pytest.raises(InputError, match="CohereForCausalLM changes its logits"):
         split_model(get_peft_model(base, LoraConfig(target_modules="all-linear")))

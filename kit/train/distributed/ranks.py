@@ -101,7 +101,7 @@ class Ranks:
         for gradient, whole in zip(gradients, parts, strict=True):
             gradient.copy_(whole.view_as(gradient))
 
-    # --- communication ---------------------------------------------------------------------------------------
+    # --- communication ----------------------------------------------------------------------------------------
 
     def maximum(self, number: int) -> int:
         """Return the largest number of all processes."""

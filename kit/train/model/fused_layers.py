@@ -94,7 +94,7 @@ def _recomputed_product(gate: Tensor, up: Tensor, half: list[Tensor]) -> Tensor:
     return half[0] * up
 
 
-# --- heads: normed if the model does so, and rotated by their position -- (Su et al. 2021) ------------------
+# --- heads: normed if the model does so, and rotated by their position (Su et al. 2021) ----------------------
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ def _shares(
     return shares
 
 
-# --- registered in transformers -------------------------------------------------------------------------------
+# --- registered in transformers --------------------------------------------------------------------------------
 
 
 def _forest_attention(

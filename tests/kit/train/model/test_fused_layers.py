@@ -18,7 +18,7 @@ from kit.recipe import TrainSection
 from kit.train.events import Event, Planned
 from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
-from kit.train.model.recompute import Cheap, recomputing
+from kit.train.model.recompute import CheapTensors, recomputing
 from kit.train.model.takeover import FusedLayers, fuse_layers
 from tests.kit.train.parts import bytes_kept, job
 
@@ -94,7 +94,7 @@ def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
 
 
 @pytest.mark.parametrize("settings", METHODS[:2], ids=lambda given: given["method"])
-def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
+def test_nano_stores_at_most_two_thirds_of_the_activations(settings: dict[str, Any]) -> None:
     section, kept = TrainSection.model_validate(settings), []
     for less in (False, True):
         base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
@@ -104,25 +104,25 @@ def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
     assert lean < 2 / 3 * stock
 
 
-def test_what_several_products_keep_is_made_again_once_and_dropped_after_the_last(
+def test_a_tensor_that_several_products_read_is_recomputed_once_and_released_after_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of two layers: two norms, which three and two products read, and a gate, which one reads."""
-    kept, made, pack = [], [], Cheap.pack
+    """In each of two layers: two norms, read by three and by two products, and a gate, read by one."""
+    kept, made, pack = [], [], CheapTensors.pack
 
-    def packed(cheap: Cheap, saved: Tensor) -> Any:
+    def packed(cheap: CheapTensors, saved: Tensor) -> Any:
         found = pack(cheap, saved)
         if isinstance(found, tuple) and found[0] not in kept:
-            again, make = found[0], found[0].make
-            again.make = lambda: (made.append(again), make())[1]
-            kept.append(again)
+            saved_once, compute = found[0], found[0].compute
+            saved_once.compute = lambda: (made.append(saved_once), compute())[1]
+            kept.append(saved_once)
         return found
 
-    monkeypatch.setattr(Cheap, "pack", packed)
+    monkeypatch.setattr(CheapTensors, "pack", packed)
     gradients(model_of("qwen3", TrainSection(), fuse_layers), recomputing())
     assert len(kept) == 2 * 3
     assert sorted(map(id, made)) == sorted(map(id, kept))
-    assert all(again.keepers == 0 and again.made is None for again in kept)
+    assert all(each.readers == 0 and each.cached is None for each in kept)
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama"])

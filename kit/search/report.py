@@ -21,7 +21,7 @@ Outcome = Literal["better", "worse", "cannot tell", "the default"]
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial that ended: its worker, its outcome, its values, and the metric of the search; None if it was not reached."""
+    """A trial that ended: its worker, outcome, values, and the metric of the search; None if it was not reached."""
 
     number: int
     worker: int

@@ -182,7 +182,7 @@ class Study:
         return next((trial for trial in complete if digest_of(trial.params) == name), None)
 
     def importance(self) -> Mapping[str, float] | None:
-        """Return the share of the variance that each setting explains (PED-ANOVA); None with too few complete trials."""
+        """Return the share of variance that each setting explains (PED-ANOVA); None with too few complete trials."""
         try:
             return dict(optuna.importance.get_param_importances(self._study))
         except (ValueError, RuntimeError, ZeroDivisionError):

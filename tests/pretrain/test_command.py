@@ -122,7 +122,7 @@ def test_a_run_without_an_end_and_one_without_sets_are_told(tmp_path: Path) -> N
     assert "--minutes, --tokens" in _run(tmp_path, tmp_path / "out").output
     lacking = _run(tmp_path, tmp_path / "out", "--tokens", "1")
     assert lacking.exit_code == 2
-    assert "A public set is not here" in lacking.output
+    assert "A public set is missing" in lacking.output
 
 
 def test_a_limit_that_is_no_number_is_refused(tmp_path: Path) -> None:

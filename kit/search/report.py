@@ -49,10 +49,10 @@ class Report:
         return {**asdict(self), "recipe": str(self.recipe)}
 
     def text(self, table: str) -> str:
-        """The report as text, below a table of the trials."""
+        """The report for a person, under a table of the trials."""
         known = self.importance
         shares = (
-            ", ".join(f"{name} {share:.0%}" for name, share in known.items()) if known else "unknown, too few trials"
+            ", ".join(f"{name} {share:.0%}" for name, share in known.items()) if known else "too few trials to say"
         )
         values = ", ".join(f"{name} {value}" for name, value in self.best.values.items())
         return "\n".join(
@@ -119,12 +119,12 @@ def write_report(study: Study, metric: str, change: Change | None) -> Report:
     file = study.folder / BEST_FILE
     report = Report(metric, tried(study), best, default, study.importance(), outcome, change, file)
     recipe = with_values(study.recipe, best.values)
-    header = [
+    said = [
         f"# {line}\n"
         for line in (f"Made by kit search: trial {best.number}, {metric} {best.value}.", report._verdict())
     ]
     settings = yaml.safe_dump(recipe.model_dump(mode="json", exclude_unset=False), sort_keys=False, allow_unicode=True)
-    write_atomically(file, "".join(header) + settings)
+    write_atomically(file, "".join(said) + settings)
     return report
 
 

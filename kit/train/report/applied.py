@@ -1,6 +1,6 @@
-"""Facts that compare what the recipe asks with what training did. Imports nothing heavy.
+"""What was asked of a run and what was applied, read back from the objects that ran. Imports nothing heavy.
 
-`applied.json` in the run's folder is a list of facts. A fact that cannot be read back is unknown, never ok.
+`applied.json` in the run's folder holds a list of facts. A fact that could not be read back is unknown, and never ok.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ State = Literal["ok", "differs", "unknown"]
 
 @dataclass(frozen=True)
 class Fact:
-    """One setting that can fail silently: what was asked, what was applied, and whether both agree."""
+    """One thing that goes wrong silently elsewhere: what was asked, what was applied, and whether the two agree."""
 
     name: str
     asked: str
@@ -28,19 +28,19 @@ class Fact:
 
 
 def fact(name: str, asked: object, applied: object | None) -> Fact:
-    """Compare both as text: equal is ok, anything else differs, and None is unknown."""
+    """Compare in words: the same is ok, anything else differs, and nothing to compare with is unknown."""
     if applied is None:
         return Fact(name, str(asked), "could not be read back", "unknown")
     return Fact(name, str(asked), str(applied), "ok" if str(asked) == str(applied) else "differs")
 
 
 def write_facts(folder: Path, facts: Sequence[Fact]) -> None:
-    """Write the facts of a run; a resumed run replaces those of the earlier session."""
+    """Write a run's facts; a resumed run writes its own over those of the session before."""
     write_atomically(folder / APPLIED_FILE, json.dumps([asdict(fact) for fact in facts], indent=1) + "\n")
 
 
 def read_facts(folder: Path) -> list[Fact] | None:
-    """Return the facts of a run; None if it has none, because it ended before its first step or is too old."""
+    """Return a run's facts, or None where it has none: it was made by another kit, or ended before its first step."""
     file = folder / APPLIED_FILE
     try:
         return [Fact(**each) for each in json.loads(file.read_text(encoding="utf-8"))]
@@ -51,6 +51,6 @@ def read_facts(folder: Path) -> list[Fact] | None:
 
 
 def trouble(facts: Sequence[Fact]) -> str:
-    """Return one line about all facts that are not ok; empty if all are."""
+    """Return one line on everything that is not ok; empty where all of it is."""
     odd = [fact for fact in facts if fact.state != "ok"]
     return "; ".join(f"{fact.name} {fact.state}: asked {fact.asked}, applied {fact.applied}" for fact in odd)

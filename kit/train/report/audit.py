@@ -195,7 +195,7 @@ def _revision(base: Base) -> Fact:
     """Compare the revision in the recipe with the folder name, which for a base from the hub is its commit."""
     name, here = "base revision", base.folder.name
     if base.name == "nano" or base.folder.parent.name != "snapshots":
-        return fact(name, "a local folder", "a local folder")
+        return fact(name, "as it lies on this machine", "as it lies on this machine")
     if base.revision is None or not _COMMIT.fullmatch(base.revision):
         return Fact(name, base.revision or "none in the recipe", here, "unknown")
     return fact(name, base.revision, here)

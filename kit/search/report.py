@@ -51,9 +51,7 @@ class Report:
     def text(self, table: str) -> str:
         """The report for a person, under a table of the trials."""
         known = self.importance
-        shares = (
-            ", ".join(f"{name} {share:.0%}" for name, share in known.items()) if known else "too few trials to say"
-        )
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in known.items()) if known else "too few trials to say"
         values = ", ".join(f"{name} {value}" for name, value in self.best.values.items())
         return "\n".join(
             [

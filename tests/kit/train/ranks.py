@@ -1,4 +1,4 @@
-"""Trains the tests' tiny jobs as one of several processes, after it tried one whose rows are not the same for all."""
+"""Train tiny test jobs as one of several processes, after one job with different rows per process was refused."""
 
 from __future__ import annotations
 
@@ -59,20 +59,20 @@ def ranked_job(folder: Path, base: Path, variant: str = "plain", rows: int = 20)
 
 
 def forest_rows(count: int) -> list[Row]:
-    """Rows that begin alike, so that they are computed as a forest; three of them fit a micro-batch."""
+    """Rows with a shared prefix, which are computed as a forest; three of them fit into a micro-batch."""
     trunk = [100 + (number * 7) % 40 for number in range(40)]
     rows = [(*trunk, *row.ids[-8:]) for row in copy_rows(count)]
     return [Row(f"row-{number}", "g", (*ids[:-1], TURN_END), len(ids) - 3) for number, ids in enumerate(rows)]
 
 
 def scorer(model: Any) -> Mapping[str, float | None]:
-    """Run the model as an engine would, by its own forward pass."""
+    """Run the model like an engine, with its own forward pass."""
     logits = model.get_base_model()(input_ids=torch.arange(100, 130)[None]).logits
     return {"mean_logit": float(logits.square().mean())}
 
 
 def parted(base: Path) -> None:
-    """Say which share of the weights this process holds, before, while and after they are together."""
+    """Print the share of the weights that this process holds, before, while and after they are gathered."""
     settings, cpu = section(), torch.device("cpu")
     model = attach(load_base(Base(str(base), None, base), "float32", settings, cpu), settings, "tiny")
     body = shard(split_model(model), cpu)
@@ -85,7 +85,7 @@ def parted(base: Path) -> None:
 
 
 def cramped(job: TrainJob) -> None:
-    """Train where the second process alone finds that its memory does not suffice, and say what came of it."""
+    """Train while only the second process has too little memory, and print the error."""
     free = memory.free_memory
     if os.environ["RANK"] == "1":
         memory.free_memory = lambda _: 1
@@ -98,7 +98,7 @@ def cramped(job: TrainJob) -> None:
 
 
 def stop(event: Event) -> None:
-    """Interrupt the first process alone."""
+    """Interrupt only the first process."""
     if isinstance(event, Stepped) and event.step == STOPPED_AT:
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""All weights: the head is trained too, and its gradient is that of the whole logits, tied to the embeddings or not."""
+"""Full fine-tuning trains the head too; its gradient equals that of the whole logits, tied to the embeddings or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lean parts compute what the model's own do, keep less for it, and leave alone what they do not know."""
+"""Fused layers compute the same as the model's own, store less, and never replace an unknown module."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ METHODS: list[dict[str, Any]] = [{"method": "full"}, {"method": "lora"}, {"metho
 
 
 def model_of(kind: str, section: TrainSection, take: Callable[[nn.Module], Any] = lambda _: None) -> Any:
-    """A random model as a method trains it, the same every time, changed by `take` before adapters are attached."""
+    """Return a random model with a method attached, always the same; `take` changes the base before."""
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SIZES))
     with torch.no_grad():
@@ -54,7 +54,7 @@ def model_of(kind: str, section: TrainSection, take: Callable[[nn.Module], Any] 
 
 
 def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
-    """Of every trained tensor, for two rows of different text."""
+    """Return the gradient of every trained tensor, for two rows of different text."""
     torch.manual_seed(2)
     ids = torch.randint(64, (2, 24))
     torch.manual_seed(3)
@@ -79,7 +79,7 @@ def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, set
         assert float(gap) < 1e-5, name
 
 
-def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
+def test_in_bfloat16_their_rounding_error_is_no_larger_than_the_models_own() -> None:
     exact = gradients(model_of("qwen3", TrainSection()), nullcontext())
 
     def halved(base: nn.Module, also: bool) -> None:
@@ -140,14 +140,14 @@ def test_under_autocast_types_are_those_of_the_models_own_parts(kind: str) -> No
     assert error(fuse_layers) < 1.1 * error()
 
 
-def test_a_run_says_how_many_parts_are_lean(tmp_path: Path) -> None:
+def test_a_run_reports_how_many_parts_are_fused(tmp_path: Path) -> None:
     told: list[Event] = []
     train(job(tmp_path), None, told.append)
     planned = next(event for event in told if isinstance(event, Planned))
     assert planned.fused_layers == 8 * 2 + 1 + 8 * 2 + 8 + 8
 
 
-def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
+def test_a_tensor_that_was_changed_in_place_is_stored_itself() -> None:
     norm = Qwen3RMSNorm(8).requires_grad_(False)
     assert fuse_layers(norm).replaced == 1
     x, weight = torch.randn(3, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
@@ -159,21 +159,21 @@ def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
 
 
 class Beyond(Qwen3RMSNorm):
-    """A norm that does a little more."""
+    """A norm with an additional operation."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         y: Tensor = super().forward(hidden_states) + hidden_states * 0.01
         return y
 
 
-def test_what_only_looks_alike_is_left_alone() -> None:
-    """Gemma's norms are off by one, its gates are not silu, and its attention caps what it adds up."""
+def test_a_module_that_only_looks_similar_is_not_replaced() -> None:
+    """Gemma's norms add one to their weights, its gates are not silu, and its attention caps its scores."""
     assert fuse_layers(Beyond(8)).replaced == 0
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("gemma2", **SIZES, sliding_window=8))
     assert fuse_layers(model).replaced == 0
 
 
-def test_an_attention_with_a_setting_that_we_do_not_know_is_left_alone() -> None:
+def test_an_attention_with_an_unknown_setting_is_not_replaced() -> None:
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
     for layer in model.model.layers:
         layer.self_attn.logit_cap = 30.0

@@ -1,4 +1,4 @@
-"""A lean part is taken over where it computes the same within rounding, in both types, and nowhere else."""
+"""A part of the base is replaced only if the fused code computes the same within rounding, in both types."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ TYPES = [torch.float32, torch.bfloat16]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_every_part_of_nano_is_taken_over_in_both_types(dtype: FloatType) -> None:
+def test_every_part_of_nano_is_replaced_in_both_types(dtype: FloatType) -> None:
     """Its attentions reach values of 29, where one rounding step of bfloat16 is 0.125."""
     base = load_base(find_base("nano"), dtype, TrainSection(), torch.device("cpu"))
     assert fuse_layers(base) == FusedLayers(NANO_PARTS, {})
 
 
 class Beyond(Qwen3RMSNorm):
-    """A norm that does a hundredth more: less than bfloat16 rounds the largest values by."""
+    """A norm with an error of one hundredth: less than the rounding of the largest values in bfloat16."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         y: Tensor = super().forward(hidden_states) * 1.01
@@ -45,7 +45,7 @@ class Beyond(Qwen3RMSNorm):
 
 
 class Late(Qwen3RMSNorm):
-    """A norm whose output is right, and whose gradient is not."""
+    """A norm with the right output and a wrong gradient."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         y: Tensor = super().forward(hidden_states)
@@ -79,7 +79,7 @@ def other_scale(made: Any) -> None:
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("kind", [Beyond, Late])
-def test_a_norm_of_another_formula_keeps_its_own_form(kind: type[Qwen3RMSNorm], dtype: torch.dtype) -> None:
+def test_a_norm_with_another_formula_is_not_replaced(kind: type[Qwen3RMSNorm], dtype: torch.dtype) -> None:
     found = fuse_layers(kind(64).to(dtype))
     assert (found.replaced, sum(found.kept.values())) == (0, 1)
     (told,) = found.sentences()
@@ -87,14 +87,14 @@ def test_a_norm_of_another_formula_keeps_its_own_form(kind: type[Qwen3RMSNorm], 
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_a_gate_of_another_activation_keeps_its_own_form(dtype: torch.dtype) -> None:
+def test_a_gate_with_another_activation_is_not_replaced(dtype: torch.dtype) -> None:
     found = fuse_layers(model(other_gate, dtype))
     assert found.replaced == PARTS["llama"] - 2
     assert found.kept == {f"LlamaMLP in {str(dtype).removeprefix('torch.')}": 2}
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_an_attention_that_is_off_by_a_thousandth_keeps_its_own_form(dtype: torch.dtype) -> None:
+def test_an_attention_that_is_off_by_a_thousandth_is_not_replaced(dtype: torch.dtype) -> None:
     found = fuse_layers(model(other_scale, dtype))
     assert found.replaced == PARTS["llama"] - 2
     assert found.kept == {f"Loud in {str(dtype).removeprefix('torch.')}": 2}
@@ -112,7 +112,7 @@ def test_the_size_of_the_values_does_not_decide(size: float, dtype: torch.dtype)
     assert fuse_layers(model(sized, dtype)) == FusedLayers(PARTS["llama"], {})
 
 
-def test_weights_that_are_no_numbers_are_never_the_same() -> None:
+def test_parts_with_nan_weights_are_not_replaced() -> None:
     norm = Qwen3RMSNorm(8)
     norm.weight.data[0] = float("nan")
     assert fuse_layers(norm).replaced == 0

@@ -1,4 +1,4 @@
-"""The record of a run: bounded, whole after a kill, and able to name the rows behind a spike."""
+"""The record of a run has a maximum size, survives a kill, and names the rows behind a spike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAME = {row.example: {row_digest(row)} for row in ROWS}
 
 
 def flown(folder: Path, spike_at: int = 9) -> Path:
-    """Ten steps over eight rows in turn: each row costs its number; once, one row costs far more."""
+    """Record ten steps over eight rows: the loss of a row is its number, except for one spike."""
     recorder = StepRecorder(folder, ROWS)
     for step in range(1, 11):
         rows = [(step - 1) * 2 % 8, (step * 2 - 1) % 8]
@@ -39,14 +39,14 @@ def test_the_row_behind_a_spike_comes_first_beside_its_own_earlier_losses(tmp_pa
     assert {suspect.standing for suspect in found.suspects} == {"same"}
 
 
-def test_a_step_like_the_others_is_no_spike_and_the_first_cannot_be_told(tmp_path: Path) -> None:
+def test_a_step_like_the_others_is_no_spike_and_for_the_first_it_is_unknown(tmp_path: Path) -> None:
     recording = read_recording(flown(tmp_path))
     assert explain(recording, 8, SAME).spike is False
     assert explain(recording, 1, SAME).spike is None
     assert explain(recording, 1, SAME).suspects[0].usual is None
 
 
-def test_a_row_that_changed_or_is_gone_is_told_as_such(tmp_path: Path) -> None:
+def test_a_row_that_changed_or_is_gone_is_reported_as_such(tmp_path: Path) -> None:
     other = replace(ROWS[1], weight=2.0)
     now = {ROWS[1].example: {row_digest(other)}}
     found = explain(read_recording(flown(tmp_path)), 9, now)

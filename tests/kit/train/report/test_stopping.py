@@ -1,4 +1,4 @@
-"""Early stopping: when a run has had enough, and that a resumed run decides the same."""
+"""Early stopping: when a run stops, and that a resumed run makes the same decision."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def scores(*values: float) -> Callable[[Any], Mapping[str, float]]:
     return lambda _: {"score": next(left)}
 
 
-def test_it_waits_as_many_evaluations_as_its_patience() -> None:
+def test_it_stops_after_patience_evaluations_without_improvement() -> None:
     assert not should_stop(losses(3.0, 2.0, 2.1), ON_LOSS, True)
     assert should_stop(losses(3.0, 2.0, 2.1, 2.0), ON_LOSS, True)
     assert not should_stop(losses(3.0, 2.0, 2.1, 1.9, 2.0), ON_LOSS, True)
 
 
-def test_less_than_the_least_change_is_no_change() -> None:
+def test_a_change_below_min_delta_is_no_improvement() -> None:
     history = losses(3.0, 2.0, 1.95, 1.9)
     assert not should_stop(history, ON_LOSS, True)
     assert should_stop(history, ON_LOSS.model_copy(update={"min_delta": 0.2}), True)
@@ -53,12 +53,12 @@ def test_a_score_is_read_in_its_own_direction() -> None:
     assert should_stop(history, ON_SCORE, higher_is_better=False)
 
 
-def test_what_was_not_measured_counts_for_nothing() -> None:
+def test_an_evaluation_that_was_not_measured_is_ignored() -> None:
     assert not should_stop(scored(None, 0.5, None, None, None), ON_SCORE, True)
     assert should_stop(scored(None, 0.5, None, 0.5, None, 0.4), ON_SCORE, True)
 
 
-def test_without_the_setting_a_run_never_has_enough() -> None:
+def test_without_the_setting_a_run_never_stops_early() -> None:
     assert not should_stop(losses(1.0, 2.0, 3.0, 4.0), None, True)
 
 

@@ -47,7 +47,7 @@ def one_thread() -> Iterator[None]:
 
 
 def gradients(body: Body, rows: list[Row], micros: list[list[int]]) -> tuple[Gradients, Tensor, Tensor]:
-    """Gradients, loss and per-row means of one step, with its rows split as told."""
+    """Gradients, loss and per-row means of one step, with its rows split into `micros`."""
     step = Step(tuple(map(tuple, micros)))
     optimiser = Optimiser(body, StepPlan(tuple(rows), (step,), section()), PAD, CPU)
     optimiser.adam.zero_grad()
@@ -112,7 +112,7 @@ def test_logits_in_small_chunks_change_nothing(body: Body, monkeypatch: pytest.M
     assert_close(found, whole)
 
 
-def test_a_row_does_not_see_its_neighbours_or_its_padding(body: Body) -> None:
+def test_a_row_does_not_attend_to_its_neighbours_or_its_padding(body: Body) -> None:
     short, long = copy_rows(1, longest=9)[0], copy_rows(1, seed=4, shortest=30, longest=30)[0]
     alone = batch_loss(body, collate([short], PAD, CPU), 1.0).rows
     beside = batch_loss(body, collate([short, long], PAD, CPU), 1.0).rows

@@ -51,7 +51,7 @@ class Signals:
 
     @contextmanager
     def exposed(self) -> Iterator[None]:
-        """Inside `shielded`: let signals raise again, a delayed one at once."""
+        """Inside `shielded`: let signals raise, a delayed one at once."""
         self._shielded = False
         try:
             if self.code:

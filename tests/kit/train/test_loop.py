@@ -197,3 +197,16 @@ def test_threads_are_restored_and_never_more_than_the_cores(tmp_path: Path) -> N
     train(job(tmp_path, rows=copy_rows(4), threads=None), None, events.append)
     assert torch.get_num_threads() == before
     assert 1 <= planned_of(events).threads == physical_cores()
+
+
+def test_a_run_builds_its_optimiser_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    class AdamW(torch.optim.AdamW):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            built.append("AdamW")
+            super().__init__(*args, **settings)
+
+    monkeypatch.setattr(torch.optim, "AdamW", AdamW)
+    train(job(tmp_path, rows=copy_rows(4), train=section(max_minutes=60)), None, silent)
+    assert built == ["AdamW"]

@@ -40,7 +40,7 @@ class Processes:
 
 @dataclass(frozen=True)
 class OpenedRun:
-    """The run's checkpoints, the one to resume from, and the conditions that must be the same to resume, by name."""
+    """The run's checkpoints, the one to resume from, and the conditions that a resumed run must share, by name."""
 
     checkpoints: Checkpoints
     last: Checkpoint | None
@@ -53,7 +53,7 @@ class OpenedRun:
 
 @dataclass(frozen=True)
 class AttachedModel:
-    """The model to train; `initial` are sampled values of what is trained, before the first step."""
+    """The model to train; `initial` holds sampled values of its trained parameters before the first step."""
 
     body: Body
     loaded: LoadedBase
@@ -63,7 +63,7 @@ class AttachedModel:
 
 @dataclass(frozen=True)
 class Start:
-    """Where training starts: after `step` steps and `seconds` of training, with the evaluations made until then."""
+    """The starting point: after `step` steps and `seconds` of training, with the evaluations made until then."""
 
     step: int
     seconds: float
@@ -114,7 +114,7 @@ def _conditions(job: TrainJob, processes: Processes) -> dict[str, str]:
 
 
 def load_and_attach(job: TrainJob, opened: OpenedRun, processes: Processes, reporter: Reporter) -> AttachedModel:
-    """Load the base, speed up its layers without changing their results, and attach what is to be trained.
+    """Load the base, speed up its layers without changing their results, and attach the method.
 
     To resume a sharded run, the weights are restored here, because later each process holds only a part of them.
     """

@@ -106,9 +106,9 @@ def _loss(workload: str, outcome: Outcome) -> float:
     from peft import PeftModel
 
     from kit.train.model.loading import load_model
+    from kit.train.model.split import split_model
     from kit.train.plan.plan import make_plan
     from kit.train.state.machine import training_device
-    from kit.train.step.loss import split_model
     from kit.train.step.optimiser import Optimiser
 
     work, device = WORKLOADS[workload](), training_device()

@@ -1,4 +1,4 @@
-"""How the base model that ships with the kit is made: `python -m pretrain`.
+"""Train the base model that ships with the kit: `python -m pretrain`.
 
-Nothing else in the kit imports this package.
+No other package imports this one.
 """

@@ -1,4 +1,4 @@
-"""`python -m pretrain`: prepare, train and export the base model, in one command that can be stopped."""
+"""`python -m pretrain`: prepare the data, train and export the base model, in one command that can be resumed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from kit.system.threads import share_cores
 @click.option("--data", type=click.Path(path_type=Path, exists=True), envvar="DOMAINKIT_DATA", required=True,
               help="Folder of public sets; default: DOMAINKIT_DATA.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for mixture, run and model.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Train for so long, all sessions together.")
-@click.option("--tokens", type=click.IntRange(1), help="Train on so many tokens; the earlier end counts.")
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Training time, over all sessions.")
+@click.option("--tokens", type=click.IntRange(1), help="Training tokens; the run ends at whichever limit comes first.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--threads", type=THREADS, help="CPU threads; default: torch's own.")
 @click.option("--layers", type=click.IntRange(1), help="Layers of the model; default: 8.")
 @click.option("--optimiser", type=click.Choice(["muon", "adamw"]), help="Default: muon.")
 @click.option("--step-tokens", type=click.IntRange(64), help="Tokens of one optimiser step; default: 8192.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="Peak rate of the matrices.")
-@click.option("--editions", type=click.IntRange(1), default=1, help="Times that exercises are made anew; default: 1.")
-@click.option("--compile/--no-compile", "compiled", default=True, help="torch.compile; needs a C++ compiler on a CPU.")
-@click.option("--only-prepare", is_flag=True, help="Make tokenizer and mixture, and stop.")
+@click.option(
+    "--editions", type=click.IntRange(1), default=1, help="Number of times that exercises are generated; default: 1."
+)
+@click.option(
+    "--compile/--no-compile", "compiled", default=True, help="Use torch.compile; it needs a C++ compiler on a CPU."
+)
+@click.option("--only-prepare", is_flag=True, help="Only make the tokenizer and the mixture.")
 def command(
     data: Path, out: Path, minutes: float | None, tokens: int | None, editions: int, only_prepare: bool, **chosen: Any
 ) -> None:
-    """Make the base model. The same command goes on where it stopped; a longer limit goes on from before the fall."""
+    """Train the base model. Run it again to resume; a longer limit resumes from before the learning rate fell."""
     share_cores()
     from pretrain.prepare import prepare
     from pretrain.run import Run
@@ -40,7 +44,7 @@ def command(
     from pretrain.training import Stopped
 
     if not only_prepare and minutes is None and tokens is None:
-        raise click.UsageError("Say how long: --minutes, --tokens, or both.")
+        raise click.UsageError("Set a limit: --minutes, --tokens, or both.")
     try:
         facts = prepare(data, out / "mixture", seed=0, say=click.echo, editions=editions)
         if not only_prepare:
@@ -50,7 +54,7 @@ def command(
             )
             click.echo(f"The model is in {folder}.")
     except Stopped as stopped:
-        click.echo("Stopped; the run is saved. The same command goes on.", err=True)
+        click.echo("Stopped; the run is saved. Run the same command again to resume.", err=True)
         sys.exit(128 + stopped.number)
     except KitError as error:
         click.echo(str(error), err=True)
@@ -58,7 +62,7 @@ def command(
 
 
 def _typed(context: click.Context) -> str:
-    """Return the options as they were given, without the folders of this machine."""
+    """Return the options of the command line, without the folders of this machine."""
     words = []
     for option in context.command.params:
         name = str(option.name)

@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it read, how it was made; the bench puts its figures in."""
+"""The model card: description, training data and training; the bench adds its figures."""
 
 from __future__ import annotations
 
@@ -15,39 +15,38 @@ _CARD = """\
 # nano: the base model that ships with the kit
 
 {parameters:.1f} million parameters, Qwen3-shaped ({shape}), bfloat16, context {positions}. A byte-level BPE tokenizer
-of {vocabulary} takes any bytes and splits numbers into digits. It is there so that the whole path can be tried in
-minutes on any machine. It is no assistant: what it says of law, medicine or anything else is fluent and not to be
-relied on.
+of {vocabulary} encodes any bytes and splits numbers into digits. With it, you can try the whole kit in minutes on any
+machine. It is not an assistant: its answers about law, medicine or anything else are fluent and unreliable.
 
 ## Figures
 
-Bits per byte on held-out texts of each domain; `seed` is the checkpoint that was there before, `xz` is `xz -9`.
+Bits per byte on held-out texts of each domain; `seed` is the previous checkpoint, `xz` is `xz -9`.
 
 <!-- figures:bits -->
-Not measured: the bench was not run to its end with these weights.
+Not measured: the bench has not finished with these weights.
 <!-- /figures -->
 
-What five CPU-minutes of LoRA bring (ten for `tuned.cuad`), beside the base as it is, a few examples in its prompt, and
+Five CPU-minutes of LoRA (ten for `tuned.cuad`), compared with the base, with a few examples in its prompt, and with
 the classical baseline. A CPU-minute is a minute on one thread.
 
 <!-- figures:base -->
-Not measured: the bench was not run to its end with these weights.
+Not measured: the bench has not finished with these weights.
 <!-- /figures -->
 
-`make bench-base` writes them here.
+`make bench-base` writes both tables.
 
-## What it read
+## Training data
 
 It read {seen:,} tokens in all: {constant} while the learning rate was constant, then {fall} while it fell, of another
-mixture of the same sets. No document that an importer or a template tests on was among them: documents are split by
-content hash of their group, and passages of thirteen words that stand in an evaluated text were cut.
+mixture of the same sets. No test document of an importer or a template was among them: documents are split by the
+content hash of their group, and passages of thirteen words that occur in an evaluated text were cut.
 
 {sets}
 
-Of the tokens, {constant_kinds}; in the fall, {fall_kinds}. Exercises are made of the texts themselves{editions}:
-quotes, missing lines, words and sentences, labels that the sets give, questions and answers.
+Of the tokens, {constant_kinds}; in the fall, {fall_kinds}. Exercises are generated from the texts{editions}: quotes,
+missing lines, words and sentences, labels of the sets, questions and answers.
 
-## How it was trained
+## Training
 
 {recipe} The last training loss was {loss:.2f} nats per token (smoothed), after {steps:,} steps and {minutes:,.1f}
 minutes on {device}.
@@ -56,10 +55,10 @@ minutes on {device}.
 
 ## Limits
 
-English only; contracts, medical encyclopedia articles, customers' queries, old novels and Python are most of what it
-knows. It was not tested for bias or harm.
+English only; it mostly read contracts, medical encyclopedia articles, customers' queries, old novels and Python. It was
+not tested for bias or harm.
 
-## To make it again
+## Reproduce it
 
     DOMAINKIT_DATA=folder-of-public-sets python -m pretrain {command}
 """
@@ -75,7 +74,7 @@ def write_card(
     device: str,
     command: str,
 ) -> None:
-    """Write README.md, without figures: those of another model are none of this one."""
+    """Write README.md without figures, since those of another model would be wrong."""
     last = history.steps[-1]
     seen = last["tokens"]
     before = seen if last["fell_at"] is None else last["fell_at"]
@@ -92,7 +91,7 @@ def write_card(
         sets=_table(facts["sets"], constant["tokens"], fall["tokens"]),
         constant_kinds=_kinds(constant),
         fall_kinds=_kinds(fall),
-        editions=f", {facts['editions']} times anew" if facts["editions"] > 1 else "",
+        editions=f", {facts['editions']} times" if facts["editions"] > 1 else "",
         recipe=_recipe(settings),
         loss=smoothed([step["loss"] for step in history.steps])[-1],
         steps=last["step"],
@@ -104,7 +103,7 @@ def write_card(
 
 
 def _wrapped(block: str) -> str:
-    """Return a paragraph in lines of one width; what is no paragraph stays as it is."""
+    """Wrap a paragraph to one line width; return other blocks unchanged."""
     return textwrap.fill(" ".join(block.split()), _WIDTH, break_on_hyphens=False) if block[:1].isalnum() else block
 
 

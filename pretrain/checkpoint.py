@@ -18,9 +18,9 @@ LAST, STABLE = "last.pt", "stable.pt"
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a run stands: optimiser steps, tokens read, seconds of training.
+    """The progress of a run: optimiser steps, tokens read, seconds of training.
 
-    `fell_at` is how many tokens it had read when its rate began to fall; None before.
+    `fell_at` is the number of tokens at which the learning rate started to fall; None before.
     """
 
     step: int = 0
@@ -30,7 +30,7 @@ class Cursor:
 
 
 class Checkpoints:
-    """Writes and reads a run's checkpoints; `setup` is what has to be the same to go on."""
+    """Writes and reads the checkpoints of a run; `setup` must be the same to resume."""
 
     def __init__(self, folder: Path, setup: dict[str, Any]) -> None:
         self._folder, self._setup = folder, setup
@@ -39,7 +39,7 @@ class Checkpoints:
     def save(
         self, name: str, model: Any, optimisers: Sequence[torch.optim.Optimizer], cursor: Cursor, limit: Limit
     ) -> None:
-        """Write a checkpoint in one step: a reader sees the old one or the new one."""
+        """Write a checkpoint atomically: a reader sees the old one or the new one."""
         content = {
             "setup": self._setup,
             "cursor": asdict(cursor),
@@ -55,10 +55,10 @@ class Checkpoints:
         part.replace(self._folder / name)
 
     def restore(self, model: Any, optimisers: Sequence[torch.optim.Optimizer], limit: Limit) -> Cursor:
-        """Load the checkpoint to go on from, and return where it stands; a new run stands at 0.
+        """Restore the last checkpoint, and return its progress; a new run starts at 0.
 
-        A run whose rate fell already towards another end goes on from before the fall. Raises InputError where the
-        folder holds another run.
+        If the learning rate already fell towards another limit, the run resumes from before the fall. Raises InputError
+        if the folder holds another run.
         """
         content = self._read(LAST)
         if content and content["cursor"]["fell_at"] is not None and content["limit"] != asdict(limit):
@@ -68,7 +68,7 @@ class Checkpoints:
         if content["setup"] != self._setup:
             names = sorted(key for key in self._setup if self._setup[key] != content["setup"].get(key))
             what = f"This folder holds a run with other settings: {', '.join(names)}."
-            raise InputError(what, str(self._folder), "Name another folder with --out.")
+            raise InputError(what, str(self._folder), "Choose another folder with --out.")
         model.load_state_dict(content["model"])
         for optimiser, state in zip(optimisers, content["optimisers"], strict=True):
             optimiser.load_state_dict(state)

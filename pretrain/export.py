@@ -1,4 +1,4 @@
-"""Writes the finished model as a folder that transformers, vLLM and the kit load."""
+"""Write the finished model as a folder that transformers, vLLM and the kit can load."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import torch
 from kit.chat import TOKENIZER_FILES
 
 SHARD = "15MB"
-"""Largest file of weights, so that none passes 16 MiB."""
+"""Largest file of weights, so that every file is below 16 MiB."""
 
 
 def export(model: Any, tokenizer: Path, folder: Path) -> None:
-    """Write weights in bfloat16, configuration and tokenizer; weights that were there before are replaced."""
+    """Write weights in bfloat16, configuration and tokenizer; earlier weights in the folder are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in [*folder.glob("*.safetensors"), *folder.glob("*.index.json")]:
         old.unlink()

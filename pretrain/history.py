@@ -1,4 +1,4 @@
-"""Reads a run's log back, and draws it."""
+"""Read the log of a run, and plot it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SMOOTHING = 0.98
 
 @dataclass(frozen=True)
 class History:
-    """Steps and measurements in their order; of a step that was made twice, the later counts."""
+    """Steps and measurements in order; if a step was repeated, the last one counts."""
 
     steps: Sequence[dict[str, Any]]
     measured: Sequence[dict[str, Any]]
 
 
 def read_history(log: Path) -> History:
-    """Return what a run logged."""
+    """Return the steps and measurements in a log."""
     found: dict[str, dict[int, dict[str, Any]]] = {"stepped": {}, "measured": {}}
     for line in log.read_text(encoding="utf-8").splitlines():
         event = json.loads(line)
@@ -34,7 +34,7 @@ def read_history(log: Path) -> History:
 
 
 def smoothed(values: Sequence[float], share: float = SMOOTHING) -> list[float]:
-    """Return exponential means that begin without bias."""
+    """Return exponential moving averages, with bias correction at the start."""
     means, mean, weight = [], 0.0, 0.0
     for value in values:
         mean, weight = share * mean + (1 - share) * value, share * weight + (1 - share)
@@ -43,7 +43,7 @@ def smoothed(values: Sequence[float], share: float = SMOOTHING) -> list[float]:
 
 
 def draw(history: History, file: Path) -> None:
-    """Write a picture of the loss, and of bits per byte on held-out texts, over tokens.
+    """Plot the loss, and bits per byte on held-out texts, over tokens.
 
     Raises MissingExtra without matplotlib.
     """

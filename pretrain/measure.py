@@ -1,4 +1,4 @@
-"""Bits per byte: how well a model foretells a text, whatever its tokenizer."""
+"""Bits per byte: how well a model predicts a text, independent of its tokenizer."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ DOMAINS: Mapping[str, tuple[str, ...]] = {
     "npc": ("transcripts",),
     "game": ("game_lines",),
 }
-"""The sets of each domain whose held-out documents neither this base nor its forerunner saw."""
+"""The sets of each domain whose held-out documents neither this base nor the previous one was trained on."""
 MOST = 60_000
-"""Characters per domain: documents in hash order of their groups, the last one cut."""
+"""Most characters per domain: documents in the order of their groups' hashes, the last one cut."""
 
 Texts = Mapping[str, Sequence[str]]
 
 
 def measured_texts(held_out: Iterable[Document], most: int = MOST) -> dict[str, list[str]]:
-    """Return texts of each domain, about as many characters of each of its sets, up to `most` in all."""
+    """Return texts of each domain, with a similar number of characters from each set, at most `most` in all."""
     documents = sorted(held_out, key=lambda each: (position(each.group), each.text))
     chosen: dict[str, list[str]] = {}
     for domain, names in DOMAINS.items():
@@ -50,7 +50,7 @@ def measured_texts(held_out: Iterable[Document], most: int = MOST) -> dict[str, 
 
 @torch.inference_mode()
 def bits_per_byte(model: Any, renderer: Renderer, texts: Texts, window: int = WINDOW) -> dict[str, float]:
-    """Return -log₂ p of each domain's texts over their bytes in UTF-8, in windows that begin after a text's end."""
+    """Return -log₂ p of the texts per UTF-8 byte for each domain; every window starts with an end of text."""
     model.eval()
     found = {}
     for domain, listed in texts.items():
@@ -71,7 +71,7 @@ def _windows(renderer: Renderer, texts: Sequence[str], window: int) -> list[list
 
 
 def _batches(rows: Sequence[list[int]]) -> Iterator[list[list[int]]]:
-    """Yield rows of like lengths together, up to a few thousand tokens at a time."""
+    """Yield batches of rows of similar length, up to a few thousand tokens each."""
     batch: list[list[int]] = []
     for row in sorted(rows, key=len, reverse=True):
         if batch and (len(batch) + 1) * len(batch[0]) > BATCH:
@@ -83,7 +83,7 @@ def _batches(rows: Sequence[list[int]]) -> Iterator[list[list[int]]]:
 
 
 def _nats(model: Any, rows: Sequence[list[int]]) -> float:
-    """Return the sum of -log p over all tokens but each row's first; padding on the right changes none of them."""
+    """Return the sum of -log p over all tokens except the first of each row; padding on the right has no effect."""
     longest = len(rows[0])
     ids = torch.tensor([[*row, *[_NOTHING] * (longest - len(row))] for row in rows], device=model.device)
     logits = model(input_ids=ids.clamp(min=0)[:, :-1], use_cache=False).logits.float()
@@ -93,10 +93,10 @@ def _nats(model: Any, rows: Sequence[list[int]]) -> float:
 
 
 def write_texts(file: Path, texts: Texts) -> None:
-    """Keep the texts that a run is measured on."""
+    """Write the texts on which a run is measured."""
     file.write_text(json.dumps(texts, ensure_ascii=False) + "\n", encoding="utf-8", errors="surrogatepass")
 
 
 def read_texts(file: Path) -> dict[str, list[str]]:
-    """Return the texts that a run is measured on."""
+    """Return the texts on which a run is measured."""
     return dict(json.loads(file.read_text(encoding="utf-8", errors="surrogatepass")))

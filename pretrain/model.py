@@ -1,4 +1,4 @@
-"""The model: a Qwen3-shaped decoder, which transformers and vLLM both load as it is."""
+"""The model: a Qwen3-shaped decoder, which transformers and vLLM can both load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pretrain.settings import Settings, Shape
 
 
 def make_model(shape: Shape, vocabulary: int, end: int, pad: int, seed: int) -> Any:
-    """Return a new model in float32; its matrices inside the layers are drawn from the seed."""
+    """Return a new model in float32; the matrices inside its layers are initialised from the seed."""
     torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=vocabulary,
@@ -37,9 +37,9 @@ def make_model(shape: Shape, vocabulary: int, end: int, pad: int, seed: int) -> 
 
 
 class Loss:
-    """Mean nats per token, and the model's own z-loss beside it: (R, L+1) ids to two numbers.
+    """Mean nats per token, and the z-loss: (R, L+1) ids to two numbers.
 
-    Compiled, it compiles one layer and the head for each shape: all layers share what is compiled for the first.
+    With `compiled`, one layer and the head are compiled for each shape; all layers share the code of the first.
     """
 
     def __init__(self, model: Any, compiled: bool = False) -> None:
@@ -62,7 +62,7 @@ def _score(hidden: Tensor, table: Tensor, targets: Tensor) -> tuple[Tensor, Tens
 
 
 def make_optimisers(model: Any, settings: Settings) -> list[torch.optim.Optimizer]:
-    """Return the optimisers: Muon for the matrices inside the layers, or AdamW for all; norms are never decayed."""
+    """Return the optimisers: Muon for the matrices inside the layers, or AdamW for all; norms have no weight decay."""
     inside = [each for name, each in model.named_parameters() if each.ndim == 2 and "embed" not in name]
     chosen = {id(each) for each in inside}
     others = [each for each in model.parameters() if id(each) not in chosen]
@@ -78,7 +78,7 @@ def make_optimisers(model: Any, settings: Settings) -> list[torch.optim.Optimize
 
 
 def bfloat16_pays(device: torch.device) -> bool:
-    """Say whether bfloat16 is faster than float32: on CUDA, and on a CPU with matrix units; elsewhere it is slower."""
+    """Whether bfloat16 is faster than float32: on CUDA, and on a CPU with matrix units."""
     flags = Path("/proc/cpuinfo")
     if device.type == "cpu":
         return flags.is_file() and "amx_bf16" in flags.read_text(encoding="utf-8", errors="replace")

@@ -1,7 +1,7 @@
-"""Muon (Jordan et al. 2024): momentum, made orthogonal, for the matrices inside a network.
+"""Muon (Jordan et al. 2024): orthogonalised momentum for the matrices inside a network.
 
-The update's size follows Liu et al. 2025 ("Muon is scalable"), 0.2 √max(rows, columns), which is that of AdamW's
-updates, so that both share one learning rate and one weight decay.
+The size of an update is 0.2 √max(rows, columns) as in Liu et al. 2025 ("Muon is scalable"). It matches AdamW's updates,
+so both can share one learning rate and one weight decay.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum whose update is replaced by the nearest orthogonal matrix, about; for matrices only."""
+    """Nesterov momentum with approximately orthogonal updates; for matrices only."""
 
     def __init__(
         self, parameters: Iterable[Tensor], lr: float, weight_decay: float = 0.1, momentum: float = 0.95, steps: int = 5
@@ -25,8 +25,8 @@ class Muon(torch.optim.Optimizer):
         super().__init__(parameters, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # noqa: ARG002 (torch asks for it)
-        """Make one step; matrices of one shape are made orthogonal together."""
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # noqa: ARG002 (part of torch's interface)
+        """Make one step; matrices of one shape are orthogonalised together."""
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:

@@ -1,4 +1,4 @@
-"""Makes the folder that training reads: tokenizer, mixtures and texts to measure on, once for each set of settings."""
+"""Prepare the folder that training reads: tokenizer, mixtures, and texts to measure on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ TOKENIZER, TEXTS, FALL = "tokenizer", "measured.json", "fall"
 
 
 def prepare(data: Path, folder: Path, seed: int, say: Say, editions: int = 1) -> dict[str, Any]:
-    """Make the mixtures, unless the folder holds them whole; return what they are made of.
+    """Make the mixtures, unless the folder already holds them with these settings; return their facts.
 
-    Each edition has the plain texts and makes the exercises anew; a run that would read one edition many times wants
-    several.
+    Each edition contains the plain texts and newly generated exercises; use several for a run that would read one
+    edition many times.
 
-    Raises InputError where a set is missing.
+    Raises InputError if a set is missing.
     """
     known = read_facts(folder)
     made = {"seed": seed, "editions": editions, "recipe": recipe_digest()}
@@ -51,7 +51,7 @@ def prepare(data: Path, folder: Path, seed: int, say: Say, editions: int = 1) ->
 
 
 def _write_mixture(corpus: Corpus, prepared: Path, folder: Path, part: Part, seeds: Sequence[int]) -> dict[str, Any]:
-    """Write one edition for each seed, one after another; training shuffles them together."""
+    """Write one edition per seed, one after another; training shuffles them together."""
     renderer = Renderer(prepared / TOKENIZER)
     kinds: Counter[str] = Counter()
 

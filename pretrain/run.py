@@ -1,4 +1,4 @@
-"""One run from a prepared mixture to a model folder."""
+"""A run, from the prepared mixture to a model folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SETTINGS = ("optimiser", "step_tokens", "learning_rate")
 
 @dataclass(frozen=True)
 class Run:
-    """The folder of a run (`mixture/`, `run/`, `model/`), the mixture's facts, and what was chosen."""
+    """The folder of a run (`mixture/`, `run/`, `model/`), the facts of its mixture, and its settings."""
 
     out: Path
     facts: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Run:
 
     @classmethod
     def of(cls, out: Path, facts: Mapping[str, Any], chosen: Mapping[str, Any]) -> Run:
-        """Return the run that the command's options describe."""
+        """Return the run for the options of the command."""
         shape = Shape(layers=chosen["layers"]) if chosen.get("layers") else Shape()
         settings = Settings(**{name: chosen[name] for name in _SETTINGS if chosen.get(name) is not None})
         name = chosen.get("device") or "auto"

@@ -1,4 +1,4 @@
-"""What a run is: the model's shape, and how it is trained."""
+"""The settings of a run: the shape of the model, and its training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kit.task import Strict
 
 
 class Shape(Strict):
-    """A Qwen3-shaped decoder with tied embeddings; 8.4 million parameters unless said otherwise."""
+    """A Qwen3-shaped decoder with tied embeddings; 8.4 million parameters by default."""
 
     hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 256
     layers: Annotated[int, Field(ge=1)] = 8
@@ -22,10 +22,10 @@ class Shape(Strict):
 
 
 class Settings(Strict):
-    """How the model is trained. Rates are peaks of the schedule; shares are of the whole run.
+    """Training settings. Rates are peaks of the schedule; shares are of the whole run.
 
-    A step reads `step_tokens` tokens in windows of one length, drawn from `lengths` with their odds. Warm-up counts
-    steps; then the rate is constant, and falls along a line over the last `decay` of the time (Hu et al. 2024: "WSD").
+    A step reads `step_tokens` tokens in windows of one length, sampled from `lengths` with their probabilities. After
+    `warmup_steps` the rate is constant, and it falls linearly over the last share `decay` (Hu et al. 2024: "WSD").
     """
 
     seed: int = 0

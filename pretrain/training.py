@@ -1,4 +1,4 @@
-"""Trains the model on the mixture until its time or its tokens are used up; stops and goes on at any step."""
+"""Train the model on the mixture up to a limit of time or tokens; it can be stopped and resumed at any step."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from pretrain.texts.stream import Stream
 
 LOG = "log.jsonl"
 MEASUREMENTS = 12
-"""Times that a run is measured on held-out texts, evenly spread; the last is its end. It takes none of its time."""
+"""Number of measurements on held-out texts, evenly spread up to the end; their time does not count."""
 
 Measure = Callable[[Any], dict[str, float]]
 
 
 class Stopped(Exception):
-    """Someone asked the run to stop; it is saved. `number` is the signal's."""
+    """A signal stopped the run; it is saved. `number` is the number of the signal."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -40,9 +40,8 @@ class Stopped(Exception):
 class Trainer:
     """A run in progress.
 
-    It reads `stream`, and `fall` from where its rate falls; each from its beginning. `save_seconds` is the longest
-    time between checkpoints. `micro_tokens` is how many tokens are computed at one time; it changes a step by no more
-    than rounding.
+    It reads `stream`, and `fall` while the learning rate falls; each from its start. `save_seconds` is the longest time
+    between checkpoints. `micro_tokens` is the number of tokens per micro-batch; it changes results only by rounding.
     """
 
     def __init__(
@@ -73,11 +72,11 @@ class Trainer:
 
     @property
     def progress(self) -> float:
-        """The share of the run that is done."""
+        """The finished share of the run."""
         return self.limit.progress(self.cursor.seconds, self.cursor.tokens)
 
     def run(self) -> None:
-        """Train to the end of the limit. Raises Stopped after SIGINT or SIGTERM, once the run is saved."""
+        """Train up to the limit. Raises Stopped after SIGINT or SIGTERM, when the run is saved."""
         self._compile()
         with _asked_to_stop() as asked:
             saved = time.monotonic()
@@ -95,7 +94,7 @@ class Trainer:
             self._save()
 
     def _compile(self) -> None:
-        """Compute once with each length, so that compiling takes none of the run's time."""
+        """Compute one step of each length, so that the time of compiling does not count."""
         if self._compiled and self.progress < 1.0:
             for length, _ in self.settings.lengths:
                 self._accumulate(Cursor(), length)
@@ -103,15 +102,15 @@ class Trainer:
                 optimiser.zero_grad(set_to_none=True)
 
     def _enter_fall(self) -> None:
-        """Keep the run as it is before its rate begins to fall."""
+        """Save a checkpoint before the learning rate starts to fall."""
         if falls(self.progress, self.settings) and self.cursor.fell_at is None:
             self._checkpoints.save(STABLE, self.model, self._optimisers, self.cursor, self.limit)
             cursor = self.cursor
             self.cursor = Cursor(cursor.step, cursor.tokens, cursor.seconds, fell_at=cursor.tokens)
 
     def _advance(self) -> None:
-        """Make one optimiser step and log it. A GPU is waited for once, at its end."""
-        began, cursor = time.monotonic(), self.cursor
+        """Make one optimiser step and log it. It waits for a GPU only at its end."""
+        started, cursor = time.monotonic(), self.cursor
         share = share_of_rate(cursor.step, self.progress, self.settings)
         for optimiser, peaks in zip(self._optimisers, self._peaks, strict=True):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
@@ -125,18 +124,18 @@ class Trainer:
         nats, norm = float(spent), float(reached)
         if not math.isfinite(nats):
             raise KitError(f"The loss of step {cursor.step + 1} is {nats}.", next="Lower the learning rates.")
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started
         tokens = max(1, self.settings.step_tokens // length) * length
         self.cursor = Cursor(cursor.step + 1, cursor.tokens + tokens, cursor.seconds + seconds, cursor.fell_at)
         self._log("stepped", loss=nats, norm=norm, share=share, length=length, rate=tokens / seconds)
 
     def _measured(self) -> dict[str, float]:
-        """Measure the model as it is: texts of many lengths would be compiled many times."""
+        """Measure the model without compiling, which would happen again for every length of text."""
         with torch.compiler.set_stance("force_eager"):
             return self._measure(self.model)
 
     def _length(self, step: int) -> int:
-        """Draw the length of a step's windows; a function of seed and step alone."""
+        """Sample the length of a step's windows; it depends only on the seed and the step."""
         lengths, odds = zip(*self.settings.lengths, strict=True)
         (length,) = random.Random(f"{self.settings.seed}/{step}").choices(lengths, odds)
         return int(length)
@@ -156,7 +155,7 @@ class Trainer:
         return total
 
     def _rows(self, cursor: Cursor, start: int, rows: int, length: int) -> Tensor:
-        """Return (rows, length + 1) ids: each row's last token is the next row's first."""
+        """Return (rows, length + 1) ids: the last token of a row is the first one of the next."""
         stream, before = (self.stream, 0) if cursor.fell_at is None else (self.fall, cursor.fell_at)
         ids = torch.from_numpy(stream.read(cursor.tokens - before + start, rows * length + 1))
         return ids.unfold(0, length + 1, length).contiguous().to(self._device)
@@ -173,7 +172,7 @@ class Trainer:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[list[int]]:
-    """Give a list that gets the number of the first signal that asks to stop; handlers are put back."""
+    """Yield a list that receives the numbers of signals; restore the handlers afterwards."""
     asked: list[int] = []
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in kept:

@@ -9,7 +9,7 @@ from peft import PeftModel, get_peft_model_state_dict
 
 from kit.adapters.format import ADAPTER_WEIGHTS, BESIDE, adapter_kind
 from kit.adapters.header import shapes_in
-from kit.adapters.hooked import Beside, read_hooked
+from kit.adapters.hooked import HookedModel, read_hooked
 from kit.errors import InputError
 
 
@@ -19,7 +19,7 @@ def attach_saved(model: Any, folder: Path) -> Any:
     Raises InputError where the adapter is not of this model, or only a part of it would be attached.
     """
     if adapter_kind(folder) in BESIDE:
-        return Beside(model, read_hooked(folder, model))
+        return HookedModel(model, read_hooked(folder, model))
     # Engines hold an adapter in the dtype of the weights, so that is what is measured.
     adapted = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
     refuse_part(adapted, "default", folder)

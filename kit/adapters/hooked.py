@@ -132,7 +132,7 @@ class Bottleneck(Hooked):
         ]
 
 
-class Beside(nn.Module):
+class HookedModel(nn.Module):
     """A model and a hooked adapter that is at work: in its use, what peft makes of a model."""
 
     def __init__(self, model: Any, adapter: Hooked) -> None:
@@ -166,13 +166,13 @@ def read_hooked(folder: Path, model: Any) -> Hooked:
     else:
         made = Bottleneck(model, config)
         try:
-            made.load_state_dict(unslashed(state, "/"))
+            made.load_state_dict(rename_state(state, "/"))
         except RuntimeError as error:
             raise InputError(f"The adapter layers are not this model's: {error}", str(folder)) from None
     return made.to(model.device, model.dtype).eval()
 
 
-def unslashed(state: Mapping[str, Tensor], separator: Literal[".", "/"]) -> dict[str, Tensor]:
+def rename_state(state: Mapping[str, Tensor], separator: Literal[".", "/"]) -> dict[str, Tensor]:
     """Rename between `layers.a/b.down.weight`, as torch wants it, and `a.b.down.weight`, as it is saved."""
     if separator == ".":
         return {name.removeprefix("layers.").replace("/", "."): tensor for name, tensor in state.items()}

@@ -100,7 +100,7 @@ def _lines(event: object) -> list[str]:
 def _planned(event: Planned) -> list[str]:
     text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
     how = f"{event.threads} threads, computed in {event.compute}"
-    layers = "; layers compiled" if event.compiled else f"; {event.lean} lean parts" if event.lean else ""
+    layers = f"; {event.fused_layers} fused layers" if event.fused_layers else ""
     ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
     return [
         f"{text}{event.trainable:,} trainable parameters, {how}.",

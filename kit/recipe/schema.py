@@ -203,7 +203,7 @@ class TrainSection(Section):
     ] = "auto"
     compile: Annotated[
         Literal["auto", "on", "off"],
-        Field(description="Compile the layers; auto: on a CPU, if the run is long enough to profit"),
+        Field(description="Has no effect; kept so that earlier recipes stay valid. `on` is refused"),
     ] = "auto"
     parallel: Annotated[
         Parallel,

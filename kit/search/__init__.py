@@ -1,1 +1,1 @@
-"""Search: settings within the ranges that a recipe declares, tried side by side, and compared with its defaults."""
+"""Search for better settings within the ranges that a recipe declares, in parallel, and compare with its defaults."""

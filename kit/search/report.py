@@ -1,4 +1,4 @@
-"""What a search found, for a person and as data, and the best recipe as a file."""
+"""The result of a search, as text and as data, and the best recipe as a file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Outcome = Literal["better", "worse", "cannot tell", "the default"]
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial: who made it, what came of it, its values, and what the search is for; None where it was not reached."""
+    """A trial that ended: its worker, outcome, values, and the metric of the search; None if it was not reached."""
 
     number: int
     worker: int
@@ -33,7 +33,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Report:
-    """A finished search. `change` is best less default on the test examples, paired; None where they are one."""
+    """A finished search. `change` is best minus default on the test examples, paired; None without a comparison."""
 
     metric: str
     tried: tuple[Tried, ...]
@@ -50,23 +50,23 @@ class Report:
             return "No trial was better than the recipe's own values."
         if self.change is None:
             return (
-                "Whether it beats the recipe's own values cannot be told: they were not measured on the same examples."
+                "It is unknown whether it beats the recipe's own values: they were not measured on the same examples."
             )
         low_high = self.change.interval
         interval = f", 95 % interval {low_high.low:+.3f} to {low_high.high:+.3f}" if low_high else ""
         words = {
             "better": "It beats the recipe's own values",
-            "worse": "It does worse than the recipe's own values",
-            "cannot tell": "Whether it beats the recipe's own values cannot be told",
+            "worse": "It is worse than the recipe's own values",
+            "cannot tell": "It is unknown whether it beats the recipe's own values",
         }
-        needed = f"; about {self.change.needed} examples would tell" if self.change.needed else ""
+        needed = f"; about {self.change.needed} examples are needed to know" if self.change.needed else ""
         return f"{words[self.outcome]} on the test examples: {self.change.difference:+.3f}{interval}{needed}."
 
 
 def best_and_default(study: Study) -> tuple[Tried, Tried | None]:
-    """Return the best trial, and that of the recipe's own values, or None where that one broke.
+    """Return the best trial, and the trial of the recipe's own values, or None if that one failed.
 
-    Raises KitError where no trial was completed.
+    Raises KitError if no trial was completed.
     """
     if study.best is None:
         reasons = [made.reason for made in tried(study) if made.reason]
@@ -108,6 +108,6 @@ def write_report(study: Study, metric: str, change: Change | None) -> Report:
 
 
 def adapter_of(study: Study, made: Tried) -> Path:
-    """The folder of the adapter that a complete trial reached."""
+    """Return the adapter folder of a complete trial."""
     trial = next(trial for trial in study.trials if trial.number == made.number)
     return Path(result_of(trial).adapter)

@@ -1,4 +1,4 @@
-"""What is searched: the settings that a recipe declares ranges for, their defaults, and recipes with other values."""
+"""The search space: the settings with a range in the recipe, their defaults, and recipes with other values."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _WHERE = "search.ranges"
 def defaults(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe's own value of every setting that has a range.
 
-    Raises InputError with every range that cannot be searched: a setting that is not there or decides what the score
-    means, a default outside of its range, and an end of the range that the recipe refuses.
+    Raises InputError with every range that cannot be searched: an unknown setting, a setting that changes the meaning
+    of the score, a default outside of its range, and an end of the range that the recipe refuses.
     """
     if not recipe.search.ranges:
         advice = "Declare ranges: search: {ranges: {train.learning_rate: {low: 1e-4, high: 1e-2, log: true}}}"
@@ -35,7 +35,7 @@ def defaults(recipe: Recipe) -> dict[str, Any]:
 
 
 def with_values(recipe: Recipe, values: Values) -> Recipe:
-    """Return the recipe with other values, and without its search. Raises InputError where it refuses them."""
+    """Return the recipe with other values and without its search. Raises InputError if they are invalid."""
     settings = recipe.model_dump()
     for name, value in values.items():
         *path, last = name.split(".")
@@ -45,12 +45,12 @@ def with_values(recipe: Recipe, values: Values) -> Recipe:
     try:
         return Recipe.model_validate(settings, strict=True)
     except ValidationError as error:
-        told = error.errors(include_url=False)[0]
-        raise InputError(f"The recipe refuses {dict(values)}: {words_for(told)}.", _WHERE) from None
+        first = error.errors(include_url=False)[0]
+        raise InputError(f"The recipe refuses {dict(values)}: {words_for(first)}.", _WHERE) from None
 
 
 def digest_of(values: Values) -> str:
-    """A short name for some values: the same values have the same name."""
+    """Return a short name for values: the first 12 digits of their SHA-256."""
     return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -64,7 +64,11 @@ def _problems(recipe: Recipe, name: str, span: Range) -> Iterator[Problem]:
         return
     default = _at(settings, name)
     if not _inside(span, default):
-        yield Problem(f"The default {default!r} lies outside of the range.", where, "Widen it: the default is a trial.")
+        yield Problem(
+            f"The default {default!r} is outside of the range.",
+            where,
+            "Widen the range: the default is the first trial.",
+        )
     for value in span.choices or (span.low, span.high):
         try:
             with_values(recipe, {name: value})

@@ -1,7 +1,7 @@
-"""A study on disk: which values were tried, by whom, and what came of them. Killed and begun again, it goes on.
+"""A study on disk: the trials, their workers and their results. Safe to interrupt; run the search again to resume.
 
-A trial that was being made when its process died is taken back and asked again with the same values; its folder is
-named by them, so that it goes on from its checkpoint.
+A trial whose process died is replaced by a new one with the same values. Its folder is named after the values, so the
+new trial resumes from its checkpoint.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished trial reached: the figure that the search is for, and the adapter that reached it."""
+    """The result of a finished trial: `value` is the metric of the search, `adapter` the folder of its adapter."""
 
     value: float
     step: int
@@ -53,7 +53,7 @@ class Study:
             self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=recipe.search.workers > 1)
 
     def _open(self) -> optuna.Study:
-        """Open the study, or make it. Raises InputError where its file is damaged."""
+        """Open or create the study. Raises InputError if its file is damaged."""
         file = self.folder / "study.db"
         try:
             return optuna.create_study(
@@ -66,25 +66,25 @@ class Study:
             )
         except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
-            advice = "Remove the folder to begin the search again; other studies are as they were."
+            advice = "Remove the folder to start the search again; other studies are not affected."
             raise InputError(f"The study cannot be read: {reason}.", str(file), advice) from error
 
-    # --- who works --------------------------------------------------------------------------------------------
+    # --- processes --------------------------------------------------------------------------------------------
 
     @contextmanager
     def leading(self) -> Iterator[None]:
-        """Be the one process that starts workers; wait until those of an earlier one are gone, and take back trials.
+        """Be the only process that starts workers: wait for workers of an earlier one, and repeat their open trials.
 
-        Raises KitError where another search works on the study, or where its workers do not end.
+        Raises KitError if another search uses the study, or if its workers do not end.
         """
         with (self.folder / ".leader").open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                advice = "Wait for it, or give it more workers: search.workers."
-                raise KitError("Another search works on this study.", str(self.folder), advice) from None
+                advice = "Wait for it, or raise search.workers there."
+                raise KitError("Another search uses this study.", str(self.folder), advice) from None
             self._wait_for_workers()
-            self._take_back()
+            self._repeat_open_trials()
             yield
 
     @contextmanager
@@ -94,7 +94,7 @@ class Study:
             yield
 
     def _wait_for_workers(self) -> None:
-        """Workers whose leader was killed save their place and leave by themselves."""
+        """Wait until earlier workers end; after their leader was killed, they save a checkpoint and exit."""
         until = time.monotonic() + _LEAVE_SECONDS
         with (self.folder / ".workers").open("w") as stream:
             while True:
@@ -105,8 +105,8 @@ class Study:
                         raise KitError("A worker of an earlier search does not end.", str(self.folder)) from None
                     time.sleep(0.2)
 
-    def _take_back(self) -> None:
-        """Ask the defaults first, and what was being tried when its process died once more."""
+    def _repeat_open_trials(self) -> None:
+        """Queue the defaults as the first trial, and the trials whose processes died once more."""
         for trial in self._study.get_trials(states=(TrialState.RUNNING,)):
             self._study.tell(trial.number, state=TrialState.FAIL)
             self._study.enqueue_trial(trial.params, user_attrs={"instead_of": trial.number})
@@ -121,7 +121,7 @@ class Study:
     # --- one trial after another ------------------------------------------------------------------------------
 
     def next(self) -> Trial | None:
-        """Begin a trial; None once as many as the recipe asks for are made or being made."""
+        """Start a trial; None if all trials that the recipe asks for are finished or running."""
         with self._lock("write"):
             if len(self._counted(_COUNTED)) >= self.recipe.search.trials:
                 return None
@@ -132,11 +132,11 @@ class Study:
             return trial
 
     def trial_folder(self, values: Values) -> Path:
-        """Where a trial of these values keeps its run."""
+        """Return the run folder of a trial with these values."""
         return self.folder / "trials" / digest_of(values)
 
     def finish(self, trial: Trial, result: Result) -> None:
-        """Note what a trial reached, and remove the checkpoints of those that are neither the best nor the default."""
+        """Store the result of a trial, and remove the checkpoints of all trials but the best and the default."""
         with self._lock("write"):
             trial.set_user_attr("result", asdict(result))
             self._study.tell(trial, result.value)
@@ -146,30 +146,30 @@ class Study:
                     shutil.rmtree(self.trial_folder(made.params) / "checkpoints", ignore_errors=True)
 
     def prune(self, trial: Trial) -> None:
-        """Note that a trial was given up since others were better at this point."""
+        """Store that a trial was stopped early because others were better at this point."""
         self._study.tell(trial, state=TrialState.PRUNED)
         shutil.rmtree(self.trial_folder(trial.params) / "checkpoints", ignore_errors=True)
 
     def fail(self, trial: Trial, reason: str) -> None:
-        """Note that a trial broke."""
+        """Store that a trial failed."""
         trial.set_user_attr("reason", reason)
         self._study.tell(trial, state=TrialState.FAIL)
 
-    # --- what came of it --------------------------------------------------------------------------------------
+    # --- results ----------------------------------------------------------------------------------------------
 
     def counts(self) -> dict[str, int]:
-        """Number of trials by what came of them; those that were taken back are left out."""
+        """Return the number of trials by outcome, without the repeated ones."""
         states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "broke": TrialState.FAIL}
         return {name: len(self._counted((state,))) for name, state in states.items()}
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """All trials that ended, in order; those that were taken back are left out."""
+        """All trials that ended, in order, without the repeated ones."""
         return self._counted((TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The complete trial with the best value; the earlier of two that are equal."""
+        """The complete trial with the best value; of equal ones, the earliest."""
         complete = self._counted((TrialState.COMPLETE,))
         sign = 1 if self.maximise else -1
         return max(complete, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
@@ -182,7 +182,7 @@ class Study:
         return next((trial for trial in complete if digest_of(trial.params) == name), None)
 
     def importance(self) -> Mapping[str, float] | None:
-        """Share of the differences that each setting explains (PED-ANOVA); None with too few complete trials."""
+        """Return the share of variance that each setting explains (PED-ANOVA); None with too few complete trials."""
         try:
             return dict(optuna.importance.get_param_importances(self._study))
         except (ValueError, RuntimeError, ZeroDivisionError):
@@ -195,12 +195,12 @@ class Study:
 
 
 def result_of(trial: FrozenTrial) -> Result:
-    """Return what a complete trial reached."""
+    """Return the result of a complete trial."""
     return Result(**trial.user_attrs["result"])
 
 
 def study_folder(root: Path, recipe: Recipe, data_digest: str) -> Path:
-    """The folder of a study: of one recipe and its data, whatever the number of trials and of workers."""
+    """Return the folder of the study of a recipe and its data; the numbers of trials and workers do not matter."""
     same = recipe.search.model_copy(update={"trials": 1, "workers": 1})
     settings = recipe.model_copy(update={"search": same}).canonical()
     return root / "search" / digest_of({"recipe": json.loads(settings), "data": data_digest})

@@ -1,10 +1,10 @@
-"""What a run reports while it works: for the live line, and one JSON object per line in `metrics.jsonl`."""
+"""Progress events of a run: for the live line, and one JSON object per line in `metrics.jsonl`."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,20 +13,20 @@ from kit.train.report.applied import Fact
 
 @dataclass(frozen=True)
 class Began:
-    """A part of the run began that may take more than a moment; `what` is a sentence for the person who waits."""
+    """A phase of the run starts that may take more than a moment; `what` is a sentence for the person who waits."""
 
     what: str
 
 
 @dataclass(frozen=True)
 class Planned:
-    """Training is about to begin, or to go on from `step`. Token counts are of the whole run.
+    """Training is about to start, or to continue after `step`. Token counts are of the whole run.
 
-    `tokens` are the rows', `computed` those that go through the model, with padding; `saved` those of rows that do not,
-    since a step computes once what its rows begin with alike. `attention` says how, and where they share nothing why.
-    `compiled`: whether the layers of a training step are. `lean`: how many parts of the base are computed in our way.
-    `compute`: the type that they are computed in. `slower`: a sentence for each kind of part that is not computed in
-    our way, since that does not come out the same in this type.
+    `tokens` counts the tokens of the rows, `computed` those that go through the model, with padding; `saved` those
+    that are not computed because a step computes a shared prefix only once. `attention` names the attention kernel, or
+    says why rows do not share prefixes. `fused_layers` counts the modules of the base that use our faster code, and
+    `slower` has a sentence for each kind of module that does not, because the result would differ in the type
+    `compute`.
     """
 
     step: int
@@ -40,18 +40,16 @@ class Planned:
     computed: int
     saved: int
     attention: str
-    compiled: bool = False
-    lean: int = 0
+    fused_layers: int = 0
     compute: str = ""
     slower: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Probed:
-    """The largest micro-batch was tried. Bytes: what it was thought to add, what it added, and what was free before.
+    """The largest micro-batch was tried. In bytes: the predicted and the measured increase, and the free memory before.
 
-    `predicted` is None where the base is of a kind that the formula does not know. `checkpointed`: whether layers are
-    computed again in the backward pass.
+    `predicted` is None if the formula does not cover the base. `checkpointed`: whether gradient checkpointing is on.
     """
 
     tokens: int
@@ -66,9 +64,9 @@ class Probed:
 
 @dataclass(frozen=True)
 class Stepped:
-    """An optimiser step was made. `loss` is nats per supervised token over its rows; rates are of the last minute.
+    """An optimiser step is done. `loss` is nats per supervised token over its rows; rates are of the last minute.
 
-    `utilisation` is the model's share of what the GPU could compute, from 0 to 1; None where it is not known.
+    `utilisation` is the model FLOP utilisation of the GPU, from 0 to 1; None if unknown.
     """
 
     step: int
@@ -84,7 +82,7 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The model was measured; `best` says whether this is the checkpoint to publish so far."""
+    """The model was evaluated; `best` says whether this is the best checkpoint so far."""
 
     step: int
     steps: int
@@ -104,7 +102,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class StoppedEarly:
-    """The run ended after this step because its evaluations no longer got better."""
+    """The run ended after this step because its evaluations no longer improved."""
 
     step: int
     steps: int
@@ -112,13 +110,14 @@ class StoppedEarly:
 
 @dataclass(frozen=True)
 class Audited:
-    """The session's first step was compared with what was asked."""
+    """The first step of the session was compared with the recipe."""
 
     step: int
     facts: tuple[Fact, ...]
 
 
 Event = Audited | Began | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
+Report = Callable[[Event], None]
 
 
 class MetricsFile:
@@ -136,3 +135,21 @@ class MetricsFile:
         line = {"event": type(event).__name__.lower(), "time": round(time.time(), 3), **asdict(event)}
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")
+
+
+class Reporter:
+    """Passes events to the caller and to the run's `metrics.jsonl`; only the `active` process does so."""
+
+    def __init__(self, folder: Path, report: Report, active: bool) -> None:
+        self._metrics, self._report, self._active = MetricsFile(folder / "metrics.jsonl"), report, active
+
+    def announce(self, what: str) -> None:
+        """Say which phase starts. It goes to the caller only: it is not a fact about the run."""
+        if self._active:
+            self._report(Began(what))
+
+    def write(self, event: Event) -> None:
+        """Write an event to the file and pass it to the caller."""
+        if self._active:
+            self._metrics.write(event)
+            self._report(event)

@@ -1,4 +1,4 @@
-"""What training is given, and what it gives back. Imports nothing heavy."""
+"""The input and the result of training. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kit.errors import Exit, KitError
 from kit.recipe import FloatType, MethodName, TrainSection
 
 Scorer = Callable[[Any], Mapping[str, float | None]]
-"""Gets the model in evaluation mode and returns metrics by name; None marks one that could not be measured."""
+"""Receives the model in evaluation mode and returns metrics by name; None means that one was not measured."""
 
 
 @dataclass(frozen=True)
 class TrainJob:
     """Everything that a training run depends on.
 
-    `folder` is the run's: it gets `metrics.jsonl` and `checkpoints/`. `metric` names the scorer's figure that chooses
-    the checkpoint. `threads` None means one per physical core. `save_seconds` is the longest time between checkpoints.
-    With a `mixture`, `rows` are its rows, and it says how often each source comes. Elastic weight consolidation keeps
-    what it can of the `reference` rows. With `resume`, the run goes on from its last checkpoint, or begins anew where
-    it has none.
+    `folder` belongs to the run; training writes `metrics.jsonl` and `checkpoints/` into it. `metric` names the score
+    that chooses the checkpoint. `threads` None means one per physical core. `save_seconds` is the longest time between
+    checkpoints. With a `mixture`, `rows` are its rows, and it decides how often each source is sampled. Elastic weight
+    consolidation estimates on the `reference` rows which weights to protect. With `resume`, the run continues from its
+    last checkpoint, or starts at the first step if there is none.
     """
 
     base: Base
@@ -45,13 +45,13 @@ class TrainJob:
 
     @property
     def method(self) -> MethodName:
-        """What is trained."""
+        """The training method."""
         return self.section.method
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was measured after a step. Losses are nats per supervised token; None: not measured."""
+    """The measurements after a step. Losses are nats per supervised token; None: not measured."""
 
     step: int
     validation_loss: float | None
@@ -61,10 +61,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: the best checkpoint's adapter (a folder in peft's format) or whole model, and how it came to be.
+    """A finished run: the best checkpoint's adapter (a folder in peft's format) or whole model, and its measurements.
 
     `tokens` counts the tokens of the rows that were trained on, without padding; `seconds` is the wall time of all
-    sessions of the run, without loading. `history` begins with step 0, the base model.
+    sessions of the run, without loading. `history` starts with step 0, the base model.
     """
 
     adapter: Path
@@ -77,13 +77,13 @@ class Trained:
 
 
 class RunBroke(KitError):
-    """Training stopped because going on would have published something broken (exit 1)."""
+    """Training stopped because its result would have been broken (exit 1)."""
 
 
 class Stopped(KitError):
-    """Someone asked the run to stop; it saved a checkpoint where it had begun, and can be resumed (exit 130 or 143)."""
+    """A signal stopped the run; its last step is saved, and it can be resumed (exit 130 or 143)."""
 
     def __init__(self, code: Exit, step: int) -> None:
-        at = f"Stopped after step {step}, which is saved." if step else "Stopped before a step was made."
-        super().__init__(at, next="Go on with: kit train --resume")
+        at = f"Stopped after step {step}, which is saved." if step else "Stopped before the first step."
+        super().__init__(at, next="Continue with: kit train --resume")
         self.code = code

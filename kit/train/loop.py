@@ -1,332 +1,237 @@
-"""The loop: performs a plan step by step, measures, saves, and stops when it is told to or must."""
+"""Train a model: open the run, load and attach, fit memory and time, restore, then make the steps of the plan."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
-import torch
-
-from kit.errors import Exit, InputError
-from kit.recipe import FloatType
-from kit.system.machine import compute_type
-from kit.train.distributed.ranks import Ranks, start_ranks
-from kit.train.distributed.sharded import shard, together
-from kit.train.events import Audited, Began, Evaluated, Event, MetricsFile, Planned, Saved, Stepped, StoppedEarly
-from kit.train.fit.compiling import compiled_for, wants_compiling
-from kit.train.fit.memory import probe_memory, told_when_too_large
-from kit.train.fit.time import steps_within
+from kit.errors import Exit
+from kit.train.events import Audited, Evaluated, Planned, Probed, Report, Reporter, Saved, Stepped, StoppedEarly
+from kit.train.fit.memory import translate_out_of_memory
 from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
-from kit.train.model.compiled import Compiled
-from kit.train.model.methods import attach, load_base
-from kit.train.model.takeover import lighten
-from kit.train.plan.plan import Plan, make_plan, refuse_unfit
-from kit.train.plan.sharing import sharing
-from kit.train.report.audit import Audit, look_at
+from kit.train.prepare import (
+    AttachedModel,
+    OpenedRun,
+    Processes,
+    Start,
+    fit_memory_and_time,
+    join_processes,
+    load_and_attach,
+    open_run,
+    plan_run,
+    restore,
+)
+from kit.train.report.audit import Audit
 from kit.train.report.divergence import Divergence
-from kit.train.report.measure import best_of, measure, moved, refuse_broken, sample
+from kit.train.report.evaluations import Evaluations
+from kit.train.report.measure import has_changed, refuse_broken
 from kit.train.report.meter import Meter
-from kit.train.report.recorder import FlightRecorder
-from kit.train.report.stopping import enough
+from kit.train.report.recorder import StepRecorder
 from kit.train.report.utilisation import utilisation
-from kit.train.state.checkpoint import Checkpoint, Checkpoints, Cursor, Held, hold, refuse_other
-from kit.train.state.machine import conditions, physical_cores, repeatable, training_device
+from kit.train.state.checkpoint import Cursor, Snapshot, take_snapshot
+from kit.train.state.machine import repeatable
 from kit.train.state.signals import Signals
 from kit.train.step.batch import kernel_name
-from kit.train.step.ewc import Elastic, rows_digest
-from kit.train.step.loss import Body, split_model
 from kit.train.step.optimiser import Optimiser, Outcome
-
-Report = Callable[[Event], None]
 
 
 def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
     """Train an adapter and return the best checkpoint.
 
-    Raises InputError for rows, targets or a base that cannot be trained, and where a run cannot be resumed; RunBroke
-    where a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after the
-    step that is being made has been saved.
+    Raises InputError for rows, targets or a base that cannot be trained, and for a run that cannot be resumed;
+    RunBroke if a loss is not finite, the adapter stays zero or the disk is full; Stopped on Ctrl-C and SIGTERM, after
+    the current step has been saved.
     """
-    ranks = start_ranks(job.section.parallel)
-    device = training_device()
-    shared = sharing(job.base, job.section, [*job.rows, *job.validation], device.type)
-    plan = make_plan(job.rows, job.section, job.mixture, sharing=shared)
-    refuse_unfit(job.validation, job.section)
-    threads = job.threads or max(1, physical_cores() // ranks.here)
-    with Signals() as signals, repeatable(device, threads):
-        run = None
+    processes = join_processes(job)
+    plan = plan_run(job, processes.device)
+    reporter = Reporter(job.folder, report, active=processes.ranks.first)
+    with Signals() as signals, repeatable(processes.device, processes.threads):
+        loop = None
         try:
-            run = _Run(job, plan, device, threads, scorer, report, signals, ranks)
+            opened = open_run(job, plan, processes)
+            model = load_and_attach(job, opened, processes, reporter)
+            optimiser = Optimiser(model.body, plan, job.pad_id, processes.device, processes.ranks)
+            probed = fit_memory_and_time(job, optimiser, opened, reporter)
+            start = restore(job, optimiser, opened, reporter)
+            evaluations = Evaluations(job, optimiser, scorer, processes.threads, start.history)
+            loop = TrainingLoop(job, processes, opened, model, optimiser, start, evaluations, reporter, signals)
             with signals.shielded():
-                return run.perform()
+                return loop.run(probed)
         except KeyboardInterrupt:
-            raise Stopped(signals.code or Exit.INTERRUPTED, run.step if run else 0) from None
+            raise Stopped(signals.code or Exit.INTERRUPTED, loop.step if loop else 0) from None
 
 
-class _Run:
-    """A run in progress: the model, its optimiser, the step it stands at, and what was measured so far."""
+class TrainingLoop:
+    """Makes the steps of the plan; reports, saves and evaluates on the way."""
 
     def __init__(
         self,
         job: TrainJob,
-        plan: Plan,
-        device: torch.device,
-        threads: int,
-        scorer: Scorer | None,
-        report: Report,
+        processes: Processes,
+        opened: OpenedRun,
+        model: AttachedModel,
+        optimiser: Optimiser,
+        start: Start,
+        evaluations: Evaluations,
+        reporter: Reporter,
         signals: Signals,
-        ranks: Ranks,
     ) -> None:
-        self.job, self.device, self.threads = job, device, threads
-        self.scorer, self.report, self.signals, self.ranks = scorer, report, signals, ranks
-        self.checkpoints = Checkpoints(job.folder / "checkpoints")
-        ranks.prove(job.folder, plan.digest)
-        last = self._last_checkpoint()
-        compute = compute_type(job.section.compute, job.dtype, device.type)
-        self.compiles, whole = wants_compiling(plan, job.base, device, threads, ranks.sharded), plan
-        if last:
-            plan = plan.first(last.cursor.steps)
-            refuse_other(last.cursor.setup, self._setup(plan, compute), last.folder)
-        place = torch.device("cpu") if ranks.sharded else device
-        self._begin("Loading the base model.")
-        base = load_base(job.base, job.dtype, job.section, device, compute, place)
-        loaded = look_at(base, job.base, job.dtype)
-        self._begin(f"Attaching {job.method} to the base, and comparing the faster layers with its own.")
-        self.lean = lighten(base)
-        self.model = attach(base, job.section, job.base.name)
-        self.begun = sample(parameter for parameter in self.model.parameters() if parameter.requires_grad)
-        self.body = self._sharded(split_model(self.model), last) if ranks.sharded else split_model(self.model)
-        self.model.train()
-        self.compiled: Compiled | None = None
-        self._begin("Measuring the memory of the largest micro-batch.")
-        self.probed = probe_memory(self._optimiser(whole), job, device)
-        if self.compiles:
-            self._begin("Compiling the layers: this takes from seconds to minutes, once a run.")
-            self.compiled = compiled_for(self._optimiser(whole))
-        self.plan = plan if last else plan.first(ranks.jointly(lambda: self._affordable(plan)))
-        self.optimiser = self._optimiser(self.plan)
-        self.audit = Audit(job, self.optimiser, loaded)
-        self.setup = self._setup(self.plan, compute)
-        self.optimiser.penalty = self._penalty()
-        self.step = self._restore(last) if last else 0
-        self.history = self.checkpoints.read_history(self.step)
-        self.meter = Meter(last.cursor.seconds if last else 0.0)
-        self.utilisation = utilisation(job.base, self.plan, device)
-        self.metrics = MetricsFile(job.folder / "metrics.jsonl")
-        self.recorder = FlightRecorder(job.folder, self.plan.rows)
-        self.divergence = Divergence(self.recorder.losses(self.step))
-        self.pending: deque[Outcome] = deque()
-        self.saved_at = time.monotonic()
+        self.step, self.plan = start.step, optimiser.plan
+        self._job, self._processes, self._ranks = job, processes, processes.ranks
+        self._model, self._optimiser, self._evaluations = model, optimiser, evaluations
+        self._checkpoints, self._setup = opened.checkpoints, opened.setup(self.plan)
+        self._reporter, self._signals = reporter, signals
+        self._audit = Audit(job, optimiser, model.loaded)
+        self._meter = Meter(start.seconds)
+        self._utilisation = utilisation(job.base, self.plan, processes.device)
+        self._recorder = StepRecorder(job.folder, self.plan.rows)
+        self._divergence = Divergence(self._recorder.losses(start.step))
+        self._unread: deque[Outcome] = deque()
+        self._saved_at = time.monotonic()
 
-    # --- where it begins --------------------------------------------------------------------------------------
-
-    def _last_checkpoint(self) -> Checkpoint | None:
-        last = self.checkpoints.last()
-        if last and not self.job.resume:
-            advice = "Go on with: kit train --resume, or begin a new run."
-            raise InputError("The run already has checkpoints.", str(self.job.folder), advice)
-        return last
-
-    def _setup(self, plan: Plan, compute: FloatType) -> dict[str, str]:
-        """What the run depends on, by name."""
-        return {
-            "base weights": self.job.base.weights_digest(),
-            "weight type": self.job.dtype,
-            "compute type": compute,
-            "plan": plan.digest,
-            **conditions(self.device, self.threads),
-            **({"processes": str(self.ranks.count)} if self.ranks.count > 1 else {}),
-            "layers": "compiled" if self.compiles else "not compiled",
-            **({"reference rows": rows_digest(self.job.reference)} if self.job.section.ewc else {}),
-        }
-
-    def _sharded(self, body: Body, last: Checkpoint | None) -> Body:
-        """Part the weights over the processes, once they are those of the checkpoint."""
-        if last:
-            self.checkpoints.restore_weights(last, self.model)
-        return shard(body, self.device)
-
-    def _affordable(self, plan: Plan) -> int:
-        minutes = self.job.section.max_minutes
-        if minutes is None:
-            return len(plan.steps)
-        self._begin("Timing a few steps, to plan no more than train.max_minutes allows.")
-        return steps_within(minutes, self._optimiser(plan), self.job.validation)
-
-    def _optimiser(self, plan: Plan) -> Optimiser:
-        made = Optimiser(self.body, plan, self.job.pad_id, self.device, self.ranks)
-        made.compiled = self.compiled
-        return made
-
-    def _restore(self, last: Checkpoint) -> int:
-        if not self.ranks.sharded:
-            self.checkpoints.restore_weights(last, self.model)
-        self.checkpoints.restore_optimiser(last, self.optimiser.adam)
-        return last.cursor.step
-
-    def _penalty(self) -> Elastic | None:
-        """Tie the weights to where they stand; this comes before a checkpoint is restored."""
-        ewc = self.job.section.ewc
-        if ewc is None:
-            return None
-        self._begin("Measuring which weights the reference rows need.")
-        return Elastic(self.body, self.job.reference, ewc.strength, self.job.section.seed)
-
-    # --- what it does -----------------------------------------------------------------------------------------
-
-    def perform(self) -> Trained:
-        """Make every step that is left; measure and save where the plan says so."""
-        self._tell(self._planned())
-        self._tell(self.probed)
-        self._measure_if_due()
-        while self.step < len(self.plan.steps) and not self._enough():
+    def run(self, probed: Probed) -> Trained:
+        """Make every step that is left, and return the best checkpoint. Raises KeyboardInterrupt when asked to stop."""
+        self._reporter.write(self._planned())
+        self._reporter.write(probed)
+        self._evaluate_if_due()
+        while self.step < len(self.plan.steps) and not self._evaluations.should_stop():
             self._advance()
             stop = self._stop_is_agreed()
             if stop or self.step in self.plan.evaluations or self._save_is_due():
                 self._save()
             if stop:
                 raise KeyboardInterrupt
-            self._measure_if_due()
+            self._evaluate_if_due()
         if self._stop_is_agreed():
             raise KeyboardInterrupt
         if self.step < len(self.plan.steps):
-            self._tell(StoppedEarly(self.step, len(self.plan.steps)))
+            self._reporter.write(StoppedEarly(self.step, len(self.plan.steps)))
         return self._trained()
-
-    def _enough(self) -> bool:
-        """Whether it no longer gets better; all processes have one history, so they agree."""
-        return enough(self.history, self.job.section.early_stopping, self.job.higher_is_better)
 
     def _stop_is_agreed(self) -> bool:
         """Whether any of the processes was asked to stop; all then stop after the same step."""
-        code = self.ranks.agreed(self.signals.code or 0)
+        code = self._ranks.maximum(self._signals.code or 0)
         if code:
-            self.signals.code = Exit(code)
+            self._signals.code = Exit(code)
         return bool(code)
 
-    def _advance(self) -> None:
-        """Make a step. Its figures are read at once on a CPU, and one step later on a GPU, which then never waits."""
-        step = self.plan.steps[self.step]
-        first = self.audit.facts is None
-        with told_when_too_large(self.step + 1):
-            self.pending.append(self.audit.watched(self.step, self.optimiser.step))
-        self.step += 1
-        if first and self.audit.facts is not None:
-            self._tell(Audited(self.step, tuple(self.audit.facts)))
-        plan = self.plan
-        self.meter.step(plan.step_tokens(step), plan.step_labels(step), plan.step_computed(step))
-        self._settle(waiting=1 if self.device.type == "cuda" else 0)
+    # --- steps ------------------------------------------------------------------------------------------------
 
-    def _settle(self, waiting: int = 0) -> None:
-        """Read and report the figures of all steps but the last few; stop the run where one is not finite."""
-        while len(self.pending) > waiting:
-            outcome = self.pending.popleft()
-            if self.ranks.first:
-                self.recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
+    def _advance(self) -> None:
+        """Make a step. On a GPU, its figures are read one step later, so that the GPU never waits for the host."""
+        step = self.plan.steps[self.step]
+        first = self._audit.facts is None
+        with translate_out_of_memory(self.step + 1):
+            self._unread.append(self._audit.watched(self.step, self._optimiser.step))
+        self.step += 1
+        if first and self._audit.facts is not None:
+            self._reporter.write(Audited(self.step, tuple(self._audit.facts)))
+        plan = self.plan
+        self._meter.step(plan.step_tokens(step), plan.step_labels(step), plan.step_computed(step))
+        self._read_outcomes(unread=1 if self._processes.device.type == "cuda" else 0)
+
+    def _read_outcomes(self, unread: int = 0) -> None:
+        """Report the figures of all steps but the last `unread`. Raises RunBroke if one is not finite."""
+        while len(self._unread) > unread:
+            outcome = self._unread.popleft()
+            if self._ranks.first:
+                self._recorder.write(outcome.number, self.plan.steps[outcome.number - 1].rows, outcome.figures())
             loss, norm = outcome.read(self.plan)
-            self.divergence.see(outcome.number, loss, self.history[0].validation_loss if self.history else None)
-            rate, supervised, computed = self.meter.rates()
-            used = self.utilisation.of(computed) if self.utilisation else None
-            total = len(self.plan.steps)
-            left = self.meter.seconds_left(*self._work_left(outcome.number))
-            learning_rate = self.optimiser.rate(outcome.number - 1)
-            self._tell(Stepped(outcome.number, total, loss, norm, learning_rate, rate, supervised, left, used))
+            self._divergence.see(outcome.number, loss, self._evaluations.base_loss)
+            self._reporter.write(self._stepped(outcome.number, loss, norm))
+
+    def _stepped(self, number: int, loss: float, norm: float) -> Stepped:
+        rate, supervised, computed = self._meter.rates()
+        tokens_left = sum(map(self.plan.step_tokens, self.plan.steps[number:]))
+        evaluations_left = sum(step > number for step in self.plan.evaluations)
+        return Stepped(
+            number,
+            len(self.plan.steps),
+            loss,
+            norm,
+            self._optimiser.rate(number - 1),
+            rate,
+            supervised,
+            self._meter.seconds_left(tokens_left, evaluations_left),
+            self._utilisation.of(computed) if self._utilisation else None,
+        )
+
+    # --- checkpoints ------------------------------------------------------------------------------------------
 
     def _save_is_due(self) -> bool:
-        due = time.monotonic() - self.saved_at >= self.job.save_seconds
-        return bool(self.ranks.agreed(int(due and self.ranks.first)))
+        due = time.monotonic() - self._saved_at >= self._job.save_seconds
+        return bool(self._ranks.maximum(int(due and self._ranks.first)))
 
     def _save(self) -> None:
-        self._settle()
-        cursor = Cursor(self.step, len(self.plan.steps), self.meter.seconds, self.setup)
-        held = self._hold() if self.ranks.sharded else None
-        self.ranks.by_first(lambda: self.checkpoints.save(self.model, held or self._hold(), cursor))
-        self._keep_wanted()
-        self.saved_at = time.monotonic()
-        self._tell(Saved(self.step, len(self.plan.steps)))
+        self._read_outcomes()
+        cursor = Cursor(self.step, len(self.plan.steps), self._meter.seconds, self._setup)
+        held = self._hold() if self._ranks.sharded else None
+        self._ranks.by_first(lambda: self._checkpoints.save(self._model.body.model, held or self._hold(), cursor))
+        self._remove_unwanted()
+        self._saved_at = time.monotonic()
+        self._reporter.write(Saved(self.step, len(self.plan.steps)))
 
-    def _hold(self) -> Held:
-        return hold(self.model, self.optimiser.adam)
+    def _hold(self) -> Snapshot:
+        return take_snapshot(self._model.body.model, self._optimiser.adam)
 
-    def _keep_wanted(self) -> None:
-        best = best_of(self.history, self.job.higher_is_better)
-        if self.ranks.first:
-            self.checkpoints.keep({self.step, best.step if best else self.step})
+    def _remove_unwanted(self) -> None:
+        """Keep the checkpoint of this step and the best one."""
+        best = self._evaluations.best
+        if self._ranks.first:
+            self._checkpoints.keep({self.step, best.step if best else self.step})
 
-    # --- what it measures -------------------------------------------------------------------------------------
+    # --- evaluations ------------------------------------------------------------------------------------------
 
-    def _measure_if_due(self) -> None:
-        """Measure the base before the first step and the model where the plan says so, unless that was done before."""
-        if self.step not in {0, *self.plan.evaluations} or any(made.step == self.step for made in self.history):
+    def _evaluate_if_due(self) -> None:
+        if not self._evaluations.due(self.step):
             return
-        self._begin(f"Measuring the {'model' if self.step else 'base'} on {len(self.job.validation)} validation rows.")
-        with self.signals.exposed():
-            scorer = self.scorer if self.step else None
-            evaluation = self.ranks.jointly(lambda: self._evaluation(scorer))
-        self.history.append(evaluation)
-        if self.ranks.first:
-            self.checkpoints.write_history(self.history)
-        best = best_of(self.history, self.job.higher_is_better)
+        what = "model" if self.step else "base"
+        self._reporter.announce(f"Measuring the {what} on {len(self._job.validation)} validation rows.")
+        with self._signals.exposed():
+            made = self._evaluations.make(self.step)
+        if self._ranks.first:
+            self._checkpoints.write_history(self._evaluations.history)
         if self.step:
-            self._keep_wanted()
-        self.meter.pause()
-        self._tell(self._evaluated(evaluation, evaluation is best))
+            self._remove_unwanted()
+        self._meter.pause()
+        self._reporter.write(self._evaluated(made))
 
-    def _evaluation(self, scorer: Scorer | None) -> Evaluation:
-        joint = self._scored_by_first(scorer) if scorer and self.ranks.sharded else scorer
-        made = measure(self.job, self.optimiser, joint, self.step, self.threads)
-        if self.optimiser.penalty is None:
-            return made
-        return replace(made, scores={**(made.scores or {}), "ewc_penalty": self.optimiser.penalty.value()})
-
-    def _scored_by_first(self, scorer: Scorer) -> Scorer:
-        """A scorer runs the model as it likes, so that the first process alone can, with all weights."""
-
-        def score(model: Any) -> Mapping[str, float | None]:
-            with together(self.body):
-                return self.ranks.from_first(lambda: scorer(model))
-
-        return score
-
-    # --- what it says -----------------------------------------------------------------------------------------
-
-    def _begin(self, what: str) -> None:
-        """Tell the person who waits; it is no fact of the run, so the file of events does not hold it."""
-        if self.ranks.first:
-            self.report(Began(what))
-
-    def _tell(self, event: Event) -> None:
-        if self.ranks.first:
-            self.metrics.write(event)
-            self.report(event)
-
-    def _planned(self) -> Planned:
-        plan = self.plan
-        trainable = sum(parameter.numel() for parameter in self.optimiser.parameters)
-        return Planned(
-            self.step, len(plan.steps), plan.tokens, plan.supervised, trainable, plan.digest, str(self.device),
-            self.threads, plan.computed, plan.saved, kernel_name(self.device, plan.rows_alone),
-            self.compiled is not None, self.lean.taken, self.setup["compute type"],
-            self.lean.sentences(),
-        )  # fmt: skip
-
-    def _evaluated(self, made: Evaluation, best: bool) -> Evaluated:
+    def _evaluated(self, made: Evaluation) -> Evaluated:
+        best = made is self._evaluations.best
         return Evaluated(made.step, len(self.plan.steps), made.validation_loss, made.score, made.scores or {}, best)
 
-    def _work_left(self, done: int) -> tuple[int, int]:
-        """Tokens and evaluations after a step."""
-        tokens = sum(map(self.plan.step_tokens, self.plan.steps[done:]))
-        return tokens, sum(step > done for step in self.plan.evaluations)
+    # --- the start and the end --------------------------------------------------------------------------------
+
+    def _planned(self) -> Planned:
+        plan, device = self.plan, self._processes.device
+        return Planned(
+            step=self.step,
+            steps=len(plan.steps),
+            tokens=plan.tokens,
+            supervised=plan.supervised,
+            trainable=sum(parameter.numel() for parameter in self._optimiser.parameters),
+            plan=plan.digest,
+            device=str(device),
+            threads=self._processes.threads,
+            computed=plan.computed,
+            saved=plan.saved,
+            attention=kernel_name(device, plan.rows_alone),
+            fused_layers=self._model.fused.replaced,
+            compute=self._setup["compute type"],
+            slower=self._model.fused.sentences(),
+        )
 
     def _trained(self) -> Trained:
-        best = best_of(self.history, self.job.higher_is_better)
+        best = self._evaluations.best
         assert best is not None, "a plan always ends with an evaluation"
-        adapter = self.checkpoints.find(best.step) / "adapter"
-        refuse_broken(self.job, adapter, moved(self.optimiser.parameters, self.begun))
+        adapter = self._checkpoints.find(best.step) / "adapter"
+        refuse_broken(self._job, adapter, has_changed(self._optimiser.parameters, self._model.initial))
         return Trained(
-            adapter, best.step, best.score, best.validation_loss, self.plan.first(self.step).tokens, self.meter.seconds,
-            tuple(self.history),
-        )  # fmt: skip
+            adapter,
+            best.step,
+            best.score,
+            best.validation_loss,
+            self.plan.first(self.step).tokens,
+            self._meter.seconds,
+            tuple(self._evaluations.history),
+        )

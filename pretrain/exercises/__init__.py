@@ -1,4 +1,4 @@
-"""Exercises that a text makes of itself: each turns a document into pieces that end with an answer."""
+"""Exercises that are generated from texts: each turns a passage into pieces that end with an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around a passage: the documents of its own set."""
+    """The context of a passage: the documents of its set."""
 
     others: Sequence[Document]
 
@@ -38,11 +38,11 @@ class Around:
 
 
 Exercise = Callable[[Document, Around, random.Random], Iterator[Piece]]
-"""Takes a passage (a document of a few hundred words), and yields pieces, or none where it can make nothing of it."""
+"""Takes a passage (a document of a few hundred words), and yields pieces, or none if the passage does not fit."""
 
 
 def passages(document: Document, draw: random.Random, shortest: int = 300, longest: int = 1600) -> Iterator[Document]:
-    """Cut a long document into passages of a length drawn anew each time, between lines where there are any."""
+    """Cut a long document into passages of random length, at line ends if possible."""
     text, start = document.text, 0
     if document.turns or len(text) <= longest:
         yield document
@@ -59,7 +59,7 @@ def passages(document: Document, draw: random.Random, shortest: int = 300, longe
 
 
 def _boundary(text: str, near: int) -> int:
-    """Return the nearest place before where a line, or else a word, ends; the place itself where none is near."""
+    """Return the nearest end of a line, or else of a word, before a position; the position itself if none is near."""
     for sign in ("\n", " "):
         found = text.rfind(sign, near - 250, near)
         if found > 0:
@@ -79,12 +79,12 @@ def tidy(text: str) -> str:
 
 
 def some(names: Sequence[str], most: int, draw: random.Random) -> list[str]:
-    """Draw different names, as many as wanted or there are."""
+    """Sample up to `most` different names."""
     return draw.sample(names, min(most, len(names)))
 
 
 def laid_out(instruction: str, text: str, draw: random.Random) -> tuple[str, str]:
-    """Return system and user text: the instruction before the text, after it, or as the system's."""
+    """Return system and user text: the instruction before the text, after it, or in the system text."""
     kind = draw.random()
     if kind < 0.4:
         return instruction, text

@@ -1,4 +1,4 @@
-"""Programs with a gap, and functions from what they are said to do."""
+"""Programs with a gap, and functions from their docstrings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def fill_lines(passage: Document, _: Around, draw: random.Random) -> Iterator[Pi
 
 
 def fill_span(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
-    """Any stretch of characters is missing."""
+    """Any span of characters is missing."""
     text = passage.text
     if len(text) > 100:
         start = draw.randrange(len(text) - 50)
@@ -64,7 +64,7 @@ def _gap(text: str, start: int, end: int, draw: random.Random) -> Infill:
 
 
 def _parsed(text: str) -> ast.FunctionDef | None:
-    """Return the function that a text is; None where it is none that this Python can read."""
+    """Parse a text as a function; None if this Python cannot parse it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""Dialogues: a question and its answer, several about one subject, and what people say to one another in novels."""
+"""Dialogues: a question and its answer, several questions about one subject, and dialogue in novels."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def several_turns(passage: Document, around: Around, draw: random.Random) -> Ite
 
 
 def spoken(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
-    """What is said between quotation marks in paragraphs that follow one another, speaker by speaker."""
+    """Quoted speech in consecutive paragraphs, speaker by speaker."""
     lines: list[str] = []
     for paragraph in re.split(r"\n\s*\n", passage.text):
         said = " ".join(" ".join(_SPEECH.findall(paragraph)).split())

@@ -1,4 +1,4 @@
-"""Labels that a set gives: intents of queries and turns, and labelled clauses as opening words under their names."""
+"""Labels of a set: intents of queries and turns, and labelled clauses with their opening words."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def intent(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]
 
 
 def intent_of_some(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
-    """The intent of a query among some that are listed."""
+    """The intent of a query, chosen from a list."""
     names = _among(passage.label, around.labels, draw.randint(2, 15), draw)
     instruction = draw.choice(_INTENT_OF).format(names=", ".join(names))
     system, user = laid_out(instruction, worn(passage.text, draw), draw)
@@ -68,7 +68,7 @@ def intent_of_some(passage: Document, around: Around, draw: random.Random) -> It
 
 
 def intents_of_turns(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
-    """The intents of what a customer says, line by line."""
+    """The intents of a customer's turns, line by line."""
     marks = passage.marks[:8]
     lines = "\n".join(passage.text[mark.start : mark.end] for mark in marks)
     if len(marks) >= 2:
@@ -77,7 +77,7 @@ def intents_of_turns(passage: Document, _: Around, draw: random.Random) -> Itera
 
 
 def marked_openings(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
-    """The labelled clauses that begin in a window, by their opening words; one in five windows may have none."""
+    """The labelled clauses that start in a window, by their opening words; one in five windows may have none."""
     window = _window(passage, draw)
     count = draw.randint(3, 6)
     found: dict[str, list[str]] = {}
@@ -107,7 +107,7 @@ def which_label(passage: Document, around: Around, draw: random.Random) -> Itera
 
 
 def worn(text: str, draw: random.Random, share: float = 0.4) -> str:
-    """Return a text as it is or, in a share of cases, with some words left out or two exchanged (Wei & Zou 2019)."""
+    """Return a text, for a share of cases with some words dropped or two swapped (Wei & Zou 2019)."""
     words, kind = text.split(), draw.random()
     if kind > share or len(words) < 4:
         return text
@@ -120,7 +120,7 @@ def worn(text: str, draw: random.Random, share: float = 0.4) -> str:
 
 
 def _window(passage: Document, draw: random.Random) -> Document:
-    """Return a shorter window that begins just before a mark, where there is one."""
+    """Return a shorter window that starts just before a mark, if there is one."""
     size = draw.randint(300, 1400)
     start = max(0, draw.choice(passage.marks).start - draw.randint(0, 200)) if passage.marks else 0
     marks = tuple(

@@ -51,7 +51,7 @@ def opening_words(passage: Document, _: Around, draw: random.Random) -> Iterator
 
 
 def quotes_by_key(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
-    """Quotes, or their opening words, under the terms that are there; `{}` where none is."""
+    """Quotes, or their opening words, for the terms that the passage mentions; `{}` if it mentions none."""
     here = _chosen(passage, draw, draw.choice((0, 1, 1, 2, 3)))
     there = _absent(passage, around, draw, 5 - len(here))
     terms = [*(term for term, _ in here), *there]
@@ -70,7 +70,7 @@ def _first(sentence: str, count: int) -> str:
 
 
 def _chosen(passage: Document, draw: random.Random, most: int) -> list[tuple[str, str]]:
-    """Draw terms, each of which stands in one sentence of the passage only, with that sentence."""
+    """Sample terms that occur in exactly one sentence of the passage, with that sentence."""
     listed = sentences(passage.text)
     draw.shuffle(listed)
     chosen: list[tuple[str, str]] = []
@@ -82,7 +82,7 @@ def _chosen(passage: Document, draw: random.Random, most: int) -> list[tuple[str
 
 
 def _absent(passage: Document, around: Around, draw: random.Random, most: int) -> list[str]:
-    """Draw terms of another document that the passage does not mention."""
+    """Sample terms of another document that the passage does not mention."""
     text = draw.choice(around.others).text
     start = draw.randrange(max(1, len(text) - 1500))
     terms = Counter(_TERM.findall(text[start : start + 1500]))

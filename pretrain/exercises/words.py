@@ -1,4 +1,4 @@
-"""Words that are missing, lines that are out of order, and what a text is about."""
+"""Missing words, shuffled lines, and the subject of a text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SUBJECT = (
 
 
 def cloze(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
-    """A word of the passage behind a gap."""
+    """A word of the passage in place of a gap."""
     listed = sentences(passage.text)[:4]
     text = " ".join(listed)
     found = list(_LONG_WORD.finditer(text))
@@ -36,7 +36,7 @@ def cloze(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
 
 
 def restore(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
-    """A sentence of the passage from what stands before and after it."""
+    """A sentence of the passage from the text before and after it."""
     listed = sentences(passage.text)
     if len(listed) >= 3:
         sentence = draw.choice(listed[1:-1])

@@ -1,1 +1,1 @@
-"""The texts that the base model reads: sources, splits, tokenizer, token stream."""
+"""The training texts of the base model: sources, split, tokenizer, token stream."""

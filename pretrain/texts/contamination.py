@@ -1,4 +1,4 @@
-"""Keeps what is evaluated out of what is learned: runs of thirteen words, as in Brown et al. 2020, appendix C."""
+"""Remove evaluated texts from the training texts, by shared runs of thirteen words (Brown et al. 2020, appendix C)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pretrain.texts.documents import Document
 
 RUN = 13
 PHRASE = 5
-"""A run in more training documents than this is a phrase of its genre, such as a contract's boilerplate."""
+"""A run in more training documents than this is a common phrase, such as boilerplate of contracts."""
 MOST_CUT = 0.2
-"""A document that would lose a larger share than this is left out whole."""
+"""A document that would lose a larger share than this is dropped."""
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The documents without what is evaluated, the number left out whole, and the number of those that were cut."""
+    """The documents without evaluated passages, the number of dropped ones, and the number of cut ones."""
 
     documents: list[Document]
     dropped: int
@@ -29,7 +29,7 @@ class Cleaned:
 
 
 class Evaluated:
-    """The runs of words of all texts that are evaluated."""
+    """The runs of words in all evaluated texts."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._runs: set[int] = set()
@@ -41,7 +41,7 @@ class Evaluated:
             self._runs.update(_runs(words))
 
     def clean(self, documents: Sequence[Document]) -> Cleaned:
-        """Cut the shared passages out of plain documents; leave out dialogues and queries that share one."""
+        """Cut shared passages out of plain documents; drop dialogues and queries that have one."""
         found = [self._places(document.text) for document in documents]
         counts = Counter(run for places in found for run in set(places.values()))
         kept: list[Document] = []
@@ -55,7 +55,7 @@ class Evaluated:
         return Cleaned(kept, len(documents) - len(kept), cut)
 
     def _places(self, text: str) -> dict[int, int]:
-        """Return the shared runs by the number of the word at which each begins; a short text is one run."""
+        """Return the shared runs by the index of their first word; a short text is one run."""
         words = _words(text)
         if len(words) < RUN:
             return {0: hash(tuple(words))} if tuple(words) in self._short else {}
@@ -75,7 +75,7 @@ class Evaluated:
 
 
 def _without(document: Document, gone: Sequence[tuple[int, int]]) -> Document:
-    """Cut stretches of text out of a document; marks that touch one go, and the others move."""
+    """Cut spans out of a document; marks that overlap one are removed, and the others are shifted."""
     kept, at = [], 0
     for start, end in gone:
         kept.append(document.text[at:start])

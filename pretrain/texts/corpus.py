@@ -1,4 +1,4 @@
-"""From the sets on disk to what is learned: read, split, without repeats, without what is evaluated."""
+"""Make the training corpus from the sets on disk: read, split, remove duplicates and evaluated texts."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from pretrain.texts.sources import SOURCES, Part, Portion, Source
 ALIKE = 0.8
 EVALUATION_ONLY = ("code/humaneval", "code/humaneval_infilling", "npc/crd3", "npc/tmwa")
 LONGEST_PLAIN = 8000
-"""Characters of one plain piece: what a window of 2,048 tokens holds of most texts."""
+"""Most characters of one plain piece: about a window of 2,048 tokens for most texts."""
 
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What became of one set's documents."""
+    """The numbers of kept and removed documents of one set."""
 
     name: str
     licence: str
@@ -41,7 +41,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The documents of each set to train on, all that are held out, and what became of the rest."""
+    """The training documents of each set, all held-out documents, and the tallies."""
 
     kept: dict[str, list[Document]]
     held_out: list[Document]
@@ -53,11 +53,11 @@ class Corpus:
 
 
 def find_folders(data: Path) -> None:
-    """Raise InputError with every set that is not there."""
-    folders = {source.folder: "The base learns from it." for source in SOURCES}
-    folders |= dict.fromkeys(EVALUATION_ONLY, "It is evaluated, so it has to be kept out of what the base learns.")
+    """Raise InputError with every set that is missing."""
+    folders = {source.folder: "The base is trained on it." for source in SOURCES}
+    folders |= dict.fromkeys(EVALUATION_ONLY, "It is evaluated, so its texts must be removed from the training texts.")
     missing = [
-        Problem(f"A public set is not here. {why}", str(data / folder), "Name the folder of all sets with --data.")
+        Problem(f"A public set is missing. {why}", str(data / folder), "Name the folder of all sets with --data.")
         for folder, why in folders.items()
         if not (data / folder).is_dir()
     ]
@@ -66,9 +66,9 @@ def find_folders(data: Path) -> None:
 
 
 def held_out_documents(data: Path) -> list[Document]:
-    """Return the documents of all sets on which nothing is trained, and what is there for evaluation only.
+    """Return the held-out documents of all sets, and the texts that are for evaluation only.
 
-    Raises InputError where a set is missing.
+    Raises InputError if a set is missing.
     """
     find_folders(data)
     sets = (split(source.read(data / source.folder))[1] for source in SOURCES)
@@ -76,9 +76,9 @@ def held_out_documents(data: Path) -> list[Document]:
 
 
 def collect(data: Path, say: Say) -> Corpus:
-    """Read every set and keep what may be learned.
+    """Read every set and keep the documents to train on.
 
-    Raises InputError where a set is missing.
+    Raises InputError if a set is missing.
     """
     find_folders(data)
     parts = {source.name: split(source.read(data / source.folder)) for source in SOURCES}
@@ -108,7 +108,7 @@ def _evaluation_only(data: Path) -> Iterator[Document]:
 
 
 def _without_repeats(documents: Sequence[Document]) -> list[Document]:
-    """Leave out documents that are nearly one that came before, and those without words."""
+    """Drop near-duplicates of earlier documents, and documents without words."""
     seen, kept = NearDuplicates(ALIKE), []
     for number, document in enumerate(documents):
         if document.text.strip() and seen.match(document.text) is None:
@@ -118,7 +118,7 @@ def _without_repeats(documents: Sequence[Document]) -> list[Document]:
 
 
 def mixture(corpus: Corpus, part: Part, seed: int) -> Iterator[tuple[Source, Piece]]:
-    """Yield what a part of the run learns, set by set: plain text as often as the set says, and exercises from it."""
+    """Yield the training pieces of a part of the run, set by set: copies of plain text, and exercises."""
     for source in SOURCES:
         draw = random.Random(f"{seed}/{source.name}")
         documents, portion = corpus.kept[source.name], source.portions[part]
@@ -145,5 +145,5 @@ def _made(portion: Portion, documents: Sequence[Document], draw: random.Random) 
 
 
 def _times(rate: float, draw: random.Random) -> int:
-    """Return a whole number that is the rate on average."""
+    """Return a random whole number whose mean is the rate."""
     return int(rate) + (draw.random() < rate % 1)

@@ -1,4 +1,4 @@
-"""What the base model learns from: documents, each with the name by which it falls on one side of the split."""
+"""Training documents, each with the group that decides its side of the split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from kit.data.split import held_out
 
 HELD_OUT_SHARE = 0.2
-"""The share that `kit data import` tests on unless told otherwise: what it tests on is never trained on here."""
+"""The default test share of `kit data import`: the base is never trained on what the importers test on."""
 
 Role = Literal["user", "assistant"]
 Turn = tuple[Role, str]
@@ -17,7 +17,7 @@ Turn = tuple[Role, str]
 
 @dataclass(frozen=True)
 class Mark:
-    """A labelled stretch of a document, in code points."""
+    """A labelled span of a document, in code points."""
 
     label: str
     start: int
@@ -28,9 +28,9 @@ class Mark:
 class Document:
     """One document of a set.
 
-    `group` decides its side of the split, and is what an importer of the set would use. `text` is what duplicates and
-    contamination are judged by. `turns` is a dialogue, `label` an intent or a subject, `marks` are labelled stretches.
-    `official_test` marks what the set's own makers keep for testing.
+    `group` decides its side of the split, and is the same as in an importer of the set. `text` is compared to find
+    duplicates and contamination. `turns` is a dialogue, `label` an intent or a subject, `marks` are labelled spans.
+    `official_test`: whether the publishers of the set reserve it for testing.
     """
 
     source: str
@@ -43,7 +43,7 @@ class Document:
 
 
 def split(documents: Iterable[Document]) -> tuple[list[Document], list[Document]]:
-    """Return the documents to train on and those held out: by content hash of their group, whole groups each."""
+    """Return training and held-out documents, split by the content hash of their group; groups stay whole."""
     kept: list[Document] = []
     held: list[Document] = []
     for document in documents:

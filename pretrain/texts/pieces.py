@@ -1,4 +1,4 @@
-"""What the model reads in training, as token ids: everything goes through the kit's one renderer."""
+"""Training pieces and their token ids; the kit's renderer makes all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILL_PREFIX, FILL_SUFFIX, FILL_MIDDLE = "<|fim_prefix|>", "<|fim_suffix|>", "<|f
 
 @dataclass(frozen=True)
 class Plain:
-    """Text as it is."""
+    """Plain text."""
 
     text: str
 
@@ -42,7 +42,7 @@ Piece = Plain | Chat | Infill
 
 
 def render(piece: Piece, renderer: Renderer) -> tuple[int, ...]:
-    """Return a piece's token ids, its end included, and a mark after it that another text begins."""
+    """Return the token ids of a piece, with its end token and a token that separates it from the next text."""
     end = next(special.id for special in renderer.specials if special.text == END_OF_TEXT)
     if isinstance(piece, Plain):
         return (*renderer.answer(piece.text), end)
@@ -53,7 +53,7 @@ def render(piece: Piece, renderer: Renderer) -> tuple[int, ...]:
 
 
 def infill_prompt(piece: Infill, max_tokens: int = 256) -> Prompt:
-    """Return what the model reads before it fills a gap."""
+    """Return the prompt of the model before it fills a gap."""
     if piece.suffix_first:
         raw = _raw((FILL_PREFIX, ""), (FILL_SUFFIX, piece.suffix), (FILL_MIDDLE, ""))
     else:
@@ -67,11 +67,11 @@ def _raw(*parts: tuple[str, str]) -> tuple[Text, ...]:
 
 
 def compact_json(value: Any) -> str:
-    """Return JSON as the kit has answers written."""
+    """Return JSON in the form of the kit's answers."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def asked(question: str, answer: str, system: str = "") -> Chat:
-    """Return a dialogue of one question."""
+    """Return a dialogue with one question."""
     opening: Sequence[tuple[Role, str]] = [("system", system)] if system else []
     return Chat((*opening, ("user", question), ("assistant", answer)))

@@ -1,4 +1,4 @@
-"""Reads the public sets, each in the layout in which it is published."""
+"""Read the public sets, each in its published layout."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kit.project.template import find_template, list_templates
 from pretrain.texts.documents import Document, Mark, Turn
 
 CONTRACT_GROUPS = 300
-"""`kit data import cuad --groups 300` trains on these; all others are its test."""
+"""`kit data import cuad --groups 300` trains on this many groups; all others are its test."""
 
 
 def contracts(folder: Path) -> Iterator[Document]:
-    """CUAD through the legal template's own importer, so that groups and the split are the template's."""
+    """CUAD, read by the importer of the legal template, so that groups and split are the same."""
     examples = load_importers(find_template("legal").folder)["cuad"](folder, {"categories": "all"})
     _, others = first_groups(examples, CONTRACT_GROUPS)
     tested = {example.group for example in others}
@@ -38,7 +38,7 @@ def agreements(folder: Path) -> Iterator[Document]:
 
 
 def medical_answers(folder: Path) -> Iterator[Document]:
-    """MedQuAD: questions and answers, grouped by the subject that they are about."""
+    """MedQuAD: questions and answers, grouped by subject."""
     for row in _lines(folder / "train.jsonl"):
         question, answer = row["question"].strip(), " ".join(row["answer"].split())
         if question and answer:
@@ -78,7 +78,7 @@ def query_group(text: str) -> str:
 
 
 def service_chats(folder: Path) -> Iterator[Document]:
-    """MultiDoGO: what customers say in four domains, with intents; one document per conversation."""
+    """MultiDoGO: turns of customers in four domains, with intents; one document per conversation."""
     for domain in sorted(path for path in folder.iterdir() if path.is_dir()):
         for part in ("train", "dev", "test"):
             yield from _conversations(domain / f"{part}.tsv", part != "train")
@@ -99,7 +99,7 @@ def _conversations(file: Path, official_test: bool) -> Iterator[Document]:
 
 
 def guidelines(folder: Path) -> Iterator[Document]:
-    """ABCD: what agents of a shop are to do, one document per kind of request; kinds of one flow share their steps."""
+    """ABCD: instructions for agents of a shop, one document per kind of request; kinds of one flow share steps."""
     for flow, content in json.loads((folder / "guidelines.json").read_text(encoding="utf-8")).items():
         for name, steps in content["subflows"].items():
             yield Document("guidelines", flow, f"{flow}: {name}\n{_outline(steps)}")
@@ -113,7 +113,7 @@ def sample_chats(folder: Path) -> Iterator[Document]:
 
 
 def _outline(value: Any) -> str:
-    """Return the texts of nested lists and mappings, one a line."""
+    """Return the texts in nested lists and mappings, one per line."""
     if isinstance(value, str):
         return value
     items = value.values() if isinstance(value, dict) else value
@@ -130,7 +130,7 @@ def small_programs(folder: Path) -> Iterator[Document]:
 
 
 def standard_library(_: Path) -> Iterator[Document]:
-    """The standard library of the Python that runs this, without what was installed beside it."""
+    """The standard library of the running Python, without installed packages."""
     root = Path(sysconfig.get_paths()["stdlib"])
     for file in sorted(root.rglob("*.py")):
         name = file.relative_to(root)
@@ -170,7 +170,7 @@ def transcripts(data: Path) -> Iterator[Document]:
 
 
 def game_lines(data: Path) -> Iterator[Document]:
-    """The Mana World: what players and characters say. Copyleft: for evaluation only."""
+    """The Mana World: dialogue of players and characters. Copyleft: for evaluation only."""
     for row in _lines(data / "npc" / "tmwa" / "pairs.jsonl"):
         text = "\n".join(filter(None, (row["player"], row["npc_reply"])))
         yield Document("game_lines", row["npc"], text, official_test=True)

@@ -1,4 +1,4 @@
-"""The sets that the base model learns from: where each is, its licence, how often it is read, what is made of it."""
+"""The training sets of the base model: folder, licence, copies of the plain text, and exercises."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from pretrain.texts import reading
 from pretrain.texts.documents import Document
 
 Part = Literal["constant", "fall"]
-"""Of a run: while its learning rate is constant, and while it falls. What is read last stays best."""
+"""Parts of a run: the learning rate is constant, then it falls. Texts read last are learned best."""
 
 
 @dataclass(frozen=True)
 class Portion:
-    """What is read of a set in a part of the run.
+    """How a set is used in a part of the run.
 
-    `copies` is how often its plain text is read for once through the mixture, and may be broken or 0. `exercises` maps
-    what is made of a document's passages to the share of passages of which it is made; above 1, several are made of
-    each.
+    `copies` is the number of copies of its plain text in the mixture; it may be 0 or a fraction. `exercises` maps kinds
+    of exercises to their number per passage; below 1, only that share of the passages is used.
     """
 
     copies: float
@@ -31,7 +30,7 @@ class Portion:
 
 @dataclass(frozen=True)
 class Source:
-    """One set; `folder` is relative to the data folder, none for Python's own library."""
+    """One set; `folder` is relative to the data folder, and empty for Python's standard library."""
 
     name: str
     folder: str
@@ -42,7 +41,7 @@ class Source:
 
     @property
     def portions(self) -> Mapping[Part, Portion]:
-        """What is read of it in each part of the run."""
+        """The use of the set in each part of the run."""
         return {"constant": self.constant, "fall": self.fall}
 
 
@@ -122,7 +121,7 @@ SOURCES = (
 
 
 def recipe_digest() -> str:
-    """SHA-256 over the table: another mixture is made where it has changed."""
+    """Return the SHA-256 over the table; if it changes, a new mixture is made."""
     rows = [
         (source.name, part, portion.copies, {each.__name__: share for each, share in portion.exercises.items()})
         for source in SOURCES

@@ -16,7 +16,7 @@ TOKENS, ENDS, FACTS = "tokens.bin", "ends.bin", "mixture.json"
 
 
 def write_stream(pieces: Iterable[tuple[str, tuple[int, ...]]], folder: Path) -> dict[str, int]:
-    """Write the token ids of named pieces one after another, as 16-bit numbers; return the tokens of each name."""
+    """Write the token ids of named pieces as 16-bit numbers; return the number of tokens per name."""
     folder.mkdir(parents=True, exist_ok=True)
     tokens: Counter[str] = Counter()
     ends: list[int] = []
@@ -33,7 +33,7 @@ def write_stream(pieces: Iterable[tuple[str, tuple[int, ...]]], folder: Path) ->
 
 @dataclass(frozen=True)
 class Order:
-    """One epoch: the pieces in their shuffled order, and where each begins in the epoch."""
+    """One epoch: the pieces in shuffled order, and the start of each in the epoch."""
 
     pieces: NDArray[np.int64]
     starts: NDArray[np.int64]
@@ -50,11 +50,11 @@ class Stream:
 
     @property
     def length(self) -> int:
-        """Tokens of one epoch."""
+        """Number of tokens in one epoch."""
         return int(self._ends[-1])
 
     def read(self, at: int, count: int) -> NDArray[np.int64]:
-        """Return `count` tokens from a position that counts on over all epochs."""
+        """Return `count` tokens from a position, counted over all epochs."""
         parts = []
         while count:
             epoch, inside = divmod(at, self.length)
@@ -64,7 +64,7 @@ class Stream:
         return np.concatenate(parts)
 
     def _within(self, epoch: int, inside: int, count: int) -> NDArray[np.int64]:
-        """Return tokens of one piece of an epoch, as many as are wanted or left in it."""
+        """Return up to the wanted number of tokens from one piece of an epoch."""
         order = self._epoch(epoch)
         index = int(np.searchsorted(order.starts, inside, side="right")) - 1
         piece = int(order.pieces[index])
@@ -81,11 +81,11 @@ class Stream:
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
-    """Write what the mixture is made of; the last file written, so that a folder with it is whole."""
+    """Write the facts of the mixture. This file is written last, so a folder that has it is complete."""
     (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def read_facts(folder: Path) -> dict[str, Any] | None:
-    """Return what the mixture is made of; None where it is not there, or not whole."""
+    """Return the facts of the mixture; None if it is missing or incomplete."""
     file = folder / FACTS
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None

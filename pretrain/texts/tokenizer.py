@@ -1,4 +1,4 @@
-"""The tokenizer: byte-level BPE that takes any bytes, single digits, and a template whose dialogues only ever grow."""
+"""The tokenizer: byte-level BPE for any bytes, single digits, and a template under which dialogues only grow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TURN_START, TURN_END, PAD = "<|im_start|>", "<|im_end|>", "<|pad|>"
 SPECIALS = (END_OF_TEXT, TURN_START, TURN_END, FILL_PREFIX, FILL_SUFFIX, FILL_MIDDLE, PAD)
 VOCABULARY = 8192
 SAMPLE = 2_500_000
-"""Characters of each domain that the merges are learned from."""
+"""Number of characters per domain from which merges are learned."""
 
 _TEMPLATE = """\
 {% for m in messages %}<|im_start|>{{m['role']}}
@@ -25,9 +25,9 @@ _TEMPLATE = """\
 
 
 def train_tokenizer(texts: Iterable[str], folder: Path, vocabulary: int = VOCABULARY) -> None:
-    """Learn merges (Sennrich et al. 2016) over bytes, and write the tokenizer's files into a folder.
+    """Learn merges over bytes (Sennrich et al. 2016), and write the tokenizer's files into a folder.
 
-    All 256 bytes are in the vocabulary, so that no text fails; a digit is never merged.
+    All 256 bytes are in the vocabulary, so every text can be encoded; digits are never merged.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -55,7 +55,7 @@ def train_tokenizer(texts: Iterable[str], folder: Path, vocabulary: int = VOCABU
 
 
 def sample(texts: Mapping[str, list[str]], seed: int, size: int = SAMPLE) -> Iterator[str]:
-    """Yield about as many characters of each set, in pieces drawn from all over it; small sets are read whole."""
+    """Yield a similar number of characters of each set, in random pieces; small sets are read whole."""
     for name, listed in texts.items():
         draw = random.Random(f"{seed}/tokenizer/{name}")
         total = sum(map(len, listed))

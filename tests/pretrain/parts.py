@@ -1,4 +1,4 @@
-"""A tiny world to pretrain in: a stream of a language of few words, and a model that learns it in seconds."""
+"""A tiny language of few words, and a model that learns it in seconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def settings(**chosen: Any) -> Settings:
 
 
 def make_stream(folder: Path, seed: int = 0) -> Stream:
-    """Write pieces in which each token follows from the one before."""
+    """Write pieces in which each token determines the next."""
     draw = random.Random(seed)
     pieces = []
     for _ in range(200):
@@ -36,7 +36,7 @@ def make_stream(folder: Path, seed: int = 0) -> Stream:
 
 
 def trainer(folder: Path, tokens: int, **chosen: Any) -> Trainer:
-    """A run of so many tokens in a folder; it goes on where the folder's run stands."""
+    """A run of a number of tokens in a folder; it resumes the run that is there."""
     stream, fall = make_stream(folder / "mixture"), make_stream(folder / "mixture" / "fall", seed=1)
     model = make_model(SHAPE, VOCABULARY, end=2, pad=6, seed=0)
     measure = chosen.pop("measure", lambda model: {"all": 1.0})

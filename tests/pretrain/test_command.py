@@ -1,4 +1,4 @@
-"""The whole command on sets of a few lines: prepare, train, export, stop and go on."""
+"""The whole command on sets of a few lines: prepare, train, export, stop and resume."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _run(data: Path, out: Path, *words: str) -> Result:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The folder of the sets, and that of a run over two steps."""
+    """The folder of the sets, and the folder of a run over two steps."""
     pytest.importorskip("matplotlib")
     data, out = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("out")
     library = write_sets(data)
@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @contextmanager
 def _library(folder: Path) -> Iterator[None]:
-    """Let Python's own library be another folder."""
+    """Use another folder as Python's standard library."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "sysconfig", types.SimpleNamespace(get_paths=lambda: {"stdlib": str(folder)}))
         yield
@@ -68,7 +68,7 @@ def test_the_model_loads_in_the_kit_and_answers(made: tuple[Path, Path]) -> None
     assert 0 <= asyncio.run(answer()) <= 4
 
 
-def test_the_card_tells_sets_licences_tokens_and_the_command(made: tuple[Path, Path]) -> None:
+def test_the_card_lists_sets_licences_tokens_and_the_command(made: tuple[Path, Path]) -> None:
     card = (made[1] / "model" / "README.md").read_text()
     facts = read_facts(made[1] / "mixture")
     assert facts is not None
@@ -91,7 +91,7 @@ def test_nothing_that_is_held_out_or_evaluated_is_in_the_mixture(made: tuple[Pat
     assert "Who goes there" not in text
 
 
-def test_editions_repeat_the_texts_and_make_the_exercises_anew(made: tuple[Path, Path], tmp_path: Path) -> None:
+def test_editions_repeat_the_texts_with_new_exercises(made: tuple[Path, Path], tmp_path: Path) -> None:
     data, out = made
     with _library(write_sets(tmp_path / "again")):
         done = _run(data, tmp_path / "out", "--editions", "2", "--only-prepare")
@@ -106,7 +106,7 @@ def test_editions_repeat_the_texts_and_make_the_exercises_anew(made: tuple[Path,
     assert both != first + first
 
 
-def test_the_same_command_goes_on_and_prepares_nothing_again(made: tuple[Path, Path]) -> None:
+def test_the_same_command_resumes_and_does_not_prepare_again(made: tuple[Path, Path]) -> None:
     data, out = made
     before = (out / "mixture" / "tokens.bin").stat().st_mtime_ns
     longer = _run(data, out, "--tokens", "6144")
@@ -118,14 +118,14 @@ def test_the_same_command_goes_on_and_prepares_nothing_again(made: tuple[Path, P
     assert int(seen.replace(",", "")) >= 6144
 
 
-def test_a_run_without_an_end_and_one_without_sets_are_told(tmp_path: Path) -> None:
+def test_a_run_without_a_limit_or_without_sets_is_refused(tmp_path: Path) -> None:
     assert "--minutes, --tokens" in _run(tmp_path, tmp_path / "out").output
     lacking = _run(tmp_path, tmp_path / "out", "--tokens", "1")
     assert lacking.exit_code == 2
-    assert "A public set is not here" in lacking.output
+    assert "A public set is missing" in lacking.output
 
 
-def test_a_limit_that_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_limit_that_is_not_a_number_is_refused(tmp_path: Path) -> None:
     done = _run(tmp_path, tmp_path / "out", "--minutes", "nan")
     assert done.exit_code == 2
     assert "'nan' is not a finite number" in done.output

@@ -1,4 +1,4 @@
-"""What is evaluated is never learned, and what is learned is learned once."""
+"""Evaluated texts are never trained on, and training texts only once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _around(text: str, words: int = 60) -> str:
     return " ".join([*own, text, *own])
 
 
-def test_the_split_is_that_of_an_import_and_keeps_groups_whole() -> None:
+def test_the_split_equals_that_of_an_import_and_keeps_groups_whole() -> None:
     documents = [Document("set", f"group {number % 50}", str(number)) for number in range(200)]
     kept, held = split([*documents, Document("set", "never", "x", official_test=True)])
     assert {each.group for each in kept}.isdisjoint({each.group for each in held})
@@ -48,7 +48,7 @@ def test_a_passage_of_an_evaluated_text_is_cut_and_marks_move_with_the_text() ->
     assert (cleaned.cut, cleaned.dropped) == (1, 0)
 
 
-def test_a_dialogue_or_a_mostly_evaluated_text_is_left_out_whole() -> None:
+def test_a_dialogue_or_a_mostly_evaluated_text_is_dropped() -> None:
     evaluated = Evaluated([_plain("test", _SECRET), _plain("short", "Where is my card?")])
     dialogue = Document("set", "a", _around(_SECRET), turns=(("user", "x"), ("assistant", _SECRET)))
     query = Document("set", "c", "where is my CARD", label="card")
@@ -57,7 +57,7 @@ def test_a_dialogue_or_a_mostly_evaluated_text_is_left_out_whole() -> None:
     assert cleaned.dropped == 3
 
 
-def test_a_phrase_that_many_documents_share_is_no_contamination() -> None:
+def test_a_common_phrase_is_no_contamination() -> None:
     documents = [_plain(str(number), _around(_SECRET) + f" number {number}") for number in range(10)]
     assert len(Evaluated([_plain("test", _SECRET)]).clean(documents).documents) == 10
 
@@ -72,7 +72,7 @@ def test_every_missing_set_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.public_data
-def test_no_contract_that_an_import_tests_on_is_learned(public_data: Path) -> None:
+def test_no_test_contract_of_an_import_is_trained_on(public_data: Path) -> None:
     kept, _ = split(reading.contracts(public_data / "legal" / "cuad"))
     learned = {document.group for document in kept}
     examples = load_importers(find_template("legal").folder)["cuad"](public_data / "legal" / "cuad", {})
@@ -84,7 +84,7 @@ def test_no_contract_that_an_import_tests_on_is_learned(public_data: Path) -> No
 
 @pytest.mark.public_data
 @pytest.mark.parametrize("name", ["abstracts", "small_programs", "banking_queries", "agreements"])
-def test_no_held_out_text_of_a_set_is_learned(public_data: Path, name: str) -> None:
+def test_no_held_out_text_of_a_set_is_trained_on(public_data: Path, name: str) -> None:
     source = next(each for each in SOURCES if each.name == name)
     kept, held = split(source.read(public_data / source.folder))
     cleaned = Evaluated(held).clean(kept).documents

@@ -1,4 +1,4 @@
-"""Exercises: what they ask for stands in the text, and what they answer is right."""
+"""Exercises ask for something in the text, and their answers are right."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_quotes_and_openings_are_the_sources_own_sentences() -> None:
         assert any(sentence.startswith(opening) for sentence in known)
 
 
-def test_quotes_by_key_hold_what_is_there_and_nothing_else() -> None:
+def test_quotes_by_key_hold_only_terms_of_the_passage() -> None:
     document = Document("set", "a", _PROSE)
     answers = [json.loads(_parts(piece)[1]) for piece in _made(quoting.quotes_by_key, document, 60)]
     assert {} in answers
@@ -66,7 +66,7 @@ def test_quotes_by_key_hold_what_is_there_and_nothing_else() -> None:
             assert quote in _PROSE
 
 
-def test_gaps_are_filled_by_what_was_there() -> None:
+def test_gaps_are_filled_with_the_original_text() -> None:
     document = Document("set", "a", _PROGRAM)
     for exercise in (code.fill_line, code.fill_lines, code.fill_span):
         made = _made(exercise, document)
@@ -82,7 +82,7 @@ def test_gaps_are_filled_by_what_was_there() -> None:
         assert word in _PROSE
 
 
-def test_functions_are_asked_for_by_what_they_are_said_to_do() -> None:
+def test_functions_are_asked_for_by_their_docstrings() -> None:
     asked, first = _parts(_made(code.write_function, Document("set", "a", _PROGRAM), 1)[0])
     assert "double(value)" in asked
     assert "Return twice the value that is given." in asked
@@ -101,7 +101,7 @@ def test_labels_are_given_bare_in_words_or_among_others() -> None:
         assert "other_" in asked
 
 
-def test_queries_lose_words_or_exchange_two_and_gain_none() -> None:
+def test_queries_lose_words_or_swap_two_and_gain_none() -> None:
     text = "I would like to know where my new card is"
     query = Document("set", "a", text, label="card_arrival")
     asked = [_parts(piece)[0] for piece in _made(labels.intent, query, 60)]
@@ -139,7 +139,7 @@ def test_dialogues_alternate_and_end_with_the_assistant() -> None:
     assert len([turn for turn in several.turns if turn[0] == "assistant"]) == 2  # type: ignore[union-attr]
 
 
-def test_passages_are_consecutive_pieces_and_carry_the_marks_that_begin_in_them() -> None:
+def test_passages_are_consecutive_and_keep_the_marks_that_start_in_them() -> None:
     text = (_PROSE + "\n") * 20
     at = [index for index in range(len(text)) if text.startswith("The laws", index)]
     document = Document("set", "a", text, marks=tuple(Mark("law", start, start + 8) for start in at))

@@ -1,4 +1,4 @@
-"""Training from nothing: it learns, stops and goes on to the bit, and its result loads everywhere."""
+"""Pretraining learns, resumes to the same bits, and its result loads everywhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _weights(run: Any) -> dict[str, torch.Tensor]:
     return {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
 
 
-def test_every_epoch_reads_every_piece_once_in_an_order_of_its_own(tmp_path: Path) -> None:
+def test_every_epoch_reads_every_piece_once_in_a_new_order(tmp_path: Path) -> None:
     stream = make_stream(tmp_path)
     first, second = (stream.read(epoch * stream.length, stream.length) for epoch in (0, 1))
     assert sorted(first) == sorted(second)
@@ -48,7 +48,7 @@ def test_the_model_learns_a_rule(tmp_path: Path, optimiser: str) -> None:
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_a_run_that_was_stopped_is_the_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
+def test_a_stopped_run_equals_the_uninterrupted_one_to_the_bit(tmp_path: Path) -> None:
     whole = trainer(tmp_path / "whole", 128 * 8)
     whole.run()
     broken = trainer(tmp_path / "broken", 128 * 8)
@@ -72,7 +72,7 @@ def test_a_run_that_was_stopped_is_the_uninterrupted_one_to_the_bit(tmp_path: Pa
     assert [step["step"] for step in steps] == list(range(1, 9))
 
 
-def test_a_longer_limit_goes_on_from_before_the_rate_fell(tmp_path: Path) -> None:
+def test_a_longer_limit_resumes_from_before_the_rate_fell(tmp_path: Path) -> None:
     trainer(tmp_path, 128 * 8).run()
     longer = trainer(tmp_path, 128 * 12)
     assert (longer.cursor.step, longer.cursor.fell_at) == (5, None)
@@ -83,7 +83,7 @@ def test_a_longer_limit_goes_on_from_before_the_rate_fell(tmp_path: Path) -> Non
     assert shares[12] < 0.5
 
 
-def test_what_is_read_while_the_rate_falls_is_another_mixture_from_its_beginning(tmp_path: Path) -> None:
+def test_while_the_rate_falls_another_mixture_is_read_from_its_start(tmp_path: Path) -> None:
     run = trainer(tmp_path, 128 * 8)
     asked: dict[str, list[int]] = {}
     for name, stream in (("constant", run.stream), ("fall", run.fall)):
@@ -113,7 +113,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
     assert not list((tmp_path / "run").glob("*.pt"))
 
 
-def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
+def test_the_rate_warms_up_stays_constant_and_falls_to_zero() -> None:
     chosen = settings(warmup_steps=4, decay=0.25)
     assert [share_of_rate(step, 0.0, chosen) for step in (0, 3, 9)] == [0.25, 1.0, 1.0]
     assert [share_of_rate(99, done, chosen) for done in (0.75, 0.875, 1.0)] == [1.0, 0.5, 0.0]
@@ -128,11 +128,11 @@ def test_an_orthogonal_update_has_singular_values_near_one() -> None:
         assert values.max() < 1.4
 
 
-def test_means_begin_without_bias() -> None:
+def test_moving_averages_start_without_bias() -> None:
     assert smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
 
 
-def test_bits_per_byte_of_a_model_that_knows_nothing_are_those_of_its_vocabulary(tmp_path: Path) -> None:
+def test_bits_per_byte_of_an_untrained_model_match_its_vocabulary_size(tmp_path: Path) -> None:
     texts = ["The notice is due within thirty days. " * 30]
     train_tokenizer(texts, tmp_path / "tokenizer", 300)
     renderer = Renderer(tmp_path / "tokenizer")
@@ -145,7 +145,7 @@ def test_bits_per_byte_of_a_model_that_knows_nothing_are_those_of_its_vocabulary
     assert found["legal"] == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_texts_to_measure_on_are_cut_to_size_and_come_in_an_order_of_their_own() -> None:
+def test_measured_texts_are_cut_to_size_and_come_in_hash_order() -> None:
     documents = [Document("agreements", str(number), f"{number:03d}" * 20) for number in range(20)]
     chosen = measured_texts(documents, most=200)
     assert list(chosen) == ["legal"]
@@ -153,7 +153,7 @@ def test_the_texts_to_measure_on_are_cut_to_size_and_come_in_an_order_of_their_o
     assert chosen == measured_texts(documents[::-1], most=200)
 
 
-def test_what_is_exported_loads_in_transformers_with_the_same_numbers(tmp_path: Path) -> None:
+def test_the_exported_model_loads_in_transformers_with_the_same_results(tmp_path: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     train_tokenizer(["Good day."], tmp_path / "tokenizer", 300)

@@ -1,4 +1,4 @@
-"""What every tokenizer of the base keeps: any text comes back, dialogues only grow, nothing special can be forged."""
+"""Every tokenizer of the base: any text decodes to itself, dialogues only grow, special tokens cannot be forged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def renderer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @settings(deadline=None, max_examples=60)
 @given(text=_TEXTS)
-def test_any_bytes_come_back(renderer: Renderer, text: str) -> None:
+def test_any_bytes_decode_to_themselves(renderer: Renderer, text: str) -> None:
     ids = renderer.answer(text)
     assert renderer.decode(ids) == text
     assert renderer.special_ids.isdisjoint(ids)
@@ -46,7 +46,7 @@ def test_all_bytes_are_in_the_vocabulary_and_digits_stay_single(renderer: Render
 
 @settings(deadline=None, max_examples=40)
 @given(texts=st.lists(_TEXTS, min_size=3, max_size=5))
-def test_a_dialogue_begins_with_every_shorter_one(renderer: Renderer, texts: list[str]) -> None:
+def test_a_longer_dialogue_starts_with_the_shorter_one(renderer: Renderer, texts: list[str]) -> None:
     roles = ("user", "assistant") * 3
     messages = [Message.of(role, text) for role, text in zip(roles, texts, strict=False)]  # type: ignore[arg-type]
     whole = renderer.dialogue(messages)
@@ -57,16 +57,14 @@ def test_a_dialogue_begins_with_every_shorter_one(renderer: Renderer, texts: lis
     assert len(marks) == 2 * len(messages)
 
 
-def test_the_special_tokens_are_all_there_and_the_pad_is_none_of_the_others(renderer: Renderer) -> None:
+def test_all_special_tokens_exist_and_the_pad_token_is_separate(renderer: Renderer) -> None:
     assert [special.text for special in sorted(renderer.specials, key=lambda each: each.id)] == list(SPECIALS)
     assert renderer.pad_id not in renderer.stop_ids
     assert renderer.turn_end in renderer.stop_ids
 
 
 @pytest.mark.parametrize("suffix_first", [False, True])
-def test_a_gap_is_trained_as_it_will_be_asked_for_and_its_end_is_learned(
-    renderer: Renderer, suffix_first: bool
-) -> None:
+def test_a_gap_is_trained_in_its_serving_format_with_its_end(renderer: Renderer, suffix_first: bool) -> None:
     piece = Infill("a = 1\n", "c = 3\n", "b = 2\n", suffix_first)
     asked = renderer.prompt(infill_prompt(piece))
     ids = render(piece, renderer)

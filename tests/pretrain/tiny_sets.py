@@ -1,4 +1,4 @@
-"""All sets that the base learns from, in their own layouts, each of a few lines that were written for the tests."""
+"""All training sets of the base in their own layouts, each with a few lines written for the tests."""
 
 from __future__ import annotations
 

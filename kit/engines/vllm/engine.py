@@ -23,7 +23,7 @@ from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
-from kit.engines.vllm.environment import advice_on, deaf_to_interrupts, starting_environment
+from kit.engines.vllm.environment import advice_on, block_sigint, starting_environment
 from kit.engines.vllm.limits import installed_limits
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
@@ -99,7 +99,7 @@ class VllmEngine:
 
         Nothing is returned, because the future of a thread keeps its result alive.
         """
-        with starting_environment(self._config.threads), deaf_to_interrupts():
+        with starting_environment(self._config.threads), block_sigint():
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 

@@ -41,7 +41,7 @@ def starting_environment(threads: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
+def block_sigint() -> Iterator[None]:
     """Let processes that are started inside never hear Ctrl-C.
 
     A terminal sends it to all of them at once; whoever started an engine lets requests finish, and then ends it.

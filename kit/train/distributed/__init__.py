@@ -1,1 +1,1 @@
-"""Several processes: ranks, and weights of which each holds a part."""
+"""Training in several processes: collective operations, and sharded weights."""

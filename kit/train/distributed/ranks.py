@@ -1,11 +1,10 @@
-"""The same loop in several processes, as `torchrun` and `accelerate launch` start them.
+"""Run the same loop in several processes, as `torchrun` and `accelerate launch` start them.
 
-Every process knows the whole plan, so that a step's supervised tokens are known to all before the backward pass; each
-computes every n-th micro-batch of a step, divided by the weight of the whole step. Then gradients and figures are added
-up: n processes make the step that one would. A process with fewer micro-batches repeats one with weight zero, so that
-all call the model equally often. Only the first process writes, scores and reports; the others hear what it found.
-Where the weights are sharded, the gradients are added up in each backward pass, and all take part in whatever asks for
-weights.
+Every process holds the whole plan, so all know the supervised tokens of a step before the backward pass. Each computes
+every n-th micro-batch of a step, divided by the weight of the whole step. Then gradients and losses are summed, so that
+n processes make the same step as one. A process with fewer micro-batches repeats one with weight zero, so that all call
+the model equally often. Only the first process writes, scores and reports, and sends its results to the others. With
+sharded weights, gradients are summed in each backward pass, and all processes take part whenever weights are needed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch import Tensor, distributed
 from kit.errors import KitError
 from kit.recipe import Parallel
 from kit.train.plan.packing import Step
-from kit.train.plan.plan import Plan
+from kit.train.plan.plan import StepPlan
 
 _LONGEST = timedelta(hours=12)  # the others wait while the first one scores
 _ADVICE = "Start all with one torchrun or accelerate launch; on several machines, with a folder that all of them see."
@@ -31,7 +30,7 @@ Accumulate = Callable[[Step, float], tuple[Tensor, Tensor]]
 
 
 def start_ranks(parallel: Parallel = "data") -> Ranks:
-    """Join the other processes of this run, if there are any. Raises KitError where they cannot be reached."""
+    """Connect to the other processes of this run, if there are any. Raises KitError if they cannot be reached."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not distributed.is_initialized():
         from accelerate import PartialState
 
@@ -46,9 +45,9 @@ def start_ranks(parallel: Parallel = "data") -> Ranks:
 
 
 class Ranks:
-    """The processes of a run: which of them this one is, how many there are, and whether each holds all weights.
+    """The processes of a run: the rank of this one, their number, and whether the weights are sharded.
 
-    Alone, nothing is sent.
+    With one process, nothing is sent.
     """
 
     def __init__(self, rank: int, count: int, sharded: bool = False) -> None:
@@ -61,17 +60,17 @@ class Ranks:
 
     @property
     def here(self) -> int:
-        """Number of the processes on this machine, which share its cores."""
+        """Number of processes on this machine; they share its cores."""
         return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.count > 1 else 1
 
     # --- a step -----------------------------------------------------------------------------------------------
 
     def accumulate(
-        self, plan: Plan, step: Step, parameters: Sequence[Tensor], own: Accumulate
+        self, plan: StepPlan, step: Step, parameters: Sequence[Tensor], own: Accumulate
     ) -> tuple[Tensor, Tensor]:
-        """Add a step's gradients on all processes; return its loss, and its rows' losses in the order of `step.rows`.
+        """Sum a step's gradients over all processes; return its loss, and the losses of its rows in order.
 
-        `own` computes micro-batches of this process, divided by the weight that it is given.
+        `own` computes micro-batches of this process, divided by the given weight.
         """
         weight = plan.step_weight(step)
         if self.count == 1:
@@ -89,7 +88,7 @@ class Ranks:
         return figures[0], figures[1:]
 
     def share(self, step: Step) -> tuple[Step, Step]:
-        """The micro-batches that this process computes of a step, and those that it repeats with weight zero."""
+        """Return the micro-batches of a step that this process computes, and those that it repeats with weight zero."""
         mine = step.part(slice(self.rank, None, self.count))
         rounds = -(-len(step.micros) // self.count)
         return mine, step.part(slice(rounds - len(mine.micros)))
@@ -102,10 +101,10 @@ class Ranks:
         for gradient, whole in zip(gradients, parts, strict=True):
             gradient.copy_(whole.view_as(gradient))
 
-    # --- what all must know -----------------------------------------------------------------------------------
+    # --- communication ----------------------------------------------------------------------------------------
 
-    def agreed(self, number: int) -> int:
-        """Return the largest of the processes' numbers."""
+    def maximum(self, number: int) -> int:
+        """Return the largest number of all processes."""
         if self.count == 1:
             return number
         shared = torch.tensor([number], device=self._device())
@@ -113,7 +112,7 @@ class Ranks:
         return int(shared)
 
     def from_first(self, make: Callable[[], Result]) -> Result:
-        """Let the first process make something, and return it on all; what it raises is raised on all."""
+        """Call a function in the first process; return its result, or raise its exception, in all."""
         if self.count == 1:
             return make()
         sent: list[Any] = [None, None]
@@ -129,22 +128,22 @@ class Ranks:
         return made
 
     def jointly(self, make: Callable[[], Result]) -> Result:
-        """Return what the first process makes; where the weights are sharded, all have to make it with it."""
+        """Return the first process's result of a function; with sharded weights, all processes must call it."""
         if not self.sharded:
             return self.from_first(make)
         made = make()
         return self.from_first(lambda: made)
 
     def by_first(self, act: Callable[[], None]) -> None:
-        """Let the first process do something, while the others wait for it."""
+        """Call a function in the first process while the others wait."""
         self.from_first(act)
 
     # --- before a run -----------------------------------------------------------------------------------------
 
-    def prove(self, folder: Path, plan_digest: str) -> None:
-        """Add numbers up, write a file that all can read, and wait for one another; then compare the plans.
+    def check_connection(self, folder: Path, plan_digest: str) -> None:
+        """Check that all processes can sum numbers, see the same folder, and have the same plan.
 
-        Raises KitError where one of it fails, so that it fails now and not at the first checkpoint.
+        Raises KitError if a check fails, before any work is lost.
         """
         if self.count == 1:
             return
@@ -152,14 +151,16 @@ class Ranks:
         total = torch.tensor([float(self.rank + 1)], device=self._device())
         distributed.all_reduce(total)
         if float(total) != expected:
-            raise KitError(f"{self.count} processes added up to {float(total):g} instead of {expected}.", next=_ADVICE)
+            raise KitError(
+                f"A sum over {self.count} processes gave {float(total):g} instead of {expected}.", next=_ADVICE
+            )
         file = folder / ".ranks"
         self.by_first(lambda: _write(file, plan_digest))
         seen = file.read_text() if file.is_file() else "nothing"
-        wrong = self.agreed(int(seen != plan_digest))
+        wrong = self.maximum(int(seen != plan_digest))
         self.by_first(lambda: file.unlink(missing_ok=True))
         if wrong:
-            what = "The processes do not see one folder, or were not given the same rows and recipe."
+            what = "The processes see different folders, or have different rows or recipes."
             raise KitError(what, str(folder), _ADVICE)
 
     def _device(self) -> str:
@@ -170,7 +171,7 @@ ALONE = Ranks(0, 1)
 
 
 def _positions(step: Step, rank: int, count: int) -> Tensor:
-    """Where the rows of one process's micro-batches stand among all of the step."""
+    """Return the positions of one process's rows among all rows of the step."""
     starts, at = [], 0
     for micro in step.micros:
         starts.append(range(at, at + len(micro)))

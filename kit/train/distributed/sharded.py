@@ -1,9 +1,9 @@
-"""One model over several processes: each holds a part of every weight, torch's `fully_shard` underneath.
+"""Sharded weights: each process holds a part of every weight, with torch's `fully_shard`.
 
-A layer is put together for as long as it computes, and parted again. The gradients of a micro-batch are summed over the
-processes, never averaged, since each is divided by the weight of the whole step. What stands outside the layers
-(embeddings, head, last norm, adapters beside the model) is whole from the loss back to the end of the backward pass, so
-that prefix trees and the loss at labels alone need not know of it.
+The weights of a layer are gathered while it computes, and sharded again afterwards. Gradients are summed over the
+processes, not averaged, because each is already divided by the weight of the whole step. Weights outside the layers
+(embeddings, head, last norm, adapters that are no layers) stay gathered until the end of the backward pass, so that
+prefix trees and the loss at labels work unchanged.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from kit.train.step.loss import Body, layers_of
+from kit.train.model.split import Body, layers_of
 
 
 class _Root(nn.Module):
-    """The module whose call puts together what stands outside the layers: it does something with the model."""
+    """A root module whose call gathers the weights outside the layers, then runs a function of the model."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, act: Callable[[], Any]) -> Any:
-        """Do it."""
+        """Run the function."""
         return act()
 
 
 def shard(body: Body, device: torch.device) -> Body:
-    """Part every weight over the processes, on the device; whoever wants the parameters has to ask for them anew.
+    """Shard every weight over the processes, on the device; parameters that were read before are no longer valid.
 
-    Raises InputError where the model's layers cannot be told.
+    Raises InputError if the layers of the model cannot be found.
     """
     mesh = init_device_mesh(device.type, (distributed.get_world_size(),))
     layers, root = layers_of(body.base), _Root(body.model)
@@ -47,12 +47,12 @@ def shard(body: Body, device: torch.device) -> Body:
     _prefetch_nothing_before(layers[0])
     for part in _parts(root):
         part.set_gradient_divide_factor(1.0)
-        part.set_force_sum_reduction_for_comms(True)  # gloo knows no other sum
+        part.set_force_sum_reduction_for_comms(True)  # gloo supports no other reduction
     return replace(body, through=root)
 
 
 def _prefetch_nothing_before(layer: Any) -> None:
-    """By itself torch fetches what ran before a layer, which before the first may be what one process ran alone."""
+    """Turn off prefetching there: torch would gather what ran before, which maybe only one process ran."""
     layer.set_modules_to_backward_prefetch([layer])
 
 
@@ -61,8 +61,8 @@ def _parts(root: nn.Module) -> list[FSDPModule]:
 
 
 @contextmanager
-def together(body: Body) -> Iterator[None]:
-    """Hold all weights in every process while the block runs; in it, a process may run the model alone."""
+def gathered_weights(body: Body) -> Iterator[None]:
+    """Gather all weights in every process, so that inside the block one process may run the model alone."""
     root: Any = body.through
     parts = _parts(root)
     for part in parts:
@@ -77,25 +77,25 @@ def together(body: Body) -> Iterator[None]:
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """Return all of a tensor, whose parts every process has to give."""
+    """Return the whole of a sharded tensor; all processes must call it."""
     full: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return full
 
 
-def held_here(tensor: Tensor) -> int:
-    """Bytes of a tensor that this process holds."""
+def local_bytes(tensor: Tensor) -> int:
+    """Return the bytes of a tensor that this process holds."""
     own = tensor.to_local() if isinstance(tensor, DTensor) else tensor
     return int(own.numel() * own.element_size())
 
 
 def whole_state(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The optimiser's state, its tensors whole and, where they were parted, on the CPU."""
+    """Return the state of the optimiser with whole tensors; sharded ones are gathered on the CPU."""
     state = optimizer.state_dict()
     return {**state, "state": {index: _mapped(each, _gathered) for index, each in state["state"].items()}}
 
 
-def put_state_back(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-    """Load a state of whole tensors, each process its part."""
+def load_whole_state(optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
+    """Load a state of whole tensors; each process takes its part."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     own = {index: _mapped(each, partial(_like, parameters[index])) for index, each in state["state"].items()}
     optimizer.load_state_dict({**state, "state": own})

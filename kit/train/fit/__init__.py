@@ -1,1 +1,1 @@
-"""Fits a run to the machine: memory, time, compiled layers."""
+"""Fit a run to the machine: measure memory and time before the first step."""

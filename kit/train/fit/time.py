@@ -1,4 +1,4 @@
-"""How many steps fit the time: measured on the run's own first steps, whose gradients are thrown away."""
+"""Find how many steps fit into a time limit, from the first steps of the run; their gradients are discarded."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _PROBED = 3
 
 
 def steps_within(minutes: float, optimiser: Optimiser, validation: Sequence[Row]) -> int:
-    """Return how many of the plan's steps, and at least one, fit the time together with the validation passes.
+    """Return how many steps of the plan, at least one, fit into the time together with the validation passes.
 
-    Time that a scorer takes is not counted: nothing is known of it. The model and the random states stay as they are.
+    The time of a scorer is unknown and does not count. Model and random states do not change.
     """
     plan = optimiser.plan
     before = random_state()
     rate = _tokens_per_second(optimiser)
-    began = time.monotonic()
+    started = time.monotonic()
     optimiser.validation_loss(validation)
-    measuring = (time.monotonic() - began) * (len(plan.evaluations) + 1)
+    measuring = (time.monotonic() - started) * (len(plan.evaluations) + 1)
     set_random_state(before)
     room = (minutes * 60 - measuring) * rate
     return max(1, sum(tokens <= room for tokens in accumulate(map(plan.step_computed, plan.steps))))
 
 
 def _tokens_per_second(optimiser: Optimiser) -> float:
-    """Time a few steps after a first one that pays for what is paid once; tokens are those that are computed."""
+    """Time a few steps after a warm-up step, in computed tokens."""
     plan = optimiser.plan
     first, *others = plan.steps[: _PROBED + 1]
     float(optimiser.accumulate(first)[0])
     steps = others or [first]
-    began = time.monotonic()
+    started = time.monotonic()
     losses = [optimiser.accumulate(step)[0] for step in steps]
     float(losses[-1])
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started
     optimiser.adam.zero_grad()
     return sum(map(plan.step_computed, steps)) / seconds

@@ -1,6 +1,6 @@
-"""The attach pre-flight: what a method would do to a base, from the base's configuration alone.
+"""Preview what a method would adapt and train on a base, from the base's configuration.
 
-The real architecture is built without memory (torch's meta device), so it costs seconds, and no weights are needed.
+The architecture is built on torch's meta device, which takes seconds and needs neither memory nor weights.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SHORT = 16
 
 @dataclass(frozen=True)
 class Attachment:
-    """`targets` counts adapted modules by their last name; `mergeable` is whether the adapter merges into the base.
+    """`targets` counts adapted modules by their last name; `mergeable`: whether the adapter merges into the base.
 
-    A model that is trained whole has no targets, and nothing to merge: it counts as merged.
+    A model that is trained whole has no targets and counts as mergeable.
     """
 
     targets: Mapping[str, int]
@@ -38,7 +38,7 @@ class Attachment:
 
     @property
     def sentence(self) -> str:
-        """What was found, for a person."""
+        """The preview as a sentence."""
         listed = ", ".join(f"{name} {count}" for name, count in sorted(self.targets.items()))
         where = f"{sum(self.targets.values())} modules ({listed})" if self.targets else "no single modules"
         share = self.trainable / self.parameters
@@ -49,7 +49,7 @@ class Attachment:
 def preview(folder: Path, section: TrainSection) -> Attachment:
     """Attach the method to the architecture that a folder's `config.json` describes.
 
-    Raises InputError where the architecture is unknown, a target matches nothing, or the method does not fit.
+    Raises InputError if the architecture is unknown, a target matches nothing, or the method does not fit.
     """
     config = _config(folder)
     shape = _shape(section)
@@ -61,14 +61,14 @@ def preview(folder: Path, section: TrainSection) -> Attachment:
     except (NotImplementedError, RuntimeError, InputError):
         if section.method != "peft":
             raise
-        targets, trainable = _extrapolated(config, shape)  # a method that looks at weights while it is attached
+        targets, trainable = _extrapolated(config, shape)  # the method reads weights while it is attached
     if not trainable:
         raise InputError("The method would train nothing on this base.", "train.method")
     return Attachment(dict(targets), trainable, parameters, _merges(config, section))
 
 
 def _shape(section: TrainSection) -> TrainSection:
-    """The section with factors that begin without a look at the weights: their shapes are the same."""
+    """Replace an initialisation that reads weights by the default one; the shapes are the same."""
     if not section.lora.changes_base:
         return section
     plain = section.lora.model_copy(update={"initialisation": "default"})
@@ -93,7 +93,7 @@ def _count(model: Any, trained: bool) -> int:
 
 
 def _extrapolated(config: Any, section: TrainSection) -> tuple[Counter[str], int]:
-    """Attach to real models of one and of two layers; every further layer is as the second."""
+    """Attach to real models of one and of two layers; all further layers are like the second."""
     (_, first), (targets, second) = (_attached(_small(config, layers), section) for layers in (1, 2))
     layers = config.num_hidden_layers
     counted = Counter({name: count * layers // 2 for name, count in targets.items()})
@@ -109,7 +109,7 @@ def _config(folder: Path) -> Any:
 
 
 def _merges(config: Any, section: TrainSection) -> bool:
-    """Whether the method merges. Of peft's others, one is merged into a layer of the real widths, and compared."""
+    """Whether the method merges; for `peft`, merge into one layer of the real widths, and compare."""
     if section.method != "peft":
         return section.method in ("lora", "qlora", "full")
     adapted = attach(_small(config, layers=1), section, "base").eval()
@@ -118,7 +118,7 @@ def _merges(config: Any, section: TrainSection) -> bool:
 
 @torch.no_grad()
 def merges_exactly(adapted: PeftModel) -> bool:
-    """Move an adapter from where it begins, merge it, and compare logits before and after."""
+    """Change an adapter's weights, merge it, and compare logits before and after."""
     draw = torch.Generator().manual_seed(0)
     for parameter in adapted.parameters():
         if parameter.requires_grad:
@@ -134,7 +134,7 @@ def merges_exactly(adapted: PeftModel) -> bool:
 
 
 def _small(config: Any, layers: int) -> Any:
-    """A real model with the base's widths, fewer layers and a small vocabulary, weights at random."""
+    """Return a real model with the base's widths, fewer layers, a small vocabulary and random weights."""
     small = copy.deepcopy(config)
     small.num_hidden_layers, small.vocab_size = layers, 2 * _SHORT
     if getattr(small, "layer_types", None):

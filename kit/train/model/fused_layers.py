@@ -1,7 +1,7 @@
-"""Norms, gates and rotated heads of known layers, in fewer passes over memory; what comes out is cheap to make again.
+"""Norms, gates and rotated heads of known layers in fewer passes over memory; their outputs are cheap to recompute.
 
-On a CPU such passes take half as long as all matrix products. `kit.train.model.takeover` puts them in the place of a
-base's own parts where they compute the same.
+On a CPU, these passes take half as long as all matrix products. `kit.train.model.takeover` uses this code for the parts
+of a base for which it computes the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from kit.train.model.recompute import noted
+from kit.train.model.recompute import recomputable
 
 # --- a norm over the last axis (Zhang and Sennrich 2019) ------------------------------------------------------
 
@@ -34,7 +34,7 @@ def _scaled(x: Tensor, root: Tensor, weight: Tensor) -> Tensor:
 def _norm_gradients(
     gradient: Tensor, x: Tensor, root: Tensor, weight: Tensor, of_weight: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Of y = x r(x) w, with g = w ∂y: ∂x = r g − x r³ mean(g x), and ∂w is the sum of ∂y x r over the tokens."""
+    """For y = x r(x) w, with g = w ∂y: ∂x = r g − x r³ mean(g x), and ∂w is the sum of ∂y x r over the tokens."""
     own = (gradient * x * root).flatten(0, -2).sum(0).to(weight.dtype) if of_weight else None
     g = (gradient * weight).float()
     shared = (g * x).sum(-1, keepdim=True).mul_(root.pow(3)).div_(-x.shape[-1])
@@ -58,14 +58,14 @@ def norm(module: Any, x: Tensor) -> Tensor:
     weight, there = module.weight, x.detach()
     root = _root(there, module.variance_epsilon)
     y: Tensor = _Norm.apply(x, weight, root)  # type: ignore[no-untyped-call]
-    return noted(y, partial(_scaled, there, root, weight.detach()))
+    return recomputable(y, partial(_scaled, there, root, weight.detach()))
 
 
 # --- a gate: silu(g) u (Shazeer 2020) -------------------------------------------------------------------------
 
 
 class _Gate(torch.autograd.Function):
-    """`half` passes silu(g) on, where the product was made again just before its own backward pass."""
+    """The product silu(g) u. `half` holds silu(g) if the product was recomputed just before its backward pass."""
 
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor, half: list[Tensor]) -> Tensor:
@@ -85,20 +85,20 @@ def gated(module: Any, x: Tensor) -> Tensor:
     gate, up = module.gate_proj(x), module.up_proj(x)
     half: list[Tensor] = []
     y: Tensor = _Gate.apply(gate, up, half)  # type: ignore[no-untyped-call]
-    out: Tensor = module.down_proj(noted(y, partial(_product_again, gate.detach(), up.detach(), half)))
+    out: Tensor = module.down_proj(recomputable(y, partial(_recomputed_product, gate.detach(), up.detach(), half)))
     return out
 
 
-def _product_again(gate: Tensor, up: Tensor, half: list[Tensor]) -> Tensor:
+def _recomputed_product(gate: Tensor, up: Tensor, half: list[Tensor]) -> Tensor:
     half[:] = [functional.silu(gate)]
     return half[0] * up
 
 
-# --- heads: normed where the model does that, and rotated by their position (Su et al. 2021) ------------------
+# --- heads: normed if the model does so, and rotated by their position (Su et al. 2021) ----------------------
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the two halves of every head against each other: (rows, T, heads, size) with (rows, T, 1, size)."""
+    """Rotate the two halves of every head: (rows, T, heads, size) with (rows, T, 1, size)."""
     half = x.shape[-1] // 2
     out = x * cos
     out[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
@@ -147,7 +147,7 @@ def attended(
     module: Any, hidden_states: Tensor, position_embeddings: tuple[Tensor, Tensor], attention_mask: Tensor | None,
     **others: Any,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Compute an attention: (rows, T, H) to (rows, T, H), and what the kernel gives beside it."""
+    """Compute attention: (rows, T, H) to (rows, T, H), and the kernel's second output."""
     query, key = (_heads(module, which, hidden_states, *position_embeddings) for which in ("q", "k"))
     value = module.v_proj(hidden_states).unflatten(-1, (-1, module.head_dim)).transpose(1, 2)
     dropout, window = module.attention_dropout if module.training else 0.0, getattr(module, "sliding_window", None)

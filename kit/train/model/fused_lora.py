@@ -28,7 +28,7 @@ class FusedLinear(Linear):  # type: ignore[misc]
         down = self.lora_A[name].weight.to(x.dtype)
         up = (self.lora_B[name].weight * self.scaling[name]).to(x.dtype)
         flat, base, dropout = x.reshape(-1, x.shape[-1]), self.base_layer, self.lora_dropout[name]
-        if base.weight.requires_grad or not isinstance(dropout, torch.nn.Identity) or torch.compiler.is_compiling():
+        if base.weight.requires_grad or not isinstance(dropout, torch.nn.Identity):
             y = torch.addmm(base(flat), dropout(flat) @ down.t(), up.t())
         else:
             y = _Adapted.apply(flat, down, up, base.weight, base.bias)  # type: ignore[no-untyped-call]

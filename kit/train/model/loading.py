@@ -22,7 +22,7 @@ def load_model(
 ) -> Any:
     """Return the base model on the device, its weights rounded to the stored type, held in the type to compute in.
 
-    Without `compute`, that is the stored type. With a `place`, it is left there, and goes to the device later. Raises
-    InputError where the folder does not hold a causal language model, whole and sound.
+    Without `compute`, that is the stored type. With a `place`, the model stays there and is moved to the device later.
+    Raises InputError if the folder does not contain a complete and valid causal language model.
     """
     return load_causal(base.folder, dtype=DTYPES[stored]).to(place or device, DTYPES[compute or stored])

@@ -1,6 +1,6 @@
-"""What a forward pass keeps for the backward pass: in place of what is cheap to make again, what it was made of.
+"""Recompute cheap activations in the backward pass instead of storing them.
 
-Saved-tensor hooks do it, whatever reads such a tensor: a frozen layer, a LoRA factor, a weight's own gradient.
+Saved-tensor hooks do this for every reader of such a tensor: a frozen layer, a LoRA factor, the gradient of a weight.
 """
 
 from __future__ import annotations
@@ -16,72 +16,72 @@ from torch import Tensor
 
 
 @dataclass(eq=False)
-class _Again:
-    """How to make a tensor that some products keep: once for all of them, from the first that needs it to the last."""
+class _Recomputed:
+    """A tensor that several operations saved: computed for the first one that reads it, kept until the last one did."""
 
-    make: Callable[[], Tensor]
-    keepers: int = 0
-    made: Tensor | None = None
+    compute: Callable[[], Tensor]
+    readers: int = 0
+    cached: Tensor | None = None
 
     def value(self, shape: torch.Size) -> Tensor:
-        made = self.make() if self.made is None else self.made
-        self.keepers -= 1
-        self.made = made if self.keepers > 0 else None
-        return made.view(shape)
+        value = self.compute() if self.cached is None else self.cached
+        self.readers -= 1
+        self.cached = value if self.readers > 0 else None
+        return value.view(shape)
 
 
-_Kept = Tensor | tuple[_Again, torch.Size]
+_Saved = Tensor | tuple[_Recomputed, torch.Size]
 
 
-class Cheap:
-    """Tensors of a forward pass that are cheap to make again, by where they lie; known for as long as they live."""
+class CheapTensors:
+    """The living tensors of a forward pass that are cheap to recompute, by their address in memory."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[ref[Tensor], int, _Again]] = {}
+        self._known: dict[int, tuple[ref[Tensor], int, _Recomputed]] = {}
 
-    def note(self, tensor: Tensor, make: Callable[[], Tensor]) -> None:
-        """Learn how a tensor is made again."""
+    def note(self, tensor: Tensor, compute: Callable[[], Tensor]) -> None:
+        """Remember how to recompute a tensor."""
         address = tensor.data_ptr()
-        self._known[address] = ref(tensor, partial(self._forget, address)), tensor._version, _Again(make)
+        self._known[address] = ref(tensor, partial(self._forget, address)), tensor._version, _Recomputed(compute)
 
     def _forget(self, address: int, dead: ref[Tensor]) -> None:
-        """What it is made of may go too, unless something keeps it."""
+        """Release what the recomputation needs, unless an operation saved it."""
         if address in self._known and self._known[address][0] is dead:
             del self._known[address]
 
-    def pack(self, saved: Tensor) -> _Kept:
-        """Return what to keep in place of a tensor: how to make it again, or the tensor itself."""
+    def pack(self, saved: Tensor) -> _Saved:
+        """Return what autograd saves for a tensor: how to recompute it, or the tensor itself."""
         if type(saved) is not Tensor or not saved.is_contiguous() or saved.data_ptr() not in self._known:
             return saved
-        found, version, again = self._known[saved.data_ptr()]
+        found, version, recomputed = self._known[saved.data_ptr()]
         tensor = found()
         if tensor is None or tensor._version != version or tensor.numel() != saved.numel():
             return saved
-        again.keepers += 1
-        return again, saved.shape
+        recomputed.readers += 1
+        return recomputed, saved.shape
 
 
-def _unpack(kept: _Kept) -> Tensor:
-    return kept if isinstance(kept, Tensor) else kept[0].value(kept[1])
+def _unpack(saved: _Saved) -> Tensor:
+    return saved if isinstance(saved, Tensor) else saved[0].value(saved[1])
 
 
-_cheap: list[Cheap] = []
+_active: list[CheapTensors] = []
 
 
 @contextmanager
-def keeping_less() -> Iterator[Cheap]:
-    """Around a forward pass: the backward pass makes again what is cheap to make."""
-    cheap = Cheap()
-    _cheap.append(cheap)
+def recomputing() -> Iterator[CheapTensors]:
+    """Wrap a forward pass, so that its backward pass recomputes cheap activations."""
+    cheap = CheapTensors()
+    _active.append(cheap)
     try:
         with torch.autograd.graph.saved_tensors_hooks(cheap.pack, _unpack):
             yield cheap
     finally:
-        _cheap.pop()
+        _active.pop()
 
 
-def noted(tensor: Tensor, make: Callable[[], Tensor]) -> Tensor:
-    """Return a tensor; while less is kept, `make` is kept in its place."""
-    if _cheap:
-        _cheap[-1].note(tensor, make)
+def recomputable(tensor: Tensor, compute: Callable[[], Tensor]) -> Tensor:
+    """Return the tensor; inside `recomputing`, autograd saves `compute` instead of it."""
+    if _active:
+        _active[-1].note(tensor, compute)
     return tensor

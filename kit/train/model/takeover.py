@@ -1,9 +1,9 @@
-"""Puts lean parts in the place of a base's own, where they compute the same.
+"""Replace the parts of a base by fused ones if they compute the same.
 
-Two questions are asked of a part. Is the formula the same? That is judged in float32, once per kind of module, where a
-formula that is off by one part in a hundred thousand shows. Does it come out the same in the type that the run computes
-in? That is judged of every module, as far as rounding allows. Both gaps are relative to the largest value: a fixed gap
-that is a rounding step at 20 is a fault at 0.1.
+Two checks decide. The formula must be the same: this is checked in float32, once per kind of module, and finds an error
+of one part in a hundred thousand. The result must be the same within rounding in the type of the run: this is checked
+for every module. Both differences are relative to the largest value, because a difference that is one rounding step at
+20 is an error at 0.1.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from kit.train.model.fused_layers import attended, gated, norm
 _TOKENS = 6
 _FORMULA_STEPS = 128
 _ROUNDING_STEPS = 8
-"""Largest gap between the two ways, in rounding steps at the largest value: 128 of float32 are 1.5e-5 of it.
+"""Largest accepted difference, in rounding steps at the largest value: 128 steps of float32 are 1.5e-5 of it.
 
-Measured on eight families, random and tuned: at most 23 in float32, and 2.4 in bfloat16. A gate of another activation
-(GELU for SiLU) is off by a million steps of float32, and by 16 of bfloat16.
+Measured on eight model families, random and tuned: at most 23 steps in float32, and 2.4 in bfloat16. A gate with the
+wrong activation (GELU for SiLU) differs by a million steps in float32, and by 16 in bfloat16.
 """
 _HEADS = {"q_proj", "k_proj", "v_proj", "o_proj"}
 _SETTINGS = {"config", "layer_idx", "layer_type", "head_dim", "num_key_value_groups", "scaling", "attention_dropout",
@@ -36,7 +36,7 @@ _SETTINGS = {"config", "layer_idx", "layer_type", "head_dim", "num_key_value_gro
 
 @dataclass(frozen=True)
 class Part:
-    """Our way to compute a module, random inputs to try it on, and what else it takes."""
+    """The fused code for a module, random inputs to compare it on, and its other arguments."""
 
     compute: Callable[..., Any]
     inputs: Tensor
@@ -49,41 +49,40 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Lightened:
-    """How many parts are computed in our way, and of those that look like ours and are not, how many of each class."""
+class FusedLayers:
+    """How many parts were replaced, and by class how many were not, although their structure is known."""
 
-    taken: int
+    replaced: int
     kept: Mapping[str, int]
 
     def sentences(self) -> tuple[str, ...]:
-        """Return one sentence for each class of which parts are computed in the base's own, slower way."""
+        """Return a sentence for each class with parts that keep the slower code of the base."""
         return tuple(
-            f"{count} {name} keep{'s' if count == 1 else ''} the model's own, slower form: "
-            "ours does not compute the same within rounding"
+            f"{count} {name} keep{'s' if count == 1 else ''} the model's own, slower code: "
+            "the fused code differs by more than rounding"
             for name, count in sorted(self.kept.items())
         )
 
 
-def lighten(base: nn.Module) -> Lightened:
-    """Take over the parts of a base that are known, before adapters are attached.
+def fuse_layers(base: nn.Module) -> FusedLayers:
+    """Replace all known parts of a base; call it before adapters are attached.
 
-    They go on as before while a layer is compiled, since that makes fewer passes by itself, and where attention has a
-    cache or is none of those that transformers lists by name.
+    A replaced part still runs its own code for calls with a cache, and for attention that transformers does not list.
     """
-    taken, kept, judged = 0, Counter[str](), dict[str, bool]()
+    replaced, kept, judged = 0, Counter[str](), dict[str, bool]()
     for module in base.modules():
         part = _part(module)
         if part is None:
             continue
         if _same_formula(module, part, judged) and _equal(module, part, _ROUNDING_STEPS):
-            module.forward, taken = _either(module, module.forward, part.compute), taken + 1
+            module.forward, replaced = _with_fallback(module, module.forward, part.compute), replaced + 1
         else:
             kept[f"{type(module).__name__} in {str(part.inputs.dtype).removeprefix('torch.')}"] += 1
-    return Lightened(taken, dict(kept))
+    return FusedLayers(replaced, dict(kept))
 
 
 def _part(module: Any) -> Part | None:
-    """Tell a part by its modules and settings; None where it is none of ours, or has anything that we do not know."""
+    """Recognise a part by its modules and settings; None if anything in it is unknown."""
     parts = set(dict(module.named_children()))
     if hasattr(module, "variance_epsilon") and set(module._parameters) == {"weight"} and not parts:
         return Part(norm, _random(module.weight, module.weight.numel()), {})
@@ -102,15 +101,15 @@ def _own(module: nn.Module) -> dict[str, Any]:
 
 
 def _random(like: Tensor, size: int) -> Tensor:
-    """Values for a few tokens: (1, T, size), the same every time."""
+    """Return values for a few tokens, always the same: (1, T, size)."""
     made = torch.randn(1, _TOKENS, size, generator=torch.Generator().manual_seed(size))
     return made.to(like.device, like.dtype if like.is_floating_point() else torch.bfloat16)
 
 
 def _same_formula(module: nn.Module, part: Part, judged: dict[str, bool]) -> bool:
-    """Whether both ways compute the same in float32; `judged` holds what was found of the kinds seen before.
+    """Whether both compute the same in float32; `judged` holds the results for the kinds seen before.
 
-    Weights in 4 bits cannot be held in float32: such a part is judged in the run's type alone.
+    Weights in 4 bits have no float32 form, so such a part is only checked in the type of the run.
     """
     if not all(each.is_floating_point() for each in module.parameters()):
         return True
@@ -122,29 +121,29 @@ def _same_formula(module: nn.Module, part: Part, judged: dict[str, bool]) -> boo
 
 
 def _kind(module: nn.Module) -> str:
-    """The class, its modules, the sizes and every setting but the layer's number: one kind has one formula."""
+    """Return the class, modules, sizes and settings of a module as text; modules of one kind have one formula."""
     sizes = [(name, tuple(value.shape)) for name, value in module.named_parameters()]
     settings = {name: value for name, value in _own(module).items() if name not in ("config", "layer_idx")}
     return f"{type(module)} {module!r} {sizes} {sorted(settings.items())}"
 
 
 def _equal(module: nn.Module, part: Part, steps: int) -> bool:
-    """Whether both ways have the same output, and the same gradient by the input."""
+    """Whether both have the same output and the same gradient of the input."""
     try:
-        stock, ours = (_tried(way, part) for way in (module, partial(part.compute, module)))
+        stock, fused = (_tried(way, part) for way in (module, partial(part.compute, module)))
     except (RuntimeError, KeyError, TypeError, AttributeError):
         return False
-    return all(_close(one, two, steps) for one, two in zip(stock, ours, strict=True))
+    return all(_close(one, two, steps) for one, two in zip(stock, fused, strict=True))
 
 
-def _close(stock: Tensor, ours: Tensor, steps: int) -> bool:
-    """Whether two tensors of one type differ by at most so many rounding steps at the largest value of the first.
+def _close(stock: Tensor, fused: Tensor, steps: int) -> bool:
+    """Whether two tensors of one type differ by at most `steps` rounding steps at the largest value of the first.
 
-    Values that are no numbers are never close.
+    NaN is never close to anything.
     """
-    if stock.dtype != ours.dtype:
+    if stock.dtype != fused.dtype:
         return False
-    gap, largest = ((stock.float() - ours.float()).abs().max(), stock.float().abs().max())
+    gap, largest = ((stock.float() - fused.float()).abs().max(), stock.float().abs().max())
     return bool(gap <= steps * torch.finfo(stock.dtype).eps * largest)
 
 
@@ -163,13 +162,13 @@ def _cast(value: Any, dtype: torch.dtype) -> Any:
     return value.to(dtype) if isinstance(value, Tensor) else value
 
 
-def _either(module: Any, stock: Callable[..., Any], lean: Callable[..., Any]) -> Callable[..., Any]:
-    attends = lean is attended
+def _with_fallback(module: Any, stock: Callable[..., Any], fused: Callable[..., Any]) -> Callable[..., Any]:
+    attends = fused is attended
 
     def forward(*args: Any, **others: Any) -> Any:
         unknown = attends and module.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS
-        if torch.compiler.is_compiling() or others.get("past_key_values") is not None or unknown:
+        if others.get("past_key_values") is not None or unknown:
             return stock(*args, **others)
-        return lean(module, *args, **others)
+        return fused(module, *args, **others)
 
     return forward

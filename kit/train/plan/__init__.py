@@ -1,1 +1,1 @@
-"""Which rows make which step, and what they cost. Pure: no torch, no clock."""
+"""Plan every step: its rows, its micro-batches and their cost. Pure: no torch, no clock."""

@@ -1,13 +1,12 @@
-"""What training will take, told from the recipe, the rows and the base's configuration alone. Pure arithmetic.
+"""Estimate memory and compute from the recipe, the rows and the base's configuration. Pure arithmetic.
 
-The memory of a decoder of the usual kind (gated MLP, root-mean-square norms), with layers that keep little, as
-`kit.train.model.fused_layers` makes them. Of a frozen layer that is, per token, in elements of the weights' type, two
-of the MLP's width, two of the hidden width for what goes into the norms, and two of the queries', the keys' and
-values', or three where they are normed. A method adds what its own parameters read and make. It is a first guess;
-training measures before it begins. Counted on the saved tensors of nano, in kB per token and layer, each as estimated
-of measured:
+The memory formula covers a decoder with gated MLPs and root-mean-square norms whose layers use
+`kit.train.model.fused_layers`. A frozen layer then stores per token, in elements of the weights' type: two times the
+width of the MLP, two times the hidden width (the inputs of the norms), and two times the width of queries and keys, or
+three times if they are normed. A method adds the activations of its own parameters. This is a first estimate; training
+measures before the first step. In kB per token and layer, estimated against the saved tensors of nano:
 
-| method | bfloat16 | float32 |
+| method | bfloat16: estimated of measured | float32 |
 |---|---|---|
 | lora, rank 16 | 6.7 of 6.9 | 13.4 of 13.6 |
 | lora, rank 16, dropout | 15.9 of 15.9 | 31.8 of 31.5 |
@@ -16,8 +15,8 @@ of measured:
 | prompt, 16 tokens before rows of 256 | 6.9 of 6.9 | 13.7 of 13.8 |
 | bottleneck, width 32 | 7.7 of 7.5 | 15.5 of 14.8 |
 
-For qlora, peft's layer was counted over a base that is not in 4 bits, since those need a GPU; the bytes of a weight in
-4 bits are those of the format. Of peft's other methods nothing is known before they are attached.
+For qlora, peft's layer was measured over a base that is not in 4 bits, because 4 bits need a GPU; the bytes of a 4-bit
+weight follow from the format. For peft's other methods there is no formula.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ class Shape:
 
 
 def read_shape(base: Path) -> Shape | None:
-    """Return the widths from a base's `config.json`; None where it is of another kind (experts, no gated MLP)."""
+    """Return the widths from a base's `config.json`; None for a base of another kind (experts, no gated MLP)."""
     config: dict[str, Any] = json.loads((base / "config.json").read_text(encoding="utf-8"))
     if any(not isinstance(config.get(key), int) for key in _KEYS) or "text_config" in config or _experts(config):
         return None
@@ -100,7 +99,7 @@ def _experts(config: dict[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of each part: the base, what is trained, its gradients with Adam's two moments, and one micro-batch."""
+    """Bytes of each part: base, trained parameters, their gradients with Adam's two moments, and one micro-batch."""
 
     weights: int
     adapter: int
@@ -115,27 +114,27 @@ class Memory:
 
     @property
     def batch(self) -> int:
-        """What a micro-batch adds to what is resident before it."""
+        """Bytes that a micro-batch adds."""
         return self.activations + self.logits
 
     def sentence(self) -> str:
-        """The parts for a person, in GiB."""
+        """The parts in GiB, as text."""
         parts = ", ".join(f"{name} {gib(size)}" for name, size in asdict(self).items())
-        return f"about {gib(self.total)} GiB beside the program itself ({parts})"
+        return f"about {gib(self.total)} GiB in addition to the program itself ({parts})"
 
 
 def gib(size: float) -> str:
-    """Bytes as GiB with two figures that count."""
+    """Format bytes as GiB with two decimals, or none from 10 GiB on."""
     return f"{size / _GIB:.2f}" if size < 10 * _GIB else f"{size / _GIB:.0f}"
 
 
 def estimate_memory(
     shape: Shape, section: TrainSection, compute: FloatType, tokens: int, labels: int, rows: int
 ) -> Memory | None:
-    """Return the bytes that training takes; `tokens`, `labels` and `rows` are those of the largest micro-batch.
+    """Return the bytes that training needs; `tokens`, `labels` and `rows` describe the largest micro-batch.
 
-    `compute` is the type that a frozen base is held in. None for a method that the formula does not know, of which
-    `what_is_unknown` says more.
+    `compute` is the type of a frozen base. None for a method that the formula does not cover; `what_is_unknown` then
+    gives the reason.
     """
     if section.method == "peft":
         return None
@@ -152,16 +151,16 @@ def estimate_memory(
 
 
 def what_is_unknown(shape: Shape | None, section: TrainSection, compute: FloatType) -> str:
-    """Say why `estimate_memory` has no figure, and what is known nevertheless."""
+    """Say why `estimate_memory` has no figure, and what is known."""
     if shape is None:
         return "the base is not a decoder of the usual kind"
     weights = gib(shape.parameters * _BYTES[compute])
-    unknown = "how many parameters it trains, and what its layers keep for the backward pass"
-    return f"of peft's {section.peft.type} it is not known {unknown}; the frozen base takes {weights} GiB of it"
+    unknown = "the number of its parameters and the size of its activations are unknown"
+    return f"for peft's {section.peft.type}, {unknown}; the frozen base takes {weights} GiB"
 
 
 def _weights(shape: Shape, section: TrainSection, size: int) -> int:
-    """Bytes of the base; in 4 bits, its embeddings and its head stay as they are."""
+    """Bytes of the base; in 4 bits, its embeddings and its head keep their type."""
     if section.method != "qlora":
         return shape.parameters * size
     others = shape.parameters - shape.linear_parameters
@@ -169,14 +168,14 @@ def _weights(shape: Shape, section: TrainSection, size: int) -> int:
 
 
 def _kept_of_layers(shape: Shape, section: TrainSection, size: int) -> float:
-    """Bytes that all layers keep of a token; with gradient checkpointing, their inputs and all of one layer."""
+    """Bytes that all layers store per token; with gradient checkpointing, their inputs and all of one layer."""
     if section.gradient_checkpointing == "on":
         return shape.layers * shape.hidden * size + _kept(shape, section, size)
     return shape.layers * _kept(shape, section, size)
 
 
 def _kept(shape: Shape, section: TrainSection, size: int) -> float:
-    """Bytes that a layer keeps of a token for the backward pass."""
+    """Bytes that a layer stores per token for the backward pass."""
     heads = shape.queries + shape.keys
     frozen = (2 * shape.inner + 2 * shape.hidden + (3 if shape.query_norm else 2) * heads) * size
     if section.method in ("full", "prompt"):
@@ -187,10 +186,10 @@ def _kept(shape: Shape, section: TrainSection, size: int) -> float:
 
 
 def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
-    """What low-rank adapters add: what is between their factors.
+    """Bytes that low-rank adapters add per token: the activations between their two factors.
 
-    What they read is there in any case, or made again. Under dropout each keeps its own, and a mask; over 4 bits,
-    peft's layer makes a float32 copy for each.
+    Their inputs are stored or recomputed anyway. With dropout each stores its own input and a mask; over 4 bits, peft's
+    layer makes a float32 copy for each.
     """
     settings, names = section.lora, _adapted(shape, section.lora.targets)
     copies = section.method == "qlora" and size < 4
@@ -202,17 +201,17 @@ def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
 
 
 def _kept_behind(shape: Shape, settings: BottleneckSection) -> int:
-    """Elements that narrow layers add: what they read, a mask under dropout, and their activation's ends."""
+    """Elements that bottleneck layers add per token: their input, a dropout mask, and both sides of the activation."""
     ends = settings.width * (1 if settings.activation == "relu" else 2)
     names = _adapted(shape, settings.targets)
     return sum(shape.linears[name][1] * (2 if settings.dropout else 1) + ends for name in names)
 
 
 def trained_parameters(shape: Shape, section: TrainSection) -> int:
-    """Parameters that a method trains, other than peft's others.
+    """Return the number of parameters that a method trains; the method `peft` has no formula.
 
-    Per module that a low-rank adapter adapts, the rank times its inputs and outputs; per narrow layer, two matrices
-    and two biases.
+    A low-rank adapter has, per module, the rank times the sum of inputs and outputs; a bottleneck layer has two
+    matrices and two biases.
     """
     if section.method == "full":
         return shape.parameters
@@ -234,16 +233,16 @@ def _adapted(shape: Shape, targets: str | list[str]) -> list[str]:
 
 
 def largest_batch(recipe: Recipe, rows: int, longest: int) -> int:
-    """Most tokens that a micro-batch can have, padding included."""
+    """Return the most tokens that a micro-batch can have, padding included."""
     return min(recipe.train.batch_tokens, min(rows, recipe.train.batch_rows) * longest)
 
 
 def training_flops(shape: Shape, tokens: int, labels: int, length: float, frozen: bool = True) -> float:
-    """Floating-point operations of training on rows of a mean `length`.
+    """Return the floating-point operations of training on rows of a mean `length`.
 
-    Twice the parameters forward, as much for the gradient by the activations (Kaplan et al. 2020), and once more for
-    that by the weights, unless they are frozen. Causal attention over half the length, forward once and backward twice;
-    the output layer at labels only.
+    Per token, two operations per parameter in the forward pass, two for the gradient of the activations (Kaplan et al.
+    2020), and two for the gradient of the weights unless they are frozen. Causal attention covers half the length, once
+    forward and twice backward; the output layer is computed at labels only.
     """
     linear = (4.0 if frozen else 6.0) * shape.linear_parameters * tokens
     attention = 3 * 2.0 * shape.layers * shape.queries * length * tokens

@@ -1,4 +1,4 @@
-"""Arranges the rows of an epoch so that optimiser steps share more. Pure, and without randomness of its own."""
+"""Order the rows of an epoch so that the rows of a step share more. Pure; it draws no random numbers."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from kit.data.rows import Row
 from kit.recipe import TrainSection
 
 
-def arranged(indices: Sequence[int], rows: Sequence[Row], section: TrainSection, begun: int) -> list[int]:
-    """Return an epoch's shuffled rows as they are, or in `grouped` order; optimiser steps take `batch_rows` in turn.
+def arranged(indices: Sequence[int], rows: Sequence[Row], section: TrainSection, taken_before: int) -> list[int]:
+    """Return the shuffled rows of an epoch, unchanged or in `grouped` order; each step takes the next `batch_rows`.
 
-    Grouped, a step gets pieces of several groups, at most `group_rows` rows of each as long as others have rows left;
-    where a group's rows come in the shuffle decides when its pieces do. `begun` rows were taken before this epoch.
+    In grouped order, a step gets pieces of several groups: at most `group_rows` rows of each, as long as other groups
+    have rows left. Pieces keep the order of the shuffle. `taken_before` counts the rows of earlier epochs.
     """
     if section.order == "exact":
         return list(indices)
     pieces = _pieces(indices, rows, section.group_rows)
-    return list(_dealt(pieces, rows, section, section.batch_rows - begun % section.batch_rows))
+    return list(_dealt(pieces, rows, section, section.batch_rows - taken_before % section.batch_rows))
 
 
 def _pieces(indices: Sequence[int], rows: Sequence[Row], size: int) -> list[list[int]]:
-    """Cut each group's rows into pieces of at most `size`, in the order in which the pieces begin."""
+    """Cut the rows of each group into pieces of at most `size`, in the order of their first rows."""
     pieces: list[list[int]] = []
     growing: dict[str, list[int]] = {}
     for index in indices:
@@ -34,7 +34,7 @@ def _pieces(indices: Sequence[int], rows: Sequence[Row], size: int) -> list[list
 
 
 def _dealt(pieces: list[list[int]], rows: Sequence[Row], section: TrainSection, room: int) -> Iterator[int]:
-    """Fill step after step with the next piece whose group has not had its share; the first step has `room` left."""
+    """Fill each step with the next pieces whose group has not reached its share; the first step has `room` left."""
     taken: dict[str, int] = {}
     while pieces:
         shares = (section.group_rows - taken.get(rows[piece[0]].group, 0) for piece in pieces)

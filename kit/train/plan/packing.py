@@ -1,33 +1,28 @@
-"""Splits a step's rows into micro-batches: padded rows, or forests that share prefixes, whichever costs less. Pure."""
+"""Split the rows of a step into micro-batches: padded rows or prefix forests, whichever costs less. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from kit.train.plan.trees import build_forest
 
 MICRO_BATCH_COST = 100
-"""What one more micro-batch costs beside its tokens, in tokens: 90 to 135 on nano, and every base has such a cost."""
+"""Fixed cost of a micro-batch, in tokens: 90 to 135 on nano; every base has such a cost."""
 CALL_COST = 1
-"""What one more call of attention costs in every layer, in tokens: about one on nano, less on larger bases."""
+"""Fixed cost of a call of attention in every layer, in tokens: about one on nano, less on larger bases."""
 PACKED_COST = 1.1
-"""What a token of a forest costs, in tokens of padded rows: 1.1 on nano, where rows share nothing."""
+"""Cost of a token in a forest, in tokens of padded rows: 1.1 on nano, if rows share nothing."""
 
 Keys = Sequence[bytes]
-
-
-Form = Literal["forest", "rows", "row"]
-"""What a micro-batch is: rows packed as a forest, several padded rows, or one row."""
 
 
 @dataclass(frozen=True)
 class Step:
     """One optimiser step: micro-batches of indices into the plan's rows.
 
-    `packs` counts each micro-batch's tokens where it is computed as a forest; it is empty where rows are padded.
+    `packs` holds the tokens of each micro-batch if it is computed as a forest; it is empty if rows are padded.
     """
 
     micros: tuple[tuple[int, ...], ...]
@@ -38,13 +33,8 @@ class Step:
         """All rows of the step, in the order in which they are computed."""
         return tuple(index for micro in self.micros for index in micro)
 
-    @property
-    def forms(self) -> tuple[Form, ...]:
-        """The form of each micro-batch."""
-        return tuple("forest" if self.packs else "rows" if len(micro) > 1 else "row" for micro in self.micros)
-
     def part(self, which: slice) -> Step:
-        """Some of the micro-batches, as they are."""
+        """Return some of the micro-batches, unchanged."""
         return Step(self.micros[which], self.packs[which])
 
     def computed(self, lengths: Sequence[int]) -> int:
@@ -55,7 +45,7 @@ class Step:
 
 
 def make_step(window: Sequence[int], lengths: Sequence[int], budget: int, keys: Keys | None) -> Step:
-    """Return the cheaper of both forms; without `keys`, the rows as encoded ids, it is padded rows."""
+    """Return the cheaper of both forms; without `keys` (the encoded ids of the rows), padded rows."""
     padded = Step(make_micro_batches(window, lengths, budget))
     if keys is None:
         return padded
@@ -66,10 +56,10 @@ def make_step(window: Sequence[int], lengths: Sequence[int], budget: int, keys: 
 
 
 def make_micro_batches(window: Sequence[int], lengths: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:
-    """Split a step's rows into micro-batches of similar length that cost the least in all.
+    """Split the rows of a step into micro-batches of similar length at the lowest total cost.
 
-    A micro-batch costs its tokens with padding, at most `budget`, plus MICRO_BATCH_COST. The longest come first, so
-    that a step which does not fit the memory fails at once.
+    A micro-batch costs its tokens with padding, at most `budget`, plus MICRO_BATCH_COST. The longest rows come first,
+    so that a step that does not fit into the memory fails at once.
     """
     rows = sorted(window, key=lambda index: (-lengths[index], index))
     cuts = _cheapest_cuts(len(rows), lambda start, end: (end - start) * lengths[rows[start]], budget)
@@ -77,10 +67,10 @@ def make_micro_batches(window: Sequence[int], lengths: Sequence[int], budget: in
 
 
 def make_packs(window: Sequence[int], lengths: Sequence[int], keys: Keys, budget: int) -> tuple[Step, int]:
-    """Split a step's rows into forests that cost the least in all; return them, and their calls of attention.
+    """Split the rows of a step into forests at the lowest total cost; return the step and its calls of attention.
 
-    A forest costs its tokens, at most `budget`, plus MICRO_BATCH_COST. A cut through a tree makes both sides compute
-    what they shared, so the cheapest cuts run between trees wherever they can. The largest come first.
+    A forest costs its tokens, at most `budget`, plus MICRO_BATCH_COST. After a cut through a tree both sides compute
+    the shared prefix, so the cheapest cuts run between trees if possible. The largest forests come first.
     """
     whole = build_forest([keys[index] for index in window])
     rows = [window[position] for position in whole.order]
@@ -95,7 +85,7 @@ def make_packs(window: Sequence[int], lengths: Sequence[int], keys: Keys, budget
 
 
 def _fitting(rows: Sequence[int], keys: Keys, budget: int) -> Iterator[tuple[tuple[int, ...], int, int]]:
-    """A branching that paid among all rows may not among these: where that takes a forest over the budget, halve it."""
+    """Yield the rows as one forest; halve them while it is over the budget, since fewer rows may share less."""
     forest = build_forest([keys[index] for index in rows])
     if forest.tokens <= budget or len(rows) == 1:
         yield tuple(rows), forest.tokens, forest.calls
@@ -106,9 +96,9 @@ def _fitting(rows: Sequence[int], keys: Keys, budget: int) -> Iterator[tuple[tup
 
 
 def _cheapest_cuts(count: int, size: Callable[[int, int], int], budget: int) -> list[tuple[int, int]]:
-    """Cut `count` things in a row into pieces of at most `budget`; each costs its size plus MICRO_BATCH_COST.
+    """Cut a sequence of `count` items into pieces of at most `budget`; each costs its size plus MICRO_BATCH_COST.
 
-    `size` is that of a piece by its ends, and never falls as a piece grows. Shortest path.
+    `size` maps a piece's start and end to its size, and must not fall as a piece grows. Shortest path.
     """
     costs, cuts = [0.0], [0]
     for end in range(1, count + 1):

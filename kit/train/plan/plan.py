@@ -1,4 +1,4 @@
-"""The plan of a run: which rows make which step, in which micro-batches. Pure: no clock, no torch, no randomness."""
+"""Plan every optimiser step and its micro-batches. Pure: no torch, no clock; random numbers come from the seed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from kit.train.plan.trees import encoded
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The rows that are trained on, and every step of the run; `sharing` says whether rows may share their prefixes."""
+class StepPlan:
+    """The rows to train on, and every step of the run; `sharing` says whether rows may share their prefixes."""
 
     rows: tuple[Row, ...]
     steps: tuple[Step, ...]
     section: TrainSection
     sharing: Sharing = NOT_ASKED
 
-    def first(self, steps: int) -> Plan:
-        """Return the plan that ends after this many steps; warm-up, schedule and evaluations follow its length."""
+    def first(self, steps: int) -> StepPlan:
+        """Return the plan cut to this many steps; warm-up, schedule and evaluations follow the new length."""
         return replace(self, steps=self.steps[:steps])
 
     def step_tokens(self, step: Step) -> int:
@@ -44,7 +44,7 @@ class Plan:
         return sum(labels(self.rows[index]) for index in step.rows)
 
     def step_weight(self, step: Step) -> float:
-        """Supervised tokens of a step, each times its row's weight: what the step's loss is divided by."""
+        """Supervised tokens of a step, each times its row's weight: the divisor of the step's loss."""
         return sum(labels(self.rows[index]) * self.rows[index].weight for index in step.rows)
 
     @cached_property
@@ -58,7 +58,7 @@ class Plan:
         return sum(map(self.step_labels, self.steps))
 
     def step_computed(self, step: Step) -> int:
-        """Tokens that a step computes: what its rows share once, or with padding."""
+        """Tokens that a step computes: shared prefixes counted once, or padding included."""
         return step.computed(self._lengths)
 
     @cached_property
@@ -68,12 +68,12 @@ class Plan:
 
     @cached_property
     def saved(self) -> int:
-        """Tokens of rows that are not computed, because their step computes what its rows share once."""
+        """Tokens that are not computed because a step computes a shared prefix only once."""
         return sum(self.step_tokens(step) - self.step_computed(step) for step in self.steps if step.packs)
 
     @property
     def rows_alone(self) -> str:
-        """Why no step shares anything or packs its rows; empty where one does."""
+        """Why no step packs its rows as a forest; empty if one does."""
         if any(step.packs for step in self.steps):
             return ""
         return self.sharing.why_not or "padding costs less here"
@@ -89,7 +89,7 @@ class Plan:
 
     @cached_property
     def evaluations(self) -> tuple[int, ...]:
-        """Steps after which the model is measured, evenly spread; the last is always the end."""
+        """Steps after which the model is evaluated, evenly spread; the last one is the end of the run."""
         total, times = len(self.steps), self.section.evaluations
         return tuple(sorted({math.ceil(total * part / times) for part in range(1, times + 1)}))
 
@@ -104,7 +104,7 @@ class Plan:
         return digest.hexdigest()
 
     def summary(self) -> dict[str, int | float | str | None]:
-        """What will be done, for `--dry-run`."""
+        """The plan in numbers, for `--dry-run`."""
         return {
             "rows": len(self.rows),
             "steps": len(self.steps),
@@ -132,14 +132,15 @@ def labels(row: Row) -> int:
 
 def make_plan(
     rows: Sequence[Row], section: TrainSection, mixture: Mixture | None = None, *, sharing: Sharing = NOT_ASKED
-) -> Plan:
+) -> StepPlan:
     """Plan every step of the epochs that the recipe asks for; `max_minutes` may end the run earlier.
 
-    Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs, one after another;
-    only the very last may take fewer. A mixture, whose rows these then are, says what an epoch takes. Where `sharing`
-    is on, rows share their prefixes in the steps in which that costs less than padding. Raises as `refuse_unfit` does,
-    and RunBroke where no row is left.
+    Rows of weight 0 are left out. Each step takes the next `batch_rows` rows of the shuffled epochs; only the last step
+    may take fewer. A mixture decides which rows an epoch takes. If `sharing` is on, rows share their prefixes in the
+    steps in which that costs less than padding. Raises what `refuse_unfit` raises, RunBroke if no row is left, and
+    InputError if the recipe asks for compiled layers.
     """
+    _refuse_compiling(section)
     refuse_unfit(rows, section)
     kept = tuple(row for row in rows if row.weight)
     if not kept:
@@ -147,23 +148,29 @@ def make_plan(
     order = _order(kept, section, mixture)
     starts = range(0, len(order), section.batch_rows)
     windows = (order[start : start + section.batch_rows] for start in starts)
-    return Plan(kept, tuple(split_rows(windows, kept, section, sharing)), section, sharing)
+    return StepPlan(kept, tuple(split_rows(windows, kept, section, sharing)), section, sharing)
 
 
 def split_rows(
     windows: Iterable[Sequence[int]], rows: Sequence[Row], section: TrainSection, sharing: Sharing
 ) -> Iterator[Step]:
-    """Split each window's rows, given by their indices, into micro-batches."""
+    """Split the rows of each window, given by their indices, into micro-batches."""
     lengths = [len(row.ids) for row in rows]
     keys: Keys | None = [encoded(row.ids) for row in rows] if sharing.on else None
     for window in windows:
         yield make_step(window, lengths, section.batch_tokens, keys)
 
 
-def refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
-    """Raise RunBroke with every row that has nothing to learn from or a weight that is none.
+def _refuse_compiling(section: TrainSection) -> None:
+    """Recipes of earlier versions may still ask for it; `auto` and `off` need no change."""
+    if section.compile == "on":
+        raise InputError("Training no longer compiles layers.", "train.compile", "Remove the setting.")
 
-    Raises InputError for rows that are merely larger than the recipe's micro-batches.
+
+def refuse_unfit(rows: Sequence[Row], section: TrainSection) -> None:
+    """Raise RunBroke with every row that has no supervised token or an invalid weight.
+
+    Raises InputError for rows that are only larger than the recipe's micro-batches.
     """
     unfit = [problem for row in rows for problem in _unfit(row)]
     large = [_too_large(row, section.batch_tokens) for row in rows if len(row.ids) > section.batch_tokens]

@@ -9,14 +9,14 @@ Schedule = Literal["cosine", "linear", "constant"]
 
 
 def warmup_steps(share: float, steps: int) -> int:
-    """Number of warm-up steps: the share of all, rounded up; the last step is never one of them."""
+    """Return the number of warm-up steps: a share of all steps, rounded up, but never the last step."""
     return min(math.ceil(share * steps), steps - 1)
 
 
 def learning_rate(peak: float, schedule: Schedule, step: int, warmup: int, steps: int) -> float:
     """Return the learning rate of a step (counted from 0).
 
-    It rises linearly to `peak` over `warmup` steps, and then stays, or falls towards 0 along a line or a half cosine.
+    It rises linearly to `peak` over `warmup` steps, then stays constant or falls to 0 along a line or a half cosine.
     """
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)

@@ -1,4 +1,4 @@
-"""Whether rows may share their prefixes: only where that is known to be exact, and said in one line. Loads no torch."""
+"""Decide whether rows may share their prefixes: only if that is known to be exact. Loads no torch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from kit.recipe import TrainSection
 ARCHITECTURES = frozenset(
     {"gemma", "gemma3_text", "granite", "llama", "mistral", "olmo2", "olmo3", "phi3", "qwen2", "qwen3", "smollm3"}
 )
-"""Model types whose layers are attention along the path, and functions of one token; a test compares each with rows."""
+"""Model types whose layers only attend along a path or work on single tokens; a test compares each with plain rows."""
 METHODS = frozenset({"lora", "qlora", "full", "bottleneck"})
-"""Methods that change what is done to one token, and never what a token sees."""
+"""Methods that change the computation of a token, but not which tokens it attends to."""
 _ROTATIONS = {"default", "linear", "llama3", "yarn"}
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """Whether rows may share their prefixes; `why_not` is a part of a sentence, empty where they may."""
+    """Whether rows may share their prefixes; `why_not` is part of a sentence, empty if they may."""
 
     why_not: str = ""
 
@@ -36,7 +36,7 @@ NOT_ASKED = Sharing("it was not asked for")
 
 
 def sharing(base: Base, section: TrainSection, rows: Sequence[Row], device: str = "cpu") -> Sharing:
-    """Decide from the recipe, the base's configuration, the longest row, and the type of the device."""
+    """Decide from the recipe, the base's configuration, the longest row and the device type."""
     config = json.loads((base.folder / "config.json").read_text(encoding="utf-8"))
     longest = max((len(row.ids) for row in rows), default=0)
     objections = list(_objections(config, section, longest))
@@ -51,12 +51,12 @@ def _objections(config: Mapping[str, Any], section: TrainSection, longest: int) 
     if section.method not in METHODS:
         yield f"the method {section.method} may change what a token sees"
     if section.bottleneck.dropout if section.method == "bottleneck" else section.lora.dropout:
-        yield "dropout draws anew for every row"
+        yield "dropout must be drawn for every row"
     yield from _structural(config, longest)
 
 
 def _structural(config: Mapping[str, Any], longest: int) -> Iterator[str]:
-    """What in a base's configuration would make a shared prefix another than a row's own."""
+    """Yield what in a base's configuration makes a shared prefix differ from the prefix of a single row."""
     kind = str(config.get("model_type"))
     if kind not in ARCHITECTURES:
         yield f"the architecture {kind} is not known to be exact with it"
@@ -71,7 +71,7 @@ def _structural(config: Mapping[str, Any], longest: int) -> Iterator[str]:
 
 
 def _rotations(settings: Any) -> Iterator[str]:
-    """The types of rotary positions, whether they are set for all layers or for each kind of layer."""
+    """Yield the types of rotary positions, set for all layers or for each kind of layer."""
     if isinstance(settings, Mapping):
         yield from (str(settings[name]) for name in ("rope_type", "type") if name in settings)
         for inner in settings.values():

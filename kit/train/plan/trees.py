@@ -1,6 +1,7 @@
-"""Prefix trees: the rows of a pack as a forest in which a beginning that several rows share stands once. Pure.
+"""Prefix trees: the rows of a pack as a forest that holds each shared prefix once. Pure.
 
-From the token ids alone, for rows of any kind and trees of any depth. A row that shares nothing is a tree of its own.
+It uses token ids only, and works for rows of any kind and trees of any depth. A row that shares nothing is a tree of
+its own.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from functools import cached_property
 from itertools import pairwise
 
 SPLIT_SAVES = 32
-"""Fewest tokens that a branching must save: below it, the calls of attention that it needs cost more than they save."""
+"""Fewest tokens that a branching must save; with fewer, its calls of attention cost more than they save."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """`length` tokens from `start` on in the pack, after `depth` tokens on the path from the root.
+    """A node of `length` tokens, at `start` in the pack, with `depth` tokens before it on the path from the root.
 
-    `parent` is the index of the node that they continue, -1 at a root; `end` is where the last descendant ends: a
-    subtree is contiguous. `source` is a row that holds the tokens, at `depth`.
+    `parent` is the index of the parent node, -1 at a root. A subtree is contiguous and ends at `end`. `source` is a row
+    that holds the node's tokens, at position `depth`.
     """
 
     start: int
@@ -33,15 +34,16 @@ class Node:
 
     @property
     def stop(self) -> int:
-        """Where the node's own tokens end."""
+        """End of the node's own tokens in the pack."""
         return self.start + self.length
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Nodes in depth-first order, and for each row the node with which it ends.
+    """Nodes in depth-first order, and the last node of each row.
 
-    `order` is the rows' sorted order, and `shared` for each of them the tokens that the row before it has paid for.
+    `order` lists the rows in sorted order; `shared` counts for each of them the tokens that it shares with the row
+    before it.
     """
 
     nodes: tuple[Node, ...]
@@ -56,18 +58,18 @@ class Forest:
 
     @cached_property
     def calls(self) -> int:
-        """Calls of attention: each node to itself, and where it has descendants they to it."""
+        """Calls of attention: one for each node, and one more for each node with descendants."""
         return sum(1 + (node.end > node.stop) for node in self.nodes)
 
     def path(self, row: int) -> Iterator[Node]:
-        """The nodes of a row, from its end to its root."""
+        """Yield the nodes of a row, from its last one to its root."""
         index = self.leaves[row]
         while index >= 0:
             yield self.nodes[index]
             index = self.nodes[index].parent
 
     def indices(self, row: int) -> list[int]:
-        """Where in the pack each token of a row stands."""
+        """Return the position in the pack of each token of a row."""
         nodes = reversed(list(self.path(row)))
         return [index for node in nodes for index in range(node.start, node.stop)]
 
@@ -94,7 +96,7 @@ def build_forest(keys: Sequence[bytes], saves: int = SPLIT_SAVES) -> Forest:
 
 
 class _Builder:
-    """Grows the nodes in depth-first order from sorted rows and the tokens that neighbours have in common."""
+    """Builds the nodes in depth-first order from sorted rows and the length of the prefixes that neighbours share."""
 
     def __init__(self, keys: Sequence[bytes], saves: int) -> None:
         self.lengths = [len(key) // _WORD for key in keys]
@@ -112,7 +114,7 @@ class _Builder:
         return Forest(tuple(self._placed(order)), tuple(leaves), tuple(order), tuple(self.shared))
 
     def _grow(self, first: int, last: int, depth: int, parent: int) -> list[tuple[int, int, int, int]]:
-        """Make the node of the rows from `first` to before `last`; return what is left to grow, in order."""
+        """Make the node of the rows `first` to `last` (exclusive); return the parts still to build, in order."""
         common = min(self.common[first + 1 : last], default=self.lengths[first])
         if self.lengths[last - 1] == common:  # one row, or equal ones: sorted, the last is the longest
             self.shared[first + 1 : last] = [common] * (last - first - 1)
@@ -126,7 +128,7 @@ class _Builder:
         return [(start, stop, depth, parent) for start, stop in pairwise(cuts)]
 
     def _cuts(self, first: int, last: int, common: int) -> list[int]:
-        """Where a new branch begins: equal rows that end at the branching are one branch, an empty one."""
+        """Return where a new branch starts; equal rows that end at the branching are one empty branch."""
         return [row for row in range(first + 1, last) if self.common[row] == common != self.lengths[row]]
 
     def _add(self, length: int, depth: int, parent: int, source: int) -> int:
@@ -150,7 +152,7 @@ class _Builder:
 
 
 def _common(one: bytes, other: bytes) -> int:
-    """Tokens that two encoded rows begin with alike. Bisection: slices are compared at the speed of memory."""
+    """Return the length of the prefix that two encoded rows share, in tokens. Bisection over fast slice comparisons."""
     low, high = 0, min(len(one), len(other)) // _WORD
     if one[: high * _WORD] == other[: high * _WORD]:
         return high

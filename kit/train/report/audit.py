@@ -1,4 +1,4 @@
-"""Reads back from the real objects what a run does: during its first step, and from what the step was made with."""
+"""Check against the recipe what a run really does: watch its first step, and inspect model and optimiser."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ _SLACK = 1.001
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """What was true of the base before a method was attached: its weights against its files, its linear modules."""
+class LoadedBase:
+    """The base before a method is attached: whether its weights match its files, and its linear modules."""
 
     weights: Fact
     linear: tuple[str, ...]
 
 
-def look_at(model: Any, base: Base, stored: FloatType) -> Loaded:
-    """Compare a loaded model with its files rounded to the stored type, tensor by tensor, and list its linear modules.
+def inspect_base(model: Any, base: Base, stored: FloatType) -> LoadedBase:
+    """Compare the weights of a loaded model with its files, rounded to the stored type, and list its linear modules.
 
-    Loading leaves a weight at random where the files do not have it, with no more than a line in a log.
+    If the files lack a weight, loading fills it with random values and only logs a line.
     """
-    return Loaded(_weights(model, base, DTYPES[stored]), tuple(linear_names(model)))
+    return LoadedBase(_weights(model, base, DTYPES[stored]), tuple(linear_names(model)))
 
 
 def _weights(model: Any, base: Base, stored: torch.dtype) -> Fact:
@@ -54,9 +54,9 @@ def _weights(model: Any, base: Base, stored: torch.dtype) -> Fact:
     shared = sorted(own.keys() & places.keys())
     missing = sorted(own.keys() - places.keys())
     if not shared or (missing and places.keys() - own.keys()):  # the class renames what the files hold
-        return fact(name, "those of its files", None)
+        return fact(name, "equal to its files", None)
     if missing:
-        return fact(name, "those of its files", f"{len(missing)} are in no file, such as {missing[0]}")
+        return fact(name, "equal to its files", f"{len(missing)} missing in its files, such as {missing[0]}")
     chosen = shared[:: max(1, len(shared) // _SAMPLED)]
     other = []
     for key in chosen:
@@ -64,22 +64,22 @@ def _weights(model: Any, base: Base, stored: torch.dtype) -> Fact:
             wanted = stream.get_tensor(key)
         held = own[key].detach()
         if held.shape != wanted.shape:
-            return fact(name, "those of its files", None)  # stored in another form, such as 4 bits
+            return fact(name, "equal to its files", None)  # stored in another form, such as 4 bits
         if not torch.equal(held.cpu(), wanted.to(stored).to(held.dtype)):
             other.append(key)
-    return fact(name, "those of its files", f"{other[0]} is another" if other else "those of its files")
+    return fact(name, "equal to its files", f"{other[0]} differs" if other else "equal to its files")
 
 
 class Audit:
-    """Watches the first step of a session, then writes every fact to the run's folder."""
+    """Watches the first step of a session, then writes all facts to the run's folder."""
 
-    def __init__(self, job: TrainJob, optimiser: Optimiser, loaded: Loaded) -> None:
+    def __init__(self, job: TrainJob, optimiser: Optimiser, loaded: LoadedBase) -> None:
         self._job, self._optimiser, self._loaded = job, optimiser, loaded
         self._seen = _Seen()
         self.facts: list[Fact] | None = None
 
     def watched(self, number: int, step: Callable[[int], Outcome]) -> Outcome:
-        """Make a step (counted from 0), watching it where it is the session's first."""
+        """Make a step (counted from 0), and watch it if it is the first of the session."""
         if self.facts is not None:
             return step(number)
         with self._watching():
@@ -133,14 +133,14 @@ class Audit:
 
 
 class _Seen:
-    """What hooks saw of one step."""
+    """Counts that hooks collect during one step."""
 
     def __init__(self) -> None:
         self.labels = self.backwards = self.steps = 0
         self.norm: float | None = None
 
     def head(self, hidden: torch.Tensor) -> None:
-        """Count the positions whose logits were made under a gradient."""
+        """Count the positions whose logits have a gradient."""
         if hidden.requires_grad:
             self.labels += hidden.numel() // hidden.shape[-1]
 
@@ -149,7 +149,7 @@ class _Seen:
         self.backwards += 1
 
     def before_step(self, parameters: list[nn.Parameter]) -> None:
-        """Count a step, and measure the gradient that it is made with."""
+        """Count a step, and measure the norm of its gradient."""
         self.steps += 1
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         self.norm = float(whole(torch.nn.utils.get_total_norm(gradients))) if gradients else None
@@ -161,7 +161,7 @@ def _passes(backward: int, steps: int) -> str:
 
 def _optimiser_asked(optimiser: Optimiser, number: int) -> str:
     decay = optimiser.plan.section.weight_decay
-    return f"AdamW over all that is trained, rate {optimiser.rate(number):.6g}, decay {decay:g} on matrices alone"
+    return f"AdamW over all trained parameters, rate {optimiser.rate(number):.6g}, decay {decay:g} on matrices only"
 
 
 def _optimiser_applied(optimiser: Optimiser) -> str:
@@ -169,19 +169,19 @@ def _optimiser_applied(optimiser: Optimiser) -> str:
     groups = adam.param_groups
     held = {id(parameter) for group in groups for parameter in group["params"]}
     trained = {id(parameter) for parameter in optimiser.body.model.parameters() if parameter.requires_grad}
-    over = "all that is trained" if held == trained else f"{len(held & trained)} of {len(trained)} tensors"
+    over = "all trained parameters" if held == trained else f"{len(held & trained)} of {len(trained)} tensors"
     rates = "/".join(sorted({f"{group['lr']:.6g}" for group in groups}))
     decays = {
         matrix: {group["weight_decay"] for group in groups for each in group["params"] if (each.ndim > 1) is matrix}
         for matrix in (True, False)
     }
     matrices = "/".join(f"{decay:g}" for decay in sorted(decays[True])) or f"{optimiser.plan.section.weight_decay:g}"
-    alone = "alone" if not any(decays[False]) else "and vectors"
-    return f"{type(adam).__name__} over {over}, rate {rates}, decay {matrices} on matrices {alone}"
+    only = "only" if not any(decays[False]) else "and vectors"
+    return f"{type(adam).__name__} over {over}, rate {rates}, decay {matrices} on matrices {only}"
 
 
 def _dtypes(job: TrainJob, model: Any) -> tuple[str, str]:
-    """Types in which is held what is trained, and what is frozen."""
+    """Return the expected and the actual types of trained and frozen weights."""
     found = {
         trained: sorted({str(value.dtype)[6:] for value in model.parameters() if value.requires_grad is trained})
         for trained in (True, False)
@@ -192,7 +192,7 @@ def _dtypes(job: TrainJob, model: Any) -> tuple[str, str]:
 
 
 def _revision(base: Base) -> Fact:
-    """A base from the hub lies in a folder that is named after its commit."""
+    """Compare the revision in the recipe with the folder name, which for a base from the hub is its commit."""
     name, here = "base revision", base.folder.name
     if base.name == "nano" or base.folder.parent.name != "snapshots":
         return fact(name, "as it lies on this machine", "as it lies on this machine")
@@ -213,7 +213,7 @@ def _scale_applied(model: Any) -> str | None:
 
 
 def _targets(job: TrainJob, model: Any, linear: tuple[str, ...]) -> Fact | None:
-    """Compare the modules that the recipe names with those that have an adapter; None where it names none."""
+    """Compare the modules that the recipe names with those that have an adapter; None if the method has no targets."""
     section = job.section
     if section.method in ("full", "prompt"):
         return None
@@ -230,7 +230,7 @@ def _targets(job: TrainJob, model: Any, linear: tuple[str, ...]) -> Fact | None:
     }
     if section.method == "peft" and "target_modules" not in section.peft.arguments:
         return fact("targets", "the method's own", "the method's own" if adapted else "0 modules")
-    return fact("targets", f"{len(wanted)} modules", _told(adapted, wanted))
+    return fact("targets", f"{len(wanted)} modules", _found(adapted, wanted))
 
 
 def _named(name: str, targets: str | list[str]) -> bool:
@@ -240,8 +240,8 @@ def _named(name: str, targets: str | list[str]) -> bool:
     return any(f".{name}".endswith(f".{target}") for target in listed)
 
 
-def _told(adapted: set[str], wanted: set[str]) -> str | None:
+def _found(adapted: set[str], wanted: set[str]) -> str | None:
     if not adapted:
         return "0 modules"
     odd = sorted(adapted ^ wanted)
-    return f"{len(adapted)} modules{f', not the same: {odd[0]}' if odd else ''}"
+    return f"{len(adapted)} modules{f', different: {odd[0]}' if odd else ''}"

@@ -1,4 +1,4 @@
-"""A run whose loss climbs far above where it began has a learning rate that diverges: going on only costs money."""
+"""Stop a run whose loss climbs far above its start: the learning rate is too high, and more steps only cost money."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _FACTOR, _NATS = 1.5, 1.0
 class Divergence:
     """Compares the mean loss of the last WINDOW steps with the base's validation loss.
 
-    Where there is none, with the mean of the first WINDOW steps. The run is stopped above one and a half times that
-    plus one nat: batches differ from one another by less, and a run that merely learns nothing stays below.
+    Without validation rows, it compares with the mean of the first WINDOW steps. A run diverges above 1.5 times that
+    loss plus one nat: batches differ by less, and a run that learns nothing stays below.
     """
 
     def __init__(self, losses: Iterable[float] = ()) -> None:
@@ -26,7 +26,7 @@ class Divergence:
             self._add(loss)
 
     def see(self, step: int, loss: float, base: float | None) -> None:
-        """Count the loss of a step. Raises RunBroke where the run diverges."""
+        """Add the loss of a step. Raises RunBroke if the run diverges."""
         self._add(loss)
         if len(self._last) < WINDOW:
             return

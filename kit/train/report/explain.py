@@ -1,4 +1,4 @@
-"""Which rows are behind a step's loss: each against its own earlier losses, and against the data as it is now."""
+"""Find the rows that raised the loss of a step, by their own earlier losses, and whether the data changed since."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kit.errors import InputError
-from kit.train.report.recorder import Flight, RecordedStep
+from kit.train.report.recorder import RecordedStep, Recording
 
 _BEFORE = 50
 _SPIKE = 3.0  # standard deviations above the steps before
@@ -21,9 +21,9 @@ Standing = Literal["same", "changed", "gone"]
 class Suspect:
     """A row of the step. Losses are nats per supervised token.
 
-    `usual` is the mean of the row's own earlier losses, or where there is none (`seen` is 0) of all rows of the steps
-    before; None where no step was. `share` is what the row added to the step's loss beyond that. `standing` says
-    whether the project's data still hold exactly this row.
+    `usual` is the mean of the row's own earlier losses; if there are none (`seen` is 0), the mean over all rows of the
+    steps before; None without earlier steps. `share` is how much the row raised the loss of the step above that.
+    `standing` says whether the project's data still contain exactly this row.
     """
 
     example: str
@@ -37,9 +37,9 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A step's loss beside the steps before it, and its rows, those that raised the loss most first.
+    """The loss of a step compared with the steps before it, and its rows; those that raised the loss most come first.
 
-    `mean` and `deviation` are of the losses of the last `before` steps; None where there are too few.
+    `mean` and `deviation` describe the losses of the last `before` steps; None if there are too few.
     """
 
     step: int
@@ -52,7 +52,7 @@ class Explanation:
 
     @property
     def spike(self) -> bool | None:
-        """Whether the loss is out of line; None where too few steps were made to tell."""
+        """Whether the loss is an outlier; None if there are too few earlier steps."""
         if not math.isfinite(self.loss) or not math.isfinite(self.norm):
             return True
         if self.mean is None or self.deviation is None:
@@ -61,28 +61,28 @@ class Explanation:
 
     @property
     def changed(self) -> int:
-        """Number of the step's rows that are not in the data as they were trained on."""
+        """Number of the step's rows that were changed or removed in the data since."""
         return sum(suspect.standing != "same" for suspect in self.suspects)
 
 
-def explain(flight: Flight, step: int, digests: Mapping[str, set[str]]) -> Explanation:
-    """Explain a recorded step. `digests` maps an example to the digests of the rows that it makes today.
+def explain(recording: Recording, step: int, digests: Mapping[str, set[str]]) -> Explanation:
+    """Explain a recorded step. `digests` maps each example to the digests of its rows in the data as they are today.
 
-    Raises InputError where the step was not recorded.
+    Raises InputError if the step was not recorded.
     """
-    made = flight.steps.get(step)
+    made = recording.steps.get(step)
     if made is None:
-        raise InputError(f"Step {step} was not recorded.", next=_nearest(flight, step))
-    earlier = [other for number, other in flight.steps.items() if number < step]
+        raise InputError(f"Step {step} was not recorded.", next=_nearest(recording, step))
+    earlier = [other for number, other in recording.steps.items() if number < step]
     recent = earlier[-_BEFORE:]
     losses = [other.loss for other in recent if math.isfinite(other.loss)]
     mean, deviation = (statistics.fmean(losses), statistics.stdev(losses)) if len(losses) > 1 else (None, None)
-    suspects = sorted(_suspects(flight, made, earlier, recent, digests), key=_rank)
+    suspects = sorted(_suspects(recording, made, earlier, recent, digests), key=_rank)
     return Explanation(step, made.loss, made.norm, len(recent), mean, deviation, tuple(suspects))
 
 
 def _suspects(
-    flight: Flight,
+    recording: Recording,
     made: RecordedStep,
     earlier: Sequence[RecordedStep],
     recent: Sequence[RecordedStep],
@@ -90,10 +90,10 @@ def _suspects(
 ) -> list[Suspect]:
     own = _losses_by_row(earlier)
     others = [loss for step in recent for loss in step.losses if math.isfinite(loss)]
-    weight = sum(flight.rows[index].labels * flight.rows[index].weight for index in made.rows)
+    weight = sum(recording.rows[index].labels * recording.rows[index].weight for index in made.rows)
     suspects = []
     for index, loss in zip(made.rows, made.losses, strict=True):
-        row, known = flight.rows[index], own.get(index, [])
+        row, known = recording.rows[index], own.get(index, [])
         usual = statistics.fmean(known or others) if known or others else None
         share = (loss - (usual or 0.0)) * row.labels * row.weight / weight
         now = digests.get(row.example)
@@ -112,12 +112,12 @@ def _losses_by_row(steps: Sequence[RecordedStep]) -> dict[int, list[float]]:
 
 
 def _rank(suspect: Suspect) -> tuple[bool, float]:
-    """What is not finite comes first."""
+    """Sort rows with a loss that is not finite first."""
     return math.isfinite(suspect.loss), -suspect.share
 
 
-def _nearest(flight: Flight, step: int) -> str:
-    if not flight.steps:
-        return "The run made no step."
-    near = sorted(sorted(flight.steps, key=lambda number: abs(number - step))[:2])
-    return f"The nearest that were kept: {', '.join(map(str, near))}; the last is {max(flight.steps)}."
+def _nearest(recording: Recording, step: int) -> str:
+    if not recording.steps:
+        return "The run has no steps."
+    near = sorted(sorted(recording.steps, key=lambda number: abs(number - step))[:2])
+    return f"The nearest recorded steps: {', '.join(map(str, near))}; the last is {max(recording.steps)}."

@@ -1,4 +1,4 @@
-"""Measures the model between two steps, and chooses what to publish, without leaving a trace in the run."""
+"""Evaluate the model between two steps without changing the run, and choose the checkpoint to publish."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _NOTHING = "Nothing was published."
 
 
 def measure(job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, step: int, threads: int) -> Evaluation:
-    """Return the validation loss and the scorer's figures for the model as it is after a step.
+    """Return the validation loss and the scores of the model after a step.
 
-    Random states, threads and training mode are put back. Raises RunBroke where the validation loss is not finite.
+    Random states, threads and training mode are restored. Raises RunBroke if the validation loss is not finite.
     """
     model, before = optimiser.body.model, random_state()
     model.eval()
@@ -42,10 +42,10 @@ def measure(job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, step: in
 
 
 def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Evaluation | None:
-    """Return the evaluation to publish: the best score, or where none was measured the lowest validation loss.
+    """Return the evaluation to publish: the one with the best score, or without scores the lowest validation loss.
 
-    Equal scores are told apart by the validation loss; with nothing measured at all the last one wins. The base model
-    (step 0) is never chosen. None where nothing was evaluated.
+    For equal scores the validation loss decides; without any measurement, the last evaluation is chosen. The base model
+    (step 0) is never chosen. None if no trained model was evaluated.
     """
     trained = [evaluation for evaluation in history if evaluation.step > 0]
     scored = [evaluation for evaluation in trained if evaluation.score is not None]
@@ -59,23 +59,24 @@ def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Eva
 
 
 def sample(trained: Iterable[torch.Tensor]) -> list[torch.Tensor]:
-    """Return some numbers of every tensor that is trained, to tell later whether training moved it."""
+    """Return some values of every trained tensor, to check later whether training changed it."""
     flat = (whole(parameter.detach()).flatten() for parameter in trained)
     return [values[:: max(1, len(values) // _SAMPLED)].cpu().clone() for values in flat]
 
 
-def moved(trained: Iterable[torch.Tensor], before: Sequence[torch.Tensor]) -> bool:
-    """Whether anything that is trained is not what it was."""
+def has_changed(trained: Iterable[torch.Tensor], before: Sequence[torch.Tensor]) -> bool:
+    """Whether training changed any of the sampled values."""
     return any(not torch.equal(now, then) for now, then in zip(sample(trained), before, strict=True))
 
 
 def refuse_broken(job: TrainJob, adapter: Path, changed: bool) -> None:
-    """Raise RunBroke where what was trained would change nothing, or is not finite."""
+    """Raise RunBroke if the trained weights have no effect, did not change, or are not finite."""
     state = load_file(weights_file(adapter))
     advice = f"{_NOTHING} Raise train.learning_rate, or look at the rows."
     if METHODS[job.method].inert(state):
         raise RunBroke("The adapter is all zero: training changed nothing.", str(adapter), advice)
     if not changed:
-        raise RunBroke("What was to be trained is what it was: training changed nothing.", str(adapter), advice)
+        what = "The trained weights kept their initial values: training changed nothing."
+        raise RunBroke(what, str(adapter), advice)
     if not all(bool(tensor.isfinite().all()) for tensor in state.values()):
-        raise RunBroke("The adapter holds numbers that are not finite.", str(adapter), _NOTHING)
+        raise RunBroke("The adapter contains values that are not finite.", str(adapter), _NOTHING)

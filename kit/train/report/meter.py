@@ -1,4 +1,4 @@
-"""How fast training goes, and how long it will still take."""
+"""Measure the speed of training and estimate the time that is left."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _WINDOW_SECONDS = 60.0
 
 
 class Meter:
-    """Rates over the last minute of steps. Evaluations are left out of rates, and counted in what is left."""
+    """Rates over the last minute of steps. Evaluations do not count in the rates, but in the time that is left."""
 
     def __init__(self, seconds_before: float = 0.0) -> None:
         self._began = time.monotonic() - seconds_before
@@ -23,7 +23,7 @@ class Meter:
         return time.monotonic() - self._began
 
     def step(self, tokens: int, supervised: int, computed: int) -> None:
-        """Count a finished step: the tokens of its rows, how many were supervised, and how many it computed."""
+        """Count a finished step: the tokens of its rows, its supervised tokens, and its computed tokens."""
         now = time.monotonic()
         self._steps.append((now - self._resumed, tokens, supervised, computed))
         self._resumed = now
@@ -43,7 +43,7 @@ class Meter:
         return tokens, supervised, computed
 
     def seconds_left(self, tokens: int, evaluations: int) -> float:
-        """Estimate the time for this many tokens and evaluations from those that are done."""
+        """Estimate the seconds for this many tokens and evaluations from those that are done."""
         rate, *_ = self.rates()
         pause = sum(self._pauses) / len(self._pauses) if self._pauses else 0.0
         return (tokens / rate if rate else 0.0) + evaluations * pause

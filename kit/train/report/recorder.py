@@ -1,11 +1,11 @@
-"""The flight recorder: what every row of every step cost, kept in the run's folder. Imports nothing heavy.
+"""Record the loss of every row of every step in the run's folder. Imports nothing heavy.
 
-`flight-rows.json`  the rows that the run trains on: example, digest, supervised tokens, weight
+`flight-rows.json`  the rows of the run: example, digest, supervised tokens, weight
 `flight.jsonl`      one line per step: loss, norm of the gradient, row numbers, and one loss per row
 
-A resumed run repeats the steps after its checkpoint; the later line of a step is the one that counts. The file never
-grows beyond its cap: when it would, the older half of the steps is thinned, and of each two neighbours the one with the
-larger loss stays, so that a spike outlasts the steps around it.
+A resumed run repeats the steps after its checkpoint; the last line of a step counts. The file has a maximum size: when
+it would be exceeded, the older half of the steps is thinned, and of two neighbours the one with the larger loss stays,
+so that spikes are kept.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STEPS, _ROWS = "flight.jsonl", "flight-rows.json"
 
 @dataclass(frozen=True)
 class RecordedRow:
-    """A row as it was trained on; `digest` is over its tokens, its answer's start and its weight."""
+    """A row of the run; `digest` is over its tokens, the start of its answer and its weight."""
 
     example: str
     digest: str
@@ -37,7 +37,7 @@ class RecordedRow:
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """What a step measured: nats per supervised token, over the step and for each of its rows, by row number."""
+    """The figures of a step: losses in nats per supervised token, of the step and of each of its rows by number."""
 
     step: int
     loss: float
@@ -47,15 +47,15 @@ class RecordedStep:
 
 
 @dataclass(frozen=True)
-class Flight:
-    """Everything that was recorded of a run; `steps` by number, ascending."""
+class Recording:
+    """The record of a run; `steps` by number, ascending."""
 
     rows: tuple[RecordedRow, ...]
     steps: Mapping[int, RecordedStep]
 
 
-class FlightRecorder:
-    """Appends steps to a run's record, which is bounded by `most_bytes`."""
+class StepRecorder:
+    """Appends steps to the record of a run, which stays below `most_bytes`."""
 
     def __init__(self, folder: Path, rows: Sequence[Row], most_bytes: int = MOST_BYTES) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ class FlightRecorder:
         self._size += len(line)
 
     def losses(self, up_to: int) -> list[float]:
-        """The losses of the steps up to one, in order, those that were thinned away left out."""
+        """Return the losses of the recorded steps up to a step, in order."""
         return [made.loss for number, made in _read_steps(self._file).items() if number <= up_to]
 
     def _thin(self) -> None:
@@ -87,19 +87,19 @@ class FlightRecorder:
         self._size = len(text)
 
 
-def read_flight(folder: Path) -> Flight:
-    """Return what a run recorded. Raises InputError where it recorded nothing."""
+def read_recording(folder: Path) -> Recording:
+    """Return the record of a run. Raises InputError if there is none or it is damaged."""
     if not (folder / _ROWS).is_file():
-        raise InputError("The run recorded no steps.", str(folder), "It was made by an older kit, or made no step.")
+        raise InputError("The run recorded no steps.", str(folder), "It ended before its first step, or is too old.")
     try:
         rows = json.loads((folder / _ROWS).read_text(encoding="utf-8"))
-        return Flight(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
+        return Recording(tuple(RecordedRow(*row) for row in rows), _read_steps(folder / _STEPS))
     except (ValueError, TypeError):
-        raise InputError("What the run recorded is damaged: a file was cut off or edited.", str(folder)) from None
+        raise InputError("The record of the run is damaged: a file was cut off or edited.", str(folder)) from None
 
 
 def row_digest(row: Row) -> str:
-    """The first 16 digits of a SHA-256 over all of a row that training sees."""
+    """Return the first 16 digits of a SHA-256 over everything that training uses of a row."""
     digest = hashlib.sha256(f"{row.answer_start}\0{row.weight!r}\0".encode())
     digest.update(array("q", row.ids).tobytes())
     return digest.hexdigest()[:16]
@@ -113,7 +113,7 @@ def _write_rows(file: Path, rows: Sequence[Row]) -> None:
 
 
 def _drop_torn_line(file: Path) -> None:
-    """A killed process may have left half a line, which would spoil the next one."""
+    """Remove an unfinished last line, which a killed process may leave; otherwise the next line would be damaged."""
     if not file.is_file():
         return
     with file.open("r+b") as stream:
@@ -130,7 +130,7 @@ def _read_steps(file: Path) -> dict[int, RecordedStep]:
 
 
 def _line(made: RecordedStep) -> str:
-    """JSON has no number that is not finite: such a one is written as a word."""
+    """Return a step as a JSON line; JSON has no infinity and no NaN, so they are written as words."""
     losses = [_number(loss) for loss in made.losses]
     return json.dumps([made.step, _number(made.loss), _number(made.norm), made.rows, losses]) + "\n"
 
@@ -141,5 +141,5 @@ def _number(value: float) -> float | str:
 
 
 def _height(made: RecordedStep) -> float:
-    """How much a step stands out; one that is not finite most of all."""
+    """Return the loss of a step, infinite if it is not finite, to choose which steps to keep."""
     return made.loss if made.loss < float("inf") else float("inf")

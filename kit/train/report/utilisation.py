@@ -1,4 +1,4 @@
-"""Model FLOP utilisation: how much of what a GPU could compute the model needs (Chowdhery et al. 2022, appendix B)."""
+"""Model FLOP utilisation: the share of a GPU's peak that the model needs (Chowdhery et al. 2022, appendix B)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from kit.base import Base
 from kit.train.plan.estimate import read_shape, training_flops
-from kit.train.plan.plan import Plan
+from kit.train.plan.plan import StepPlan
 
 PEAKS = {
     "H200": 989.0,
@@ -20,33 +20,33 @@ PEAKS = {
     "A10": 125.0,
     "L4": 121.0,
 }
-"""TFLOP/s in bfloat16, without sparsity, from NVIDIA's data sheets, by a part of the name that torch gives."""
+"""TFLOP/s in bfloat16, without sparsity, from NVIDIA's data sheets, by a part of torch's name for the GPU."""
 
 
 @dataclass(frozen=True)
 class Utilisation:
-    """Floating-point operations of a computed token, and those that the GPU can make in a second."""
+    """Floating-point operations per computed token, and the GPU's peak per second."""
 
     per_token: float
     peak: float
 
     def of(self, computed_per_second: float) -> float:
-        """The share that is used, from 0 to 1."""
+        """Return the share of the peak that is used, from 0 to 1."""
         return computed_per_second * self.per_token / self.peak
 
 
-def utilisation(base: Base, plan: Plan, device: torch.device) -> Utilisation | None:
-    """Return how to tell a run's utilisation; None on a CPU, on a GPU that is not listed, and for unusual bases.
+def utilisation(base: Base, plan: StepPlan, device: torch.device) -> Utilisation | None:
+    """Return the utilisation of a plan; None on a CPU, on a GPU without a known peak, and for unusual bases.
 
-    What is computed again in the backward pass is no work of the model, and does not count.
+    By definition, activations that the backward pass recomputes do not count.
     """
     peak = peak_of(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
     flops = plan_flops(base, plan)
     return None if flops is None or peak is None else Utilisation(flops / plan.computed, peak)
 
 
-def plan_flops(base: Base, plan: Plan) -> float | None:
-    """Return the floating-point operations of all steps; None for a base of a kind that the formula does not know."""
+def plan_flops(base: Base, plan: StepPlan) -> float | None:
+    """Return the floating-point operations of all steps; None for a base that the formula does not cover."""
     shape = read_shape(base.folder)
     if shape is None:
         return None
@@ -55,12 +55,12 @@ def plan_flops(base: Base, plan: Plan) -> float | None:
 
 
 def peak_of(name: str) -> float | None:
-    """FLOP/s of a GPU by the name that torch gives it."""
+    """Return the peak FLOP/s of a GPU by torch's name for it; None if it is not listed."""
     words = name.split()
     found = (peak for part, peak in PEAKS.items() if part in name and part.split()[0] in _models(words))
     return next((peak * 1e12 for peak in found), None)
 
 
 def _models(words: list[str]) -> set[str]:
-    """The words, and those before a hyphen: `A100-SXM4-80GB` is an A100, and `A10` is not `A100`."""
+    """Return the words, cut at a hyphen: `A100-SXM4-80GB` is an A100, and `A10` is not `A100`."""
     return {word.partition("-")[0] for word in words}

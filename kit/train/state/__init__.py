@@ -1,1 +1,1 @@
-"""What a run keeps so that it can be resumed."""
+"""Checkpoints, signals and the conditions under which a run can be resumed."""

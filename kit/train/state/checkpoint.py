@@ -1,10 +1,9 @@
-"""Checkpoints: whole or not there, verified when read, and refused where going on would not be the same run."""
+"""Checkpoints: written atomically, verified when read, and refused if the run would not continue identically."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,16 +15,17 @@ from peft import PeftModel
 from safetensors import SafetensorError
 
 from kit.errors import InputError, Problem
-from kit.train.distributed.sharded import put_state_back, whole_state
+from kit.system.disk import sync_folder, sync_tree
+from kit.train.distributed.sharded import load_whole_state, whole_state
 from kit.train.job import Evaluation, RunBroke
-from kit.train.state.saved import StateDict, put_back, raw_state, trained_state, write_trained
+from kit.train.state.saved import StateDict, raw_state, restore_trained, trained_state, write_trained
 
 _MANIFEST, _STATE, _HISTORY = "checkpoint.json", "state.pt", "history.json"
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a run stands: finished steps of all, seconds spent, and what it depends on, by name."""
+    """The progress of a run: finished and planned steps, seconds spent, and the conditions it depends on, by name."""
 
     step: int
     steps: int
@@ -34,16 +34,16 @@ class Cursor:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a checkpoint holds of a model and its optimiser, all tensors whole."""
+class Snapshot:
+    """The state of a model and its optimiser for a checkpoint; no tensor is sharded."""
 
     trained: StateDict
     optimizer: Mapping[str, Any]
 
 
-def hold(model: PeftModel, optimizer: torch.optim.Optimizer) -> Held:
-    """Collect it; of a sharded model, all processes have to."""
-    return Held(trained_state(model), whole_state(optimizer))
+def take_snapshot(model: PeftModel, optimizer: torch.optim.Optimizer) -> Snapshot:
+    """Collect the state; if the model is sharded, all processes must call it."""
+    return Snapshot(trained_state(model), whole_state(optimizer))
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class Checkpoint:
 
     @property
     def adapter(self) -> Path:
-        """The adapter's folder in peft's format, or the whole model's."""
+        """The folder of the adapter in peft's format, or of the whole model."""
         return self.folder / "adapter"
 
 
 class Checkpoints:
-    """The checkpoints of one run: `step-000040/` with the adapter, the optimiser and the random states; `history.json`.
+    """The checkpoints of a run: `step-000040/` with adapter, optimiser and random states, and `history.json`.
 
-    A folder is written under another name, synced, and renamed, so a name that is there is complete.
+    A folder is written under a temporary name, synced and renamed, so every folder with its final name is complete.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,21 +72,21 @@ class Checkpoints:
             shutil.rmtree(leftover, ignore_errors=True)
 
     def find(self, step: int) -> Path:
-        """The folder of a step's checkpoint, whether it is there or not."""
+        """Return the folder of a step's checkpoint, even if it does not exist."""
         return self._folder / f"step-{step:06d}"
 
     def last(self) -> Checkpoint | None:
-        """Return the furthest checkpoint, its files verified against their digests.
+        """Return the last checkpoint after verifying its files against their digests.
 
-        Raises RunBroke where a file is not what was written.
+        Raises RunBroke if a file was changed.
         """
         folders = sorted(self._folder.glob("step-*"))
         return _verified(folders[-1]) if folders else None
 
-    def save(self, model: PeftModel, held: Held, cursor: Cursor) -> None:
-        """Write a checkpoint; one that is already there for this step is the same, and stays.
+    def save(self, model: PeftModel, held: Snapshot, cursor: Cursor) -> None:
+        """Write a checkpoint, unless there is already one of this step: it would be the same.
 
-        Raises RunBroke where the disk does not take it; earlier checkpoints are untouched.
+        Raises RunBroke if it cannot be written; earlier checkpoints stay intact.
         """
         target, draft = self.find(cursor.step), self._folder / f".saving-{cursor.step}"
         if target.exists():
@@ -98,20 +98,20 @@ class Checkpoints:
             torch.save(state, draft / _STATE)
             _write_manifest(draft, cursor)
             _publish(draft, target)
-        except (OSError, RuntimeError, SafetensorError) as error:  # each library has its own word for a full disk
+        except (OSError, RuntimeError, SafetensorError) as error:  # each library reports a full disk in its own way
             shutil.rmtree(draft, ignore_errors=True)
             what = f"The checkpoint of step {cursor.step} could not be written: {error}."
-            advice = "The checkpoints before it are intact; make room and go on with: kit train --resume"
+            advice = "Earlier checkpoints are intact. Free disk space, then continue with: kit train --resume"
             raise RunBroke(what, str(self._folder), advice) from error
 
     def restore_weights(self, checkpoint: Checkpoint, model: PeftModel) -> None:
-        """Put what is trained back into a model that is not sharded yet."""
-        put_back(model, checkpoint.adapter, _state(checkpoint)["raw"])
+        """Restore the trained weights of a model that is not sharded yet."""
+        restore_trained(model, checkpoint.adapter, _state(checkpoint)["raw"])
 
     def restore_optimiser(self, checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> None:
-        """Put the optimiser and the random states back."""
+        """Restore the optimiser and the random states."""
         state = _state(checkpoint)
-        put_state_back(optimizer, state["optimizer"])
+        load_whole_state(optimizer, state["optimizer"])
         set_random_state(state["random"])
 
     def keep(self, steps: set[int]) -> None:
@@ -121,13 +121,13 @@ class Checkpoints:
             shutil.rmtree(folder.rename(folder.with_name(f".removed-{folder.name}")))
 
     def read_history(self, up_to: int) -> list[Evaluation]:
-        """Return the evaluations that were made up to a step."""
+        """Return the evaluations up to a step."""
         file = self._folder / _HISTORY
         try:
             made = [Evaluation(**item) for item in json.loads(file.read_text())] if file.is_file() else []
         except (ValueError, TypeError):
-            what = "The run's evaluations cannot be read, so the best checkpoint is not known."
-            raise RunBroke(what, str(file), "Begin a new run, without --resume.") from None
+            what = "The evaluations of the run cannot be read, so the best checkpoint is unknown."
+            raise RunBroke(what, str(file), "Start a new run, without --resume.") from None
         return [evaluation for evaluation in made if evaluation.step <= up_to]
 
     def write_history(self, history: Sequence[Evaluation]) -> None:
@@ -138,24 +138,26 @@ class Checkpoints:
 
 
 def refuse_other(found: Mapping[str, str], here: Mapping[str, str], where: Path) -> None:
-    """Raise InputError where a checkpoint was made under other conditions than those here."""
+    """Raise InputError if a checkpoint was made under other conditions than the current ones."""
     problems = [
-        Problem(f"The run was begun with {name} {found.get(name, 'unknown')}; here it is {value}.", str(where))
+        Problem(f"The run was started with {name} {found.get(name, 'unknown')}; here it is {value}.", str(where))
         for name, value in here.items()
         if found.get(name) != value
     ]
+    if found.get("layers") == "compiled":
+        problems.append(Problem("The run was started by an earlier version, which compiled its layers.", str(where)))
     if problems:
-        advice = "It would not be the same run: restore what it was begun with, or train anew without --resume."
+        advice = "Resume it under the conditions that it started with, or start a new run without --resume."
         raise InputError([*problems[:-1], Problem(problems[-1].what, problems[-1].where, advice)])
 
 
 def random_state() -> dict[str, Any]:
-    """The states of every generator that training draws from."""
+    """Return the states of all random generators that training uses."""
     return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Put the states back."""
+    """Restore the states."""
     torch.set_rng_state(state["cpu"])
     torch.cuda.set_rng_state_all(state["cuda"])
 
@@ -175,24 +177,16 @@ def _verified(folder: Path) -> Checkpoint:
     for name, digest in manifest["files"].items():
         path = folder / name
         if not path.is_file() or _digest(path) != digest:
-            raise RunBroke("The file is not what was saved.", str(path), f"Remove {folder} to go on from before it.")
+            advice = f"Remove {folder} to continue from the checkpoint before it."
+            raise RunBroke("The file differs from what was saved.", str(path), advice)
     return Checkpoint(folder, Cursor(**manifest["cursor"]))
 
 
 def _publish(draft: Path, target: Path) -> None:
-    """Rename a draft to its name once all of it is on disk."""
-    for path in [*draft.rglob("*"), draft]:
-        _sync(path)
+    """Rename a draft to its final name once all of it is on disk."""
+    sync_tree(draft)
     draft.replace(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(target.parent)
 
 
 def _digest(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""The machine that training runs on: device, threads, and what decides whether a run can be repeated to the bit."""
+"""Device, threads, and the conditions under which a run can be repeated to the bit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _CPUS = Path("/sys/devices/system/cpu")
 
 
 def training_device() -> torch.device:
-    """The device of this process, as accelerate places it."""
+    """Return the device that accelerate chooses for this process."""
     device: torch.device = PartialState().device
     return device
 
 
 def physical_cores() -> int:
-    """Cores that this process may use, hardware threads of one core counted once."""
+    """Return the number of physical cores that this process may use; threads of one core count once."""
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     siblings = [_CPUS / f"cpu{number}/topology/thread_siblings_list" for number in usable]
     if not all(path.is_file() for path in siblings):
@@ -31,7 +31,7 @@ def physical_cores() -> int:
 
 
 def conditions(device: torch.device, threads: int) -> dict[str, str]:
-    """What must be the same for a resumed run to be the uninterrupted one, by name."""
+    """Return what must be the same so that a resumed run equals the uninterrupted one, by name."""
     libraries = {name: version(name) for name in ("torch", "transformers", "peft")}
     if device.type == "cpu":
         return {**libraries, "kernels": torch.backends.cpu.get_cpu_capability(), "threads": str(threads)}
@@ -40,7 +40,7 @@ def conditions(device: torch.device, threads: int) -> dict[str, str]:
 
 @contextmanager
 def repeatable(device: torch.device, threads: int) -> Iterator[None]:
-    """Pin the threads and, on a CPU, allow deterministic kernels only; put both back afterwards."""
+    """Set the threads and, on a CPU, allow only deterministic kernels; restore both afterwards."""
     flags: Any = torch.utils.deterministic
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), flags.fill_uninitialized_memory
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""What a checkpoint holds of a model, by the kind of thing that training made of it: names, tensors, configuration."""
+"""Save and restore what a method trained: names, tensors and configuration, for each kind of adapted model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from kit.adapters.hooked import Beside, unslashed
+from kit.adapters.hooked import HookedModel, rename_state
 from kit.bundle.manifest import canonical_json
 from kit.bundle.parity import MODEL_WEIGHTS, is_whole
 from kit.train.distributed.sharded import whole
@@ -22,42 +22,42 @@ StateDict = dict[str, Tensor]
 
 
 def weights_file(folder: Path) -> Path:
-    """The file with what was trained: an adapter, or a whole model."""
+    """Return the file with the trained weights: of an adapter, or of a whole model."""
     return folder / (MODEL_WEIGHTS if is_whole(folder) else ADAPTER_WEIGHTS)
 
 
 def trained_state(model: Any) -> StateDict:
-    """What is trained, on the CPU: an adapter's tensors under its format's names, or all weights of the model."""
+    """Return the trained tensors on the CPU: of an adapter, under the names of its format, or of the whole model."""
     if isinstance(model, Whole):
         state: Mapping[str, Tensor] = dict(model.model.named_parameters())
-    elif isinstance(model, Beside):
-        state = unslashed(model.adapter.state_dict(), ".")
+    elif isinstance(model, HookedModel):
+        state = rename_state(model.adapter.state_dict(), ".")
     else:
         shared = get_peft_model_state_dict(model, save_embedding_layers=False)
         state = {name: tensor.detach().clone() for name, tensor in shared.items()}  # some methods share projections
     return {name: whole(tensor.detach()).cpu().contiguous() for name, tensor in state.items()}
 
 
-def put_back(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
-    """Put a checkpoint's tensors back into the model. `raw` are those that the saved adapter was converted from."""
+def restore_trained(model: Any, folder: Path, raw: Mapping[str, Tensor]) -> None:
+    """Restore the tensors of a checkpoint. `raw` are the tensors before a conversion, if the adapter was converted."""
     state = dict(raw) or load_file(weights_file(folder))
     if isinstance(model, Whole):
         own = dict(model.model.named_parameters())
         for name, tensor in state.items():
             own[name].data.copy_(tensor)
-    elif isinstance(model, Beside):
-        model.adapter.load_state_dict(unslashed(state, "/"))
+    elif isinstance(model, HookedModel):
+        model.adapter.load_state_dict(rename_state(state, "/"))
     else:
         set_peft_model_state_dict(model, state)
 
 
 def raw_state(model: Any, state: StateDict) -> StateDict:
-    """What has to be kept beside the saved adapter to go on from it: empty where the adapter itself is enough."""
+    """Return the tensors before the conversion if the saved adapter is a converted one; otherwise nothing."""
     return state if hasattr(model, "kit_origin") else {}
 
 
 def write_trained(model: Any, state: StateDict, folder: Path) -> None:
-    """Write what is trained in a form that attaches to the base as it was, or, for a whole model, loads by itself.
+    """Write an adapter that attaches to the unchanged base, or a whole model that loads by itself.
 
     `state` is the model's `trained_state`.
     """
@@ -69,7 +69,7 @@ def write_trained(model: Any, state: StateDict, folder: Path) -> None:
         return
     state = plain_state(state, origin) if origin else state
     save_file(state, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
-    if isinstance(model, Beside):
+    if isinstance(model, HookedModel):
         (folder / ADAPTER_CONFIG).write_bytes(canonical_json(model.adapter.settings))
     else:
         _write_config(model, folder, converted=bool(origin))

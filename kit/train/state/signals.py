@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: a step and its checkpoint are finished first, anything else ends at once."""
+"""Ctrl-C and SIGTERM during training: a step and its checkpoint are finished, anything else ends at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CODES = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
 
 
 class Signals:
-    """A context in which both signals raise KeyboardInterrupt, except while `shielded`, where they are remembered.
+    """A context in which both signals raise KeyboardInterrupt; inside `shielded`, they only set `code`.
 
-    KeyboardInterrupt, because event loops and careless handlers let nothing else through. Outside the main thread,
-    where Python handles no signals, the context does nothing.
+    It is KeyboardInterrupt because event loops and broad exception handlers let it pass. Outside the main thread, where
+    Python handles no signals, the context does nothing.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class Signals:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Let signals wait; whoever is inside asks for `code` where it can stop."""
+        """Delay signals: the code inside checks `code` wherever it can stop."""
         self._shielded = True
         try:
             yield
@@ -51,7 +51,7 @@ class Signals:
 
     @contextmanager
     def exposed(self) -> Iterator[None]:
-        """Inside `shielded`: let signals through again, one that waited at once."""
+        """Inside `shielded`: let signals raise, a delayed one at once."""
         self._shielded = False
         try:
             if self.code:

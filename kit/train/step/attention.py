@@ -1,8 +1,8 @@
-"""Attention over a forest of rows, on a CPU: what a node's descendants see of it, and what it sees of itself, merged.
+"""Attention over a forest of rows on a CPU, merged from calls of the flash kernel.
 
-Each node attends to itself causally; all descendants of a node, which stand side by side, attend to it in one call
-without a mask. The parts are merged by their log-sum-exps, which is exact: softmax over a union of keys is the mean of
-the parts' softmaxes, weighted by the exponentials of their log-sum-exps.
+Each node attends to itself causally. All descendants of a node are contiguous and attend to it in one call without a
+mask. The parts are merged by their log-sum-exps, which is exact: softmax over a union of keys is the mean of the parts'
+softmaxes, weighted by the exponentials of their log-sum-exps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_bac
 
 
 class Attention(Protocol):
-    """How the tokens of one pack see each other."""
+    """Attention among the tokens of one pack."""
 
     name: str
 
@@ -31,7 +31,7 @@ class Attention(Protocol):
 
 
 class TwoPart:
-    """Attention by calls of the flash kernel; `spans` are each node's start, stop, and its last descendant's end."""
+    """Attention by calls of the flash kernel; `spans`: start, stop and end of the subtree of each node."""
 
     name = "two-part flash attention"
 
@@ -39,16 +39,17 @@ class TwoPart:
         self.spans = spans
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Return what each token sees along its path: (1, heads, T, size)."""
+        """Return the attention of each token along its path: (1, heads, T, size)."""
         out: Tensor = _TwoPart.apply(query, key, value, self.spans, scale)  # type: ignore[no-untyped-call]
         return out
 
 
 class _TwoPart(torch.autograd.Function):
-    """Autograd through the merge would be wrong, since the kernel's backward ignores the gradient of its log-sum-exp.
+    """Forward and backward pass of the merged attention.
 
-    Given the merged output and the merged log-sum-exp, though, each part's backward yields that part's true share:
-    the probabilities that it recomputes are then those of the whole softmax (Dao et al. 2022, algorithm 4).
+    Autograd through the merge would be wrong, because the kernel's backward ignores the gradient of its log-sum-exp.
+    With the merged output and log-sum-exp as inputs, the backward of each part gives its exact share: the probabilities
+    that it recomputes are those of the whole softmax (Dao et al. 2022, algorithm 4).
     """
 
     @staticmethod
@@ -69,7 +70,10 @@ class _TwoPart(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        saved, scale = ctx.saved_tensors, ctx.scale  # read once: where layers are computed again, that is when
+        saved, scale = (
+            ctx.saved_tensors,
+            ctx.scale,
+        )  # read only once: with gradient checkpointing, reading recomputes the layer
         found = tuple(torch.empty_like(each) for each in saved[:3])
         for start, stop, _ in ctx.spans:
             own = slice(start, stop)
@@ -83,18 +87,18 @@ class _TwoPart(torch.autograd.Function):
 
 
 def _ancestors(spans: Sequence[tuple[int, int, int]]) -> Iterator[tuple[slice, slice]]:
-    """Each node that has descendants, and all of them."""
+    """Yield each node that has descendants, and the span of all of them."""
     return ((slice(start, stop), slice(stop, end)) for start, stop, end in spans if end > stop)
 
 
 def _part(q: Tensor, k: Tensor, v: Tensor, rows: slice, seen: slice, scale: float) -> tuple[Tensor, Tensor]:
-    """One call: the output of some queries over some keys, causal where they are the same; and its log-sum-exps."""
+    """Return the output of some queries over some keys, causal if both are the same span, and its log-sum-exps."""
     out, sums = _flash(q[:, :, rows], k[:, :, seen], v[:, :, seen], 0.0, rows == seen, scale=scale)
     return out, sums
 
 
 def _merge(merged: Tensor, sums: Tensor, rows: slice, part: tuple[Tensor, Tensor]) -> None:
-    """Add a part to what is there: its weight is its share of the sum of exponentials."""
+    """Merge a part into the result; its weight is its share of the sum of exponentials."""
     there, more = sums[:, :, rows], part[1]
     merged[:, :, rows].lerp_(part[0].float(), torch.sigmoid(more - there)[..., None])
     torch.logaddexp(there, more, out=there)
@@ -103,7 +107,7 @@ def _merge(merged: Tensor, sums: Tensor, rows: slice, part: tuple[Tensor, Tensor
 def _shares(
     saved: Sequence[Tensor], gradient: Tensor, rows: slice, seen: slice, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """One call's share of the gradients by its queries, keys and values."""
+    """Return one part's share of the gradients of queries, keys and values."""
     query, key, value, out, sums = saved
     inputs = (gradient[:, :, rows], query[:, :, rows], key[:, :, seen], value[:, :, seen])
     shares: tuple[Tensor, Tensor, Tensor] = _flash_backward(
@@ -112,19 +116,20 @@ def _shares(
     return shares
 
 
-# --- the door to transformers ---------------------------------------------------------------------------------
+# --- registered in transformers --------------------------------------------------------------------------------
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _forest_attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _: Tensor | None, **others: Any
 ) -> tuple[Tensor, None]:
-    """What a model calls by our name; it fails where it is not told how the tokens of its batch see each other."""
+    """The attention that a model calls under our name; it fails without a forest."""
     attention: Attention | None = others.get("forest")
     if attention is None or query.shape[0] != 1 or query.shape[2] != key.shape[2]:
         raise RuntimeError("A forest of rows needs its node table, one batch entry, and no cache.")
     if others.get("dropout") or others.get("softcap") or any(others.get(name) is not None for name in _UNKNOWN):
-        raise RuntimeError(f"{type(module).__name__} asks attention for something that a forest of rows has not got.")
+        raise RuntimeError(
+            f"{type(module).__name__} uses a feature of attention that a forest of rows does not support."
+        )
     out = attention.attend(query, key, value, others["scaling"])
     return out.transpose(1, 2).contiguous(), None
 
@@ -135,9 +140,9 @@ AttentionInterface.register(NAME, _forest_attention)
 
 @contextmanager
 def attending(model: Any, along_paths: bool) -> Iterator[None]:
-    """Let a model attend along the paths of a forest, or as it does anyway.
+    """Let a model attend along the paths of a forest, or with its own attention.
 
-    The backward pass belongs inside too: where activations are not kept, it runs layers again.
+    The backward pass belongs inside too: with gradient checkpointing, it runs layers again.
     """
     before = model.config._attn_implementation
     if along_paths:
@@ -149,10 +154,10 @@ def attending(model: Any, along_paths: bool) -> Iterator[None]:
 
 
 def forest_inputs(attention: Attention, depths: Tensor) -> dict[str, Any]:
-    """Return what the model gets beside its ids: (1, T) depths as positions, how to attend, and a mask that is none.
+    """Return the model's other inputs for a forest: (1, T) depths as positions, the attention, and an empty mask.
 
-    A mask of four dimensions is handed through; transformers would read the jumps of the positions as rows packed one
-    behind another. No other attention can use one without a column, so that none takes over unseen.
+    transformers passes a mask of four dimensions on unchanged; without one, it would take jumps in the positions for
+    rows packed one after another. The mask has no columns, so any other attention fails instead of ignoring the forest.
     """
     none = torch.empty(1, 1, 1, 0, dtype=torch.bool, device=depths.device)
     return {"position_ids": depths, "attention_mask": none, "forest": attention}

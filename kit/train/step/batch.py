@@ -1,4 +1,4 @@
-"""From rows to tensors. No random numbers here, so that resuming is exact."""
+"""Make tensors of rows. No random numbers, so that a resumed run is exact."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kit.train.step.flex import BlockSparse, padded_length
 class Batch:
     """A micro-batch of R rows with N supervised tokens: padded on the right to L tokens, or packed as a forest.
 
-    Causal attention never looks to the right, so padding needs no mask. A forest is one entry of T tokens, where
-    `depths` counts the tokens before each on its path, and `attention` knows who sees whom. For every supervised token
-    of every row: its row, the hidden state that predicts it as an index into all of the batch, its id, and its row's
-    weight; in a forest, a state where rows part predicts several.
+    Causal attention never looks to the right, so padding needs no mask. A forest is one sequence of T tokens; `depths`
+    counts the tokens before each one on its path, and `attention` computes who attends to whom. For every supervised
+    token of every row there is its row, the hidden state that predicts it (an index into the flattened batch), its id,
+    and the weight of its row. In a forest, one state predicts several tokens where rows branch.
     """
 
     ids: Tensor  # (R, L) or (1, T) int64
@@ -48,7 +48,7 @@ def collate(rows: Sequence[Row], pad_id: int, device: torch.device) -> Batch:
 
 
 def pack(rows: Sequence[Row], pad_id: int, device: torch.device, saves: int = SPLIT_SAVES) -> Batch:
-    """Return the rows as one forest on the device, in which what they begin with alike stands once.
+    """Return the rows as one forest on the device, which holds each shared prefix once.
 
     Each branching saves at least `saves` tokens.
     """
@@ -63,9 +63,9 @@ def pack(rows: Sequence[Row], pad_id: int, device: torch.device, saves: int = SP
 
 
 def kernel_name(device: torch.device, rows_alone: str) -> str:
-    """What computes attention on a device, and where rows are not packed why."""
+    """Return the name of the attention kernel, or the reason why rows are not packed."""
     if rows_alone:
-        return f"rows one by one, padded: {rows_alone}"
+        return f"padded rows, no shared prefixes: {rows_alone}"
     return BlockSparse.name if device.type == "cuda" else TwoPart.name
 
 
@@ -75,7 +75,7 @@ def _attention(forest: Forest, device: torch.device) -> Attention:
 
 
 def _tokens(forest: Forest, rows: Sequence[Row]) -> tuple[list[int], list[int]]:
-    """The forest's token ids and their depths."""
+    """Return the token ids of the forest and their depths."""
     ids: list[int] = []
     depths: list[int] = []
     for node in forest.nodes:
@@ -85,7 +85,7 @@ def _tokens(forest: Forest, rows: Sequence[Row]) -> tuple[list[int], list[int]]:
 
 
 def _labels(rows: Sequence[Row], states: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """What a batch knows of its supervised tokens, row after row; `states` predict them."""
+    """Return the fields of a batch that describe its supervised tokens, row by row; `states` predict them."""
     counts = torch.tensor([len(row.ids) - row.answer_start for row in rows])
     numbers = torch.repeat_interleave(torch.arange(len(rows)), counts)
     targets = torch.tensor([id for row in rows for id in row.ids[row.answer_start :]])
@@ -94,7 +94,7 @@ def _labels(rows: Sequence[Row], states: list[int]) -> tuple[Tensor, Tensor, Ten
 
 
 def _on(device: torch.device, batch: Batch) -> Batch:
-    """Bring a batch to the device; a GPU is not waited for."""
+    """Copy a batch to the device, without waiting for a GPU."""
     if device.type != "cuda":
         return batch
     tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}

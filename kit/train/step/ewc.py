@@ -1,9 +1,9 @@
-"""Elastic weight consolidation: what earlier rows need of the weights moves less (Kirkpatrick et al. 2017).
+"""Elastic weight consolidation: weights that earlier rows need change less (Kirkpatrick et al. 2017).
 
 The penalty is λ/2 · Σ F Δ² over the base's own weights. F is the diagonal of the Fisher information of the reference
-rows at the start; Δ is how far a weight has moved since: for LoRA its product s B A, as Xiang et al. (2023) do it. The
-two factors would be the wrong things to tie: the first has no Fisher information at the start, because the second is
-zero, and both can turn without changing the model.
+rows at the start; Δ is the change of a weight since: for LoRA the product s B A, as in Xiang et al. (2023). A penalty
+on the two factors would be wrong: the first one has no Fisher information at the start, because the second is zero, and
+both can change without changing the model.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from torch.nn import functional
 from kit.data.rows import Row
 from kit.data.split import position
 from kit.errors import InputError
-from kit.train.step.loss import Body
+from kit.train.model.split import Body
 
 _WHERE = "train.ewc"
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A weight that the base has, how to compute what training has added to it, and the parameters that makes it of."""
+class TrainedWeight:
+    """A weight of the base, a function that returns its change by training, and the parameters of that change."""
 
     weight: Tensor
     change: Callable[[], Tensor]
@@ -39,50 +39,50 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class _Tether:
+class _Protected:
     fisher: Tensor
     change: Callable[[], Tensor]
     parameters: tuple[Tensor, ...]
 
 
 class Elastic:
-    """The penalty of a run. `strength` is λ; the Fisher information is kept in the type of the weights."""
+    """The penalty of a run. `strength` is λ; the Fisher information has the type of the weights."""
 
     def __init__(self, body: Body, reference: Sequence[Row], strength: float, seed: int) -> None:
-        moved = moved_weights(body.model)
-        fisher = fisher_diagonal(body, {name: each.weight for name, each in moved.items()}, reference, seed)
-        self._tethers = [_Tether(fisher[name], each.change, each.parameters) for name, each in moved.items()]
+        trained = trained_weights(body.model)
+        fisher = fisher_diagonal(body, {name: each.weight for name, each in trained.items()}, reference, seed)
+        self._protected = [_Protected(fisher[name], each.change, each.parameters) for name, each in trained.items()]
         self._strength = strength
 
     def add_gradients(self) -> None:
-        """Add the penalty's gradients to those of the loss, weight by weight, so that one change exists at a time.
+        """Add the gradients of the penalty to those of the loss, weight by weight, so that memory holds one change.
 
-        They are no backward pass of the step's loss: what counts those hears nothing of it.
+        This does not run a backward pass of the model, so hooks that count backward passes do not see it.
         """
-        for tether in self._tethers:
-            gradients = torch.autograd.grad(self._penalty(tether), tether.parameters)
-            for parameter, gradient in zip(tether.parameters, gradients, strict=True):
+        for weight in self._protected:
+            gradients = torch.autograd.grad(self._penalty(weight), weight.parameters)
+            for parameter, gradient in zip(weight.parameters, gradients, strict=True):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
     @torch.no_grad()
     def value(self) -> float:
-        """The penalty as it stands, in nats: what is added to the mean loss per supervised token."""
-        return float(sum(float(self._penalty(tether)) for tether in self._tethers))
+        """Return the current penalty in nats; it is added to the mean loss per supervised token."""
+        return float(sum(float(self._penalty(weight)) for weight in self._protected))
 
-    def _penalty(self, tether: _Tether) -> Tensor:
-        return 0.5 * self._strength * (tether.fisher * tether.change().square()).sum()
+    def _penalty(self, weight: _Protected) -> Tensor:
+        return 0.5 * self._strength * (weight.fisher * weight.change().square()).sum()
 
 
-def moved_weights(model: Any) -> dict[str, Moved]:
-    """Return the weights of the base that training moves, by name.
+def trained_weights(model: Any) -> dict[str, TrainedWeight]:
+    """Return the weights of the base that training changes, by name.
 
-    Raises InputError for a method that leaves them as they are and adds others, of which the base knows nothing.
+    Raises InputError for a method that adds other weights instead of changing those of the base.
     """
-    found: dict[str, Moved] = {}
+    found: dict[str, TrainedWeight] = {}
     factors: set[int] = set()
     for name, module in model.named_modules():
         if isinstance(module, LoraLayer):
-            found[name] = _lora_moved(name, module)
+            found[name] = _lora_weight(name, module)
             factors.update(id(parameter) for parameter in module.parameters())
     others = {
         name: parameter
@@ -91,20 +91,26 @@ def moved_weights(model: Any) -> dict[str, Moved]:
     }
     if (others if found else getattr(model, "peft_config", None)) or not (found or others):
         advice = "Use replay, or a method that changes the base's own weights: lora, full."
-        raise InputError("Elastic weight consolidation ties the base's own weights.", _WHERE, advice)
+        raise InputError(
+            "Elastic weight consolidation protects the base's own weights, which this method does not change.",
+            _WHERE,
+            advice,
+        )
     start = {name: parameter.detach().clone() for name, parameter in others.items()}
-    found.update({name: Moved(each, partial(_difference, each, start[name]), (each,)) for name, each in others.items()})
+    found.update(
+        {name: TrainedWeight(each, partial(_difference, each, start[name]), (each,)) for name, each in others.items()}
+    )
     return found
 
 
-def _lora_moved(name: str, layer: Any) -> Moved:
-    """The product of a plain LoRA layer's factors; a variant such as DoRA changes the weight in another way."""
+def _lora_weight(name: str, layer: Any) -> TrainedWeight:
+    """Return the weight of a plain LoRA layer; variants such as DoRA change the weight in another way."""
     (adapter,) = layer.active_adapters
     if adapter not in layer.lora_A or adapter in layer.lora_variant or not isinstance(layer.base_layer, nn.Linear):
-        raise InputError(f"The layer '{name}' is no plain LoRA layer.", _WHERE, "Use plain LoRA on linear layers.")
+        raise InputError(f"The layer '{name}' is not a plain LoRA layer.", _WHERE, "Use plain LoRA on linear layers.")
     factors = (layer.lora_A[adapter].weight, layer.lora_B[adapter].weight)
     trained = tuple(factor for factor in factors if factor.requires_grad)
-    return Moved(layer.base_layer.weight, partial(_product, layer, adapter), trained)
+    return TrainedWeight(layer.base_layer.weight, partial(_product, layer, adapter), trained)
 
 
 def _product(layer: Any, adapter: str) -> Tensor:
@@ -119,8 +125,8 @@ def _difference(now: Tensor, before: Tensor) -> Tensor:
 def fisher_diagonal(body: Body, weights: Mapping[str, Tensor], rows: Sequence[Row], seed: int) -> dict[str, Tensor]:
     """Estimate the diagonal of the Fisher information of each weight, in squared nats per supervised token.
 
-    At every supervised position a token is drawn from the model itself, as the definition asks (the answers of the rows
-    would give the "empirical" Fisher; Kunstner et al. 2019). One backward pass per row; nothing of the model changes.
+    At every supervised position a token is sampled from the model, as the definition requires (the answers of the rows
+    would give the "empirical" Fisher; Kunstner et al. 2019). One backward pass per row; the model does not change.
     """
     model = body.model
     generator = torch.Generator(device=next(model.parameters()).device).manual_seed(seed)
@@ -136,7 +142,7 @@ def fisher_diagonal(body: Body, weights: Mapping[str, Tensor], rows: Sequence[Ro
 
 
 def _drawn_nats(body: Body, row: Row, generator: torch.Generator) -> Tensor:
-    """Minus the log-probability of an answer of a row's length that the model draws, token by token in its place."""
+    """Return minus the log-probability of tokens that the model samples in place of the row's answer."""
     ids = torch.tensor(row.ids, device=generator.device)[None]
     logits = body.head(body.hidden(ids)[0, row.answer_start - 1 : len(row.ids) - 1]).float()
     drawn = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator)[:, 0]
@@ -145,7 +151,7 @@ def _drawn_nats(body: Body, row: Row, generator: torch.Generator) -> Tensor:
 
 @contextmanager
 def _only_trainable(model: nn.Module, weights: Sequence[Tensor]) -> Iterator[None]:
-    """Let these weights alone have gradients, without dropout; everything is put back."""
+    """Give gradients to these weights only, without dropout; restore everything afterwards."""
     before = {parameter: parameter.requires_grad for parameter in model.parameters()}
     training = model.training
     model.requires_grad_(False)
@@ -161,12 +167,12 @@ def _only_trainable(model: nn.Module, weights: Sequence[Tensor]) -> Iterator[Non
 
 
 def reference_rows(rows: Sequence[Row], most: int) -> list[Row]:
-    """Choose at most this many rows, always the same ones: the first by the hash of their tokens."""
+    """Choose at most this many rows by the hash of their tokens, so that the choice is always the same."""
     return sorted(rows, key=lambda row: position(repr(row.ids)))[:most]
 
 
 def rows_digest(rows: Sequence[Row]) -> str:
-    """SHA-256 over the tokens of rows, in their order."""
+    """Return the SHA-256 over the tokens of the rows, in order."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update(f"\n{row.answer_start}\0{len(row.ids)}\n".encode())

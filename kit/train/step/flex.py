@@ -1,7 +1,7 @@
-"""Attention over a forest of rows, on a GPU: one kernel that skips the blocks of keys that no query of a block sees.
+"""Attention over a forest of rows on a GPU: one kernel that skips blocks of keys that no query attends to.
 
-A token sees a key of its path and no other: because subtrees are contiguous, that is every key before it whose node's
-last descendant ends after it. The lists of blocks come from one number per key, never from a grid of tokens.
+A token attends only to keys on its path. Subtrees are contiguous, so these are the keys before it whose node's subtree
+ends after it. The lists of blocks are computed from one number per key, never from a grid of tokens.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 BLOCK = 128
 SMALLEST_HEAD = 16
-"""The kernel takes no smaller heads on a GPU; zeros beside them change nothing."""
+"""Smallest head size of the kernel on a GPU; smaller heads are padded with zeros, which changes nothing."""
 
 
 def padded_length(tokens: int) -> int:
-    """Return the length to which a pack is padded: few lengths, since the kernel is compiled for each.
+    """Return the padded length of a pack, a multiple of the block.
 
-    Up to four per doubling, multiples of the block.
+    There are at most four lengths per doubling, because the kernel is compiled for each length.
     """
     step = max(BLOCK, 1 << max(0, (tokens - 1).bit_length() - 3))
     return -(-tokens // step) * step
 
 
 def block_mask(spans: Sequence[tuple[int, int, int]], device: torch.device | str) -> BlockMask:
-    """Return who sees whom, for nodes given by start, stop, and their last descendant's end; padding sees itself."""
+    """Return the mask for nodes given by start, stop, and the end of their subtrees; padding attends to itself."""
     last = _last_seen(spans).to(device)
     ends = last.view(-1, BLOCK)
     blocks = torch.arange(len(ends), device=device)
@@ -46,7 +46,7 @@ def block_mask(spans: Sequence[tuple[int, int, int]], device: torch.device | str
 
 
 class BlockSparse:
-    """Attention by FlexAttention, with lists of blocks made from the node table."""
+    """FlexAttention with lists of blocks made from the node table."""
 
     name = "FlexAttention over block lists"
 
@@ -67,7 +67,7 @@ def _compiled() -> Callable[..., Any]:
 
 
 def _last_seen(spans: Sequence[tuple[int, int, int]]) -> Tensor:
-    """For each key, the first query after it that does not see it any more: (padded length,)."""
+    """Return for each key the first query after it that no longer attends to it: (padded length,)."""
     tokens = sum(stop - start for start, stop, _ in spans)
     last = torch.arange(1, padded_length(tokens) + 1)
     for start, stop, end in spans:
@@ -76,6 +76,6 @@ def _last_seen(spans: Sequence[tuple[int, int, int]]) -> Tensor:
 
 
 def _listed(wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """A grid of blocks as counts, and as indices of which the first `count` are those that are wanted."""
+    """Return the number of wanted blocks per row of the grid, and block indices with the wanted ones first."""
     indices = wanted.int().argsort(dim=-1, descending=True, stable=True)
     return wanted.sum(-1, dtype=torch.int32)[None, None], indices.int()[None, None]

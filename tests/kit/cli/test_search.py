@@ -126,7 +126,7 @@ def test_what_would_be_tried_is_told_and_nothing_is_trained(tmp_path: Path) -> N
     ("ranges", "said"),
     [
         ({"train.lerning_rate": {"low": 1e-4, "high": 1e-2}}, "Did you mean 'train.learning_rate'?"),
-        ({"train.learning_rate": {"low": 1e-2, "high": 2e-2}}, "The default 0.001 lies outside of the range."),
+        ({"train.learning_rate": {"low": 1e-2, "high": 2e-2}}, "The default 0.001 is outside of the range."),
         ({"train.lora.rank": {"choices": [8, 9]}}, "The recipe refuses {'train.lora.rank': 9}"),
         ({"eval.limit": {"low": 1, "high": 9}}, "The recipe has no setting 'eval.limit' to search."),
         ({"train.epochs": {"low": 3}}, "A range has low and high"),

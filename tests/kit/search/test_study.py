@@ -1,4 +1,4 @@
-"""Processes that share a study: none makes what another makes, and what a dead one was making is made again."""
+"""Processes that share a study: no trial runs twice, and the trial of a dead process is repeated."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def recipe(tmp_path: Path) -> Recipe:
     return load_recipe(project / "recipe.yaml")
 
 
-def work(folder: Path, recipe: Recipe, worker: int, together: Barrier, told: Any) -> None:
-    """Ask for a trial at the same moment as the other, until there is none."""
+def work(folder: Path, recipe: Recipe, worker: int, together: Barrier, results: Any) -> None:
+    """Start trials at the same moment as the other worker, until there are none left."""
     study = Study(folder, recipe, maximise=False, worker=worker)
     with study.working():
         while True:
@@ -38,26 +38,26 @@ def work(folder: Path, recipe: Recipe, worker: int, together: Barrier, told: Any
             trial = study.next()
             if trial is None:
                 return
-            told.put((worker, trial.number, trial.params["train.learning_rate"]))
+            results.put((worker, trial.number, trial.params["train.learning_rate"]))
             study.finish(trial, Result(trial.params["train.learning_rate"], 1, None, None, ""))
 
 
-def all_of(told: Any, count: int) -> Iterator[tuple[int, int, float]]:
+def take(results: Any, count: int) -> Iterator[tuple[int, int, float]]:
     for _ in range(count):
-        yield told.get(timeout=60)
+        yield results.get(timeout=60)
 
 
-def test_two_workers_make_half_of_the_trials_each_and_no_values_twice(recipe: Recipe, tmp_path: Path) -> None:
+def test_two_workers_run_half_of_the_trials_each_and_never_the_same_values(recipe: Recipe, tmp_path: Path) -> None:
     fork = multiprocessing.get_context("fork")
-    together, told = fork.Barrier(WORKERS), fork.Queue()
+    together, results = fork.Barrier(WORKERS), fork.Queue()
     with Study(tmp_path / "study", recipe, maximise=False).leading():
         workers = [
-            fork.Process(target=work, args=(tmp_path / "study", recipe, number, together, told))
+            fork.Process(target=work, args=(tmp_path / "study", recipe, number, together, results))
             for number in range(WORKERS)
         ]
         for each in workers:
             each.start()
-        made = sorted(all_of(told, TRIALS))
+        made = sorted(take(results, TRIALS))
         for each in workers:
             each.join(60)
     assert [each.exitcode for each in workers] == [0] * WORKERS
@@ -69,20 +69,20 @@ def test_two_workers_make_half_of_the_trials_each_and_no_values_twice(recipe: Re
     assert best.value == min(rate for _, _, rate in made)
 
 
-def test_what_a_dead_worker_was_making_is_made_again_with_the_same_values(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_trial_of_a_dead_worker_is_repeated_with_the_same_values(recipe: Recipe, tmp_path: Path) -> None:
     dead = Study(tmp_path / "study", recipe, maximise=False)
     with dead.leading():
         left = dead.next()
     assert left is not None
     study = Study(tmp_path / "study", recipe, maximise=False)
     with study.leading():
-        again = study.next()
-    assert again is not None
-    assert (again.number, again.params) == (left.number + 1, left.params)
+        repeated = study.next()
+    assert repeated is not None
+    assert (repeated.number, repeated.params) == (left.number + 1, left.params)
     assert study.trials == []
 
 
-def test_a_damaged_study_is_refused_by_its_file_and_another_one_is_as_it_was(recipe: Recipe, tmp_path: Path) -> None:
+def test_a_damaged_study_is_refused_with_its_file_and_other_studies_still_open(recipe: Recipe, tmp_path: Path) -> None:
     Study(tmp_path / "good", recipe, maximise=False)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "study.db").write_bytes(b"cut off" * 1000)

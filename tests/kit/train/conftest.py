@@ -1,4 +1,4 @@
-"""One process that has loaded everything, for all runs that are to be killed or to run out of memory."""
+"""One process with all packages loaded, for all runs that are killed or run out of memory."""
 
 from __future__ import annotations
 

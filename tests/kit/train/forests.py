@@ -1,4 +1,4 @@
-"""Rows that share prefixes in every way that rows can, and a tiny model of nano's architecture."""
+"""Rows that share prefixes in every possible way, and a tiny model of nano's architecture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TINY = {
 
 
 def tiny_model(config: PretrainedConfig | None = None) -> PeftModel:
-    """A random model with adapters that do something."""
+    """Return a random model with adapters that have an effect."""
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_config(config or Qwen3Config(**TINY, head_dim=8), dtype=torch.float32)
     model = get_peft_model(base, LoraConfig(r=8, target_modules="all-linear"))
@@ -29,7 +29,7 @@ def tiny_model(config: PretrainedConfig | None = None) -> PeftModel:
 
 
 def token_rows(seed: int, depth: int) -> list[tuple[int, ...]]:
-    """Paths of a random tree: nodes of one token and more, ends at inner nodes, and rows that come twice."""
+    """Return paths of a random tree: nodes of one token and more, ends at inner nodes, and equal rows."""
     draw = random.Random(seed)
 
     def tokens(most: int) -> tuple[int, ...]:
@@ -48,7 +48,7 @@ def token_rows(seed: int, depth: int) -> list[tuple[int, ...]]:
 
 
 def tree_rows(seed: int, depth: int) -> list[Row]:
-    """Rows along such paths, each with an answer that begins anywhere, and a weight of its own."""
+    """Return rows along such paths, each with a random start of its answer and a random weight."""
     draw = random.Random(seed)
     return [
         Row(f"row-{number}", "g", ids, draw.randrange(1, len(ids)), draw.choice([1.0, 0.5, 2.0]))
@@ -57,7 +57,7 @@ def tree_rows(seed: int, depth: int) -> list[Row]:
 
 
 def contract_rows(contracts: int, questions: int, shared: int = 48, own: int = 12, answer: int = 4) -> list[Row]:
-    """Questions about contracts: each contract is a group, and its text is what its rows begin with."""
+    """Return questions about contracts: each contract is a group whose rows share its text as a prefix."""
     draw = random.Random(7)
     rows = []
     for contract in range(contracts):

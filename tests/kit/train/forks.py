@@ -1,4 +1,4 @@
-"""A model of two layers and 32 dimensions, for what must be tried many times, and a process that forks trained runs."""
+"""A model of two layers and 32 dimensions for tests with many runs, and a process that forks these runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def tiny_base(folder: Path, vocabulary: int = 256, layers: int = 2) -> Base:
-    """Write a random model, and return it; the same every time."""
+    """Write a random base, always the same, and return it."""
     config = Qwen3Config(
         vocab_size=vocabulary,
         hidden_size=32,
@@ -55,23 +55,23 @@ def tiny_job(folder: Path, base: Base, count: int = 96, **settings: Any) -> Trai
 
 @dataclass(frozen=True)
 class Child:
-    """A run in a process of its own, which says every step that it has made."""
+    """A run in a separate process, which reports every step."""
 
     pid: int
     lines: Iterator[str]
 
     def wait_for(self, step: int) -> None:
-        """Return once the run has said that a step is saved."""
+        """Return when the run has reported that a step is saved."""
         while self.says("saved") < step:
             pass
 
     def kill(self) -> None:
-        """End it as the system does when memory runs out."""
+        """Kill it, as the system does when memory runs out."""
         os.kill(self.pid, signal.SIGKILL)
         assert self.code() == -signal.SIGKILL
 
     def says(self, what: str) -> Any:
-        """Return the next thing of a kind that the run says."""
+        """Return the next message of a kind from the run."""
         for said in map(json.loads, self.lines):
             if what in said:
                 return said[what]
@@ -84,7 +84,7 @@ class Child:
 
 
 class Nursery:
-    """Starts runs by forking a process that has loaded everything: loading it anew each time would cost a minute."""
+    """Starts runs by forking a process that has loaded all packages, which saves a minute of loading."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -114,14 +114,14 @@ def _say(**what: Any) -> None:
 
 
 def _limit(size: int) -> None:
-    """Let this process take so much more memory, and no more."""
+    """Limit how much more memory this process may take."""
     lines = Path("/proc/self/status").read_text().splitlines()
     taken = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmSize:"))
     resource.setrlimit(resource.RLIMIT_AS, (taken + size, resource.RLIM_INFINITY))
 
 
 def large_job(folder: Path, base: Base, checkpointing: str) -> TrainJob:
-    """One step whose 256 rows make one micro-batch of 65,536 tokens."""
+    """One step with 256 rows in one micro-batch of 65,536 tokens."""
     wide = section(batch_rows=256, batch_tokens=65536, evaluations=1, gradient_checkpointing=checkpointing)
     rows = copy_rows(256, shortest=252, longest=252)
     return job(folder, rows=rows, train=wide, base=base, dtype="float32")

@@ -1,4 +1,4 @@
-"""Real parts, small: the nano base, a few short rows that can be learned, and a job over them."""
+"""Small real parts: the nano base, a few short rows that can be learned, and a job with them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kit.data.rows import Row
 from kit.recipe import TrainSection
 from kit.train.events import Event, Planned
 from kit.train.job import TrainJob
-from kit.train.model.recompute import keeping_less
-from kit.train.step.loss import split_model
+from kit.train.model.recompute import recomputing
+from kit.train.model.split import split_model
 
 PAD = 6
 TURN_END = 2
@@ -34,7 +34,7 @@ def copy_rows(count: int, seed: int = 0, shortest: int = 8, longest: int = 24, w
 
 
 def section(**settings: Any) -> TrainSection:
-    """Six steps of four rows, measured twice, unless said otherwise."""
+    """By default, six steps of four rows with two evaluations."""
     common = {"learning_rate": 2e-3, "epochs": 1, "batch_rows": 4, "evaluations": 2, "lora": {"rank": 8}}
     return TrainSection.model_validate({**common, **settings})
 
@@ -56,12 +56,12 @@ def job(
 
 
 def planned_of(events: Sequence[Event]) -> Planned:
-    """What a run planned."""
+    """Return the event with the plan of a run."""
     return next(event for event in events if isinstance(event, Planned))
 
 
 def bytes_kept(model: Any, ids: Tensor) -> int:
-    """What the layers keep for the backward pass, parameters left out."""
+    """Return the bytes that the layers store for the backward pass, without parameters."""
     held = {each.untyped_storage().data_ptr() for each in model.parameters()}
     kept: dict[int, Tensor] = {}
 
@@ -71,6 +71,6 @@ def bytes_kept(model: Any, ids: Tensor) -> int:
             kept[address] = tensor
         return tensor
 
-    with keeping_less() as cheap, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with recomputing() as cheap, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         split_model(model).hidden(ids)
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())

@@ -1,4 +1,4 @@
-"""Trains the tests' tiny jobs as one of several processes, after it tried one whose rows are not the same for all."""
+"""Train tiny test jobs as one of several processes, after one job with different rows per process was refused."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from torch import distributed
 from kit.base import Base
 from kit.data.rows import Row
 from kit.errors import KitError
-from kit.train.distributed.sharded import held_here, shard, together
+from kit.train.distributed.sharded import gathered_weights, local_bytes, shard
 from kit.train.events import Event, Stepped
 from kit.train.fit import memory
 from kit.train.job import Stopped, TrainJob
 from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
-from kit.train.step.loss import split_model
+from kit.train.model.split import split_model
 from tests.kit.train.parts import TURN_END, copy_rows, job, section
 
 SHARDED: Mapping[str, Mapping[str, Any]] = {
@@ -59,28 +59,28 @@ def ranked_job(folder: Path, base: Path, variant: str = "plain", rows: int = 20)
 
 
 def forest_rows(count: int) -> list[Row]:
-    """Rows that begin alike, so that they are computed as a forest; three of them fit a micro-batch."""
+    """Rows with a shared prefix, which are computed as a forest; three of them fit into a micro-batch."""
     trunk = [100 + (number * 7) % 40 for number in range(40)]
     rows = [(*trunk, *row.ids[-8:]) for row in copy_rows(count)]
     return [Row(f"row-{number}", "g", (*ids[:-1], TURN_END), len(ids) - 3) for number, ids in enumerate(rows)]
 
 
 def scorer(model: Any) -> Mapping[str, float | None]:
-    """Run the model as an engine would, by its own forward pass."""
+    """Run the model like an engine, with its own forward pass."""
     logits = model.get_base_model()(input_ids=torch.arange(100, 130)[None]).logits
     return {"mean_logit": float(logits.square().mean())}
 
 
 def parted(base: Path) -> None:
-    """Say which share of the weights this process holds, before, while and after they are together."""
+    """Print the share of the weights that this process holds, before, while and after they are gathered."""
     settings, cpu = section(), torch.device("cpu")
     model = attach(load_base(Base(str(base), None, base), "float32", settings, cpu), settings, "tiny")
     body = shard(split_model(model), cpu)
     total = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    shares = [sum(map(held_here, model.parameters())) / total]
-    with together(body):
-        shares.append(sum(map(held_here, model.parameters())) / total)
-    shares.append(sum(map(held_here, model.parameters())) / total)
+    shares = [sum(map(local_bytes, model.parameters())) / total]
+    with gathered_weights(body):
+        shares.append(sum(map(local_bytes, model.parameters())) / total)
+    shares.append(sum(map(local_bytes, model.parameters())) / total)
     os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # in one piece, beside what others say
 
 
@@ -89,7 +89,7 @@ def _one_byte(device: torch.device) -> int | None:
 
 
 def cramped(job: TrainJob) -> None:
-    """Train where the second process alone finds that its memory does not suffice, and say what came of it."""
+    """Train while only the second process has too little memory, and print the error."""
     free = memory.free_memory
     if os.environ["RANK"] == "1":
         memory.free_memory = _one_byte
@@ -102,7 +102,7 @@ def cramped(job: TrainJob) -> None:
 
 
 def stop(event: Event) -> None:
-    """Interrupt the first process alone."""
+    """Interrupt only the first process."""
     if isinstance(event, Stepped) and event.step == STOPPED_AT:
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""Reads what was trained from disk, in a process of its own, and writes the logits that it computes."""
+"""Load trained models from disk in a separate process, and write their logits."""
 
 from __future__ import annotations
 

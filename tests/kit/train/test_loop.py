@@ -62,7 +62,7 @@ def test_the_adapter_attaches_to_the_base_under_its_portable_name(learned: tuple
     assert not torch.allclose(before, after, atol=0.1)
 
 
-def test_what_happens_is_reported_and_written_line_by_line(learned: tuple[Trained, list[Event], Path]) -> None:
+def test_events_are_reported_and_written_line_by_line(learned: tuple[Trained, list[Event], Path]) -> None:
     trained, events, folder = learned
     planned, steps = planned_of(events), [event for event in events if isinstance(event, Stepped)]
     assert [step.step for step in steps] == list(range(1, planned.steps + 1))
@@ -93,12 +93,12 @@ def test_the_checkpoint_with_the_best_score_is_published_and_not_the_last(tmp_pa
     assert [event.best for event in events if isinstance(event, Evaluated)] == [False, True, False]
 
 
-def test_a_metric_where_less_is_better_is_read_that_way(tmp_path: Path) -> None:
+def test_a_metric_where_lower_is_better_chooses_the_lowest(tmp_path: Path) -> None:
     trained = train(job(tmp_path, metric="score", higher_is_better=False), scores(0.9, 0.2), silent)
     assert (trained.step, trained.score) == (6, 0.2)
 
 
-def test_a_score_that_could_not_be_measured_leaves_the_choice_to_validation_loss(tmp_path: Path) -> None:
+def test_without_a_measured_score_the_validation_loss_decides(tmp_path: Path) -> None:
     trained = train(job(tmp_path, metric="score"), scores(None, float("nan")), silent)
     measured = [made for made in trained.history if made.step]
     assert trained.score is None
@@ -126,7 +126,7 @@ def test_a_scorer_that_draws_random_numbers_does_not_change_the_run(tmp_path: Pa
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_most_minutes_end_the_plan_early_and_resuming_keeps_its_length(tmp_path: Path) -> None:
+def test_max_minutes_shorten_the_plan_and_resuming_keeps_its_length(tmp_path: Path) -> None:
     events: list[Event] = []
     short = job(tmp_path, train=section(max_minutes=1e-6))
     train(short, None, events.append)
@@ -134,7 +134,7 @@ def test_most_minutes_end_the_plan_early_and_resuming_keeps_its_length(tmp_path:
     assert [event.steps for event in events if isinstance(event, Planned)] == [1, 1]
 
 
-def test_enough_minutes_leave_the_run_as_it_is_without_them(tmp_path: Path) -> None:
+def test_a_generous_max_minutes_changes_nothing(tmp_path: Path) -> None:
     dropout = {"rank": 8, "dropout": 0.2}
     limited = train(job(tmp_path / "limited", train=section(lora=dropout, max_minutes=60)), None, silent)
     free = train(job(tmp_path / "free", train=section(lora=dropout)), None, silent)
@@ -192,9 +192,22 @@ def test_a_run_in_float32_and_one_in_bfloat16_learn_the_same_within_rounding(tmp
     assert exact.validation_loss == pytest.approx(rounded.validation_loss, rel=0.03)
 
 
-def test_threads_are_put_back_and_never_more_than_the_cores(tmp_path: Path) -> None:
+def test_threads_are_restored_and_never_more_than_the_cores(tmp_path: Path) -> None:
     before = torch.get_num_threads()
     events: list[Event] = []
     train(job(tmp_path, rows=copy_rows(4), threads=None), None, events.append)
     assert torch.get_num_threads() == before
     assert 1 <= planned_of(events).threads == physical_cores()
+
+
+def test_a_run_builds_its_optimiser_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    class AdamW(torch.optim.AdamW):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            built.append("AdamW")
+            super().__init__(*args, **settings)
+
+    monkeypatch.setattr(torch.optim, "AdamW", AdamW)
+    train(job(tmp_path, rows=copy_rows(4), train=section(max_minutes=60)), None, silent)
+    assert built == ["AdamW"]

@@ -1,4 +1,4 @@
-"""A base of two narrow layers, for what does not need to speak: its weights are random, and every step is quick."""
+"""A base of two narrow layers with random weights and fast steps, for tests that need no language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trains the tests' job in a process of its own, prints every saved step, and ends with the right exit code."""
+"""Train a test job in a separate process, print every saved step, and exit with the right code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ways to tune a model: one table from a method's name in the recipe to what it trains."""
+"""The training methods: a table from a method's name in the recipe to its code."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Load = Callable[[Base, FloatType, torch.device, FloatType, torch.device | None],
 
 @dataclass(frozen=True)
 class Method:
-    """How a method loads the base, and what it makes of it: a module whose trainable parameters are the method's.
+    """How a method loads the base, and how it attaches its trainable parameters.
 
-    `inert` tells from a saved adapter that it would change nothing, where the adapter alone can tell.
+    `inert`: whether a saved adapter certainly has no effect.
     """
 
     attach: Attach
@@ -48,17 +48,17 @@ def load_base(
     compute: FloatType | None = None,
     place: torch.device | None = None,
 ) -> Any:
-    """Return the base as the method trains it on a device, in the type to compute in, by default the stored one.
+    """Return the base for a method on a device, in the type to compute in, by default the stored one.
 
-    With a `place`, it is left there, and goes to the device later. Raises InputError where it cannot be loaded.
+    With a `place`, it stays there and is moved to the device later. Raises InputError if it cannot be loaded.
     """
     return METHODS[section.method].load(base, stored, device, compute or stored, place)
 
 
 def attach(model: Any, section: TrainSection, base_name: str, method: MethodName | None = None) -> Any:
-    """Return the model as the method trains it: what is trained in float32, the rest frozen, begun from the seed.
+    """Attach a method: its parameters are in float32 and initialised from the seed, everything else is frozen.
 
-    `base_name` is what a saved adapter calls its base. Raises InputError for targets that match no module, or that
+    `base_name` is the name of the base in a saved adapter. Raises InputError for targets that match no module or that
     share their weights with the embeddings, and for arguments that the method does not have.
     """
     torch.manual_seed(section.seed)

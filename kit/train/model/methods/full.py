@@ -1,4 +1,4 @@
-"""All weights, with no adapter: trained in float32, stored as a model of its own."""
+"""Full fine-tuning: all weights are trained in float32 and stored as a whole model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kit.train.model.loading import load_model
 
 
 class Whole(nn.Module):
-    """A model that is trained as it is; stands where peft's wrapper would."""
+    """A model that is trained whole, with the interface of peft's wrapper."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class Whole(nn.Module):
 def load(
     base: Base, stored: FloatType, device: torch.device, compute: FloatType, place: torch.device | None = None
 ) -> Any:
-    """Return the base in float32, whatever it is stored in: steps are smaller than bfloat16 can hold.
+    """Return the base in float32, since bfloat16 is too coarse for optimiser steps.
 
-    On a GPU that is to compute in bfloat16, products are made in it.
+    On a GPU with `compute` bfloat16, autocast computes matrix products in it.
     """
     del stored
     model = load_model(base, "float32", device, place=place)
@@ -44,6 +44,6 @@ def load(
 
 
 def attach(model: Any, section: TrainSection, base_name: str) -> Whole:
-    """Return the model with every weight to be trained."""
+    """Return the model with all weights trainable."""
     del section, base_name
     return Whole(model.requires_grad_(True))

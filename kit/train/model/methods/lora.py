@@ -45,16 +45,16 @@ def _config(settings: LoraSection) -> LoraConfig:
 
 
 def inert(state: Mapping[str, Tensor]) -> bool:
-    """Whether all first or all second factors are zero, so that all products are."""
+    """Whether all first or all second factors are zero, so that the adapter has no effect."""
     halves = [[tensor for name, tensor in state.items() if f"lora_{half}" in name] for half in "AB"]
     return not all(any(bool(tensor.any()) for tensor in half) for half in halves)
 
 
 def plain_state(state: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the adapter on the base as it was, where the initialisation took s·B₀A₀ out of the base's weights.
+    """Convert an adapter whose initialisation subtracted s·B₀A₀ from the base's weights to one for the original base.
 
-    s·BA − s·B₀A₀ as one product of twice the rank, at the same scale s: the rows of A₀ under A, −B₀ beside B
-    (the conversion that Meng et al. 2024 give for PiSSA).
+    It writes s·BA − s·B₀A₀ as one product of twice the rank with the same scale s: the rows of A₀ below A, and −B₀ to
+    the right of B (Meng et al. 2024, for PiSSA).
     """
     joined = {}
     for name, tensor in state.items():
@@ -64,6 +64,6 @@ def plain_state(state: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> di
 
 
 def plain_settings(config: PeftConfig) -> dict[str, Any]:
-    """Return what a configuration says of the adapter that `plain_state` makes."""
+    """Return the settings of the configuration that belongs to the result of `plain_state`."""
     scale = config.lora_alpha / (math.sqrt(config.r) if config.use_rslora else config.r)
     return {"r": 2 * config.r, "lora_alpha": scale * 2 * config.r, "use_rslora": False, "init_lora_weights": True}

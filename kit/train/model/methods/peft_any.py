@@ -1,4 +1,4 @@
-"""Any other method of peft that puts adapters into a model's modules, by peft's own name and arguments."""
+"""Any other peft method that adapts the modules of a model, with peft's own name and arguments."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kit.recipe import PeftSection, TrainSection
 _WHERE = "train.peft.type"
 _OWN = {"LORA": "lora", "PROMPT_TUNING": "prompt"}
 _NOT_OURS = {
-    "ADALORA": "it changes ranks between steps, which this loop does not do",
-    "ADAPTION_PROMPT": "it knows some architectures only, and keeps its state outside the modules",
-    "SHADOW": "it takes the place of whole layers",
-    "POLY": "it wants a task's number with every row",
-    "XLORA": "it mixes adapters that have to be trained first",
+    "ADALORA": "it changes ranks between steps, which this loop does not support",
+    "ADAPTION_PROMPT": "it supports few architectures, and keeps its state outside the modules",
+    "SHADOW": "it replaces whole layers",
+    "POLY": "it needs the number of a task with every row",
+    "XLORA": "it mixes adapters that were trained before",
     "TRAINABLE_TOKENS": "it trains embeddings, which may be tied to the head",
 }
 _SETTLED = {"peft_type", "auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode",
@@ -45,8 +45,8 @@ def _advice(name: str, known: Collection[str]) -> str:
 def configure(section: PeftSection) -> PeftConfig:
     """Return peft's configuration.
 
-    Raises InputError for a method that peft does not have or the loop cannot train, with a near miss for an argument
-    that the method does not have, and with peft's own words for a value that it refuses.
+    Raises InputError for a method that peft does not have or this loop cannot train, for an argument that the method
+    does not have (with a similar name, if there is one), and for a value that peft refuses (with peft's message).
     """
     kind = _config_class(section.type.upper())
     known = {field.name for field in fields(kind) if field.init} - _SETTLED
@@ -57,7 +57,7 @@ def configure(section: PeftSection) -> PeftConfig:
     ]
     if problems:
         raise InputError(problems)
-    # A method that treats some of its targets apart knows best which ones it has by default.
+    # A method with several kinds of targets chooses better defaults itself.
     whole = "target_modules" in known and "feedforward_modules" not in known
     given = {"target_modules": "all-linear"} if whole else {}
     try:
@@ -75,7 +75,7 @@ def _config_class(name: str) -> Any:
         raise InputError(f"peft {peft.__version__} has no method '{name}'.", _WHERE, advice)
     reason = _NOT_OURS.get(name, "")
     if not reason and issubclass(kinds[name], PromptLearningConfig):
-        reason = "it learns prompts of a kind that no engine here serves"
+        reason = "it learns prompts that no engine here can serve"
     if reason:
-        raise InputError(f"{name} cannot be trained here: {reason}.", _WHERE, "Take another method.")
+        raise InputError(f"{name} cannot be trained here: {reason}.", _WHERE, "Choose another method.")
     return kinds[name]

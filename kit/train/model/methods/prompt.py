@@ -1,4 +1,4 @@
-"""Soft prompts in peft's format; they work through the hooks that serve them, so that rows keep their length."""
+"""Soft prompts in peft's format; training uses the same hooks as serving, so that rows keep their length."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def attach(model: Any, section: TrainSection, base_name: str) -> PeftModel:
 
 
 def _spoken(model: Any, settings: PromptSection) -> torch.Tensor:
-    """Embeddings of the text's tokens, cut or repeated to the prompt's length."""
+    """Return the embeddings of the text's tokens, cut or repeated to the length of the prompt."""
     ids = Tokenizer.from_file(str(Path(model.name_or_path) / "tokenizer.json")).encode(settings.text).ids
     if not ids:
-        raise InputError("The text makes no token.", "train.prompt.text")
+        raise InputError("The text has no tokens.", "train.prompt.text")
     chosen = torch.tensor(list(islice(cycle(ids), settings.tokens)), device=model.device)
     found: torch.Tensor = model.get_input_embeddings()(chosen).detach().float()
     return found

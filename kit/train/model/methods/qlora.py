@@ -1,4 +1,4 @@
-"""A base in 4 bits under low-rank adapters (Dettmers et al. 2023): NF4, its constants quantised again."""
+"""Low-rank adapters over a base in 4 bits (Dettmers et al. 2023): NF4 with double quantisation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from kit.train.model.loading import DTYPES
 
 
 def refuse_elsewhere(device: torch.device) -> None:
-    """Raise InputError where 4-bit training cannot work: without an NVIDIA GPU, or without bitsandbytes."""
+    """Raise InputError without an NVIDIA GPU or without bitsandbytes."""
     if device.type != "cuda":
         what = f"method: qlora trains on an NVIDIA GPU only; this run would be on {device.type}."
-        raise InputError(what, "train.method", "Take method: lora, or go to a machine with such a GPU.")
+        raise InputError(what, "train.method", "Use method: lora, or a machine with an NVIDIA GPU.")
     if find_spec("bitsandbytes") is None:
         raise MissingExtra("bitsandbytes", "qlora")
 
@@ -28,7 +28,7 @@ def load(
     base: Base, stored: FloatType, device: torch.device, compute: FloatType, place: torch.device | None = None
 ) -> Any:
     """Return the base on the GPU with its linear layers in 4 bits, computing in the given type."""
-    del place  # 4 bits are made on the GPU
+    del place  # quantisation runs on the GPU
     refuse_elsewhere(device)
     bits = BitsAndBytesConfig(
         load_in_4bit=True,

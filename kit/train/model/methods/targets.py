@@ -1,4 +1,4 @@
-"""Which modules of a model a recipe names; a name that matches nothing is a mistake, and is told."""
+"""Check the target modules that a recipe names; a name that matches nothing is an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD = "lm_head"
 
 
 def refuse_targets(model: nn.Module, targets: str | Sequence[str], where: str) -> None:
-    """Raise InputError for every name that is no linear module's: peft skips it as long as another one matches."""
+    """Raise InputError for every name that matches no linear module; peft would ignore it if another name matches."""
     if targets == "all-linear":
         return
     names = linear_names(model)

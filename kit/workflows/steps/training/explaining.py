@@ -12,7 +12,7 @@ from kit.project.project import Project
 from kit.project.runs import find_run
 from kit.recipe import Recipe
 from kit.train.report.explain import Suspect, explain
-from kit.train.report.recorder import read_flight, row_digest
+from kit.train.report.recorder import read_recording, row_digest
 from kit.workflows.runs import ExplainedRow, StepExplanation
 from kit.workflows.steps.training.data import gather
 
@@ -32,9 +32,9 @@ class _Current:
 def explain_recorded(project: Project, step: int, ref: str) -> StepExplanation:
     """Explain a recorded step of a run."""
     run = find_run(project.root, ref)
-    flight = read_flight(run.folder)
+    recording = read_recording(run.folder)
     current, unread = _read(project, run.recipe())
-    found = explain(flight, step, current.digests)
+    found = explain(recording, step, current.digests)
     return StepExplanation(run.id, found, tuple(_row(suspect, current) for suspect in found.suspects), unread)
 
 

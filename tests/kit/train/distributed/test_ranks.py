@@ -1,4 +1,4 @@
-"""Several processes make the run that one would, and one of them writes it."""
+"""Several processes train the same as one process, and one of them writes the results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 @dataclass(frozen=True)
 class Alone:
-    """What one process made of a job."""
+    """The result of a job in one process."""
 
     trained: Trained
     steps: list[Stepped]
@@ -50,7 +50,7 @@ class Alone:
 
 @pytest.fixture(scope="module")
 def alone(base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Alone]:
-    """Every job, made by one process."""
+    """The results of all jobs in one process."""
     found = {}
     for variant in VARIANTS:
         events: list[Event] = []
@@ -61,7 +61,7 @@ def alone(base: Base, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Alo
 
 @pytest.fixture(scope="module")
 def together(base: Base, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Every job, made by two processes: the folder of their runs, and what they said."""
+    """All jobs in two processes: the folder of the runs, and the output."""
     folder = tmp_path_factory.mktemp("together")
     ran = torchrun(folder, base.folder)
     assert ran.returncode == 0, ran.stderr
@@ -92,17 +92,17 @@ def test_two_processes_make_the_losses_gradients_and_adapter_of_one(
 
 
 def tolerance(variant: str) -> float:
-    """How far two processes may be from one: sums round otherwise, which bfloat16 makes a hundred times larger."""
+    """Return the accepted difference between two processes and one: rounding, a hundred times larger in bfloat16."""
     return 2e-2 if "bfloat16" in variant else 1e-5
 
 
 def saved(run: Path, step: int) -> dict[str, Tensor]:
-    """What a checkpoint holds of the model."""
+    """Return the weights in a checkpoint."""
     return load_file(weights_file(run / f"checkpoints/step-{step:06d}/adapter"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_two_processes_measure_and_do_what_one_does(
+def test_two_processes_report_the_same_as_one(
     variant: str, alone: dict[str, Alone], together: tuple[Path, str]
 ) -> None:
     history = json.loads((together[0] / variant / "checkpoints/history.json").read_text())
@@ -118,7 +118,7 @@ def test_two_processes_measure_and_do_what_one_does(
 
 
 @pytest.mark.parametrize("variant", RESUMED)
-def test_processes_that_were_stopped_go_on_to_the_bit(variant: str, together: tuple[Path, str]) -> None:
+def test_stopped_processes_resume_to_the_same_bits(variant: str, together: tuple[Path, str]) -> None:
     folder, said = together
     assert said.count(f"stopped: Stopped after step {STOPPED_AT}, which is saved.") == 2 * len(RESUMED)
     whole, cut = (json.loads((folder / name / "checkpoints/history.json").read_text())
@@ -130,7 +130,7 @@ def test_processes_that_were_stopped_go_on_to_the_bit(variant: str, together: tu
     assert all(torch.equal(own[name], resumed[name]) for name in own)
 
 
-def test_each_process_holds_half_of_the_weights_and_all_only_while_they_are_together(
+def test_each_process_holds_half_of_the_weights_except_while_they_are_gathered(
     together: tuple[Path, str],
 ) -> None:
     shares = [list(map(float, line.split()[1:])) for line in together[1].splitlines() if line.startswith("share ")]
@@ -140,14 +140,14 @@ def test_each_process_holds_half_of_the_weights_and_all_only_while_they_are_toge
         assert parted == pytest.approx(0.5, abs=0.02)
 
 
-def test_memory_that_does_not_suffice_in_one_process_ends_all_before_a_step(together: tuple[Path, str]) -> None:
+def test_too_little_memory_in_one_process_ends_all_before_a_step(together: tuple[Path, str]) -> None:
     folder, said = together
     assert said.count("cramped: ") == said.count("does not fit the memory. 0.00 GiB were free.") == 2
     assert said.count("Lower it, or start more processes.") == 2
     assert not (folder / "cramped/metrics.jsonl").exists()
 
 
-def test_rows_that_begin_alike_are_computed_as_a_forest(base: Base, tmp_path: Path) -> None:
+def test_rows_with_a_shared_prefix_are_computed_as_a_forest(base: Base, tmp_path: Path) -> None:
     job = ranked_job(tmp_path, base.folder, "sharded-forest")
     steps = make_plan(job.rows, job.section, sharing=sharing(job.base, job.section, job.rows)).steps
     assert all(step.packs for step in steps)
@@ -162,10 +162,8 @@ def test_what_cannot_be_sharded_is_refused_with_the_recipe(settings: dict[str, A
         section(parallel="sharded", **settings)
 
 
-def test_the_penalty_of_several_processes_is_there_and_is_one(
-    alone: dict[str, Alone], together: tuple[Path, str]
-) -> None:
-    """It moves the norms of gradients far more than processes may differ, so the test above sees one counted twice."""
+def test_several_processes_apply_one_penalty(alone: dict[str, Alone], together: tuple[Path, str]) -> None:
+    """The penalty changes gradient norms more than the accepted difference: the test above would find a double one."""
     norms = [[step.gradient_norm for step in alone[variant].steps] for variant in ("plain", "ewc")]
     assert norms[0][0] == pytest.approx(norms[1][0])  # at the start nothing has moved
     assert all(abs(plain / tied - 1) > 1e-2 for plain, tied in list(zip(*norms, strict=True))[1:])
@@ -196,5 +194,5 @@ def test_one_process_writes_each_event_and_each_rows_loss_once(
 def test_processes_with_other_rows_are_refused_before_a_step(together: tuple[Path, str]) -> None:
     folder, said = together
     assert said.count("refused: ") == 2
-    assert said.count("were not given the same rows and recipe") == 2
+    assert said.count("have different rows or recipes") == 2
     assert not (folder / "unequal/metrics.jsonl").exists()

@@ -1,4 +1,4 @@
-"""The largest micro-batch is tried before a run begins; where it does not fit, the size that fits is told."""
+"""The largest micro-batch is tried before the first step; if it does not fit, the message names a size that does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import torch
 from kit.base import Base, find_base
 from kit.recipe import FloatType, TrainSection
 from kit.train.model.methods import attach, load_base
-from kit.train.model.takeover import lighten
+from kit.train.model.split import split_model
+from kit.train.model.takeover import fuse_layers
 from kit.train.plan.estimate import estimate_memory, read_shape, trained_parameters
-from kit.train.step.loss import split_model
 from tests.kit.train.forks import Nursery, tiny_base
 from tests.kit.train.parts import bytes_kept
 
@@ -26,7 +26,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return tiny_base(tmp_path_factory.mktemp("base"))
 
 
-def test_what_a_batch_takes_is_predicted_within_a_factor_of_two(forks: Nursery, base: Base, tmp_path: Path) -> None:
+def test_the_memory_of_a_batch_is_predicted_within_a_factor_of_two(forks: Nursery, base: Base, tmp_path: Path) -> None:
     run = forks.start(folder=str(tmp_path / "run"), base=str(base.folder), limit=8192 * MIB)
     probed = run.says("probed")
     assert run.code() == 0
@@ -34,7 +34,7 @@ def test_what_a_batch_takes_is_predicted_within_a_factor_of_two(forks: Nursery, 
     assert probed["predicted"] / 2 < probed["added"] < probed["predicted"] * 2
 
 
-def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nursery, base: Base, tmp_path: Path) -> None:
+def test_a_batch_that_does_not_fit_is_refused_with_a_size_that_does(forks: Nursery, base: Base, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run = forks.start(folder=str(folder), base=str(base.folder), limit=240 * MIB, checkpointing="off")
     told = run.says("told")
@@ -46,8 +46,8 @@ def test_a_batch_that_does_not_fit_is_told_with_the_size_that_does(forks: Nurser
     assert not (folder / "metrics.jsonl").exists()
 
 
-def test_layers_are_computed_again_where_nothing_else_fits(forks: Nursery, tmp_path: Path) -> None:
-    """Between what a batch takes with gradient checkpointing and without, the run goes on with it, and says so."""
+def test_gradient_checkpointing_is_used_only_if_nothing_else_fits(forks: Nursery, tmp_path: Path) -> None:
+    """If a batch only fits with gradient checkpointing, the run turns it on and reports it."""
     deep = str(tiny_base(tmp_path / "deep", layers=16).folder)
     plain = forks.start(folder=str(tmp_path / "plain"), base=deep, limit=8192 * MIB)
     limit = plain.says("probed")["added"] * 3 // 4
@@ -75,10 +75,10 @@ METHODS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("kind", ["bfloat16", "float32"])
 @pytest.mark.parametrize("settings", METHODS, ids=lambda given: "-".join(map(str, given.values())))
-def test_what_a_method_keeps_and_trains_on_nano_is_estimated_within_a_twentieth(
+def test_activations_and_parameters_of_a_method_are_estimated_within_five_percent(
     settings: dict[str, Any], kind: FloatType
 ) -> None:
-    """For qlora, peft's own layer stands over a base that is not in 4 bits: what it keeps is the same."""
+    """For qlora, peft's layer is measured over a base that is not in 4 bits; it stores the same."""
     base, section, rows, length = find_base("nano"), TrainSection.model_validate(settings), 4, 256
     loaded = section.model_copy(update={"method": "lora"}) if section.method == "qlora" else section
     model = attach(lean(load_base(base, kind, loaded, torch.device("cpu"), kind)), section, "nano").train()
@@ -92,8 +92,8 @@ def test_what_a_method_keeps_and_trains_on_nano_is_estimated_within_a_twentieth(
     assert trained == pytest.approx(trained_parameters(shape, section), rel=0.002)  # norms are left out
 
 
-def test_with_gradient_checkpointing_what_all_layers_keep_is_estimated_as_their_inputs() -> None:
-    """And all of one layer, which the backward pass computes again; the others are not there at that time."""
+def test_with_gradient_checkpointing_layers_are_estimated_to_store_their_inputs() -> None:
+    """The formula adds one whole layer: the backward pass recomputes one layer at a time."""
     base, rows, length = find_base("nano"), 2, 256
     loaded = load_base(base, "float32", TrainSection(), torch.device("cpu"), "float32")
     model = attach(lean(loaded), TrainSection(), "nano")
@@ -111,5 +111,5 @@ def test_with_gradient_checkpointing_what_all_layers_keep_is_estimated_as_their_
 
 
 def lean(base: Any) -> Any:
-    assert lighten(base).taken
+    assert fuse_layers(base).replaced
     return base

@@ -1,4 +1,4 @@
-"""The attach pre-flight: from a configuration alone, it says what attaching to the real weights would do."""
+"""The preview of attaching a method: from the configuration, it finds the same as attaching to real weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QWEN3_4B = {
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """nano's configuration, and nothing else."""
+    """A folder with only nano's configuration."""
     shutil.copy(NANO / "config.json", tmp_path)
     return tmp_path
 
@@ -47,7 +47,7 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_finds_without_weights_what_attaching_to_them_finds(name: str, bare: Path) -> None:
+def test_a_preview_without_weights_equals_attaching_to_the_real_model(name: str, bare: Path) -> None:
     settings, mergeable = CASES[name]
     found = preview(bare, section(**settings))
     real = attach(load_base(find_base("nano"), "float32", section(**settings), CPU), section(**settings), "nano")
@@ -64,7 +64,7 @@ def test_the_modules_are_counted_by_name(bare: Path) -> None:
     assert preview(bare, section(method="prompt")).targets == {}
 
 
-def test_a_base_of_four_billion_is_looked_at_without_its_memory(tmp_path: Path) -> None:
+def test_a_base_of_four_billion_parameters_is_previewed_without_its_memory(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(QWEN3_4B))
     found = preview(tmp_path, section(lora={"rank": 16}))
     assert found.parameters == 4_022_468_096
@@ -79,8 +79,8 @@ def test_a_base_of_four_billion_is_looked_at_without_its_memory(tmp_path: Path) 
         ({"method": "bottleneck", "bottleneck": {"targets": ["o_prj"]}}, "'o_prj'", "Did you mean 'o_proj'?"),
         ({"method": "peft", "peft": {"type": "IA4"}}, "has no method 'IA4'", "Did you mean 'IA3'?"),
         ({"method": "peft", "peft": {"type": "LORA"}}, "method of its own", "Write method: lora."),
-        ({"method": "peft", "peft": {"type": "ADALORA"}}, "changes ranks between steps", "Take another method."),
-        ({"method": "peft", "peft": {"type": "P_TUNING"}}, "no engine here serves", "Take another method."),
+        ({"method": "peft", "peft": {"type": "ADALORA"}}, "changes ranks between steps", "Choose another method."),
+        ({"method": "peft", "peft": {"type": "P_TUNING"}}, "no engine here can serve", "Choose another method."),
         (
             {"method": "peft", "peft": {"type": "LOHA", "arguments": {"alfa": 8}}},
             "LOHA has no argument 'alfa'",
@@ -88,13 +88,13 @@ def test_a_base_of_four_billion_is_looked_at_without_its_memory(tmp_path: Path) 
         ),
     ],
 )
-def test_what_does_not_fit_is_told_with_a_way_out(settings: dict[str, Any], said: str, advice: str, bare: Path) -> None:
+def test_what_does_not_fit_is_refused_with_advice(settings: dict[str, Any], said: str, advice: str, bare: Path) -> None:
     with pytest.raises(InputError, match=said) as error:
         preview(bare, section(**settings))
     assert error.value.problems[0].next == advice
 
 
-def test_an_argument_that_peft_refuses_is_told_in_its_words(bare: Path) -> None:
+def test_an_argument_that_peft_refuses_is_reported_with_its_message(bare: Path) -> None:
     with pytest.raises(InputError, match="C3A cannot be attached: The block size should be a factor"):
         preview(bare, section(method="peft", peft={"type": "C3A", "arguments": {"block_size": 250}}))
 

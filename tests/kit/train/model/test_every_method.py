@@ -151,7 +151,7 @@ def stop_at(step: int) -> Callable[[Event], None]:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(name: str, tiny: Any, tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_to_the_same_bits(name: str, tiny: Any, tmp_path: Path) -> None:
     common: dict[str, Any] = {"train": settings(name, epochs=1, batch_rows=4), "base": tiny}
     whole = train(job(tmp_path / "whole", **common), None, silent)
     stopped = job(tmp_path / "stopped", **common)
@@ -167,7 +167,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(name: str, tiny: Any, t
 
 
 @pytest.mark.parametrize("name", ["full", "prompt", "ia3"])
-def test_training_that_moves_nothing_publishes_nothing(name: str, tiny: Any, tmp_path: Path) -> None:
+def test_training_that_changes_nothing_publishes_nothing(name: str, tiny: Any, tmp_path: Path) -> None:
     still = settings(name, learning_rate=1e-60, epochs=0.2)
     with pytest.raises(RunBroke, match="training changed nothing"):
         train(job(tmp_path, train=still, base=tiny), None, silent)
@@ -179,7 +179,7 @@ def test_vectors_are_not_decayed_and_matrices_are(tiny: Any, tmp_path: Path) -> 
     facts = read_facts(tmp_path)
     assert facts is not None
     (found,) = [fact for fact in facts if fact.name == "optimiser"]
-    assert "decay 0.1 on matrices alone" in found.applied
+    assert "decay 0.1 on matrices only" in found.applied
 
 
 # --- serving ------------------------------------------------------------------------------------------------------
@@ -255,12 +255,12 @@ def test_what_vllm_cannot_serve_goes_to_the_local_engine_or_is_refused(
 
 
 @pytest.mark.parametrize("name", ["prompt", "bottleneck"])
-def test_what_merges_into_nothing_is_not_merged(name: str, bundle_of: Callable[[str, str], Bundle]) -> None:
+def test_an_adapter_that_cannot_be_merged_is_not_merged(name: str, bundle_of: Callable[[str, str], Bundle]) -> None:
     with pytest.raises(InputError, match="merges into nothing"):
         bundle_of(name, "merged")
 
 
-def test_adapters_beside_the_model_answer_side_by_side_and_leave_the_base_as_it_is(tuned: dict[str, Tuned]) -> None:
+def test_hooked_adapters_answer_side_by_side_and_do_not_change_the_base(tuned: dict[str, Tuned]) -> None:
     names = ("prompt", "bottleneck", "lora")
     config = EngineConfig(
         NANO, "float32", 256, {name: tuned[name].trained.adapter for name in names}, max_rank=8, threads=1

@@ -1,4 +1,4 @@
-"""All weights: the head is trained too, and its gradient is that of the whole logits, tied to the embeddings or not."""
+"""Full fine-tuning trains the head too; its gradient equals that of the whole logits, tied to the embeddings or not."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from torch.nn import functional
 from transformers import AutoModelForCausalLM
 
 from kit.train.model.methods import attach
+from kit.train.model.split import split_model
 from kit.train.step import loss
 from kit.train.step.batch import collate
-from kit.train.step.loss import batch_loss, split_model
+from kit.train.step.loss import batch_loss
 from tests.kit.train.parts import PAD, copy_rows, section
 from tests.kit.train.tiny import CONFIG
 

@@ -1,4 +1,4 @@
-"""Lean parts compute what the model's own do, keep less for it, and leave alone what they do not know."""
+"""Fused layers compute the same as the model's own, store less, and never replace an unknown module."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from kit.recipe import TrainSection
 from kit.train.events import Event, Planned
 from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
-from kit.train.model.recompute import Cheap, keeping_less
-from kit.train.model.takeover import Lightened, lighten
+from kit.train.model.recompute import CheapTensors, recomputing
+from kit.train.model.takeover import FusedLayers, fuse_layers
 from tests.kit.train.parts import bytes_kept, job
 
 SIZES = {
@@ -37,7 +37,7 @@ METHODS: list[dict[str, Any]] = [{"method": "full"}, {"method": "lora"}, {"metho
 
 
 def model_of(kind: str, section: TrainSection, take: Callable[[nn.Module], Any] = lambda _: None) -> Any:
-    """A random model as a method trains it, the same every time, changed by `take` before adapters are attached."""
+    """Return a random model with a method attached, always the same; `take` changes the base before."""
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SIZES))
     with torch.no_grad():
@@ -54,7 +54,7 @@ def model_of(kind: str, section: TrainSection, take: Callable[[nn.Module], Any] 
 
 
 def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
-    """Of every trained tensor, for two rows of different text."""
+    """Return the gradient of every trained tensor, for two rows of different text."""
     torch.manual_seed(2)
     ids = torch.randint(64, (2, 24))
     torch.manual_seed(3)
@@ -70,8 +70,8 @@ def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
 def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, settings: dict[str, Any]) -> None:
     section, taken = TrainSection.model_validate(settings), []
     stock = gradients(model_of(kind, section), nullcontext())
-    lean = gradients(model_of(kind, section, lambda base: taken.append(lighten(base))), keeping_less())
-    assert taken == [Lightened(PARTS[kind], {})]
+    lean = gradients(model_of(kind, section, lambda base: taken.append(fuse_layers(base))), recomputing())
+    assert taken == [FusedLayers(PARTS[kind], {})]
     assert stock.keys() == lean.keys()
     assert all(bool(value.any()) for value in stock.values())
     for name, expected in stock.items():
@@ -79,57 +79,57 @@ def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, set
         assert float(gap) < 1e-5, name
 
 
-def test_in_bfloat16_they_round_no_worse_than_the_models_own() -> None:
+def test_in_bfloat16_their_rounding_error_is_no_larger_than_the_models_own() -> None:
     exact = gradients(model_of("qwen3", TrainSection()), nullcontext())
 
     def halved(base: nn.Module, also: bool) -> None:
         base.bfloat16()
-        assert not also or lighten(base) == Lightened(PARTS["qwen3"], {})
+        assert not also or fuse_layers(base) == FusedLayers(PARTS["qwen3"], {})
 
     def error(also: bool) -> float:
-        found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), keeping_less())
+        found = gradients(model_of("qwen3", TrainSection(), lambda base: halved(base, also)), recomputing())
         return sum(float((found[name].float() - value).norm() / value.norm()) for name, value in exact.items())
 
     assert error(True) < 1.3 * error(False)
 
 
 @pytest.mark.parametrize("settings", METHODS[:2], ids=lambda given: given["method"])
-def test_of_nano_they_keep_two_thirds_at_most(settings: dict[str, Any]) -> None:
+def test_nano_stores_at_most_two_thirds_of_the_activations(settings: dict[str, Any]) -> None:
     section, kept = TrainSection.model_validate(settings), []
     for less in (False, True):
         base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
-        assert not less or lighten(base).taken
+        assert not less or fuse_layers(base).replaced
         kept.append(bytes_kept(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
     stock, lean = kept
     assert lean < 2 / 3 * stock
 
 
-def test_what_several_products_keep_is_made_again_once_and_dropped_after_the_last(
+def test_a_tensor_that_several_products_read_is_recomputed_once_and_released_after_the_last(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of two layers: two norms, which three and two products read, and a gate, which one reads."""
-    kept, made, pack = [], [], Cheap.pack
+    """In each of two layers: two norms, read by three and by two products, and a gate, read by one."""
+    kept, made, pack = [], [], CheapTensors.pack
 
-    def counted(again: Any, make: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    def counted(tensor: Any, compute: Callable[[], Tensor]) -> Callable[[], Tensor]:
         def counting() -> Tensor:
-            made.append(again)
-            return make()
+            made.append(tensor)
+            return compute()
 
         return counting
 
-    def packed(cheap: Cheap, saved: Tensor) -> Any:
+    def packed(cheap: CheapTensors, saved: Tensor) -> Any:
         found = pack(cheap, saved)
         if isinstance(found, tuple) and found[0] not in kept:
-            again, make = found[0], found[0].make
-            again.make = counted(again, make)
-            kept.append(again)
+            saved_once, compute = found[0], found[0].compute
+            saved_once.compute = counted(saved_once, compute)
+            kept.append(saved_once)
         return found
 
-    monkeypatch.setattr(Cheap, "pack", packed)
-    gradients(model_of("qwen3", TrainSection(), lighten), keeping_less())
+    monkeypatch.setattr(CheapTensors, "pack", packed)
+    gradients(model_of("qwen3", TrainSection(), fuse_layers), recomputing())
     assert len(kept) == 2 * 3
     assert sorted(map(id, made)) == sorted(map(id, kept))
-    assert all(again.keepers == 0 and again.made is None for again in kept)
+    assert all(each.readers == 0 and each.cached is None for each in kept)
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama"])
@@ -140,25 +140,25 @@ def test_under_autocast_types_are_those_of_the_models_own_parts(kind: str) -> No
 
     def error(*taken: Any) -> float:
         with torch.autocast("cpu", torch.bfloat16):
-            found = gradients(model_of(kind, section, *taken), keeping_less())
+            found = gradients(model_of(kind, section, *taken), recomputing())
         assert all(found[name].dtype == value.dtype for name, value in exact.items())
         return sum(float((found[name] - value).norm() / value.norm()) for name, value in exact.items())
 
-    assert error(lighten) < 1.1 * error()
+    assert error(fuse_layers) < 1.1 * error()
 
 
-def test_a_run_says_how_many_parts_are_lean(tmp_path: Path) -> None:
+def test_a_run_reports_how_many_parts_are_fused(tmp_path: Path) -> None:
     told: list[Event] = []
     train(job(tmp_path), None, told.append)
     planned = next(event for event in told if isinstance(event, Planned))
-    assert planned.lean == 8 * 2 + 1 + 8 * 2 + 8 + 8
+    assert planned.fused_layers == 8 * 2 + 1 + 8 * 2 + 8 + 8
 
 
-def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
+def test_a_tensor_that_was_changed_in_place_is_stored_itself() -> None:
     norm = Qwen3RMSNorm(8).requires_grad_(False)
-    assert lighten(norm).taken == 1
+    assert fuse_layers(norm).replaced == 1
     x, weight = torch.randn(3, 8, requires_grad=True), torch.randn(8, 8, requires_grad=True)
-    with keeping_less():
+    with recomputing():
         out = (norm(x).mul_(2) @ weight).sum()
     out.backward()
     assert weight.grad is not None
@@ -166,22 +166,22 @@ def test_a_tensor_that_was_changed_in_place_is_kept_itself() -> None:
 
 
 class Beyond(Qwen3RMSNorm):  # type: ignore[misc]  # transformers is not typed
-    """A norm that does a little more."""
+    """A norm with an additional operation."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         y: Tensor = super().forward(hidden_states) + hidden_states * 0.01
         return y
 
 
-def test_what_only_looks_alike_is_left_alone() -> None:
-    """Gemma's norms are off by one, its gates are not silu, and its attention caps what it adds up."""
-    assert lighten(Beyond(8)).taken == 0
+def test_a_module_that_only_looks_similar_is_not_replaced() -> None:
+    """Gemma's norms add one to their weights, its gates are not silu, and its attention caps its scores."""
+    assert fuse_layers(Beyond(8)).replaced == 0
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("gemma2", **SIZES, sliding_window=8))
-    assert lighten(model).taken == 0
+    assert fuse_layers(model).replaced == 0
 
 
-def test_an_attention_with_a_setting_that_we_do_not_know_is_left_alone() -> None:
+def test_an_attention_with_an_unknown_setting_is_not_replaced() -> None:
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
     for layer in model.model.layers:
         layer.self_attn.logit_cap = 30.0
-    assert lighten(model).taken == PARTS["llama"] - 2
+    assert fuse_layers(model).replaced == PARTS["llama"] - 2

@@ -1,4 +1,4 @@
-"""A lean part is taken over where it computes the same within rounding, in both types, and nowhere else."""
+"""A part of the base is replaced only if the fused code computes the same within rounding, in both types."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kit.recipe import FloatType, TrainSection
 from kit.train.events import Event
 from kit.train.loop import train
 from kit.train.model.methods import load_base
-from kit.train.model.takeover import Lightened, lighten
+from kit.train.model.takeover import FusedLayers, fuse_layers
 from tests.kit.train.model.test_fused_layers import PARTS, SIZES
 from tests.kit.train.parts import job, planned_of
 from tests.kit.train.tiny import make_tiny
@@ -30,14 +30,14 @@ TYPES = [torch.float32, torch.bfloat16]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_every_part_of_nano_is_taken_over_in_both_types(dtype: FloatType) -> None:
+def test_every_part_of_nano_is_replaced_in_both_types(dtype: FloatType) -> None:
     """Its attentions reach values of 29, where one rounding step of bfloat16 is 0.125."""
     base = load_base(find_base("nano"), dtype, TrainSection(), torch.device("cpu"))
-    assert lighten(base) == Lightened(NANO_PARTS, {})
+    assert fuse_layers(base) == FusedLayers(NANO_PARTS, {})
 
 
 class Beyond(Qwen3RMSNorm):  # type: ignore[misc]  # transformers is not typed
-    """A norm that does a hundredth more: less than bfloat16 rounds the largest values by."""
+    """A norm with an error of one hundredth: less than the rounding of the largest values in bfloat16."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         y: Tensor = super().forward(hidden_states) * 1.01
@@ -45,7 +45,7 @@ class Beyond(Qwen3RMSNorm):  # type: ignore[misc]  # transformers is not typed
 
 
 class Late(Qwen3RMSNorm):  # type: ignore[misc]  # transformers is not typed
-    """A norm whose output is right, and whose gradient is not."""
+    """A norm with the right output and a wrong gradient."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         y: Tensor = super().forward(hidden_states)
@@ -79,24 +79,24 @@ def other_scale(made: Any) -> None:
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 @pytest.mark.parametrize("kind", [Beyond, Late])
-def test_a_norm_of_another_formula_keeps_its_own_form(kind: type[Qwen3RMSNorm], dtype: torch.dtype) -> None:
-    found = lighten(kind(64).to(dtype))
-    assert (found.taken, sum(found.kept.values())) == (0, 1)
+def test_a_norm_with_another_formula_is_not_replaced(kind: type[Qwen3RMSNorm], dtype: torch.dtype) -> None:
+    found = fuse_layers(kind(64).to(dtype))
+    assert (found.replaced, sum(found.kept.values())) == (0, 1)
     (told,) = found.sentences()
     assert told.startswith(f"1 {kind.__name__} in {str(dtype).removeprefix('torch.')} keeps the model's own")
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_a_gate_of_another_activation_keeps_its_own_form(dtype: torch.dtype) -> None:
-    found = lighten(model(other_gate, dtype))
-    assert found.taken == PARTS["llama"] - 2
+def test_a_gate_with_another_activation_is_not_replaced(dtype: torch.dtype) -> None:
+    found = fuse_layers(model(other_gate, dtype))
+    assert found.replaced == PARTS["llama"] - 2
     assert found.kept == {f"LlamaMLP in {str(dtype).removeprefix('torch.')}": 2}
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
-def test_an_attention_that_is_off_by_a_thousandth_keeps_its_own_form(dtype: torch.dtype) -> None:
-    found = lighten(model(other_scale, dtype))
-    assert found.taken == PARTS["llama"] - 2
+def test_an_attention_that_is_off_by_a_thousandth_is_not_replaced(dtype: torch.dtype) -> None:
+    found = fuse_layers(model(other_scale, dtype))
+    assert found.replaced == PARTS["llama"] - 2
     assert found.kept == {f"Loud in {str(dtype).removeprefix('torch.')}": 2}
 
 
@@ -109,13 +109,13 @@ def test_the_size_of_the_values_does_not_decide(size: float, dtype: torch.dtype)
                 if "o_proj" in name or "norm" in name or "down_proj" in name:
                     weight.mul_(size)
 
-    assert lighten(model(sized, dtype)) == Lightened(PARTS["llama"], {})
+    assert fuse_layers(model(sized, dtype)) == FusedLayers(PARTS["llama"], {})
 
 
-def test_weights_that_are_no_numbers_are_never_the_same() -> None:
+def test_parts_with_nan_weights_are_not_replaced() -> None:
     norm = Qwen3RMSNorm(8)
     norm.weight.data[0] = float("nan")
-    assert lighten(norm).taken == 0
+    assert fuse_layers(norm).replaced == 0
 
 
 def test_a_run_says_which_parts_are_slower_and_in_which_type(
@@ -126,8 +126,8 @@ def test_a_run_says_which_parts_are_slower_and_in_which_type(
     asked = job(tmp_path, base=make_tiny(tmp_path / "base"), dtype="float32")
     train(asked, None, events.append)
     planned = planned_of(events)
-    assert (planned.lean, planned.compute) == (0, "float32")
-    assert "2 Qwen3Attention in float32 keep the model's own, slower form" in planned.slower[0]
+    assert (planned.fused_layers, planned.compute) == (0, "float32")
+    assert "2 Qwen3Attention in float32 keep the model's own, slower code" in planned.slower[0]
     with TrainingLine(Output()) as line:
         line.report(planned)
     told = capsys.readouterr().err

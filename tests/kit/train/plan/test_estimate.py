@@ -1,4 +1,4 @@
-"""Estimates from the configuration agree with what is on disk, and are not made where the formula does not hold."""
+"""Estimates from the configuration agree with the files on disk, and are None if the formula does not apply."""
 
 from __future__ import annotations
 
@@ -88,22 +88,22 @@ def test_a_soft_prompt_makes_every_row_longer() -> None:
     assert one.adapter == 4 * 50 * shape.hidden
 
 
-def test_of_a_method_without_a_formula_it_is_said_what_is_not_known() -> None:
+def test_for_a_method_without_a_formula_the_reason_is_given() -> None:
     shape, section = read_shape(NANO), TrainSection(method="peft", peft=PeftSection(type="IA3"))
     assert shape is not None
     assert estimate_memory(shape, section, "float32", 100, 10, 1) is None
     said = what_is_unknown(shape, section, "float32")
-    assert said.startswith("of peft's IA3 it is not known how many parameters it trains")
+    assert said.startswith("for peft's IA3, the number of its parameters")
     assert "the frozen base takes 0.03 GiB" in said
     assert what_is_unknown(None, section, "float32") == "the base is not a decoder of the usual kind"
 
 
-def test_a_forecast_tells_what_is_not_known_of_the_memory(tmp_path: Path) -> None:
+def test_a_forecast_says_why_the_memory_is_unknown(tmp_path: Path) -> None:
     recipe = Project(make_toy(tmp_path / "toy")).recipe()
     other = recipe.train.model_copy(update={"method": "peft", "peft": PeftSection(type="IA3")})
     made = forecast(tmp_path, NANO, recipe.model_copy(update={"train": other}), Work(10, 100, 20, 10), None, None)
     assert made.memory is None
-    assert made.lines()[0].startswith("memory: unknown: of peft's IA3 it is not known")
+    assert made.lines()[0].startswith("memory: unknown: for peft's IA3")
 
 
 @pytest.mark.parametrize("change", [{"num_experts": 8}, {"text_config": {}}, {"intermediate_size": None}])

@@ -3,16 +3,16 @@ from __future__ import annotations
 from collections import Counter
 
 from kit.data.rows import Row
-from kit.train.plan.plan import Plan, make_plan
+from kit.train.plan.plan import StepPlan, make_plan
 from tests.kit.train.forests import contract_rows
 from tests.kit.train.parts import section
 
 
-def grouped(rows: list[Row], **settings: object) -> Plan:
+def grouped(rows: list[Row], **settings: object) -> StepPlan:
     return make_plan(rows, section(order="grouped", group_rows=4, batch_rows=8, **settings))
 
 
-def groups(plan: Plan) -> list[Counter[str]]:
+def groups(plan: StepPlan) -> list[Counter[str]]:
     """How many rows of each group every step takes."""
     return [Counter(plan.rows[index].group for index in step.rows) for step in plan.steps]
 

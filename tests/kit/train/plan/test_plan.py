@@ -111,3 +111,13 @@ def test_planning_and_listing_runs_load_nothing_heavy() -> None:
     code = f"{wanted}; print({{'torch', 'transformers', 'peft', 'numpy'}} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("value", ["auto", "off"])
+def test_recipes_that_leave_compiling_off_still_plan(value: str) -> None:
+    assert make_plan(copy_rows(4), section(compile=value)).steps
+
+
+def test_a_recipe_that_asks_for_compiled_layers_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no longer compiles layers.*Remove the setting"):
+        make_plan(copy_rows(4), section(compile="on"))

@@ -23,7 +23,7 @@ def base_with(folder: Path, **changes: Any) -> Base:
     return find_base(str(folder))
 
 
-def test_rows_share_unless_something_speaks_against_it() -> None:
+def test_rows_share_prefixes_unless_there_is_an_objection() -> None:
     assert sharing(find_base("nano"), section(), ROWS).on
 
 
@@ -39,7 +39,7 @@ def test_rows_share_unless_something_speaks_against_it() -> None:
         ({"rope_parameters": {"full_attention": {"rope_type": "dynamic"}}}, "type dynamic"),
     ],
 )
-def test_a_base_that_would_not_be_exact_keeps_its_rows_apart(
+def test_rows_do_not_share_on_a_base_that_would_not_be_exact(
     changes: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
     found = sharing(base_with(tmp_path, **changes), section(), ROWS)
@@ -55,11 +55,11 @@ def test_a_base_that_would_not_be_exact_keeps_its_rows_apart(
         {"rope_parameters": {"rope_type": "llama3", "factor": 8.0}},
     ],
 )
-def test_what_changes_nothing_for_these_rows_is_no_obstacle(changes: dict[str, Any], tmp_path: Path) -> None:
+def test_a_setting_without_effect_on_these_rows_is_no_objection(changes: dict[str, Any], tmp_path: Path) -> None:
     assert sharing(base_with(tmp_path, **changes), section(), ROWS).on
 
 
-def test_dropout_another_method_and_the_recipe_keep_rows_apart() -> None:
+def test_dropout_other_methods_and_the_recipe_turn_sharing_off() -> None:
     nano = find_base("nano")
     assert "dropout" in sharing(nano, section(lora={"rank": 8, "dropout": 0.1}), ROWS).why_not
     assert "the method prompt" in sharing(nano, section(method="prompt"), ROWS).why_not
@@ -67,8 +67,10 @@ def test_dropout_another_method_and_the_recipe_keep_rows_apart() -> None:
     assert "mps" in sharing(nano, section(), ROWS, device="mps").why_not
 
 
-@pytest.mark.parametrize(("trees", "attention"), [("auto", "two-part flash"), ("off", "padded: train.trees is off")])
-def test_a_run_says_how_much_its_rows_share_and_how_it_attends(trees: str, attention: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("trees", "attention"), [("auto", "two-part flash"), ("off", "padded rows, no shared prefixes: train.trees is off")]
+)
+def test_a_run_reports_how_much_its_rows_share_and_its_attention(trees: str, attention: str, tmp_path: Path) -> None:
     events: list[Event] = []
     rows = contract_rows(1, 8)
     train(job(tmp_path, rows=rows, train=section(trees=trees, batch_rows=8)), None, events.append)

@@ -32,12 +32,12 @@ def test_every_row_reads_its_own_tokens_along_its_path(rows: list[tuple[int, ...
 
 
 @given(TREES)
-def test_without_a_threshold_every_beginning_is_computed_once(rows: list[tuple[int, ...]]) -> None:
+def test_without_a_threshold_every_shared_prefix_is_computed_once(rows: list[tuple[int, ...]]) -> None:
     assert forest_of(rows).tokens == len({row[:end] for row in rows for end in range(1, len(row) + 1)})
 
 
 @given(TREES, st.sampled_from([1, 8, 32]))
-def test_descendants_stand_side_by_side_behind_their_node(rows: list[tuple[int, ...]], saves: int) -> None:
+def test_descendants_follow_their_node_contiguously(rows: list[tuple[int, ...]], saves: int) -> None:
     forest = forest_of(rows, saves)
     for index, node in enumerate(forest.nodes):
         below = [other for other in forest.nodes if any(up is node for up in _ancestors(forest, other))]
@@ -72,7 +72,7 @@ def test_equal_rows_and_rows_that_others_continue_cost_nothing() -> None:
     assert forest.leaves[0] == forest.leaves[2]
 
 
-def test_rows_that_share_nothing_are_roots_that_do_not_see_each_other() -> None:
+def test_rows_that_share_nothing_are_separate_roots() -> None:
     forest = forest_of([(1, 2, 3), (4, 5), (6,)])
     assert [node.parent for node in forest.nodes] == [-1, -1, -1]
     assert [node.depth for node in forest.nodes] == [0, 0, 0]
@@ -133,7 +133,7 @@ def test_a_step_never_costs_more_than_with_padded_rows(rows: list[tuple[int, ...
 
 
 @pytest.mark.parametrize("length", [40, 400])
-def test_rows_that_share_their_beginning_are_packed_as_a_tree(length: int) -> None:
+def test_rows_that_share_a_prefix_are_packed_as_a_tree(length: int) -> None:
     rows = [tuple(range(100, 100 + length)) + (leaf,) * 30 for leaf in range(16)]
     step = make_step(range(16), [length + 30] * 16, 8192, [encoded(row) for row in rows])
     assert step.packs == (length + 16 * 30,)

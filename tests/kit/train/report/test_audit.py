@@ -13,10 +13,10 @@ import torch
 from kit.base import Base
 from kit.train.job import TrainJob
 from kit.train.model.methods import attach, load_base
+from kit.train.model.split import split_model
 from kit.train.plan.plan import make_plan
 from kit.train.report.applied import Fact, read_facts, trouble
-from kit.train.report.audit import Audit, Loaded, look_at
-from kit.train.step.loss import split_model
+from kit.train.report.audit import Audit, LoadedBase, inspect_base
 from kit.train.step.optimiser import Optimiser, Outcome
 from tests.kit.train.parts import PAD, copy_rows, job, section
 from tests.kit.train.tiny import make_tiny
@@ -37,7 +37,7 @@ class Parts:
     base: Any
     model: Any
     optimiser: Optimiser
-    loaded: Loaded
+    loaded: LoadedBase
     step: Callable[[int], Outcome]
 
     def facts(self) -> dict[str, Fact]:
@@ -55,7 +55,7 @@ def parts(tiny: Base, tmp_path: Path) -> Parts:
     train = section(batch_tokens=96, clip=1e-3, weight_decay=0.1)  # several parts, and a clip that bites
     made = job(tmp_path, rows, train, base=tiny, dtype="float32")
     base = load_base(tiny, "float32", train, CPU)
-    loaded = look_at(base, tiny, "float32")
+    loaded = inspect_base(base, tiny, "float32")
     model = attach(base, train, "tiny")
     optimiser = Optimiser(split_model(model), make_plan(rows, train), PAD, CPU)
     assert len(optimiser.plan.steps[0].micros) > 1
@@ -150,8 +150,8 @@ def test_what_is_not_as_asked_differs_and_is_told(
 def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Base, tmp_path: Path) -> None:
     model = load_base(tiny, "float32", section(), CPU)
     dict(model.named_parameters())["model.layers.1.mlp.up_proj.weight"].data[0, 0] += 1
-    found = look_at(model, tiny, "float32").weights
-    assert (found.state, found.applied) == ("differs", "model.layers.1.mlp.up_proj.weight is another")
+    found = inspect_base(model, tiny, "float32").weights
+    assert (found.state, found.applied) == ("differs", "model.layers.1.mlp.up_proj.weight differs")
 
     from safetensors.torch import load_file, save_file
 
@@ -160,16 +160,16 @@ def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Bas
     state = load_file(less.folder / "model.safetensors")
     del state["model.layers.0.self_attn.k_proj.weight"]
     save_file(state, less.folder / "model.safetensors", metadata={"format": "pt"})
-    found = look_at(whole, less, "float32").weights
+    found = inspect_base(whole, less, "float32").weights
     assert found.state == "differs"
-    assert "1 are in no file, such as model.layers.0.self_attn.k_proj.weight" in found.applied
+    assert "1 missing in its files, such as model.layers.0.self_attn.k_proj.weight" in found.applied
 
 
 def test_what_cannot_be_read_back_is_unknown_and_not_ok(parts: Parts, tiny: Base, tmp_path: Path) -> None:
     for module in parts.model.modules():
         if hasattr(module, "lora_A"):
             module.scaling = {}
-    parts.loaded = look_at(torch.nn.Linear(2, 2), tiny, "float32")  # no tensor has the name of one in the files
+    parts.loaded = inspect_base(torch.nn.Linear(2, 2), tiny, "float32")  # no tensor has the name of one in the files
     parts.step = lambda number: Outcome(number + 1, torch.zeros(2), None)  # nothing is done, so nothing is seen
     facts = parts.facts()
     unknown = {name for name, fact in facts.items() if fact.state == "unknown"}

@@ -1,4 +1,4 @@
-"""Early stopping: when a run has had enough, and that a resumed run decides the same."""
+"""Early stopping: when a run stops, and that a resumed run makes the same decision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.recipe import EarlyStoppingSection
 from kit.train.events import Evaluated, Event, Stepped, StoppedEarly
 from kit.train.job import Evaluation
 from kit.train.loop import train
-from kit.train.report.stopping import enough
+from kit.train.report.stopping import should_stop
 from tests.kit.train.parts import job, section
 
 ON_LOSS = EarlyStoppingSection(on="validation_loss", patience=2)
@@ -35,31 +35,31 @@ def scores(*values: float) -> Callable[[Any], Mapping[str, float]]:
     return lambda _: {"score": next(left)}
 
 
-def test_it_waits_as_many_evaluations_as_its_patience() -> None:
-    assert not enough(losses(3.0, 2.0, 2.1), ON_LOSS, True)
-    assert enough(losses(3.0, 2.0, 2.1, 2.0), ON_LOSS, True)
-    assert not enough(losses(3.0, 2.0, 2.1, 1.9, 2.0), ON_LOSS, True)
+def test_it_stops_after_patience_evaluations_without_improvement() -> None:
+    assert not should_stop(losses(3.0, 2.0, 2.1), ON_LOSS, True)
+    assert should_stop(losses(3.0, 2.0, 2.1, 2.0), ON_LOSS, True)
+    assert not should_stop(losses(3.0, 2.0, 2.1, 1.9, 2.0), ON_LOSS, True)
 
 
-def test_less_than_the_least_change_is_no_change() -> None:
+def test_a_change_below_min_delta_is_no_improvement() -> None:
     history = losses(3.0, 2.0, 1.95, 1.9)
-    assert not enough(history, ON_LOSS, True)
-    assert enough(history, ON_LOSS.model_copy(update={"min_delta": 0.2}), True)
+    assert not should_stop(history, ON_LOSS, True)
+    assert should_stop(history, ON_LOSS.model_copy(update={"min_delta": 0.2}), True)
 
 
 def test_a_score_is_read_in_its_own_direction() -> None:
     history = scored(None, 0.5, 0.6, 0.7)
-    assert not enough(history, ON_SCORE, higher_is_better=True)
-    assert enough(history, ON_SCORE, higher_is_better=False)
+    assert not should_stop(history, ON_SCORE, higher_is_better=True)
+    assert should_stop(history, ON_SCORE, higher_is_better=False)
 
 
-def test_what_was_not_measured_counts_for_nothing() -> None:
-    assert not enough(scored(None, 0.5, None, None, None), ON_SCORE, True)
-    assert enough(scored(None, 0.5, None, 0.5, None, 0.4), ON_SCORE, True)
+def test_an_evaluation_that_was_not_measured_is_ignored() -> None:
+    assert not should_stop(scored(None, 0.5, None, None, None), ON_SCORE, True)
+    assert should_stop(scored(None, 0.5, None, 0.5, None, 0.4), ON_SCORE, True)
 
 
-def test_without_the_setting_a_run_never_has_enough() -> None:
-    assert not enough(losses(1.0, 2.0, 3.0, 4.0), None, True)
+def test_without_the_setting_a_run_never_stops_early() -> None:
+    assert not should_stop(losses(1.0, 2.0, 3.0, 4.0), None, True)
 
 
 def test_a_run_ends_early_publishes_its_best_and_counts_only_what_it_trained(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Model FLOP utilisation, as far as it can be told without a GPU. That of a run on one is not tested here."""
+"""Model FLOP utilisation, as far as it can be tested without a GPU."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def test_a_gpu_is_known_by_the_name_that_torch_gives_it(name: str, tflops: float
 
 
 @pytest.mark.parametrize("name", ["NVIDIA A1000", "NVIDIA L40", "Radeon", "NVIDIA GeForce RTX 4090"])
-def test_one_that_is_not_listed_is_not_taken_for_another(name: str) -> None:
+def test_a_gpu_that_is_not_listed_is_not_confused_with_another(name: str) -> None:
     assert peak_of(name) is None
 
 
-def test_half_of_what_could_be_computed_is_a_half() -> None:
+def test_half_of_the_peak_is_a_utilisation_of_a_half() -> None:
     assert Utilisation(per_token=1e9, peak=1e12).of(500.0) == 0.5
 
 

@@ -1,4 +1,4 @@
-"""A run that is killed again and again ends as if nothing had happened."""
+"""A run that is killed again and again ends with the same result."""
 
 from __future__ import annotations
 

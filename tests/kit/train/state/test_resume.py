@@ -31,7 +31,7 @@ Files = dict[str, bytes]
 
 
 def weights(trained: Trained) -> Files:
-    """The adapter and the optimiser's state, byte by byte."""
+    """Return the bytes of the adapter and of the optimiser's state."""
     return {
         "adapter": (trained.adapter / "adapter_model.safetensors").read_bytes(),
         "state": (trained.adapter.parent / "state.pt").read_bytes(),
@@ -77,7 +77,7 @@ def wait_for_step(process: subprocess.Popen[str], step: int) -> None:
 
 
 @pytest.mark.parametrize("step", random.sample(range(1, 6), 1))
-def test_a_run_killed_at_any_step_goes_on_to_the_same_bits(step: int, tmp_path: Path, uninterrupted: Files) -> None:
+def test_a_run_killed_at_any_step_resumes_to_the_same_bits(step: int, tmp_path: Path, uninterrupted: Files) -> None:
     with worker(tmp_path) as process:
         wait_for_step(process, step)
         process.kill()
@@ -115,7 +115,7 @@ def test_a_signal_during_a_step_saves_that_step(
     assert weights(resumed) == uninterrupted
 
 
-def test_a_signal_while_scoring_ends_it_at_once_and_the_score_is_made_on_resuming(tmp_path: Path) -> None:
+def test_a_signal_while_scoring_stops_at_once_and_resuming_scores(tmp_path: Path) -> None:
     asked: list[str] = []
 
     def interrupted(_: object) -> dict[str, float]:
@@ -151,7 +151,7 @@ def test_what_was_scored_before_is_not_scored_again(tmp_path: Path) -> None:
     assert (trained.step, trained.score) == (3, 1.0)
 
 
-def test_a_run_stopped_before_its_first_checkpoint_begins_anew(tmp_path: Path, uninterrupted: Files) -> None:
+def test_a_run_stopped_before_its_first_checkpoint_starts_over(tmp_path: Path, uninterrupted: Files) -> None:
     resumed = train(job(tmp_path, train=WITH_DROPOUT, resume=True), None, silent)
     assert weights(resumed) == uninterrupted
 
@@ -184,16 +184,29 @@ def resumable(stopped: Path, tmp_path: Path) -> TrainJob:
 def test_a_run_is_not_resumed_under_other_conditions(
     change: dict[str, object], named: str, resumable: TrainJob
 ) -> None:
-    with pytest.raises(InputError, match=f"The run was begun with {named} .*; here it is .*"):
+    with pytest.raises(InputError, match=f"The run was started with {named} .*; here it is .*"):
         train(replace(resumable, **change), None, silent)  # type: ignore[arg-type]
 
 
-def test_a_run_is_not_resumed_with_another_library_version(resumable: TrainJob) -> None:
-    manifest = resumable.folder / "checkpoints/step-000002/checkpoint.json"
+def change_setup(job: TrainJob, **values: str) -> None:
+    """Change the conditions in the checkpoint of a stopped run."""
+    manifest = job.folder / "checkpoints/step-000002/checkpoint.json"
     saved = json.loads(manifest.read_text())
-    saved["cursor"]["setup"]["torch"] = "1.0.0"
+    saved["cursor"]["setup"].update(values)
     manifest.write_text(json.dumps(saved))
-    with pytest.raises(InputError, match=r"begun with torch 1\.0\.0; here it is 2"):
+
+
+def test_a_run_of_an_earlier_version_resumes_unless_its_layers_were_compiled(resumable: TrainJob) -> None:
+    change_setup(resumable, layers="compiled")
+    with pytest.raises(InputError, match=r"compiled its layers.*start a new run without --resume"):
+        train(resumable, None, silent)
+    change_setup(resumable, layers="not compiled")
+    assert train(resumable, None, silent).step == 6
+
+
+def test_a_run_is_not_resumed_with_another_library_version(resumable: TrainJob) -> None:
+    change_setup(resumable, torch="1.0.0")
+    with pytest.raises(InputError, match=r"started with torch 1\.0\.0; here it is 2"):
         train(resumable, None, silent)
 
 
@@ -202,18 +215,18 @@ def test_a_damaged_checkpoint_is_not_resumed(resumable: TrainJob) -> None:
     content = bytearray(state.read_bytes())
     content[len(content) // 2] ^= 1
     state.write_bytes(content)
-    with pytest.raises(RunBroke, match="not what was saved"):
+    with pytest.raises(RunBroke, match="differs from what was saved"):
         train(resumable, None, silent)
 
 
-def test_a_finished_run_is_not_trained_over(resumable: TrainJob) -> None:
+def test_a_finished_run_is_not_overwritten(resumable: TrainJob) -> None:
     with pytest.raises(InputError, match="already has checkpoints"):
         train(replace(resumable, resume=False), None, silent)
 
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """The system refuses to write more, in the middle of a file, as a full disk does."""
+    """Make the system refuse to write beyond a size, like a full disk in the middle of a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -223,9 +236,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [100_000, 1_500_000], ids=["in the adapter", "in the optimiser"])
-def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
-    size: int, tmp_path: Path, uninterrupted: Files
-) -> None:
+def test_a_full_disk_leaves_the_earlier_checkpoint_intact(size: int, tmp_path: Path, uninterrupted: Files) -> None:
     begun = job(tmp_path, train=WITH_DROPOUT, save_seconds=0.0)
     with pytest.raises(Stopped):
         train(begun, None, stop_at(4, signal.SIGINT))
@@ -240,7 +251,7 @@ def test_a_disk_that_takes_no_more_leaves_the_checkpoint_before(
     assert weights(train(resumable, None, silent)) == uninterrupted
 
 
-def test_a_run_whose_rows_share_prefixes_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+def test_a_run_whose_rows_share_prefixes_resumes_to_the_same_bits(tmp_path: Path) -> None:
     trees = section(order="grouped", group_rows=2)
     whole, begun = (job(tmp_path / name, rows=contract_rows(3, 8), train=trees) for name in ("whole", "begun"))
     events: list[Event] = []

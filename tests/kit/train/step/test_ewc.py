@@ -1,4 +1,4 @@
-"""Elastic weight consolidation: its Fisher information and penalty against slow references, and what a run does."""
+"""Elastic weight consolidation: Fisher information and penalty against slow references, and its use in a run."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from kit.train.events import Event, Stepped
 from kit.train.job import Stopped
 from kit.train.loop import train
 from kit.train.model.methods import attach
+from kit.train.model.split import Body, split_model
 from kit.train.report.applied import read_facts
-from kit.train.step.ewc import Elastic, fisher_diagonal, moved_weights, reference_rows
-from kit.train.step.loss import Body, split_model
+from kit.train.step.ewc import Elastic, fisher_diagonal, reference_rows, trained_weights
 from tests.kit.train.parts import copy_rows, job, section
 from tests.kit.train.tiny import make_tiny
 
@@ -40,7 +40,7 @@ def body() -> Body:
 
 
 def weights(body: Body) -> dict[str, torch.Tensor]:
-    return {name: each.weight for name, each in moved_weights(body.model).items()}
+    return {name: each.weight for name, each in trained_weights(body.model).items()}
 
 
 def move(body: Body, seed: int = 1) -> None:
@@ -51,7 +51,7 @@ def move(body: Body, seed: int = 1) -> None:
 
 
 def test_the_fisher_information_is_the_expected_square_of_the_gradient(body: Body) -> None:
-    """Drawn many times it nears the expectation over the model's own answers, position by position."""
+    """With many samples, it approaches the expectation over the model's own answers, position by position."""
     row = ROWS[0]
     drawn = fisher_diagonal(body, weights(body), [row] * 800, seed=0)[Q]
     weight = weights(body)[Q].requires_grad_(True)
@@ -103,7 +103,7 @@ def test_the_penalty_is_that_of_the_merged_weights_and_so_are_its_gradients(body
     assert all(torch.equal(before[name], weight) for name, weight in weights(body).items())
 
 
-def test_turning_the_factors_without_changing_the_model_costs_nothing_more(body: Body) -> None:
+def test_changing_the_factors_but_not_the_model_does_not_raise_the_penalty(body: Body) -> None:
     elastic = Elastic(body, ROWS, strength=50.0, seed=0)
     move(body)
     before = elastic.value()
@@ -115,19 +115,19 @@ def test_turning_the_factors_without_changing_the_model_costs_nothing_more(body:
     assert elastic.value() == pytest.approx(before, rel=1e-4)
 
 
-def test_a_model_that_is_trained_whole_is_tied_to_where_it_began() -> None:
+def test_full_fine_tuning_is_penalised_for_leaving_its_initial_weights() -> None:
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 2, bias=False)
-    (moved,) = moved_weights(model).values()
+    (moved,) = trained_weights(model).values()
     model.weight.data += 0.5
     torch.testing.assert_close(moved.change(), torch.full((2, 3), 0.5))
 
 
-def test_a_variant_that_moves_weights_in_another_way_is_refused(body: Body) -> None:
+def test_a_lora_variant_that_changes_weights_differently_is_refused(body: Body) -> None:
     layer: Any = body.model.get_submodule(Q)
     layer.lora_variant["default"] = object()
-    with pytest.raises(InputError, match=r"train\.ewc: The layer .*q_proj' is no plain LoRA layer"):
-        moved_weights(body.model)
+    with pytest.raises(InputError, match=r"train\.ewc: The layer .*q_proj' is not a plain LoRA layer"):
+        trained_weights(body.model)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_a_variant_that_moves_weights_in_another_way_is_refused(body: Body) -> N
         {"lora": {"initialisation": "pissa"}},
     ],
 )
-def test_a_method_whose_weights_it_cannot_tie_is_refused_with_the_recipe(settings: dict[str, Any]) -> None:
+def test_a_method_that_does_not_change_the_base_is_refused_with_the_recipe(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="ewc ties the base's own weights"):
         section(ewc={"data": "unused.jsonl", "strength": 1.0}, **settings)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_a_run_is_tied_and_is_as_it_was_asked(method: str, tmp_path: Path) -> None:
-    """The penalty's gradients are no backward pass of the loss."""
+def test_a_run_applies_the_penalty_and_its_facts_are_ok(method: str, tmp_path: Path) -> None:
+    """The gradients of the penalty do not count as a backward pass of the loss."""
     made = replace(elastic_job(tmp_path / "run", 10.0, method=method), base=make_tiny(tmp_path / "tiny"))
     trained = train(made, None, silent)
     assert ((trained.history[-1].scores or {})["ewc_penalty"] or 0.0) > 0
@@ -181,7 +181,7 @@ def test_a_stronger_penalty_keeps_the_weights_closer_to_what_the_reference_needs
     assert 0 < moved[1] < moved[0] / 4
 
 
-def test_a_resumed_run_is_tied_to_the_same_place_to_the_bit(tmp_path: Path) -> None:
+def test_a_resumed_run_has_the_same_penalty_to_the_bit(tmp_path: Path) -> None:
     whole = train(elastic_job(tmp_path / "whole", 1e4), None, silent)
 
     def stop(event: Event) -> None:

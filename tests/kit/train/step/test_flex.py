@@ -12,14 +12,14 @@ from tests.kit.train.forests import contract_rows
 
 
 def spans(saves: int = 32) -> list[tuple[int, int, int]]:
-    """A forest over several blocks: contracts with questions, and one text without any."""
+    """A forest over several blocks: contracts with questions, and one text without questions."""
     rows = [*contract_rows(2, 3, shared=300, own=70), *contract_rows(3, 1, shared=40)]
     forest = build_forest([encoded(row.ids) for row in rows], saves)
     return [(node.start, node.stop, node.end) for node in forest.nodes]
 
 
 def sees(nodes: list[tuple[int, int, int]]) -> torch.Tensor:
-    """Who sees whom, token by token."""
+    """Return which token attends to which, as a mask."""
     size = padded_length(nodes[-1][1])
     grid = torch.eye(size, dtype=torch.bool)
     for start, stop, end in nodes:
@@ -28,7 +28,7 @@ def sees(nodes: list[tuple[int, int, int]]) -> torch.Tensor:
     return grid
 
 
-def test_blocks_that_are_listed_are_those_in_which_something_is_seen() -> None:
+def test_listed_blocks_are_those_with_attention() -> None:
     nodes = spans()
     grid = sees(nodes)
     blocks = grid.view(len(grid) // BLOCK, BLOCK, -1, BLOCK)
@@ -62,7 +62,7 @@ def test_packs_are_padded_to_few_lengths() -> None:
     assert max(padded_length(tokens) / tokens for tokens in range(1024, 8193)) < 1.26
 
 
-def test_heads_that_are_too_small_for_the_kernel_attend_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_heads_too_small_for_the_kernel_give_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flex, "_compiled", lambda: flex_attention)
     nodes = spans()
     tokens, size = nodes[-1][1], padded_length(nodes[-1][1])

@@ -1,4 +1,4 @@
-"""A forest of rows gives the loss and the gradients of its rows by themselves: in float32, for everything trained."""
+"""A forest gives the same loss and gradients as its rows alone: in float32, for all trained tensors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from kit.base import find_base
 from kit.data.rows import Row
 from kit.train.model.loading import load_model
 from kit.train.model.methods import attach
+from kit.train.model.split import Body, split_model
 from kit.train.plan.packing import Step, make_packs
-from kit.train.plan.plan import Plan, make_plan
+from kit.train.plan.plan import StepPlan, make_plan
 from kit.train.plan.sharing import ARCHITECTURES, Sharing
 from kit.train.plan.trees import build_forest, encoded
 from kit.train.step.attention import TwoPart, attending
 from kit.train.step.batch import Batch, collate, pack
-from kit.train.step.loss import Body, batch_loss, split_model
+from kit.train.step.loss import batch_hidden, batch_loss
 from kit.train.step.optimiser import Optimiser
 from tests.kit.train.forests import TINY, contract_rows, tiny_model, token_rows, tree_rows
 from tests.kit.train.parts import PAD, copy_rows, section
@@ -55,7 +56,7 @@ def nano() -> Body:
 
 
 def measured(body: Body, batches: Sequence[Batch]) -> tuple[Gradients, list[float]]:
-    """The gradients of everything trained, and the loss of each row, over some batches."""
+    """Return the gradients of all trained tensors, and the loss of each row, over some batches."""
     body.model.zero_grad()
     weight = float(sum(batch.weights.sum() for batch in batches))
     losses: list[float] = []
@@ -127,7 +128,7 @@ def test_a_branch_that_is_not_finite_does_not_reach_the_others(tiny: Body) -> No
 
 
 @pytest.mark.parametrize("forest", [True, False])
-def test_layers_that_are_computed_again_give_the_same_bits(tiny: Body, forest: bool) -> None:
+def test_gradient_checkpointing_gives_the_same_bits(tiny: Body, forest: bool) -> None:
     rows = tree_rows(7, 3)
     batches = [pack(rows, 0, CPU, saves=1)] if forest else [collate(rows, 0, CPU)]
     tiny.model.train()
@@ -157,8 +158,8 @@ def test_a_real_model_gives_the_same_through_the_optimiser_however_a_step_is_spl
 
 
 def _accumulated(body: Body, rows: list[Row], step: Step) -> tuple[Gradients, list[float]]:
-    """One step's gradients, and its rows' losses in the order of the rows."""
-    optimiser = Optimiser(body, Plan(tuple(rows), (step,), section()), PAD, CPU)
+    """Return the gradients of a step, and the losses of its rows in order."""
+    optimiser = Optimiser(body, StepPlan(tuple(rows), (step,), section()), PAD, CPU)
     optimiser.adam.zero_grad()
     _, losses = optimiser.accumulate(step)
     found = {name: value.grad.clone() for name, value in body.model.named_parameters() if value.grad is not None}
@@ -184,16 +185,16 @@ def test_every_architecture_that_may_share_gives_what_its_rows_give(kind: str) -
     assert_equal(measured(body, [pack(rows, 0, CPU, saves=1)]), alone(body, rows))
 
 
-def test_attention_that_is_not_told_who_sees_whom_fails(tiny: Body) -> None:
+def test_forest_attention_without_a_forest_fails(tiny: Body) -> None:
     with attending(tiny.base, along_paths=True), pytest.raises(RuntimeError, match="needs its node table"):
         tiny.hidden(torch.tensor([[5, 6, 7]]))
     batch = pack(tree_rows(1, 2), 0, CPU, saves=1)
     with pytest.raises(RuntimeError):  # nor does the model's own attention take a forest for a row
-        tiny.batch_hidden(batch)
+        batch_hidden(tiny, batch)
 
 
 def _inputs(seed: int, depth: int, dtype: torch.dtype) -> tuple[list[tuple[int, int, int]], Tensor, list[Tensor]]:
-    """Spans of a random forest, who sees whom, and queries, keys, values and a gradient for it."""
+    """Return spans of a random forest, its mask, and queries, keys, values and a gradient."""
     forest = build_forest([encoded(row) for row in token_rows(seed, depth)], 1)
     spans = [(node.start, node.stop, node.end) for node in forest.nodes]
     sees = torch.zeros(forest.tokens, forest.tokens, dtype=torch.bool)
@@ -208,7 +209,7 @@ def _inputs(seed: int, depth: int, dtype: torch.dtype) -> tuple[list[tuple[int, 
 
 
 def _reference(sees: Tensor, tensors: list[Tensor]) -> list[Tensor]:
-    """Output and gradients of attention with a mask, in float64."""
+    """Return output and gradients of attention with a mask, in float64."""
     *inputs, gradient = (tensor.double() for tensor in tensors)
     query, key, value = inputs = [tensor.requires_grad_() for tensor in inputs]
     out = torch.nn.functional.scaled_dot_product_attention(
@@ -230,7 +231,7 @@ def test_attention_and_all_its_gradients_are_those_of_a_mask(depth: int) -> None
     assert max(_errors(*_inputs(depth, depth, torch.float32))) < 1e-6
 
 
-def test_in_bfloat16_it_errs_no_more_than_rows_do() -> None:
+def test_in_bfloat16_its_error_is_no_larger_than_that_of_rows() -> None:
     merged = _errors(*_inputs(5, 4, torch.bfloat16))
     _, _, tensors = _inputs(5, 4, torch.bfloat16)
     tokens = tensors[0].shape[2]

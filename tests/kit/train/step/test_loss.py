@@ -15,11 +15,12 @@ from kit.data.rows import Row
 from kit.errors import InputError
 from kit.train.model.loading import load_model
 from kit.train.model.methods import attach
+from kit.train.model.split import Body, split_model
 from kit.train.plan.packing import Step
-from kit.train.plan.plan import Plan
+from kit.train.plan.plan import StepPlan
 from kit.train.step import loss
 from kit.train.step.batch import collate
-from kit.train.step.loss import Body, batch_loss, split_model
+from kit.train.step.loss import batch_loss
 from kit.train.step.optimiser import Optimiser
 from tests.kit.train.parts import PAD, copy_rows, section
 
@@ -46,9 +47,9 @@ def one_thread() -> Iterator[None]:
 
 
 def gradients(body: Body, rows: list[Row], micros: list[list[int]]) -> tuple[Gradients, Tensor, Tensor]:
-    """Gradients, loss and per-row means of one step, with its rows split as told."""
+    """Gradients, loss and per-row means of one step, with its rows split into `micros`."""
     step = Step(tuple(map(tuple, micros)))
-    optimiser = Optimiser(body, Plan(tuple(rows), (step,), section()), PAD, CPU)
+    optimiser = Optimiser(body, StepPlan(tuple(rows), (step,), section()), PAD, CPU)
     optimiser.adam.zero_grad()
     total, means = optimiser.accumulate(step)
     found = {name: value.grad.clone() for name, value in body.model.named_parameters() if value.grad is not None}
@@ -111,7 +112,7 @@ def test_logits_in_small_chunks_change_nothing(body: Body, monkeypatch: pytest.M
     assert_close(found, whole)
 
 
-def test_a_row_does_not_see_its_neighbours_or_its_padding(body: Body) -> None:
+def test_a_row_does_not_attend_to_its_neighbours_or_its_padding(body: Body) -> None:
     short, long = copy_rows(1, longest=9)[0], copy_rows(1, seed=4, shortest=30, longest=30)[0]
     alone = batch_loss(body, collate([short], PAD, CPU), 1.0).rows
     beside = batch_loss(body, collate([short, long], PAD, CPU), 1.0).rows
@@ -143,5 +144,5 @@ def test_a_model_that_does_something_unknown_to_its_logits_is_refused() -> None:
     torch.manual_seed(0)
     small = {key: value for key, value in SMALL.items() if key != "head_dim"}
     base = AutoModelForCausalLM.from_config(CohereConfig(**small, logit_scale=0.25))
-    with pytest.raises(InputError, match="CohereForCausalLM does more to its logits"):
+    with pytest.raises(InputError, match="CohereForCausalLM changes its logits"):
         split_model(get_peft_model(base, LoraConfig(target_modules="all-linear")))

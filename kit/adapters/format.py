@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from kit.adapters.header import Shapes, shapes_in
+from kit.base.headers import Shapes, shapes_in
 from kit.errors import InputError, Problem
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"

@@ -17,6 +17,8 @@ _WIDTHS = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
 }
 
+Shapes = dict[str, tuple[int, ...]]
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -47,6 +49,11 @@ def read_header(file: Path) -> dict[str, Tensor]:
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"These weights cannot be read: {error}.", str(file), "Get this file again.") from None
     return tensors
+
+
+def shapes_in(file: Path) -> Shapes:
+    """Return the names and shapes of the tensors in a file. Raises InputError as `read_header` does."""
+    return {name: tensor.shape for name, tensor in read_header(file).items()}
 
 
 def _tensor(file: Path, start: int, entry: dict[str, Any]) -> Tensor:

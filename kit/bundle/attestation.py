@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from kit.bundle.manifest import canonical_json
 from kit.errors import InputError
 
 Standing = Literal["verified", "preview"]
@@ -83,7 +84,7 @@ def _void(kind: str, bundle: str, fault: str) -> Attestation:
 def attestation_json(attestation: Attestation) -> str:
     """The text of an attestation's file."""
     fields = {key: value for key, value in asdict(attestation).items() if key != "fault"}
-    return json.dumps(fields, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    return canonical_json(fields).decode()
 
 
 def standing(attestations: Sequence[Attestation]) -> Standing:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from kit.engines.answerer import SamplingDefaults
 from kit.errors import Refused
 from kit.recipe import FloatType, Section
 from kit.task import Role
@@ -43,14 +44,6 @@ class SealedAdapter(Section):
             base = " over a base in 4 bits" if self.method == "qlora" else ""
             return f"LoRA{base}, rank {self.rank}, alpha {self.alpha:g}, on {', '.join(self.targets)}"
         return "all weights" if self.method == "full" else f"{self.method} adapters on {', '.join(self.targets)}"
-
-
-class SealedSampling(Section):
-    """Sampling that was evaluated, and is therefore the default."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
 
 
 class SealedTurn(Section):
@@ -125,7 +118,7 @@ class Seal(Section):
     tokenizer: dict[str, str]
     template_args: dict[str, bool | str | int]
     stop_ids: list[int]
-    sampling: SealedSampling
+    sampling: SamplingDefaults
     max_length: int
     golden: list[GoldenRender]
     fingerprints: list[Fingerprint]

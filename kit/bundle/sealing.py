@@ -20,13 +20,13 @@ from kit.bundle.seal import (
     Seal,
     SealedAdapter,
     SealedBase,
-    SealedSampling,
     SealedTask,
     SealedTurn,
 )
 from kit.bundle.store import recipe_digest, task_entries, weight_entries
 from kit.bundle.trained import examples_digest
 from kit.chat import TOKENIZER_FILES, Renderer
+from kit.engines.answerer import SamplingDefaults
 from kit.recipe import Recipe
 from kit.task import Message, Task
 from kit.task.loader import load_tasks
@@ -46,7 +46,7 @@ def make_seal(
         tokenizer=_tokenizer_hashes(renderer.folder),
         template_args=recipe.base.template_args,
         stop_ids=list(renderer.stop_ids),
-        sampling=SealedSampling(),
+        sampling=SamplingDefaults(),
         max_length=recipe.serve.max_length,
         golden=[golden_render(renderer, dialogue) for dialogue in plan.dialogues],
         fingerprints=list(fingerprints),

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import uuid
@@ -25,8 +24,9 @@ from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
 from kit.errors import InputError, Problem, Refused, nearest
 from kit.recipe import Recipe
-from kit.system.disk import append_line, hold, locked, sync_folder, sync_tree, whole_lines
+from kit.system.disk import append_line, sync_folder, sync_tree, whole_lines
 from kit.system.files import write_atomically
+from kit.system.locks import Lock, try_lock, wait_for_lock
 from kit.task import Task
 from kit.task.loader import load_tasks
 
@@ -115,7 +115,7 @@ class Store:
         InputError where the store cannot be written to.
         """
         try:
-            folder, held = self._new_staging()
+            folder, lock = self._new_staging()
         except OSError as error:
             advice = "A bundle is stored there: make it a folder that can be written to, or a link to one."
             what = f"The store of bundles cannot be written to: {error.strerror}."
@@ -124,19 +124,19 @@ class Store:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            if held is not None:
-                os.close(held)
-            with locked(self.root):
+            if lock is not None:
+                lock.release()
+            with _locked(self.root):
                 _remove_empty(self._bundles, self._bundles.parent)
 
-    def _new_staging(self) -> tuple[Path, int | None]:
-        with locked(self.root):
+    def _new_staging(self) -> tuple[Path, Lock | None]:
+        with _locked(self.root):
             self._bundles.mkdir(parents=True, exist_ok=True)
             for place in (self.root, self._bundles):
                 _sweep(place)
             folder = self._bundles / f"{_STAGING}{uuid.uuid4().hex}"
             folder.mkdir()
-            return folder, hold(folder)
+            return folder, try_lock(folder)
 
     def refuse_unwritable(self) -> None:
         """Make a small file where a bundle will be staged, and move it: what would fail at the end, fails now.
@@ -247,7 +247,7 @@ class Store:
         """Write a result about a bundle beside it; nothing that was attested before is touched."""
         self._must_hold(digest)
         folder = self._attestations_of(digest)
-        with locked(folder):
+        with _locked(folder):
             last = max((found.sequence for found in self.attestations(digest)), default=0)
             attestation = make_attestation(kind, digest, last + 1, _now(), payload)
             write_atomically(folder / attestation.file_name, attestation_json(attestation))
@@ -326,6 +326,12 @@ def _refuse_if(problems: list[Problem]) -> None:
         raise Refused(problems)
 
 
+def _locked(folder: Path) -> Lock:
+    """Lock a folder, and create it first if there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return wait_for_lock(folder)
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
@@ -341,7 +347,6 @@ def _remove_empty(*folders: Path) -> None:
 def _sweep(root: Path) -> None:
     """Remove the scratch folders that no living process holds."""
     for leftover in root.glob(f"{_STAGING}*"):
-        held = hold(leftover)
-        if held is not None:
+        if (lock := try_lock(leftover)) is not None:
             shutil.rmtree(leftover, ignore_errors=True)
-            os.close(held)
+            lock.release()

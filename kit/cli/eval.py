@@ -196,12 +196,12 @@ async def _scored(
 ) -> list[Evaluation]:
     from kit.bundle.verify import verify_fingerprints
     from kit.cli.keeping import column
-    from kit.engines.answerer import Answerer, SamplingDefaults
+    from kit.engines.answerer import Answerer
     from kit.evals.measure import TUNED, measure
 
     if who == TUNED:
         await verify_fingerprints(plan.bundle.seal, engine, adapter)
-    defaults = SamplingDefaults(**plan.bundle.seal.sampling.model_dump())
+    defaults = plan.bundle.seal.sampling
     renderer = plan.bundle.renderer()
     asked = [(data.task, plan.examples(data, who)) for data in plan.data]
     with column(output, who, sum(len(examples) for _, examples in asked)) as heard:

@@ -12,18 +12,21 @@ from pydantic import BaseModel
 from kit.chat import Renderer
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import InputError
+from kit.recipe import Section
 from kit.task import Completion, Prompt, Task
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class SamplingDefaults:
-    """Sampling that was evaluated and is therefore what serving does unless asked otherwise."""
+class SamplingDefaults(Section):
+    """The sampling of the evaluation, which serving uses unless a request asks for another."""
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
+
+
+GREEDY = SamplingDefaults()
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class BoundTask:
     renderer: Renderer
     max_length: int
     adapter: str | None = None
-    defaults: SamplingDefaults = SamplingDefaults()
+    defaults: SamplingDefaults = GREEDY
 
     def generations(self, request: BaseModel) -> list[Generation]:
         """Return what is asked of the engine for a request, one generation per prompt.
@@ -83,7 +86,7 @@ class Answerer:
         renderer: Renderer,
         engine: Engine,
         adapter: str | None = None,
-        defaults: SamplingDefaults = SamplingDefaults(),
+        defaults: SamplingDefaults = GREEDY,
     ) -> None:
         self.task = task
         self.renderer = renderer

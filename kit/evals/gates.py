@@ -12,15 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from kit.checks import Outcome
 from kit.errors import Exit, InputError, Problem, nearest
 from kit.evals.compare import Line
 from kit.evals.run import STOP_RATE, Evaluation, metrics_of
 from kit.metrics.intervals import rows_needed
 from kit.task import Task
-
-Outcome = Literal["held", "failed", "unmeasured"]
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,9 @@ from typing import Any
 from kit.data.split import data_digest
 from kit.errors import KitError
 from kit.evals.run import Row
-from kit.system.disk import hold, whole_lines
+from kit.system.disk import whole_lines
 from kit.system.files import write_atomically
+from kit.system.locks import Lock, try_lock
 from kit.system.machine import machine_name, version_facts
 from kit.task import Example
 
@@ -44,12 +45,12 @@ class Answers:
     unfinished evaluation that is not continued, and why; it is empty where there is none.
     """
 
-    def __init__(self, folder: Path, held: int | None = None, passed_over: str = "") -> None:
+    def __init__(self, folder: Path, lock: Lock | None = None, passed_over: str = "") -> None:
         self.folder = folder
         self.file = folder / ANSWERS_FILE
         self.fault = ""
         self.passed_over = passed_over
-        self._held = held
+        self._lock = lock
         self._rows, self._seconds = _read(self.file)
         self.found = len(self._rows)
         self._stream = _open(self.file)
@@ -59,8 +60,8 @@ class Answers:
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
-        if self._held is not None:
-            os.close(self._held)
+        if self._lock is not None:
+            self._lock.release()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -103,14 +104,14 @@ def open_answers(root: Path, bundle: str, engine: str, restart: bool = False) ->
     try:
         if not restart:
             for folder in sorted(parent.glob("*/"), reverse=True):
-                held = hold(folder) if _unfinished(folder, identity) else None
-                if held is not None:
-                    return Answers(folder, held)
+                lock = try_lock(folder) if _unfinished(folder, identity) else None
+                if lock is not None:
+                    return Answers(folder, lock)
         passed_over = "" if restart else _passed_over(parent, identity)
         folder = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         write_atomically(folder / _IDENTITY_FILE, json.dumps(identity, indent=1) + "\n")
-        return Answers(folder, hold(folder), passed_over)
+        return Answers(folder, try_lock(folder), passed_over)
     except OSError as error:
         what = f"The answers cannot be saved: {error.strerror}."
         raise KitError(what, str(error.filename or parent), "Nothing was measured.") from None

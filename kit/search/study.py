@@ -6,7 +6,6 @@ named by them, so that it goes on from its checkpoint.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import time
@@ -23,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kit.errors import InputError, KitError
 from kit.recipe import Range, Recipe
 from kit.search.space import Values, defaults, digest_of
+from kit.system.locks import try_lock, wait_for_lock
 
 _LEAVE_SECONDS = 120.0
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
@@ -47,7 +47,7 @@ class Study:
         self.folder, self.recipe, self.maximise, self._worker = folder, recipe, maximise, worker
         self.defaults = defaults(recipe)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        with self._lock("write"):
+        with wait_for_lock(self.folder / ".write"):
             self._study = self._open()
             seed = (recipe.train.seed + 1000 * worker + len(self._study.trials)) % 2**32
             self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=recipe.search.workers > 1)
@@ -77,12 +77,11 @@ class Study:
 
         Raises KitError where another search works on the study, or where its workers do not end.
         """
-        with (self.folder / ".leader").open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                advice = "Wait for it, or give it more workers: search.workers."
-                raise KitError("Another search works on this study.", str(self.folder), advice) from None
+        lock = try_lock(self.folder / ".leader")
+        if lock is None:
+            advice = "Wait for it, or give it more workers: search.workers."
+            raise KitError("Another search works on this study.", str(self.folder), advice)
+        with lock:
             self._wait_for_workers()
             self._take_back()
             yield
@@ -90,20 +89,17 @@ class Study:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Be one of the workers."""
-        with self._lock("workers", fcntl.LOCK_SH):
+        with wait_for_lock(self.folder / ".workers", shared=True):
             yield
 
     def _wait_for_workers(self) -> None:
         """Workers whose leader was killed save their place and leave by themselves."""
         until = time.monotonic() + _LEAVE_SECONDS
-        with (self.folder / ".workers").open("w") as stream:
-            while True:
-                try:
-                    return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise KitError("A worker of an earlier search does not end.", str(self.folder)) from None
-                    time.sleep(0.2)
+        while (lock := try_lock(self.folder / ".workers")) is None:
+            if time.monotonic() > until:
+                raise KitError("A worker of an earlier search does not end.", str(self.folder))
+            time.sleep(0.2)
+        lock.release()
 
     def _take_back(self) -> None:
         """Ask the defaults first, and what was being tried when its process died once more."""
@@ -112,17 +108,11 @@ class Study:
             self._study.enqueue_trial(trial.params, user_attrs={"instead_of": trial.number})
         self._study.enqueue_trial(self.defaults, skip_if_exists=True)
 
-    @contextmanager
-    def _lock(self, name: str, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
-        with (self.folder / f".{name}").open("w") as stream:
-            fcntl.flock(stream, kind)
-            yield
-
     # --- one trial after another ------------------------------------------------------------------------------
 
     def next(self) -> Trial | None:
         """Begin a trial; None once as many as the recipe asks for are made or being made."""
-        with self._lock("write"):
+        with wait_for_lock(self.folder / ".write"):
             if len(self._counted(_COUNTED)) >= self.recipe.search.trials:
                 return None
             trial = self._study.ask()
@@ -137,7 +127,7 @@ class Study:
 
     def finish(self, trial: Trial, result: Result) -> None:
         """Note what a trial reached, and remove the checkpoints of those that are neither the best nor the default."""
-        with self._lock("write"):
+        with wait_for_lock(self.folder / ".write"):
             trial.set_user_attr("result", asdict(result))
             self._study.tell(trial, result.value)
             kept = {self.trial_folder(made.params) for made in (self.best, self.default) if made}

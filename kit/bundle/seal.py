@@ -25,7 +25,7 @@ class SealedBase(Section):
 
 
 class SealedAdapter(Section):
-    """What was trained: the method by its name, and of low-rank adapters rank, scale numerator and targets."""
+    """The trained method by name; for low-rank adapters also rank, scale numerator and targets."""
 
     method: str = "lora"
     rank: int = 0
@@ -34,12 +34,12 @@ class SealedAdapter(Section):
 
     @property
     def plain_lora(self) -> bool:
-        """Whether it is of the one kind that every engine attaches."""
+        """Whether every engine can attach it."""
         return self.method in ("lora", "qlora")
 
     @property
     def sentence(self) -> str:
-        """What was trained, for a reader."""
+        """The training method in words."""
         if self.plain_lora:
             base = " over a base in 4 bits" if self.method == "qlora" else ""
             return f"LoRA{base}, rank {self.rank}, alpha {self.alpha:g}, on {', '.join(self.targets)}"
@@ -63,7 +63,7 @@ class GoldenRender(Section):
 
 
 class Measured(Section):
-    """Figures that a model gave: they may be no numbers, and the checks that read them refuse those."""
+    """Figures from a model: they may be infinite or not a number, which the checks refuse."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
@@ -81,14 +81,14 @@ class Fingerprint(Measured):
 
 
 class Noise(Measured):
-    """Absolute gap of per-token log-probability between honest ways of computing the same: mean and largest."""
+    """Mean and largest absolute gap of per-token log-probability between valid ways to compute it."""
 
     mean: float
     largest: float
 
 
 class Digests(Section):
-    """SHA-256 of what made the bundle; `examples` is that of the record of its examples, empty where there is none."""
+    """SHA-256 of the bundle's parts and data; `examples` is that of the record of its examples, empty without one."""
 
     weights: str
     task: str
@@ -131,7 +131,7 @@ class Seal(Section):
 def read_seal(folder: Path) -> Seal:
     """Read a bundle's seal.
 
-    Raises Refused where it is missing or not a seal.
+    Raises Refused if it is missing or not a seal.
     """
     file = folder / SEAL_FILE
     try:

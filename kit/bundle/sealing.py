@@ -1,4 +1,4 @@
-"""Makes a seal: reads what was staged, and writes down what serving must reproduce."""
+"""Makes the seal of a staged bundle: everything that serving must reproduce."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from kit.task.loader import load_tasks
 def make_seal(
     plan: BuildPlan, folder: Path, renderer: Renderer, fingerprints: Sequence[Fingerprint], noise: Noise
 ) -> Seal:
-    """Return the seal of a staged bundle, whose weights, tokenizer and task already lie in `folder`."""
+    """Return the seal of a staged bundle, whose weights, tokenizer and task are already in `folder`."""
     recipe, entries = plan.recipe, list_files(folder)
     return Seal(
         name=recipe.name,
@@ -64,7 +64,7 @@ def make_seal(
 
 
 def golden_render(renderer: Renderer, dialogue: Sequence[Message]) -> GoldenRender:
-    """Render one dialogue, all of it as untrusted text; the assistant is to write next unless it wrote last."""
+    """Render one dialogue as untrusted text, with a generation prompt unless the assistant wrote last."""
     messages = [Message.of(message.role, message.text) for message in dialogue]
     generation = messages[-1].role != "assistant"
     return GoldenRender(

@@ -24,7 +24,7 @@ from kit.system.machine import compute_type
 def load_model(config: EngineConfig) -> Any:
     """Load a causal language model in evaluation mode, on a CUDA device where there is one.
 
-    Raises InputError where the folder holds no model that transformers can load, whole and sound.
+    Raises InputError if transformers cannot load the folder, or the model is damaged.
     """
     check_model(config)
     model = load_causal(config.model, dtype=getattr(torch, config.dtype))
@@ -36,7 +36,7 @@ def load_model(config: EngineConfig) -> Any:
 
 
 class Adapters:
-    """A model, and the adapters beside it by name."""
+    """A model and its adapters by name."""
 
     def __init__(self, model: Any, config: EngineConfig) -> None:
         self.model = model
@@ -52,7 +52,7 @@ class Adapters:
     def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter, in the weights' own dtype.
 
-        Raises InputError where it cannot be read, does not fit, or the name is taken.
+        Raises InputError if it cannot be read, does not fit, or the name is taken.
         """
         if name in self.names:
             raise InputError(f"An adapter '{name}' is loaded already.", next="Unload it first, or take a new name.")
@@ -85,7 +85,7 @@ class Adapters:
     def unload(self, name: str) -> None:
         """Forget an adapter.
 
-        Raises KitError where it is not loaded.
+        Raises KitError if it is not loaded.
         """
         if name not in self.names:
             raise KitError(f"No adapter '{name}' is loaded.")
@@ -98,7 +98,7 @@ class Adapters:
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
-        """Yield the model with one adapter at work, or with none."""
+        """Yield the model with one active adapter, or with none."""
         if name in self._inside:
             self.model.set_adapter(name)
             yield self.model
@@ -112,9 +112,9 @@ class Adapters:
 
 
 class Live:
-    """A model that somebody is training: taken as it stands, lent for a batch at a time, and given back as it was.
+    """A model in training: lent for one batch at a time, and returned unchanged.
 
-    What training wraps around a model works inside it, or through its hooks: the model itself is what answers.
+    Training wraps modules inside the model or hooks them, so that the model itself answers.
     """
 
     def __init__(self, model: Any) -> None:
@@ -124,7 +124,7 @@ class Live:
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
-        """Yield the model in evaluation mode; afterwards every module is in the mode in which it was."""
+        """Yield the model in evaluation mode; afterwards every module is in its earlier mode."""
         del name
         training = [module for module in self._whole.modules() if module.training]
         self._whole.eval()

@@ -14,7 +14,7 @@ Support = Literal["adapters", "merged only", "none", "unknown"]
 
 @dataclass(frozen=True)
 class VllmLimits:
-    """A version of vLLM and its row of the table; None where the table has no such version."""
+    """A version of vLLM and its row of the table; None if the table has no such version."""
 
     version: str
     release: Release | None

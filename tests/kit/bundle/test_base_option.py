@@ -37,7 +37,7 @@ def test_another_base_is_refused_by_a_sentence(built: Built, place: Path, comman
     bundle: Bundle = getattr(built, form)
     ran = run_kit(command, bundle.digest, "--base", "other", "--engine", "local", cwd=place)
     assert ran.code == 4, ran.err
-    assert f"{place / 'other'}: {NOT_THE_BASE} The bundle wants nano" in ran.err
+    assert f"{place / 'other'}: {NOT_THE_BASE} The bundle needs nano" in ran.err
 
 
 def test_the_bundles_own_weights_are_no_base_to_compare_with(built: Built, place: Path) -> None:

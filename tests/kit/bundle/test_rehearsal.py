@@ -51,7 +51,7 @@ def test_a_task_with_a_package_and_data_files_answers_from_its_bundle_alone(plan
     travelled = {path.relative_to(bundle.task_folder).as_posix() for path in bundle.task_folder.rglob("*.*")}
     assert travelled == {"task.py", "recipe.json", *LIBRARY}
     assert any("fingerprints" in sentence for sentence in said)
-    assert "Trying the bundle" in said[-1]
+    assert "Testing the bundle" in said[-1]
     shutil.rmtree(project)
     code = (
         "import sys; from pathlib import Path; from kit.bundle.store import Store\n"

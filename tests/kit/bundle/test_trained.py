@@ -48,7 +48,7 @@ def test_a_record_that_was_taken_away_is_refused(recorded: Bundle, tmp_path: Pat
 
 def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / TRAINED_FILE).write_text("{}")
-    with pytest.raises(Refused, match="What was trained on cannot be read"):
+    with pytest.raises(Refused, match="The record of the training examples cannot be read"):
         read_trained(tmp_path)
 
 

@@ -221,7 +221,7 @@ def copied_nano(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_another_base_is_refused_whatever_the_form(bundle: Bundle, copied_nano: Callable[[str], Path]) -> None:
     other = find_base(str(copied_nano(find_base("nano").weight_files()[0].name)))
-    with pytest.raises(Refused, match=r"not the base weights .* The bundle wants nano; .* --base PATH"):
+    with pytest.raises(Refused, match=r"not the base weights .* The bundle needs nano; .* --base PATH"):
         verify_base(bundle, other)
 
 

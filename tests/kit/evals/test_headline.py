@@ -95,12 +95,12 @@ def test_labels_without_a_test_example_are_named_with_their_training_examples() 
 
 def test_unreadable_answers_that_count_as_none_are_told_with_their_number() -> None:
     found = headline(report(sometimes(3, cut)))
-    told = "of 30 examples 10 were answered with what could not be read; 10 of these count as no answer."
+    told = "of 30 examples 10 had answers that could not be read; 10 of these count as no answer."
     assert f"The tuned model: {told}" in found
 
 
 def test_where_rows_could_not_be_scored_it_is_said_of_which_rows_the_figures_are() -> None:
     found = headline(report(sometimes(3, cut), task=NeedsAnAnswer()))
-    told = "10 were answered with what could not be read; its figures are of the 20 examples that could be scored."
+    told = "10 had answers that could not be read; its figures are of the 20 examples that could be scored."
     assert any(told in sentence for sentence in found)
     assert "better than the base on word_f1: 1.000 against 0.000 on the 20 examples of both." in " ".join(found)

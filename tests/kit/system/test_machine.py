@@ -48,5 +48,5 @@ def test_the_environment_has_auto_decide_as_on_another_machine(monkeypatch: pyte
 
 def test_a_type_that_the_environment_misspells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(COMPUTE_VARIABLE, "bf16")
-    with pytest.raises(InputError, match="DOMAINKIT_COMPUTE: 'bf16' is no type to compute in"):
+    with pytest.raises(InputError, match="DOMAINKIT_COMPUTE: 'bf16' is not a type to compute in"):
         compute_type("auto", "bfloat16", "cpu")

@@ -305,7 +305,7 @@ def _parsed(definition: Mapping[str, Any], folder: Path) -> Tokenizer:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    """Return a JSON object; an empty one where there is no such file. Raises InputError if it is something else."""
+    """Return a JSON object; empty if there is no such file. Raises InputError if it is something else."""
     if not file.is_file():
         return {}
     try:

@@ -1,4 +1,4 @@
-"""Errors that are sentences: what is wrong, where, and what to do next."""
+"""Errors as sentences: what is wrong, where, and what to do next."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def _misfits(modules: dict[str, Shapes], model: Path) -> list[str]:
     if len(lost) == len(modules):
         return ["it fits no module of this model."]
     faults = [f"the model has no module for {len(lost)} of its {len(modules)}, such as '{lost[0]}'."] if lost else []
-    # Tied weights would change twice, and vLLM dies of scoring where the output layer has an adapter.
+    # Tied weights would change twice, and vLLM dies when it scores with an adapted output layer.
     faults += [f"it adapts '{module}', outside the layers." for module in modules if not _FROM_LAYER.search(module)]
     wrong = [name for name in modules if name not in lost and not _fits(modules[name], places[_place(name)])]
     return faults + ([f"its matrices for '{wrong[0]}' have another size than the model's."] if wrong else [])

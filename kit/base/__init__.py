@@ -1,4 +1,4 @@
-"""Base models: where their files are, and the one that ships with the kit.
+"""Finds the files of base models; one base ships with the kit.
 
 This package root imports nothing heavy.
 """

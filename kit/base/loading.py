@@ -24,7 +24,7 @@ def load_causal(folder: Path, **settings: Any) -> Any:
     """Return the model of a folder, loaded with these settings of transformers; nothing is drawn on the terminal.
 
     Without these checks, a weight that the files lack would stay random, with only a line in a log. Raises
-    InputError where the folder is not sound, cannot be loaded, or holds other tensors than the model.
+    InputError if the folder is not sound, cannot be loaded, or holds other tensors than the model.
     """
     refuse_unsound(folder)
     try:

@@ -100,7 +100,7 @@ def _highest(tokenizer: Mapping[str, Any]) -> int:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """Return a JSON object; an empty one where the file is not there or not readable, which the renderer refuses."""
+    """Return a JSON object; empty if the file is missing or unreadable, which the renderer refuses."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

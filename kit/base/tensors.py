@@ -84,7 +84,7 @@ def _starred(name: str) -> str:
 
 
 def _is_inside(starred: str, modules: Set[str]) -> bool:
-    """Whether the module of a tensor is one of the model's, or lies in one of its layers."""
+    """Whether the module of a tensor is one of the model's, or is in one of its layers."""
     layer, found, _ = starred.partition(".*.")
     return starred.rpartition(".")[0] in modules or (bool(found) and f"{layer}.*" in modules)
 

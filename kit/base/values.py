@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.base.headers import Tensor, read_header
 
 _PIECE = 16 * 2**20
-# Of each type: its width, the bits that are all set where a value is infinite or not a number (of its last two bytes,
+# Of each type: its width, the bits that are all set if a value is infinite or not a number (of its last two bytes,
 # little end first), and the last bytes that such a value can have.
 _TYPES = {
     "BF16": (2, 0x7F80, (0x7F, 0xFF)),

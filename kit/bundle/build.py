@@ -120,9 +120,7 @@ def _fingerprints(
     say("Measuring the noise: computing the fingerprints with other batches, threads and number types.")
     noise = measure_noise(tuned, found)
     if not tolerance(noise, found) >= HONEST_MARGIN * noise.mean:
-        what = (
-            f"Training changed the model by {shift(found):.4f} where it changed it most, and the noise between engines"
-        )
+        what = f"The largest change by training is {shift(found):.4f}, and the noise between engines"
         advice = "Train longer; a bundle too close to its base cannot be verified."
         raise GateFailed(f"{what} is {noise.mean:.4f}.", str(plan.adapter), advice)
     return found, noise

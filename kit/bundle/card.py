@@ -9,13 +9,13 @@ from kit.bundle.attestation import VERIFIED_MEANS
 from kit.bundle.seal import Seal
 
 _FORMS = {
-    "merged": "The adapter is merged into the base's weights; `model/` serves by itself.",
+    "merged": "The adapter is merged into the base's weights; `model/` needs no other weights.",
     "adapter": "`adapter/` is served on the base's own weights, which must have the digest above.",
 }
 
 
 def write_card(seal: Seal, summary: str, trained: Mapping[str, Any]) -> str:
-    """Return the card as Markdown. `trained` are facts of the run, printed as they are."""
+    """Return the card as Markdown. `trained` are facts of the run, printed unchanged."""
     sections = [
         f"# {seal.name}",
         summary,

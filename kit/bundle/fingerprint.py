@@ -29,6 +29,6 @@ def shift(fingerprints: Sequence[Fingerprint]) -> float:
 
 
 def mean_gap(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> float:
-    """Mean absolute difference over all positions of two equally shaped lists; not a number where one is not."""
+    """Mean absolute difference over all positions of two equally shaped lists; not a number if one value is not."""
     gaps = [abs(a - b) for ours, theirs in zip(left, right, strict=True) for a, b in zip(ours, theirs, strict=True)]
     return math.fsum(gaps) / len(gaps)

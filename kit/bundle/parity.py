@@ -120,7 +120,7 @@ def choose_fingerprints(
 def measure_noise(weights: Weights, fingerprints: Sequence[Fingerprint]) -> Noise:
     """Compute the fingerprints in other valid ways and return the gaps to the sealed values.
 
-    The ways: all rows in one padded batch, one thread, and arithmetic in float32 where bfloat16 is stored. Of each, the
+    The ways: all rows in one padded batch, one thread, and arithmetic in float32 if bfloat16 is stored. Of each, the
     mean and the largest absolute gap over the sealed positions; the worst way counts.
     """
     rows = [item.ids for item in fingerprints]

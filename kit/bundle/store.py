@@ -112,7 +112,7 @@ class Store:
         """Give a scratch folder on the disk of the bundles; it is removed when the block ends.
 
         Scratch folders of killed processes are removed first: their locks ended with the processes. Raises
-        InputError where the store cannot be written to.
+        InputError if the store cannot be written to.
         """
         try:
             folder, lock = self._new_staging()
@@ -146,11 +146,11 @@ class Store:
         with self.staging() as folder:
             try:
                 write_atomically(folder / "probe", "probe\n")
-                for beside in (self.root / "attestations", self._aliases):
-                    beside.mkdir(parents=True, exist_ok=True)
-                    append_line(beside / ".probe", b"probe")
-                    (beside / ".probe").unlink()
-                    _remove_empty(beside)
+                for place in (self.root / "attestations", self._aliases):
+                    place.mkdir(parents=True, exist_ok=True)
+                    append_line(place / ".probe", b"probe")
+                    (place / ".probe").unlink()
+                    _remove_empty(place)
             except OSError as error:
                 what = f"The store of bundles cannot be written to: {error.strerror}."
                 raise InputError(what, str(error.filename or self.root), "Make it writable; then train.") from None

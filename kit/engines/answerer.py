@@ -97,8 +97,8 @@ class Answerer:
     async def respond(self, request: BaseModel) -> Answered:
         """Answer a request. Rendering and reading run in threads, because long documents take long.
 
-        Raises InputError if a prompt does not fit the context, UnreadableAnswer where the task can make nothing of
-        what the model wrote.
+        Raises InputError if a prompt does not fit the context, UnreadableAnswer if the task cannot read what
+        the model wrote.
         """
         completions, prompt_tokens = await self.complete(request)
         response = await asyncio.to_thread(self._bound().read, request, completions)

@@ -65,7 +65,7 @@ class ScriptedEngine:
     async def health(self) -> None:
         """Return when the engine can work.
 
-        Raises the failure that was set, or KitError where the engine is not running.
+        Raises the failure that was set, or KitError if the engine is not running.
         """
         if self.failure is not None:
             raise self.failure

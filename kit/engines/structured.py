@@ -42,7 +42,7 @@ def grammar_of(spec: AnswerSpec) -> Grammar | None:
 def as_schema(spec: AnswerSpec) -> AnswerSpec:
     """Return an answer type as its JSON schema, which has the same grammar and can be sent to another process.
 
-    Choices and free text stay as they are.
+    Choices and free text stay unchanged.
     """
     return JsonSchema(_schema_text(spec)) if isinstance(spec, type) else spec
 

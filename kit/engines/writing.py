@@ -61,7 +61,7 @@ class Writing:
     def _decode(self, token: int) -> str:
         try:
             return self._stream.step(self._tokenizer, token) or ""
-        except Exception:  # tokenizers raises a bare Exception where bytes that are no UTF-8 break its prefix
+        except Exception:  # tokenizers raises a bare Exception if bytes that are not UTF-8 break its prefix
             self._stream = DecodeStream(skip_special_tokens=True)
             return self._stream.step(self._tokenizer, token) or ""
 

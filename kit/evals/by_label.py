@@ -17,7 +17,7 @@ _COUNTS = ("tp", "fp", "fn")
 
 @dataclass(frozen=True)
 class LabelScore:
-    """How well one label was found: `hits` of those `expected`, and `alarms` where it was not; F1 over both."""
+    """How well one label was found: `hits` out of `expected`, and `alarms` (false positives)."""
 
     label: str
     expected: int

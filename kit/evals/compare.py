@@ -90,7 +90,7 @@ def _line(
 
     tuned_sample = sampled(mine)
 
-    def beside(other: Evaluation | None) -> tuple[Figure | None, Change | None]:
+    def compared(other: Evaluation | None) -> tuple[Figure | None, Change | None]:
         """Return another column's figure, and tuned less other on the rows that both have."""
         if other is None:
             return None, None
@@ -103,8 +103,8 @@ def _line(
             change = change_between(sampled(first), sampled(second), metric.higher_is_better)
         return _figure(their_sample), change
 
-    base_figure, change = beside(base)
-    baseline_figure, over_baseline = beside(baseline)
+    base_figure, change = compared(base)
+    baseline_figure, over_baseline = compared(baseline)
     return Line(
         metric=name,
         description=metric.description,

@@ -1,7 +1,7 @@
 """Gates: each is held, failed or unmeasured. Unmeasured never counts as held.
 
-A recipe's gate compares a metric with a threshold. It fails where the value does not pass. It holds where the whole
-interval passes: its lower end, or its upper end where lower is better. If the value passes and
+A recipe's gate compares a metric with a threshold. It fails if the value does not pass. It holds if the whole
+interval passes: its lower end, or its upper end if lower is better. If the value passes and
 the interval does not, the gate is unmeasured, and estimates how many examples are enough.
 
 Without any threshold, the tuned model may not be worse than its base: neither on the task's main metric nor on the stop
@@ -26,7 +26,7 @@ from kit.task import Task
 class Gate:
     """One gate and its outcome: `reason` explains it in a sentence without the name.
 
-    `threshold` is the least value, or the most where lower is better.
+    `threshold` is the least value, or the most if lower is better.
     """
 
     name: str
@@ -72,7 +72,7 @@ def thresholds_by_task(thresholds: Mapping[str, float], tasks: Sequence[str]) ->
 def judge(
     task: Task[Any, Any], lines: Sequence[Line], tuned: Evaluation, thresholds: Mapping[str, float]
 ) -> tuple[Gate, ...]:
-    """Judge a comparison by the recipe's thresholds, or by the default gates where there are none.
+    """Judge a comparison by the recipe's thresholds, or by the default gates if there are none.
 
     Raises InputError for a threshold on an unknown metric.
     """

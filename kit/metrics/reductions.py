@@ -52,7 +52,7 @@ def ratio_of(numerator: str, denominator: str, higher_is_better: bool = True, de
 
 
 def mean_of(field: str, higher_is_better: bool = True, description: str = "") -> Metric:
-    """Mean of a field over the records that have it. None where none has."""
+    """Mean of a field over the records that have it. None if none has it."""
 
     def reduce(records: Sequence[Record]) -> float | None:
         values = [record[field] for record in records if field in record]

@@ -33,7 +33,7 @@ class LocalEngine:
 
     Requests that arrive together are decoded as one batch. A log-probability is natural, of the chosen token, at
     temperature 1 and before top-k and top-p, among the tokens that the grammar allows there (vLLM's `raw_logprobs`
-    are taken after its grammar mask too); where nothing constrains the answer, that is the whole vocabulary.
+    are taken after its grammar mask too); without a grammar, that is the whole vocabulary.
     Equal seeds give equal answers on this engine, not across engines.
     """
 
@@ -134,7 +134,7 @@ class LocalEngine:
     async def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter under a name, between batches.
 
-        Raises InputError if it cannot be read or does not fit, KitError where this engine takes none.
+        Raises InputError if it cannot be read or does not fit, KitError if this engine takes none.
         """
         worker, lender = self._running()
         if isinstance(lender, Live):
@@ -170,7 +170,7 @@ class LocalEngine:
             settle(job, result)
 
     def _results(self, model: Any, batch: list[Any]) -> Iterator[tuple[Job, Any]]:
-        """Yield each job with its result, as soon as it is there."""
+        """Yield each job with its result, as soon as it is ready."""
         if isinstance(batch[0], Scoring):
             yield from zip(batch, score(model, [job.ids for job in batch]), strict=True)
             return
@@ -198,7 +198,7 @@ class LocalEngine:
 
     @contextmanager
     def _lent(self, adapter: str | None) -> Iterator[Any]:
-        """Yield the model as it is to be run."""
+        """Yield the model ready to run."""
         assert self._lender is not None
         with torch.inference_mode(), self._lender.active(adapter) as model, folded_attention(model):
             try:

@@ -22,7 +22,7 @@ from kit.system.machine import compute_type
 
 
 def load_model(config: EngineConfig) -> Any:
-    """Load a causal language model in evaluation mode, on a CUDA device where there is one.
+    """Load a causal language model in evaluation mode, on a CUDA device if there is one.
 
     Raises InputError if transformers cannot load the folder, or the model is damaged.
     """
@@ -42,12 +42,12 @@ class Adapters:
         self.model = model
         self._config = config
         self._inside: set[str] = set()  # in the model's modules, by peft
-        self._beside: dict[str, Hooked] = {}
+        self._hooked: dict[str, Hooked] = {}
 
     @property
     def names(self) -> set[str]:
         """Names of the adapters that are loaded."""
-        return self._inside | set(self._beside)
+        return self._inside | set(self._hooked)
 
     def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter, in the weights' own dtype.
@@ -61,7 +61,7 @@ class Adapters:
             check_adapter(name, adapter, self._config.model, self._config.max_rank)
         try:
             if kind in BESIDE:
-                self._beside[name] = read_hooked(adapter, self._plain)
+                self._hooked[name] = read_hooked(adapter, self._plain)
                 return
             self._attach(name, adapter)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
@@ -89,7 +89,7 @@ class Adapters:
         """
         if name not in self.names:
             raise KitError(f"No adapter '{name}' is loaded.")
-        if self._beside.pop(name, None) is not None:
+        if self._hooked.pop(name, None) is not None:
             return
         self._inside.discard(name)
         self.model = self.model.unload() if not self._inside else self.model
@@ -107,7 +107,7 @@ class Adapters:
             if self._inside:
                 stack.enter_context(self.model.disable_adapter())
             if name is not None:
-                stack.enter_context(self._beside[name].active(self._plain))
+                stack.enter_context(self._hooked[name].active(self._plain))
             yield self.model
 
 

@@ -44,9 +44,9 @@ def starting_environment(threads: int | None) -> Iterator[None]:
 def deaf_to_interrupts() -> Iterator[None]:
     """Let processes that are started inside never hear Ctrl-C.
 
-    A terminal sends it to all of them at once; whoever started an engine lets requests finish, and then ends it.
+    A terminal sends it to all of them at once; the program that started an engine lets requests finish, then ends it.
     """
-    resource_tracker.ensure_running()  # it would hear interrupts again where it is started on the way
+    resource_tracker.ensure_running()  # started inside the block, it would unblock interrupts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

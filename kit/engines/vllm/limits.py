@@ -26,7 +26,7 @@ class VllmLimits:
         return f"vLLM {self.version}{'' if self.installed else ' (not installed here)'}"
 
     def support(self, architecture: str) -> Support:
-        """Return in which form this vLLM serves an architecture; "unknown" where the table has no such version."""
+        """Return in which form this vLLM serves an architecture; "unknown" if the table has no such version."""
         if self.release is None:
             return "unknown"
         if architecture in self.release.adapters:

@@ -1,4 +1,4 @@
-"""What the bundle tests are made of: a task, tiny adapters that are really trained, and ways to damage a bundle."""
+"""Shared by the tests of bundles: a task, tiny trained adapters, and ways to damage a bundle."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def test_everything_that_differs_is_told_at_once_and_by_name(folder: Path) -> No
     (folder / "a.txt").write_text("longer than it was")
     (folder / "model" / "weights.bin").write_bytes(b"\x00" * 99 + b"\x01")
     (folder / "link.txt").symlink_to(folder / "a.txt")
-    told = [str(problem).removeprefix(f"{folder}/") for problem in file_problems(folder)]
-    assert told == [
+    message = [str(problem).removeprefix(f"{folder}/") for problem in file_problems(folder)]
+    assert message == [
         "link.txt: This is a link; a bundle holds its own files.",
         "a.txt: This file has 18 bytes; the manifest says 5.",
         "extra.txt: This file is not in the manifest.",

@@ -1,4 +1,4 @@
-"""What the tests of the engines share: an answer type, requests to nano, and an adapter that was never trained."""
+"""Shared by the tests of the engines: an answer type, requests to nano, and an untrained adapter."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Finding(Strict):
 def ask(
     text: str, answer: AnswerSpec = FREE_TEXT, max_tokens: int = 24, adapter: str | None = None, **sampling: Any
 ) -> Generation:
-    """Return a request for a chat of one turn; it ends with nano's own stop tokens unless told otherwise."""
+    """Return a request for a chat of one turn; it ends with nano's own stop tokens unless set otherwise."""
     ids = RENDERER.prompt(Prompt(answer, max_tokens, messages=(Message.of("user", text),)))
     return Generation(ids, Sampling(max_tokens, **{"stop_ids": RENDERER.stop_ids, **sampling}), answer, adapter)
 

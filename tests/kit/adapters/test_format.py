@@ -1,4 +1,4 @@
-"""An adapter that would be attached in part, or not at all, is refused before any engine sees it."""
+"""An adapter that would be attached in part, or not at all, is refused before an engine loads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Base models: nano by name, folders, and sentences for what is not there."""
+"""Base models: nano by name, folders, and errors for missing ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_missing_base_is_reported(name: str) -> None:
         find_base(name)
 
 
-def test_a_hub_model_of_which_only_the_configuration_is_cached_is_not_here(
+def test_a_hub_model_with_only_its_configuration_cached_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text("{}")

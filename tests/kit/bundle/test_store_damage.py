@@ -16,7 +16,7 @@ from kit.bundle.manifest import file_problems
 from kit.bundle.store import Bundle, Store
 from kit.errors import InputError
 
-# --- what a killed process leaves -------------------------------------------------------------------------------
+# --- leftovers of a killed process -------------------------------------------------------------------------------
 
 BUILDER = """
 import sys, time
@@ -55,7 +55,7 @@ def test_the_next_build_removes_files_of_a_killed_one_but_not_of_a_running_one(
         assert not folder.exists()
 
 
-# --- where it lies, and what lies in it ---------------------------------------------------------------------------
+# --- its place and its files ---------------------------------------------------------------------------
 
 
 def test_a_bundle_is_staged_where_the_bundles_are_even_behind_a_link(

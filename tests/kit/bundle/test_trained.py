@@ -1,4 +1,4 @@
-"""A bundle's record of its examples: sealed with it, and not missed in a bundle that has none."""
+"""A bundle's record of its examples: part of the seal, and optional in older bundles."""
 
 from __future__ import annotations
 

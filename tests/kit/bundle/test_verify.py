@@ -29,7 +29,7 @@ def weights_of(bundle: Bundle) -> Path:
 
 
 def change_template(bundle: Bundle, old: str = "im_end|>\n", new: str = "im_end|> ") -> Path:
-    """Change one character: here what follows a turn."""
+    """Change one character after a turn."""
     file = bundle.tokenizer_folder / "chat_template.jinja"
     text = file.read_text()
     assert old in text
@@ -121,7 +121,7 @@ def test_another_recipe_under_a_new_manifest_is_not_what_was_sealed(bundle: Bund
 def test_a_bundle_stays_valid_when_the_recipe_gets_new_settings(bundle: Bundle) -> None:
     file = bundle.task_folder / "recipe.json"
     stored = json.loads(file.read_text())
-    del stored["train"]["compute"]  # as a kit that did not know this setting would have written it
+    del stored["train"]["compute"]  # as an older kit without this setting wrote it
     file.write_text(json.dumps(stored))
     older = seal_again(bundle, digests={**bundle.seal.digests.model_dump(), "recipe": file_digest(file)})
     verify_files(older)

@@ -18,7 +18,7 @@ from .parts import QUESTIONS, RENDERER, ask, load_nano, with_random_adapter
 
 @contextmanager
 def counted(model: torch.nn.Module) -> Iterator[list[int]]:
-    """Count how often the model is run, and with how many rows."""
+    """Count the model's calls and their rows."""
     rows: list[int] = []
     handle = model.register_forward_hook(
         lambda module, args, kwargs, output: rows.append(len(output.logits)), with_kwargs=True

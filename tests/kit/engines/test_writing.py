@@ -12,7 +12,9 @@ from kit.task import Completion
 from .parts import RENDERER
 
 TOKENIZER = Tokenizer.from_file(str(NANO / "tokenizer.json"))
-CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd")  # what stands for half a character
+CHARACTERS = st.characters(
+    exclude_categories=["Cs"], exclude_characters="\ufffd"
+)  # the replacement for half a character
 PROMPT = RENDERER.answer("Say: ")
 
 

@@ -26,7 +26,7 @@ def opened(root: Path, **changes: Any) -> Answers:
 
 
 def measured(answers: Answers, rows: list[Example[Any, Any]], tell: Tell = right) -> tuple[Evaluation, int]:
-    """Measure with an engine that writes what `tell` says; return the evaluation, and how often it was asked."""
+    """Measure with an engine that writes what `tell` says; return the evaluation, and the number of requests."""
     subject = answerer(tell)
     assert isinstance(subject.engine, CountingEngine)
 

@@ -29,7 +29,7 @@ class Words(Strict):
 
 
 class LongWords(Task[Line, Words]):
-    """Names the long words of a line. No answer at all is read as no words."""
+    """Names the long words of a line. It reads an empty answer as no words."""
 
     name = "long-words"
     route = "words/long"
@@ -58,7 +58,7 @@ class LongWords(Task[Line, Words]):
 
 
 class NeedsAnAnswer(LongWords):
-    """The same, but nothing can be made of no answer."""
+    """The same, but it cannot read an empty answer."""
 
     def read(self, request: Line, completions: Sequence[Completion]) -> Words:
         if not completions:

@@ -77,7 +77,7 @@ def test_greedy_answers_start_equal_and_mostly_stay_equal(
 ) -> None:
     pairs = list(zip(loop.run(answers(vllm, FIFTY)), loop.run(answers(half, FIFTY)), strict=True))
     same = [theirs for theirs, ours in pairs if theirs.token_ids == ours.token_ids]
-    assert len(same) >= len(FIFTY) * 3 // 4  # near ties fall either way in bfloat16
+    assert len(same) >= len(FIFTY) * 3 // 4  # near ties can go either way in bfloat16
     for theirs, ours in pairs:
         if theirs.token_ids == ours.token_ids:
             assert (theirs.text, theirs.finish) == (ours.text, ours.finish)
@@ -120,7 +120,7 @@ def test_streams_stop_strings_and_characters_are_those_of_the_local_engine(
 
 
 def test_seeded_requests_that_arrive_together_do_not_kill_the_engine(vllm: Engine, loop: asyncio.Runner) -> None:
-    # Read over several steps, as vLLM would by itself, their prompts made it die ("CPU Generator does not use offset").
+    # Read over several steps, as vLLM does by default, the prompts killed it ("CPU Generator does not use offset").
     assert vllm.capabilities.seeds
     sampling = Sampling(max_tokens=4, temperature=1.0, seed=7)
     long = [Generation(tuple((row * 37 + at * 11) % 8000 + 10 for at in range(1350)), sampling) for row in range(4)]
@@ -215,7 +215,7 @@ def test_nothing_is_left_behind_when_the_engine_stops(vllm: Engine, loop: asynci
 
 
 def engine_processes() -> set[int]:
-    """Ids of this process's descendants that belong to vLLM, dead ones that were not collected included."""
+    """Ids of this process's descendants that belong to vLLM, zombies included."""
     parents = {int(folder.name): folder for folder in Path("/proc").iterdir() if folder.name.isdigit()}
     family, grown = {os.getpid()}, True
     while grown:

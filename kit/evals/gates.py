@@ -1,8 +1,8 @@
 """Gates: each is held, failed or unmeasured. Unmeasured never counts as held.
 
-A recipe's gate compares a metric with a threshold. It fails if the value does not pass. It holds if the whole
-interval passes: its lower end, or its upper end if lower is better. If the value passes and
-the interval does not, the gate is unmeasured, and estimates how many examples are enough.
+A recipe's gate compares a metric with a threshold. It fails if the value does not pass. It holds if the whole interval
+passes: its lower end, or its upper end if lower is better. If the value passes and the interval does not, the gate is
+unmeasured, and estimates how many examples are enough.
 
 Without any threshold, the tuned model may not be worse than its base: neither on the task's main metric nor on the stop
 rate.

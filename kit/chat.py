@@ -1,7 +1,7 @@
 """The renderer: a prompt (and an answer) to token ids and a loss mask. The only one in the project.
 
-It stands on `tokenizers` and Jinja's sandbox, so that rendering loads no deep-learning package. Text that a user wrote
-never yields a special token: special tokens are recognised in the template's own words and in trusted segments only.
+It uses `tokenizers` and Jinja's sandbox, so that rendering loads no deep-learning package. Text from a user never
+becomes a special token: only the template's own text and trusted segments can have special tokens.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from kit.errors import InputError
 from kit.task import Message, Prompt, Text
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-_REMEMBERED, _SHORT = 512, 512  # pieces, and characters of one: what a template writes around every text
+_REMEMBERED, _SHORT = 512, 512  # pieces, and characters per piece: for the text that a template repeats
 _PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
 
 @dataclass(frozen=True)
 class Special:
-    """A token that the model's vocabulary adds beside its merges."""
+    """An added token of the vocabulary, such as the end of a turn."""
 
     text: str
     id: int
@@ -40,7 +40,7 @@ class Special:
 
 @dataclass(frozen=True)
 class Supervised:
-    """A training row: token ids, of which those from `answer_start` on carry the loss (the end token included)."""
+    """A training row: token ids; the loss counts from `answer_start` on, the end token included."""
 
     ids: tuple[int, ...]
     answer_start: int
@@ -54,7 +54,7 @@ class Supervised:
 class Renderer:
     """Renders prompts for one model.
 
-    Raises InputError where the folder has no tokenizer.json or no chat template, or where the template breaks.
+    Raises InputError if the folder has no tokenizer.json or no chat template, or if the template fails.
     """
 
     def __init__(self, folder: Path, template_args: Mapping[str, Any] | None = None) -> None:
@@ -112,7 +112,7 @@ class Renderer:
         return self._rendered(messages, generation).replace(self._mark(messages), "")
 
     def _rendered(self, messages: Sequence[Message], generation: bool) -> str:
-        """Render with a mark inside every special token that untrusted text spells, so that it is none."""
+        """Render with a mark inside every special token that untrusted text spells, so that it stays plain text."""
         mark = self._mark(messages)
         rows = [{"role": message.role, "content": self._defused(message.segments, mark)} for message in messages]
         names = {key: self._token_text(key) for key in ("bos_token", "eos_token", "pad_token", "unk_token")}
@@ -142,7 +142,7 @@ class Renderer:
 
     @staticmethod
     def _mark(messages: Sequence[Message]) -> str:
-        """Return a character for private use that no message has; raises InputError where they have all 137,468."""
+        """Return a character for private use that no message has; raises InputError if they have all 137,468."""
         used: set[str] = set().union(*(message.text for message in messages))
         mark = next((chr(code) for code in chain(*_PRIVATE_USE) if chr(code) not in used), None)
         if mark is None:
@@ -168,9 +168,9 @@ class Renderer:
         return self._encode(self._defused(prompt.raw, mark), mark)
 
     def supervised(self, prompt: Prompt, answer: str) -> Supervised:
-        """Return a training row: the prompt, the answer as the model is to write it, and the end of its turn.
+        """Return a training row: the prompt, the answer, and the end of its turn.
 
-        The answer is tokenised by itself, because that is how it is written: after the prompt's last token.
+        The answer is tokenised on its own, because the model writes it after the last token of the prompt.
         """
         head = self.prompt(prompt)
         return Supervised((*head, *self.answer(answer), *self._turn_tail), len(head))
@@ -183,7 +183,7 @@ class Renderer:
     def _turn_tail(self) -> tuple[int, ...]:
         """Ids that follow an answer, up to and including the special token that ends the turn.
 
-        Raises InputError where a finished dialogue does not begin with its own prompt, or its turn never ends.
+        Raises InputError if a finished dialogue does not begin with its own prompt, or its turn never ends.
         """
         user, reply = Message.of("user", "Hello"), "Good day"
         prompt = self.text([user], generation=True)
@@ -197,18 +197,18 @@ class Renderer:
         return self._encode(tail[: end.end()], mark="")
 
     def _broken_prefix(self, asked: str, prompt: str, whole: str) -> tuple[str, str, str]:
-        """Say why a finished dialogue does not begin with its own prompt and the reply: what, where, what to do."""
+        """Explain why a finished dialogue does not begin with its own prompt and the reply: what, where, what to do."""
         where, begins = str(self.template_file), whole[len(prompt) :][:40]
         if whole.startswith(prompt) and prompt == asked:
             what = f"The chat template has no generation prompt: after a question the answer begins with {begins!r}."
-            return what, where, "Write what stands before the answer where add_generation_prompt is true."
+            return what, where, "Write the text before the answer if add_generation_prompt is true."
         what = "A finished dialogue does not begin with its own prompt."
         if "think" in self.template_text:
             return what, where, "If the model can think aloud, set base.template_args: {enable_thinking: false}."
         return what, where, "Make the template write the same text before an answer as in a finished dialogue."
 
     def _encode(self, text: str, mark: str) -> tuple[int, ...]:
-        """Tokenise text in which every special token that is spelled out is meant."""
+        """Tokenise text; every special token in it counts as one."""
         pieces = self._special_pattern.split(text)
         ids: list[int] = []
         for index, piece in enumerate(pieces):
@@ -229,11 +229,11 @@ class Renderer:
         if self._rows is not None and highest >= self._rows:
             token = self._tokenizer.id_to_token(highest)
             what = f"The token '{token}' has the id {highest}; the model has embeddings for 0 to {self._rows - 1}."
-            advice = "Take the tokenizer and the chat template of this very base."
+            advice = "Use this base's own tokenizer and chat template."
             raise InputError(what, str(self.folder / "tokenizer.json"), advice)
 
     def _plain(self, text: str, first: bool) -> tuple[int, ...]:
-        """Tokenise text as words only; short pieces, which recur in every window of a document, are remembered."""
+        """Tokenise text without special tokens; short pieces, which every window of a document repeats, are cached."""
         return self._remembered(text, first) if len(text) <= _SHORT else self._words(text, first)
 
     @cached_property
@@ -241,7 +241,7 @@ class Renderer:
         return lru_cache(_REMEMBERED)(self._words)
 
     def _words(self, text: str, first: bool) -> tuple[int, ...]:
-        """Tokenise text; a vocabulary that holds a special token as a word is split around it."""
+        """Tokenise text; cut it where the vocabulary would produce a special token."""
         tokenizer = self._first if first else self._rest
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         if not self.special_ids.isdisjoint(ids):
@@ -264,7 +264,7 @@ class Renderer:
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
-        """The union of the model's end tokens: end of turn, configuration, generation configuration; never the pad."""
+        """The model's end tokens: end of turn, configuration and generation configuration, without the padding."""
         ends = {self.turn_end}
         for name in ("config.json", "generation_config.json"):
             declared = _read_json(self.folder / name).get("eos_token_id")
@@ -305,7 +305,7 @@ def _parsed(definition: Mapping[str, Any], folder: Path) -> Tokenizer:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    """Return a JSON object; an empty one where there is no such file. Raises InputError where it is something else."""
+    """Return a JSON object; empty if there is no such file. Raises InputError if it is something else."""
     if not file.is_file():
         return {}
     try:
@@ -319,7 +319,7 @@ def _without_added_tokens(definition: Mapping[str, Any]) -> Tokenizer:
 
 
 def _never_prepend(definition: Any) -> Any:
-    """Return the definition for text that does not stand at the start: no blank is put before it."""
+    """Return the definition for text after the start: no space is added before it."""
     if isinstance(definition, dict):
         inner = {key: _never_prepend(value) for key, value in definition.items() if key != "vocab"}
         if definition.get("type") == "Metaspace" and definition.get("prepend_scheme") == "first":

@@ -1,4 +1,4 @@
-"""What was checked before a run: held, failed, or could not be measured. The third is never the first."""
+"""Checks before a run: each is held, failed or unmeasured. Unmeasured never counts as held."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Literal
 
 from kit.errors import Exit, KitError, Problem
 
-State = Literal["held", "failed", "unmeasured"]
+Outcome = Literal["held", "failed", "unmeasured"]
+"""The three outcomes of a check, a gate or a fact; "unmeasured" never counts as "held"."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check and what came of it. Where `blocking` is false, a failure is a warning.
+    """One check and its outcome. If `blocking` is false, a failure is a warning.
 
-    `waits_for` names the check without which this one could not be measured.
+    `waits_for` names the check that must hold before this one can be measured.
     """
 
     name: str
-    state: State
+    state: Outcome
     what: str
     problems: tuple[Problem, ...] = ()
     blocking: bool = True
@@ -27,14 +28,14 @@ class Check:
 
     @classmethod
     def of(cls, name: str, held: bool, right: str, wrong: str, *, next: str = "", blocking: bool = True) -> Check:
-        """Return a check that was made: one sentence where it held, another with advice where it did not."""
+        """Return a check with the sentence `right` if it held, or `wrong` with advice if not."""
         if held:
             return cls(name, "held", right, blocking=blocking)
         return cls(name, "failed", wrong, (Problem(wrong, next=next),), blocking)
 
     @classmethod
     def listed(cls, name: str, problems: Sequence[Problem], right: str, *, blocking: bool = True) -> Check:
-        """Return a check that held where there is no problem, and otherwise failed with all of them."""
+        """Return a check that held if there are no problems, and failed with all of them otherwise."""
         if not problems:
             return cls(name, "held", right, blocking=blocking)
         alone = len(problems) == 1 and not problems[0].where
@@ -52,7 +53,7 @@ def _count(problems: int) -> str:
 
 
 def exit_code(checks: Sequence[Check]) -> Exit:
-    """A blocking failure outweighs what could not be measured; a warning changes nothing."""
+    """A blocking failure outweighs an unmeasured check; a warning changes nothing."""
     if any(check.state == "failed" and check.blocking for check in checks):
         return Exit.INPUT
     return Exit.UNMEASURED if any(check.state == "unmeasured" for check in checks) else Exit.OK

@@ -1,4 +1,4 @@
-"""Errors that are sentences: what is wrong, where, and what to do next."""
+"""Errors as sentences: what is wrong, where, and what to do next."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Problem:
 
 
 class KitError(Exception):
-    """A failure that the person at the keyboard can understand.
+    """A failure with a message for the user.
 
-    Carries one or more problems; all of them are told at once. `code` is the exit code of the command.
+    Has one or more problems, which are reported together. `code` is the exit code of the command.
     """
 
     code = Exit.BROKE
@@ -57,9 +57,9 @@ class InputError(KitError):
 
 
 class UnfitRows(InputError):
-    """Rows that would poison what they train, or that have nothing to learn from.
+    """Rows that would damage training, or that have nothing to learn from.
 
-    To a check they are input like any other (exit 2); a run that meets them breaks (exit 1).
+    A check reports them as wrong input (exit 2); a run that finds them breaks (exit 1).
     """
 
 
@@ -103,10 +103,10 @@ class Terminated(KitError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return "Did you mean '…'?" for the known word that a slip of the keys separates from this one, or "".
+    """Return "Did you mean '…'?" for a known word within a typing error of this one, or "".
 
-    A wrong hint is worse than none, and a hint at an option may be followed blindly. So only words of which one or two
-    letters differ are close: one where both are of up to four letters, more in a long name, never more in an option.
+    A wrong hint is worse than none, and users may follow a hint at an option blindly. So only words with one or two
+    different letters are close: one where both are of up to four letters, more in a long name, never more in an option.
     """
     distances = {other: _letters_apart(word, other) for other in known if other != word}
     close = [other for other, distance in distances.items() if distance <= _most_apart(word, other)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
 from kit.bundle.attestation import EVALUATION, Standing
+from kit.checks import Outcome
 from serving.catalogue import Deployed
 
 PATH = "/scores"
@@ -28,7 +29,7 @@ class GateScore(BaseModel):
     """One gate and its outcome."""
 
     name: str
-    outcome: Literal["held", "failed", "unmeasured"]
+    outcome: Outcome
     value: float | None = None
     threshold: float | None = None
     reason: str = ""

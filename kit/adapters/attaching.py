@@ -1,4 +1,4 @@
-"""Attaches what training saved to a model, whatever method made it: all of it, or not at all."""
+"""Attaches a saved adapter of any method to a model: all of it, or not at all."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Any
 from peft import PeftModel, get_peft_model_state_dict
 
 from kit.adapters.format import ADAPTER_WEIGHTS, BESIDE, adapter_kind
-from kit.adapters.header import shapes_in
 from kit.adapters.hooked import HookedModel, read_hooked
+from kit.base.headers import shapes_in
 from kit.errors import InputError
 
 
 def attach_saved(model: Any, folder: Path) -> Any:
-    """Return the model with a saved adapter at work, in the weights' own dtype.
+    """Return the model with a saved adapter attached, in the weights' own dtype.
 
-    Raises InputError where the adapter is not of this model, or only a part of it would be attached.
+    Raises InputError if the adapter belongs to another model, or only a part of it would be attached.
     """
     if adapter_kind(folder) in BESIDE:
         return HookedModel(model, read_hooked(folder, model))
-    # Engines hold an adapter in the dtype of the weights, so that is what is measured.
+    # Engines load an adapter in the dtype of the weights, so measure in that dtype.
     adapted = PeftModel.from_pretrained(model, str(folder), autocast_adapter_dtype=False)
     refuse_part(adapted, "default", folder)
     return adapted
 
 
 def refuse_part(model: PeftModel, name: str, folder: Path) -> None:
-    """Raise InputError where a model holds other tensors of an adapter than its folder: peft only warns."""
+    """Raise InputError if the model and the folder have different tensors of an adapter: peft only warns."""
     held = set(get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False))
     saved = set(shapes_in(folder / ADAPTER_WEIGHTS))
     if odd := sorted(held ^ saved):

@@ -1,4 +1,4 @@
-"""Reads an adapter folder, and refuses what an engine would not attach in full. Nothing heavy is loaded."""
+"""Reads an adapter folder, and refuses an adapter that an engine would attach only in part. Loads no heavy package."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from kit.adapters.header import Shapes, shapes_in
+from kit.base.headers import Shapes, shapes_in
 from kit.errors import InputError, Problem
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BOTTLENECK, PROMPT = "KIT_BOTTLENECK", "PROMPT_TUNING"
-BESIDE = (BOTTLENECK, PROMPT)  # kinds that stand beside a model, and merge into nothing
+BESIDE = (BOTTLENECK, PROMPT)  # kinds that hook into a model and cannot be merged
 _MATRIX = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 _FROM_LAYER = re.compile(r"\w+\.\d+\..+$")
 
@@ -21,7 +21,7 @@ _FROM_LAYER = re.compile(r"\w+\.\d+\..+$")
 def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
     """Check that an adapter is one that every engine serves, and that each of its matrices fits a module of the model.
 
-    An engine may leave out, without a word, matrices whose names it does not know: they are refused here.
+    An engine may silently skip matrices whose names it does not know, so they are refused here.
     Raises InputError with all problems at once.
     """
     config = _read_config(adapter / ADAPTER_CONFIG)
@@ -40,9 +40,9 @@ def adapted(adapter: Path) -> frozenset[str]:
 
 
 def adapter_kind(adapter: Path) -> str:
-    """Return the name of the method that made an adapter, as its configuration gives it.
+    """Return the method of an adapter, from its configuration.
 
-    Raises InputError where there is none.
+    Raises InputError if there is none.
     """
     return str(_read_config(adapter / ADAPTER_CONFIG).get("peft_type"))
 
@@ -67,7 +67,7 @@ def _unsupported(config: dict[str, Any], max_rank: int) -> list[str]:
 
 
 def _pairs(shapes: Shapes) -> tuple[dict[str, Shapes], list[str]]:
-    """Group an adapter's tensors by module and side; beside them, the names of those that are no adapter matrix."""
+    """Group an adapter's tensors by module and side; also return the names that are no adapter matrix."""
     modules: dict[str, Shapes] = defaultdict(dict)
     strangers = []
     for key, shape in shapes.items():
@@ -84,7 +84,7 @@ def _misfits(modules: dict[str, Shapes], model: Path) -> list[str]:
     if len(lost) == len(modules):
         return ["it fits no module of this model."]
     faults = [f"the model has no module for {len(lost)} of its {len(modules)}, such as '{lost[0]}'."] if lost else []
-    # Tied weights would change twice, and vLLM dies of scoring where the output layer has an adapter.
+    # Tied weights would change twice, and vLLM dies when it scores with an adapted output layer.
     faults += [f"it adapts '{module}', outside the layers." for module in modules if not _FROM_LAYER.search(module)]
     wrong = [name for name in modules if name not in lost and not _fits(modules[name], places[_place(name)])]
     return faults + ([f"its matrices for '{wrong[0]}' have another size than the model's."] if wrong else [])
@@ -108,6 +108,6 @@ def _places(model: Path) -> dict[str, set[tuple[int, ...]]]:
 
 
 def _place(module: str) -> str:
-    """Name of a module from its layer on: what stands before differs between a checkpoint and its classes."""
+    """Name of a module from its layer on: the part before differs between a checkpoint and its classes."""
     found = _FROM_LAYER.search(module)
     return found.group() if found else module

@@ -1,6 +1,6 @@
-"""Adapters that stand beside a model: they work through hooks, and the model's own modules stay what they are.
+"""Adapters that work through hooks: the model's own modules stay unchanged.
 
-Training and the local engine use the same ones, so that what was trained is what answers. No other engine has them.
+Training and the local engine use the same classes, so that the trained adapter answers. No other engine has them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Activation = Literal["gelu", "relu", "silu"]
 
 
 class Hooked(nn.Module):
-    """An adapter that is at work while its hooks are on a model."""
+    """An adapter that is active while its hooks are on a model."""
 
     def hook(self, model: Any) -> list[RemovableHandle]:
         """Put the hooks on a causal language model; it is adapted until they are removed."""
@@ -42,9 +42,9 @@ class Hooked(nn.Module):
 
 
 class SoftPrompt(Hooked):
-    """Trained embeddings before every row (Lester et al. 2021); what comes out is as long as what went in.
+    """Trained embeddings before every row (Lester et al. 2021); the output is as long as the input.
 
-    `embedding` is (prompt tokens, H). Shapes seen from outside stay those of the plain model: (R, L) ids to (R, L, H).
+    `embedding` is (prompt tokens, H). Inputs and outputs have the shapes of the plain model: (R, L) ids to (R, L, H).
     """
 
     def __init__(self, embedding: Tensor) -> None:
@@ -107,7 +107,7 @@ def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
 class Bottleneck(Hooked):
     """Adapter layers (Houlsby et al. 2019), one behind each target: the last matrix of a sublayer, before the sum.
 
-    `settings` are width, activation, dropout and targets. Two non-linear layers: they merge into nothing.
+    `settings` are width, activation, dropout and targets. They are not linear, so they cannot be merged.
     """
 
     def __init__(self, model: Any, settings: Mapping[str, Any]) -> None:
@@ -152,7 +152,7 @@ class HookedModel(nn.Module):
 def read_hooked(folder: Path, model: Any) -> Hooked:
     """Read an adapter of this kind, in the dtype and on the device of the model.
 
-    Raises InputError where its tensors are not those that its configuration calls for.
+    Raises InputError if its tensors are not those that its configuration calls for.
     """
     config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     state = load_file(folder / ADAPTER_WEIGHTS)

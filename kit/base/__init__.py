@@ -1,4 +1,4 @@
-"""Base models: where their files are, and the one that ships with the kit.
+"""Finds the files of base models; one base ships with the kit.
 
 This package root imports nothing heavy.
 """
@@ -17,7 +17,7 @@ _WANTED = ("*.json", "*.safetensors", "*.jinja")
 
 
 class BaseNotHere(InputError):
-    """The base model is not on this machine, and was not or could not be fetched."""
+    """The base model is not on this machine, and was not fetched."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Base:
     def weight_files(self) -> list[Path]:
         """The safetensors files, sorted.
 
-        Raises InputError where there are none.
+        Raises InputError if there are none.
         """
         files = sorted(self.folder.glob("*.safetensors"))
         if not files:
@@ -41,7 +41,7 @@ class Base:
     def weights_digest(self) -> str:
         """SHA-256 over the names and contents of the configuration and the weights.
 
-        Raises InputError where one of them is missing.
+        Raises InputError if one of them is missing.
         """
         if not (self.folder / "config.json").is_file():
             raise InputError("There is no config.json.", str(self.folder), "Give the folder of a whole model.")
@@ -55,8 +55,8 @@ class Base:
 def find_base(model: str, revision: str | None = None, offline: bool = False, root: Path | None = None) -> Base:
     """Return the base model's files: `nano`, a folder, or a Hugging Face id (downloaded once, then cached).
 
-    A path that exists is a path, whatever it looks like; a relative one is meant from `root`, a project's folder, or
-    from the current one. Raises InputError for a name that cannot be one, and BaseNotHere where it cannot be found;
+    A path that exists counts as a path in any form; a relative path starts at `root`, a project's folder, or at the
+    current folder. Raises InputError for an impossible name, and BaseNotHere if the model cannot be found;
     with `offline`, nothing is downloaded.
     """
     if model == "nano":
@@ -77,7 +77,7 @@ def find_config(model: str, revision: str | None = None, root: Path | None = Non
 
 
 def _local(model: str, root: Path | None) -> Path | None:
-    """Return the folder that a name is the path of; None where it is an id. Raises InputError where it is neither."""
+    """Return a name's folder if it is a path; None if it is an id. Raises InputError if it is neither."""
     place = ((root or Path()) / Path(model).expanduser()).resolve()
     if place.is_dir():
         return place
@@ -97,7 +97,7 @@ def _from_hub(model: str, revision: str | None, offline: bool, wanted: Sequence[
         return Path(snapshot_download(model, revision=revision, allow_patterns=list(wanted), local_files_only=offline))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         advice = (
-            "It is no folder here. Check the name and the network, or take base.model: nano, which ships with the kit."
+            "There is no such folder. Check the name and the network, or use base.model: nano, which is in the kit."
         )
         what = f"The base model '{model}' could not be fetched: {type(error).__name__}."
         raise BaseNotHere(what, next=advice) from error

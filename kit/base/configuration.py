@@ -1,4 +1,4 @@
-"""What a base's `config.json` says of itself: readable, of a known kind, and not quantised already."""
+"""Checks of a base's `config.json`: it is readable, of a known type, and not quantised."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _AUTO = ("models/auto/auto_mappings.py", "models/auto/configuration_auto.py")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return a folder's configuration. Raises InputError where there is none, or it is no JSON object."""
+    """Return a folder's configuration. Raises InputError if there is none, or it is not a JSON object."""
     file = folder / CONFIG
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -31,12 +31,12 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def config_problems(config: Mapping[str, Any], file: Path) -> list[Problem]:
-    """Return what makes a base unusable, whatever its weights are."""
+    """Return the problems that make a base unusable with any weights."""
     return [*_quantised(config, file), *_unknown(config, file)]
 
 
 def refuse_config(folder: Path) -> None:
-    """Raise InputError where a folder's configuration alone says that the base cannot be used."""
+    """Raise InputError if the configuration alone rules the base out."""
     if problems := config_problems(read_config(folder), folder / CONFIG):
         raise InputError(problems)
 
@@ -48,7 +48,7 @@ def _quantised(config: Mapping[str, Any], file: Path) -> list[Problem]:
     settings = config[key]
     method = settings.get("quant_method") if isinstance(settings, Mapping) else None
     what = f"This base is quantised already ({method or key}); it cannot be tuned or merged."
-    advice = "Choose the base that it was made from; method: qlora quantises that by itself."
+    advice = "Choose the base that it was made from; method: qlora quantises it."
     return [Problem(what, str(file), advice)]
 
 
@@ -64,7 +64,7 @@ def _unknown(config: Mapping[str, Any], file: Path) -> list[Problem]:
 
 
 class _Kinds:
-    """Text of the tables in which transformers lists its types of models; empty where it is not installed."""
+    """Text of the tables in which transformers lists its types of models; empty if it is not installed."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -23,7 +23,7 @@ _FOUR = (*_TWO, "pre_feedforward_layernorm", "post_feedforward_layernorm")
 class Family:
     """How the layers of a family differ from those of the first Llama.
 
-    `tied` and `head_width` are what holds where the configuration does not say; `flags` are its settings that give
+    `tied` and `head_width` are the defaults of the configuration; `flags` are its settings that give
     biases to linear modules.
     """
 
@@ -53,7 +53,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def number(config: Mapping[str, Any], key: str) -> int | None:
-    """Return a whole number of a configuration; None where it has none of that name."""
+    """Return an integer of a configuration; None if it has no such integer."""
     value = config.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

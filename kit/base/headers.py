@@ -1,4 +1,4 @@
-"""Reads what a safetensors file says of itself: names, types, shapes and places of its tensors. No values are read."""
+"""Reads the header of a safetensors file: names, types, shapes and positions of its tensors, no values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _WIDTHS = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
 }
 
+Shapes = dict[str, tuple[int, ...]]
+
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor in a file: its type by the format's name, its shape, and the bytes from `begin` up to `end`."""
+    """A tensor in a file: the format's name of its type, its shape, and the bytes from `begin` up to `end`."""
 
     file: Path
     kind: str
@@ -32,7 +34,7 @@ class Tensor:
 def read_header(file: Path) -> dict[str, Tensor]:
     """Return the tensors of a file by name: eight bytes of length, a header in JSON, then the values.
 
-    Raises InputError where the file cannot be read, or is not as long as its header says.
+    Raises InputError if the file cannot be read, or is not as long as its header says.
     """
     try:
         with file.open("rb") as stream:
@@ -43,10 +45,15 @@ def read_header(file: Path) -> dict[str, Tensor]:
         if file.stat().st_size != max((tensor.end for tensor in tensors.values()), default=8 + length):
             raise ValueError("the file has been cut or has grown")
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError("This is no safetensors file.", str(file), "Get this file again.") from None
+        raise InputError("This is not a safetensors file.", str(file), "Get this file again.") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise InputError(f"These weights cannot be read: {error}.", str(file), "Get this file again.") from None
     return tensors
+
+
+def shapes_in(file: Path) -> Shapes:
+    """Return the names and shapes of the tensors in a file. Raises InputError as `read_header` does."""
+    return {name: tensor.shape for name, tensor in read_header(file).items()}
 
 
 def _tensor(file: Path, start: int, entry: dict[str, Any]) -> Tensor:

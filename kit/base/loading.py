@@ -1,4 +1,4 @@
-"""Loads a causal language model with transformers, and refuses one whose files hold other tensors than it has."""
+"""Loads a causal language model with transformers, and refuses one whose files have other tensors than the model."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _BROKEN = (OSError, ValueError, RuntimeError, KeyError, ImportError, AttributeEr
 def load_causal(folder: Path, **settings: Any) -> Any:
     """Return the model of a folder, loaded with these settings of transformers; nothing is drawn on the terminal.
 
-    Loading would leave a weight at random where the files do not have it, with no more than a line in a log. Raises
-    InputError where the folder is not sound, cannot be loaded, or holds other tensors than the model.
+    Without these checks, a weight that the files lack would stay random, with only a line in a log. Raises
+    InputError if the folder is not sound, cannot be loaded, or holds other tensors than the model.
     """
     refuse_unsound(folder)
     try:
@@ -45,7 +45,7 @@ def load_causal(folder: Path, **settings: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' own report off the terminal: what it would say is refused by name."""
+    """Hide transformers' own report: the kit refuses the same faults with a sentence."""
     logging.disable_progress_bar()
     before = logging.get_verbosity()
     logging.set_verbosity_error()

@@ -1,6 +1,6 @@
-"""The one gate for models on disk: files and model hold the same tensors, ids fit the embeddings, values are numbers.
+"""Checks of a model on disk: files and model have the same tensors, ids fit the embeddings, values are finite.
 
-`kit check` says what does not hold; training and every engine refuse it before they load. Nothing heavy is imported.
+`kit check` reports the faults; training and every engine refuse them before they load. Imports no heavy package.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _AGAIN = "Get this file again."
 
 @dataclass(frozen=True)
 class Soundness:
-    """What is wrong with a model's folder, by subject; a subject is None where an earlier one hides it.
+    """The faults of a model's folder by subject; a subject is None if an earlier fault prevented its check.
 
-    `unknown` says why the names of the tensors could not be compared; it is empty where they were.
+    `unknown` says why the names of the tensors could not be compared; it is empty if they were.
     """
 
     files: tuple[Problem, ...]
@@ -42,7 +42,7 @@ class Soundness:
 
 
 def inspect_model(folder: Path) -> Soundness:
-    """Look at a model's folder: configuration, headers and values of its weights, and the ids of its tokenizer."""
+    """Check a model's folder: configuration, headers and values of its weights, and the ids of its tokenizer."""
     try:
         config = read_config(folder)
     except InputError as error:
@@ -76,12 +76,12 @@ def _ids(config: Mapping[str, Any], folder: Path) -> list[Problem]:
     highest = _highest(_read(folder / "tokenizer.json"))
     if highest >= rows:
         what = f"The tokenizer's vocabulary goes up to id {highest}; the model has embeddings for 0 to {rows - 1}."
-        problems.append(Problem(what, str(folder / "tokenizer.json"), "Take the tokenizer of this very base."))
+        problems.append(Problem(what, str(folder / "tokenizer.json"), "Use this base's own tokenizer."))
     return problems
 
 
 def _listed(value: Any, rows: int, key: str) -> list[Any]:
-    """Return the ids that have no embedding; a padding id of -1 is how some bases say that they have none."""
+    """Return the ids that have no embedding; a padding id of -1 means that a base has none."""
     ids = value if isinstance(value, list) else [] if value is None else [value]
     least = -rows if key == "pad_token_id" else 0
     return [id for id in ids if not isinstance(id, int) or not least <= id < rows]
@@ -100,7 +100,7 @@ def _highest(tokenizer: Mapping[str, Any]) -> int:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """Return a JSON object; an empty one where the file is not there or not readable, which the renderer refuses."""
+    """Return a JSON object; empty if the file is missing or unreadable, which the renderer refuses."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

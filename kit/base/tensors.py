@@ -1,4 +1,4 @@
-"""Compares the tensors that a model has with those that files hold: none made up, none lost."""
+"""Compares the tensors of a model with those of its files: none random, none lost."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _AGAIN = "Get the base again, weights and configuration of one version."
 
 
 def lost(names: Iterable[str], modules: Set[str]) -> list[str]:
-    """Return those of the names that belong into the model, though it has no place for them.
+    """Return the names that belong to the model although it has no place for them.
 
-    `modules` are the paths of its modules, with `*` for a layer's number. What lies beside the text model, such as a
-    vision tower or the head of a reward model, is not lost: nobody asked for it.
+    `modules` are the paths of its modules, with `*` for a layer's number. Tensors outside the text model, such as a
+    vision tower or the head of a reward model, do not count.
     """
     return sorted(name for name in names if not _COMPUTED.search(name) and _is_inside(_starred(name), modules))
 
@@ -42,7 +42,7 @@ def modules_of(names: Iterable[str]) -> frozenset[str]:
 
 
 def tensor_problems(config: Mapping[str, Any], weights: Weights, folder: Path) -> tuple[list[Problem], str]:
-    """Compare a configuration with the tensors in files; and say why, where the names could not be compared."""
+    """Compare a configuration with the tensors in files; also return why the names could not be compared, if so."""
     held = {_full_name(name, weights): tensor.shape for name, tensor in weights.tensors.items()}
     wanted = described(config)
     problems = _of_layers(config, held, folder) + _of_vocabulary(config, held, folder) + _of_head(config, held, folder)
@@ -59,13 +59,13 @@ def tensor_problems(config: Mapping[str, Any], weights: Weights, folder: Path) -
 
 
 def difference(wanted: Set[str], held: Set[str], modules: Set[str], where: str) -> list[Problem]:
-    """Return problems for tensors that a model would make up, and for those of its files that it would lose."""
+    """Return problems for tensors that would stay random, and for tensors of the files that would be lost."""
     absent, beyond = sorted(wanted - held), sorted(held - wanted)
     problems = []
     if absent:
         near = get_close_matches(absent[0], beyond, n=1)
         renamed = f"The files hold '{near[0]}'; was it renamed? " if near else ""
-        what = f"No file holds {_counted('the model', absent)}: loading would make the values up."
+        what = f"No file holds {_counted('the model', absent)}: loading would leave random values."
         problems.append(Problem(what, where, renamed + _AGAIN))
     if stray := lost(beyond, modules):
         what = f"The model has no place for {_counted('the files', stray)}: loading would leave the values out."
@@ -84,7 +84,7 @@ def _starred(name: str) -> str:
 
 
 def _is_inside(starred: str, modules: Set[str]) -> bool:
-    """Whether the module of a tensor is one of the model's, or lies in one of its layers."""
+    """Whether the module of a tensor is one of the model's, or is in one of its layers."""
     layer, found, _ = starred.partition(".*.")
     return starred.rpartition(".")[0] in modules or (bool(found) and f"{layer}.*" in modules)
 
@@ -109,7 +109,7 @@ def _layers(names: Iterable[str]) -> set[int]:
 
 def _of_layers(config: Mapping[str, Any], held: Iterable[str], folder: Path) -> list[Problem]:
     said, layers = number(config, "num_hidden_layers"), _layers(held)
-    beyond = not config.get("num_nextn_predict_layers")  # layers that only guess ahead are stored behind the others
+    beyond = not config.get("num_nextn_predict_layers")  # layers for speculative decoding come after the others
     if said is None or not layers or (layers >= set(range(said)) and (not beyond or len(layers) == said)):
         return []
     what = f"num_hidden_layers is {said}; the files hold {len(layers)} layers."
@@ -129,7 +129,7 @@ def _of_vocabulary(config: Mapping[str, Any], held: Mapping[str, tuple[int, ...]
 def _of_head(config: Mapping[str, Any], held: Iterable[str], folder: Path) -> list[Problem]:
     if is_tied(config) or HEAD in held or EMBEDDINGS not in held:
         return []
-    what = f"The output head is not tied to the embeddings, and no file holds {HEAD}: its values would be made up."
+    what = f"The output head is not tied to the embeddings, and no file holds {HEAD}: its values would be random."
     advice = "Set tie_word_embeddings: true if the base was trained so, or get the file that holds it."
     return [Problem(what, str(folder / "config.json"), advice)]
 
@@ -139,7 +139,10 @@ def _of_tie(config: Mapping[str, Any], weights: Weights, folder: Path) -> list[P
     other = weights.tensors.get(HEAD)
     if not is_tied(config) or one is None or other is None or one.kind != other.kind or same_values(one, other):
         return []
-    what = f"The output head is tied to the embeddings, and the files hold another {HEAD}: engines differ in which."
+    what = (
+        f"The output head is tied to the embeddings, but the files hold another {HEAD}: "
+        "engines differ in which they load."
+    )
     advice = "Set tie_word_embeddings: false if the stored head is the base's own."
     return [Problem(what, str(folder / "config.json"), advice)]
 

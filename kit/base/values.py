@@ -1,4 +1,4 @@
-"""Finds values that are no numbers in safetensors files, with the standard library alone: several GB per second."""
+"""Finds infinite and not-a-number values in safetensors files with the standard library: several GB per second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.base.headers import Tensor, read_header
 
 _PIECE = 16 * 2**20
-# Of each type: its width, the bits that are all set where a value is infinite or not a number (of its last two bytes,
+# Of each type: its width, the bits that are all set if a value is infinite or not a number (of its last two bytes,
 # little end first), and the last bytes that such a value can have.
 _TYPES = {
     "BF16": (2, 0x7F80, (0x7F, 0xFF)),
@@ -20,16 +20,16 @@ _TYPES = {
 
 
 def not_finite(file: Path) -> tuple[str, ...]:
-    """Return the names of the tensors of a file that hold an infinite value or one that is not a number.
+    """Return the names of the tensors of a file with an infinite or not-a-number value.
 
-    What was found is remembered for as long as the file is the same. Raises InputError as `read_header` does.
+    The result is cached until the file changes. Raises InputError as `read_header` does.
     """
     state = file.stat()
     return _not_finite(file, state.st_size, state.st_mtime_ns, state.st_ino)
 
 
 def same_values(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors hold the same bytes; false where their types or shapes differ."""
+    """Whether two tensors have the same type, shape and bytes."""
     if (one.kind, one.shape) != (other.kind, other.shape):
         return False
     return all(ours == theirs for ours, theirs in zip(_pieces(one), _pieces(other), strict=True))
@@ -53,7 +53,7 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _all_finite(piece: bytes, width: int, mask: int) -> bool:
-    """Look at every value: slow, and only for the rare piece that holds a very large one."""
+    """Check every value: slow, so only for the rare piece with a very large one."""
     high, low = piece[width - 1 :: width], piece[width - 2 :: width]
     return all((upper << 8 | lower) & mask != mask for upper, lower in zip(high, low, strict=True))
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are the model, and which tensors they hold: all of them there, and none of them cut."""
+"""Finds the weight files of a model and lists their tensors; reports missing and cut files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.h5", "*.msgpack", "*.on
 
 @dataclass(frozen=True)
 class Weights:
-    """The tensors of a folder by name, and what is wrong with its files; with problems, tensors may be missing."""
+    """The tensors of a folder by name, and the problems of its files; with problems, tensors may be missing."""
 
     tensors: Mapping[str, Tensor]
     problems: tuple[Problem, ...] = ()

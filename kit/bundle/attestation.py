@@ -1,7 +1,7 @@
-"""Attestations: results about a bundle, written after it and beside it. Each carries the digest of its own words.
+"""Attestations: results about a bundle, stored next to it. Each carries the digest of its own text.
 
-The digest is a checksum, no signature. It shows that a file was damaged or edited by hand; it cannot show who wrote it:
-whoever can write into a project's folder can write an attestation with any result.
+The digest is a checksum, not a signature. It shows that a file was damaged or edited; it cannot show who wrote it:
+anyone who can write to a project's folder can write an attestation with any result.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from kit.bundle.manifest import canonical_json
 from kit.errors import InputError
 
 Standing = Literal["verified", "preview"]
@@ -29,7 +30,7 @@ class Attestation:
     """One result about one bundle.
 
     `sequence` counts the bundle's attestations from 1; `at` is UTC in ISO 8601; `digest` is the SHA-256 of everything
-    else. `fault` says why it does not count, and is empty where it does.
+    else. `fault` says why it does not count; empty if it counts.
     """
 
     kind: str
@@ -42,14 +43,14 @@ class Attestation:
 
     @property
     def file_name(self) -> str:
-        """The name that it is stored under."""
+        """The name of its file."""
         return f"{self.kind}-{self.digest[:16]}.json"
 
 
 def make_attestation(kind: str, bundle: str, sequence: int, at: str, payload: Mapping[str, Any]) -> Attestation:
     """Return an attestation that carries its own digest.
 
-    Raises InputError where the kind is not a plain word or the payload cannot be written as JSON.
+    Raises InputError if the kind is not a plain word or the payload cannot be written as JSON.
     """
     if not re.fullmatch(r"[a-z]+", kind):
         raise InputError(f"'{kind}' is not a kind of attestation: use one lower-case word.")
@@ -61,7 +62,7 @@ def make_attestation(kind: str, bundle: str, sequence: int, at: str, payload: Ma
 
 
 def read_attestation(file: Path, bundle: str) -> Attestation:
-    """Read an attestation; one that was altered, renamed or moved comes back with its fault."""
+    """Read an attestation; one that was altered, renamed or moved has a fault."""
     kind = file.stem.rsplit("-", 1)[0]
     try:
         found = Attestation(**json.loads(file.read_bytes()))
@@ -83,19 +84,19 @@ def _void(kind: str, bundle: str, fault: str) -> Attestation:
 def attestation_json(attestation: Attestation) -> str:
     """The text of an attestation's file."""
     fields = {key: value for key, value in asdict(attestation).items() if key != "fault"}
-    return json.dumps(fields, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    return canonical_json(fields).decode()
 
 
 def standing(attestations: Sequence[Attestation]) -> Standing:
-    """Return "verified" where the latest evaluation declared gates and every one of them held; else "preview".
+    """Return "verified" if the latest evaluation declared gates and all of them held; else "preview".
 
-    An evaluation that was altered might have been the latest one, so nothing is verified while it lies there.
+    An altered evaluation might have been the latest one, so its file keeps the bundle from being verified.
     """
     return "preview" if shortfalls(attestations) else "verified"
 
 
 def shortfalls(attestations: Sequence[Attestation]) -> tuple[str, ...]:
-    """Return why a bundle is not verified, one sentence each, failed gates first; empty where it is."""
+    """Return why a bundle is not verified, one sentence each, failed gates first; empty if it is verified."""
     why, gates = _latest(attestations)
     return (why,) if why else tuple(gate_sentence(gate) for gate in _not_held(gates))
 
@@ -123,9 +124,9 @@ def gate_sentence(gate: Mapping[str, Any]) -> str:
 
 
 def _latest(attestations: Sequence[Attestation]) -> tuple[str, list[dict[str, Any]]]:
-    """Return the gates of the latest evaluation, or why there are none to go by.
+    """Return the gates of the latest evaluation, or why there are none.
 
-    Of a bundle with one task, a gate's name is said without the task's.
+    If the bundle has one task, the names of the gates leave it out.
     """
     evaluations = [attestation for attestation in attestations if attestation.kind == EVALUATION]
     if not evaluations:
@@ -153,7 +154,7 @@ def _in_brackets(gate: Mapping[str, Any]) -> str:
 
 
 def _name(gate: Mapping[str, Any]) -> str:
-    """A name of several words is put in quotes: within a sentence nobody sees where it ends."""
+    """Quote a name of several words, so that its end is visible in a sentence."""
     name = str(gate.get("name"))
     return f"'{name}'" if " " in name.rpartition(": ")[2] else name
 

@@ -35,11 +35,11 @@ _MERGE_ROWS = 8
 
 
 def build_bundle(plan: BuildPlan, store: Store, say: Say = silent) -> Bundle:
-    """Build, check, try and store a bundle; the same plan gives the same digest on one machine.
+    """Build, check, test and store a bundle; the same plan gives the same digest on one machine.
 
-    `say` is given a sentence before each part that takes long. Raises GateFailed where the adapter is zero, not finite,
-    lost in the merge, or too close to its base to be told from it, and where the bundle does not answer as it would be
-    served. A failure or an interrupt leaves nothing behind.
+    `say` gets a sentence before each part that takes long. Raises GateFailed if the adapter is zero, not finite, lost
+    in the merge, or too close to its base to be distinguished, and if the bundle does not answer as it would be served.
+    A failure or an interrupt leaves nothing behind.
     """
     _check_trained(plan)
     rows = _candidates(plan)
@@ -52,7 +52,7 @@ def build_bundle(plan: BuildPlan, store: Store, say: Say = silent) -> Bundle:
         say("Sealing the bundle: every file is hashed.")
         _write_seal(plan, folder, fingerprints, noise)
         staged = Bundle(write_manifest(folder), folder, read_seal(folder))
-        say("Trying the bundle: it is loaded, verified and asked, as when it is served.")
+        say("Testing the bundle: load it, verify it and ask it, as serving does.")
         rehearse(staged, plan)
         bundle = store.publish(staged)
     if parity is not None:
@@ -61,7 +61,7 @@ def build_bundle(plan: BuildPlan, store: Store, say: Say = silent) -> Bundle:
 
 
 def _check_trained(plan: BuildPlan) -> None:
-    """Refuse what must not be published; one that engines attach has to be one that they attach in full."""
+    """Refuse an adapter that must not be published, such as one that an engine would attach only in part."""
     section = plan.recipe.train
     if section.method in ("lora", "qlora") and not section.lora.dora:
         check_adapter(plan.base, plan.adapter, section.lora.saved_rank)
@@ -70,7 +70,7 @@ def _check_trained(plan: BuildPlan) -> None:
 
 
 def _candidates(plan: BuildPlan) -> list[tuple[int, ...]]:
-    """Return distinct rows, each cut to its end, where the answer is, and short enough for every engine to score."""
+    """Return distinct rows, each cut at the front to a length that every engine can score: the answer is at the end."""
     longest = min(_LONGEST_ROW, plan.recipe.serve.max_length - 1)
     distinct = dict.fromkeys(row[-longest:] for row in plan.rows if len(row) > 1)
     if not distinct:
@@ -84,7 +84,7 @@ def _write_weights(
     dtype = plan.recipe.base.dtype
     if plan.recipe.bundle.form == "merged":
         model = folder / "model"
-        say("Merging the adapter, and reading the merged model again in a fresh process.")
+        say("Merging the adapter, and reading the merged model in a new process.")
         parity = merge_adapter(plan.base, plan.adapter, dtype, rows[:_MERGE_ROWS], model)
         _copy(plan.base.folder, model, (*TOKENIZER_FILES, "generation_config.json"))
         refuse_unsound(model)
@@ -113,17 +113,15 @@ def _write_task(plan: BuildPlan, folder: Path) -> None:
 def _fingerprints(
     plan: BuildPlan, tuned: Weights, rows: Sequence[tuple[int, ...]], say: Say
 ) -> tuple[list[Fingerprint], Noise]:
-    """Choose fingerprints and measure their noise; refuse where they could not tell the tuned model from its base."""
-    say("Scoring the base and the tuned model: from where they differ, fingerprints are chosen.")
+    """Choose fingerprints and measure their noise; refuse if they cannot distinguish the tuned model from its base."""
+    say("Scoring the base and the tuned model, to choose fingerprints where they differ.")
     base = score(Weights(plan.base.folder, plan.recipe.base.dtype), rows)
     found = choose_fingerprints(rows, base, score(tuned, rows))
-    say("Measuring the noise: the fingerprints are computed in other honest ways.")
+    say("Measuring the noise: computing the fingerprints with other batches, threads and number types.")
     noise = measure_noise(tuned, found)
     if not tolerance(noise, found) >= HONEST_MARGIN * noise.mean:
-        what = (
-            f"Training changed the model by {shift(found):.4f} where it changed it most, and the noise between engines"
-        )
-        advice = "Train longer; a bundle that cannot be told from its base cannot be verified."
+        what = f"The largest change by training is {shift(found):.4f}, and the noise between engines"
+        advice = "Train longer; a bundle too close to its base cannot be verified."
         raise GateFailed(f"{what} is {noise.mean:.4f}.", str(plan.adapter), advice)
     return found, noise
 

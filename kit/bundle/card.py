@@ -1,4 +1,4 @@
-"""The model card: what a reader must know before using a bundle."""
+"""Writes the model card, which users read before they use a bundle."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from kit.bundle.attestation import VERIFIED_MEANS
 from kit.bundle.seal import Seal
 
 _FORMS = {
-    "merged": "The adapter is merged into the base's weights; `model/` serves by itself.",
+    "merged": "The adapter is merged into the base's weights; `model/` needs no other weights.",
     "adapter": "`adapter/` is served on the base's own weights, which must have the digest above.",
 }
 
 
 def write_card(seal: Seal, summary: str, trained: Mapping[str, Any]) -> str:
-    """Return the card as Markdown. `trained` are facts of the run, printed as they are."""
+    """Return the card as Markdown. `trained` are facts of the run, printed unchanged."""
     sections = [
         f"# {seal.name}",
         summary,
@@ -30,10 +30,10 @@ def write_card(seal: Seal, summary: str, trained: Mapping[str, Any]) -> str:
         "## Licences",
         _table(seal.licences) if seal.licences else "None were stated. Ask the makers before you pass it on.",
         "## Limits",
-        "It was measured on the data of its own project only; evaluations lie beside the bundle as attestations, "
-        "and where there is none, nothing is known about how often it is right. "
+        "It was measured on its own project's data only; evaluations are stored next to the bundle as attestations. "
+        "Without one, nothing is known about how often it is right. "
         f"`verified` means: {VERIFIED_MEANS} "
-        "An attestation carries a checksum, which is no signature: it shows damage, and not who wrote it. "
+        "An attestation carries a checksum and no signature: it shows damage, not who wrote it. "
         f"It reads and writes at most {seal.max_length} tokens at once.",
         "## How to serve it",
         "    kit serve latest",

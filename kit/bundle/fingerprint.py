@@ -1,4 +1,4 @@
-"""What tells a tuned model from its base: gaps of per-token log-probability, and how large an honest one may be."""
+"""Distinguishes a tuned model from its base by gaps of per-token log-probability, and sets the tolerance."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HONEST_MARGIN = 4.0
 def tolerance(noise: Noise, fingerprints: Sequence[Fingerprint]) -> float:
     """Largest mean gap at which an engine still counts as the tuned model.
 
-    It is many times the noise that was measured, so that honest starts pass, and at most a third of the way from tuned
-    to base: by the triangle inequality what passes is then at least twice as far from the base as from the tuned model.
+    It is many times the measured noise, so that the right model passes, and at most a third of the gap between tuned
+    and base: by the triangle inequality, a model that passes is at least twice as far from the base as from the tuned.
     """
     slack = max(_HONEST_FLOOR, _HONEST_FACTOR * noise.mean)
     return min(slack, _SHARE_OF_SHIFT * shift(fingerprints))
@@ -29,6 +29,6 @@ def shift(fingerprints: Sequence[Fingerprint]) -> float:
 
 
 def mean_gap(left: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> float:
-    """Mean absolute difference over all positions of two equally shaped lists; not a number where one is not."""
+    """Mean absolute difference over all positions of two equally shaped lists; not a number if one value is not."""
     gaps = [abs(a - b) for ours, theirs in zip(left, right, strict=True) for a, b in zip(ours, theirs, strict=True)]
     return math.fsum(gaps) / len(gaps)

@@ -11,7 +11,7 @@ _COUNT = 8
 
 
 def dialogues_of(prompts: Sequence[Sequence[Message]], renderer: Renderer) -> list[Sequence[Message]]:
-    """Return about eight dialogues: general ones, and as many of the task's own prompts as there is room for."""
+    """Return about eight dialogues: general ones, and as many of the task's own prompts as fit."""
     general = _general(renderer)
     return [*prompts[: _COUNT - len(general)], *general]
 

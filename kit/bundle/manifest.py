@@ -14,7 +14,7 @@ from kit.recipe import Section
 
 MANIFEST_FILE = "manifest.json"
 _OF_DESKTOPS = frozenset({".DS_Store"})
-"""What a desktop leaves in a folder that was looked at. Nothing here reads it, so that it is no part of a bundle."""
+"""Files that a desktop writes into folders. Nothing reads them, so they are not part of a bundle."""
 
 
 class Entry(Section):
@@ -54,7 +54,7 @@ def write_manifest(folder: Path) -> str:
 def read_manifest(folder: Path) -> list[Entry]:
     """Read the folder's manifest.
 
-    Raises Refused where it is missing or not a manifest.
+    Raises Refused if it is missing or not a manifest.
     """
     file = folder / MANIFEST_FILE
     try:
@@ -71,7 +71,7 @@ def manifest_digest(folder: Path) -> str:
 
 
 def file_problems(folder: Path) -> list[Problem]:
-    """Hash every file and return what differs from the manifest: all of it, one sentence per file."""
+    """Hash every file and return all differences from the manifest, one sentence per file."""
     listed = {entry.path: entry for entry in read_manifest(folder)}
     present = {entry.path: entry for entry in list_files(folder)}
     problems = [Problem("This is a link; a bundle holds its own files.", str(link)) for link in _links(folder)]
@@ -88,7 +88,7 @@ def entries_digest(entries: Sequence[Entry]) -> str:
 
 
 def canonical_json(value: object) -> bytes:
-    """The one way in which a bundle's own files write JSON: sorted keys, two blanks, a final newline."""
+    """Return JSON as every file of a bundle has it: sorted keys, two spaces, a final newline."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
 
 

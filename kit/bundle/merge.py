@@ -1,4 +1,4 @@
-"""Adapters: which can be shipped, and merging one into its base so that the file on disk is provably the adapter."""
+"""Checks adapters before they are published, and merges them: the merged file is compared with adapter on base."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from kit.bundle.seal import Noise
 from kit.errors import GateFailed, InputError
 from kit.recipe import Section
 
-_NO_MERGE = ("The adapter merges into nothing.", "bundle.form", "Set bundle.form: adapter.")
+_NO_MERGE = ("The adapter cannot be merged.", "bundle.form", "Set bundle.form: adapter.")
 _TIED = ("lm_head", "embed_tokens", "wte", "embed_in", "embed_out")
-# Float32 arithmetic alone: what two orders of the same sums differ by.
+# The difference between two orders of the same float32 sums.
 _ARITHMETIC = Noise(mean=1e-4, largest=1e-2)
 
 
 class MergeParity(Section):
     """Gaps of per-token log-probability, all in float32 arithmetic.
 
-    `stored`: the merged model, read again from disk, against the adapter on its base. `rounding`: what rounding to the
-    stored dtype explains of it. `shift`: base against adapter on base.
+    `stored`: the merged model, read from disk, against the adapter on its base. `rounding`: the part that rounding to
+    the stored dtype explains. `shift`: base against adapter on base.
     """
 
     stored: Noise
@@ -48,9 +48,9 @@ class MergeParity(Section):
 
 
 def check_adapter(base: Base, adapter: Path, rank: int) -> None:
-    """Refuse what must never be published of plain low-rank adapters.
+    """Refuse a plain low-rank adapter that must not be published.
 
-    Raises as `check_weights` does, and InputError where an engine would not attach all of it.
+    Raises as `check_weights` does, and InputError if an engine would attach only a part of it.
     """
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(f"There is no adapter here: {ADAPTER_CONFIG} is missing.", str(adapter))
@@ -59,15 +59,15 @@ def check_adapter(base: Base, adapter: Path, rank: int) -> None:
 
 
 def check_weights(base: Base, trained: Path) -> None:
-    """Refuse what must never be published, whatever the method: an adapter's folder, or a whole model's.
+    """Refuse weights of any method that must not be published: an adapter's folder, or a whole model's.
 
-    Raises InputError where there are no weights, or an adapter touches heads tied to embeddings; GateFailed where they
-    are all zero or hold values that are no numbers.
+    Raises InputError if there are no weights, or an adapter touches heads tied to embeddings; GateFailed if they
+    are all zero or have values that are not numbers.
     """
     whole = is_whole(trained)
     names, broken, zero = _inspect(trained / (MODEL_WEIGHTS if whole else ADAPTER_WEIGHTS))
     if broken:
-        what = f"The adapter holds values that are no numbers, first in {broken[0]}."
+        what = f"The adapter has values that are not numbers, first in {broken[0]}."
         raise GateFailed(what, str(trained), "Train again with a lower learning rate; nothing was published.")
     changing = [{name for name in names if f".lora_{half}." in name} for half in "AB"]
     if set(names) <= zero or any(half <= zero for half in changing if half):
@@ -83,8 +83,8 @@ def check_weights(base: Base, trained: Path) -> None:
 def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Path) -> MergeParity:
     """Merge in float32, store in `dtype` as safetensors, read the files in a fresh process, and compare on `rows`.
 
-    A model that was trained whole is stored as it is. Raises GateFailed where the stored model is not the tuned one, as
-    far as rounding allows, InputError where the adapter merges into nothing.
+    A model whose weights were all trained is stored unchanged. Raises GateFailed if the stored model is not the tuned
+    one within rounding, InputError if the adapter cannot be merged.
     """
     if not is_whole(adapter) and adapter_kind(adapter) in BESIDE:
         raise InputError(*_NO_MERGE)
@@ -126,7 +126,7 @@ def _save(model: Any, folder: Path) -> None:
 
 
 def check_parity(parity: MergeParity, folder: Path) -> None:
-    """Raise GateFailed where the stored model is not the tuned one, or where rounding has undone the training."""
+    """Raise GateFailed if the stored model is not the tuned one, or rounding has undone the training."""
     mean, largest = parity.stored.mean, parity.stored.largest
     held = mean <= 2 * parity.rounding.mean + _ARITHMETIC.mean
     if not (held and largest <= 2 * parity.rounding.largest + _ARITHMETIC.largest):
@@ -139,7 +139,7 @@ def check_parity(parity: MergeParity, folder: Path) -> None:
 
 
 def _inspect(file: Path) -> tuple[list[str], list[str], set[str]]:
-    """Return all tensor names, those with values that are no numbers, and those that are all zero."""
+    """Return all tensor names, those with values that are not finite, and those that are all zero."""
     try:
         with safe_open(file, framework="pt") as stream:
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118

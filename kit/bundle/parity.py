@@ -1,7 +1,7 @@
-"""Per-token log-probabilities of models on disk, the fingerprints chosen from them, and the noise between honest ways.
+"""Per-token log-probabilities of models on disk, fingerprints, and the noise between ways to compute them.
 
-Run as a program it reads a request (JSON, from a file) and writes log-probabilities: so a model that was just saved is
-read by a process that knows nothing but its files.
+As a program, it reads a request (JSON, from a file) and writes log-probabilities: a new process has only the files of a
+model that was just saved.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MODEL_WEIGHTS = "model.safetensors"
 class Weights:
     """A model on disk, the dtype to hold it in ("bfloat16" or "float32"), and the adapter on it, if any.
 
-    What was trained whole stands in an adapter's place and takes the model's.
+    A whole trained model may take the place of the adapter; it then replaces the model.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Weights:
 
 
 def is_whole(trained: Path) -> bool:
-    """Whether a folder holds a model that was trained whole, and no adapter."""
+    """Whether a folder has a whole trained model instead of an adapter."""
     return (trained / MODEL_WEIGHTS).is_file()
 
 
@@ -89,9 +89,9 @@ def score_batch(model: Any, rows: Rows) -> LogProbs:
 
 
 def score_in_fresh_process(weights: Weights, rows: Rows) -> LogProbs:
-    """Score rows in a process of its own, which has only the files to go by.
+    """Score rows in a new process, which has only the files.
 
-    Raises KitError with the process's last words where it fails.
+    Raises KitError with the process's last message if it fails.
     """
     with tempfile.TemporaryDirectory() as scratch:
         request, answer = Path(scratch, "request.json"), Path(scratch, "answer.json")
@@ -118,9 +118,9 @@ def choose_fingerprints(
 
 
 def measure_noise(weights: Weights, fingerprints: Sequence[Fingerprint]) -> Noise:
-    """Compute the fingerprints in other honest ways and return the gaps to the sealed values.
+    """Compute the fingerprints in other valid ways and return the gaps to the sealed values.
 
-    The ways: all rows in one padded batch, one thread, and arithmetic in float32 where bfloat16 is stored. Of each, the
+    The ways: all rows in one padded batch, one thread, and arithmetic in float32 if bfloat16 is stored. Of each, the
     mean and the largest absolute gap over the sealed positions; the worst way counts.
     """
     rows = [item.ids for item in fingerprints]
@@ -164,7 +164,7 @@ def _gaps(fingerprints: Sequence[Fingerprint], way: LogProbs) -> list[float]:
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep transformers from drawing on the terminal, which belongs to the command that runs."""
+    """Turn off transformers' progress bars: only the running command writes to the terminal."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

@@ -1,4 +1,4 @@
-"""What goes into a bundle."""
+"""The inputs from which a bundle is built."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from kit.task import Message
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """What goes into a bundle.
+    """The inputs of a bundle.
 
     `adapter` is a folder in peft's format; `project` holds the task's files; `rows` are token ids of validation rows,
-    from which fingerprints are chosen; `dialogues` become golden renders; `trained` are facts of the run for the card.
-    `record` is what is kept of the examples, to recognise one later; `requests` has a request by task name, which the
-    bundle answers before it is published.
+    from which fingerprints are chosen; `dialogues` become golden renders; `trained` has facts of the run for the card.
+    `record` recognises the examples later; `requests` has one request per task name, which the bundle must answer
+    before it is published.
     """
 
     recipe: Recipe

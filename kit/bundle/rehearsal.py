@@ -1,4 +1,4 @@
-"""Serves a staged bundle once, by the path that serves it, before it is published."""
+"""Serves a staged bundle once, as a service would, before it is published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kit.task.copy import again, as_if_alone, why_alone
 _MOST_TOKENS = 48
 _HEAD = Problem(
     "The bundle does not work as it would be served, so nothing was published.",
-    next="Mend what follows. `kit train --resume` then builds the bundle, without training again.",
+    next="Correct what follows. `kit train --resume` then builds the bundle, without training again.",
 )
 
 
@@ -30,7 +30,7 @@ def rehearse(staged: Bundle, plan: BuildPlan) -> None:
 
     Files, tokenizer and golden renders are verified, the tasks loaded from the bundle's own folder, the model loaded
     from its files and its fingerprints compared, and one request of each task answered. An answer that was cut off, or
-    that the task can make nothing of, is an answer. Raises GateFailed with the reasons.
+    that the task cannot read, counts as an answer. Raises GateFailed with the reasons.
     """
     try:
         with as_if_alone():
@@ -75,7 +75,7 @@ def _config(staged: Bundle, plan: BuildPlan, adapter: str | None) -> EngineConfi
 
 
 class _Brief:
-    """An engine that writes the beginning of an answer: that it answers is the question, and not how well."""
+    """An engine that writes only the beginning of an answer: the test is whether it answers, not how well."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -84,6 +84,6 @@ class _Brief:
         return getattr(self._engine, name)
 
     async def generate(self, request: Generation) -> Completion:
-        """Return at most a few tokens."""
+        """Return a completion of a few tokens."""
         few = replace(request.sampling, max_tokens=min(_MOST_TOKENS, request.sampling.max_tokens))
         return await self._engine.generate(replace(request, sampling=few))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from kit.engines.answerer import SamplingDefaults
 from kit.errors import Refused
 from kit.recipe import FloatType, Section
 from kit.task import Role
@@ -24,7 +25,7 @@ class SealedBase(Section):
 
 
 class SealedAdapter(Section):
-    """What was trained: the method by its name, and of low-rank adapters rank, scale numerator and targets."""
+    """The trained method by name; for low-rank adapters also rank, scale numerator and targets."""
 
     method: str = "lora"
     rank: int = 0
@@ -33,24 +34,16 @@ class SealedAdapter(Section):
 
     @property
     def plain_lora(self) -> bool:
-        """Whether it is of the one kind that every engine attaches."""
+        """Whether every engine can attach it."""
         return self.method in ("lora", "qlora")
 
     @property
     def sentence(self) -> str:
-        """What was trained, for a reader."""
+        """The training method in words."""
         if self.plain_lora:
             base = " over a base in 4 bits" if self.method == "qlora" else ""
             return f"LoRA{base}, rank {self.rank}, alpha {self.alpha:g}, on {', '.join(self.targets)}"
         return "all weights" if self.method == "full" else f"{self.method} adapters on {', '.join(self.targets)}"
-
-
-class SealedSampling(Section):
-    """Sampling that was evaluated, and is therefore the default."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
 
 
 class SealedTurn(Section):
@@ -70,7 +63,7 @@ class GoldenRender(Section):
 
 
 class Measured(Section):
-    """Figures that a model gave: they may be no numbers, and the checks that read them refuse those."""
+    """Figures from a model: they may be infinite or not a number, which the checks refuse."""
 
     model_config = ConfigDict(allow_inf_nan=True)
 
@@ -88,14 +81,14 @@ class Fingerprint(Measured):
 
 
 class Noise(Measured):
-    """Absolute gap of per-token log-probability between honest ways of computing the same: mean and largest."""
+    """Mean and largest absolute gap of per-token log-probability between valid ways to compute it."""
 
     mean: float
     largest: float
 
 
 class Digests(Section):
-    """SHA-256 of what made the bundle; `examples` is that of the record of its examples, empty where there is none."""
+    """SHA-256 of the bundle's parts and data; `examples` is that of the record of its examples, empty without one."""
 
     weights: str
     task: str
@@ -125,7 +118,7 @@ class Seal(Section):
     tokenizer: dict[str, str]
     template_args: dict[str, bool | str | int]
     stop_ids: list[int]
-    sampling: SealedSampling
+    sampling: SamplingDefaults
     max_length: int
     golden: list[GoldenRender]
     fingerprints: list[Fingerprint]
@@ -138,7 +131,7 @@ class Seal(Section):
 def read_seal(folder: Path) -> Seal:
     """Read a bundle's seal.
 
-    Raises Refused where it is missing or not a seal.
+    Raises Refused if it is missing or not a seal.
     """
     file = folder / SEAL_FILE
     try:

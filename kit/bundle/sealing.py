@@ -1,4 +1,4 @@
-"""Makes a seal: reads what was staged, and writes down what serving must reproduce."""
+"""Makes the seal of a staged bundle: everything that serving must reproduce."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from kit.bundle.seal import (
     Seal,
     SealedAdapter,
     SealedBase,
-    SealedSampling,
     SealedTask,
     SealedTurn,
 )
 from kit.bundle.store import recipe_digest, task_entries, weight_entries
 from kit.bundle.trained import examples_digest
 from kit.chat import TOKENIZER_FILES, Renderer
+from kit.engines.answerer import SamplingDefaults
 from kit.recipe import Recipe
 from kit.task import Message, Task
 from kit.task.loader import load_tasks
@@ -35,7 +35,7 @@ from kit.task.loader import load_tasks
 def make_seal(
     plan: BuildPlan, folder: Path, renderer: Renderer, fingerprints: Sequence[Fingerprint], noise: Noise
 ) -> Seal:
-    """Return the seal of a staged bundle, whose weights, tokenizer and task already lie in `folder`."""
+    """Return the seal of a staged bundle, whose weights, tokenizer and task are already in `folder`."""
     recipe, entries = plan.recipe, list_files(folder)
     return Seal(
         name=recipe.name,
@@ -46,7 +46,7 @@ def make_seal(
         tokenizer=_tokenizer_hashes(renderer.folder),
         template_args=recipe.base.template_args,
         stop_ids=list(renderer.stop_ids),
-        sampling=SealedSampling(),
+        sampling=SamplingDefaults(),
         max_length=recipe.serve.max_length,
         golden=[golden_render(renderer, dialogue) for dialogue in plan.dialogues],
         fingerprints=list(fingerprints),
@@ -64,7 +64,7 @@ def make_seal(
 
 
 def golden_render(renderer: Renderer, dialogue: Sequence[Message]) -> GoldenRender:
-    """Render one dialogue, all of it as untrusted text; the assistant is to write next unless it wrote last."""
+    """Render one dialogue as untrusted text, with a generation prompt unless the assistant wrote last."""
     messages = [Message.of(message.role, message.text) for message in dialogue]
     generation = messages[-1].role != "assistant"
     return GoldenRender(

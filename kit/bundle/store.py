@@ -1,13 +1,12 @@
-"""Where bundles live: content-addressed folders, the attestations beside them, and the aliases that point at them.
+"""Stores bundles in content-addressed folders, with their attestations and the aliases that point to them.
 
 `bundles/sha256/<digest>/` holds a bundle's files, never changed; `attestations/<digest>/*.json` is append-only;
-`aliases/<name>.jsonl` has one line per move, of which the last one holds.
+`aliases/<name>.jsonl` has one line per move; the last one is current.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import uuid
@@ -25,8 +24,9 @@ from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
 from kit.errors import InputError, Problem, Refused, nearest
 from kit.recipe import Recipe
-from kit.system.disk import append_line, hold, locked, sync_folder, sync_tree, whole_lines
+from kit.system.disk import append_line, sync_folder, sync_tree, whole_lines
 from kit.system.files import write_atomically
+from kit.system.locks import Lock, try_lock, wait_for_lock
 from kit.task import Task
 from kit.task.loader import load_tasks
 
@@ -69,7 +69,7 @@ class Bundle:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The resolved recipe; raises Refused where it is missing or not a recipe."""
+        """The resolved recipe; raises Refused if it is missing or not a recipe."""
         file = self.task_folder / RECIPE_FILE
         try:
             return Recipe.model_validate_json(file.read_bytes())
@@ -82,7 +82,7 @@ class Bundle:
         return load_tasks(self.task_folder, self.recipe)
 
     def renderer(self) -> Renderer:
-        """The bundle's own renderer; raises Refused where its tokenizer is missing or broken."""
+        """The bundle's own renderer; raises Refused if its tokenizer is missing or broken."""
         try:
             return Renderer(self.tokenizer_folder, self.seal.template_args)
         except Exception as error:  # the tokenizer library raises nothing narrower for a file that it cannot use
@@ -109,13 +109,13 @@ class Store:
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """Give a scratch folder beside the bundles, on whatever disk they are; it is gone when the block ends.
+        """Give a scratch folder on the disk of the bundles; it is removed when the block ends.
 
-        What a killed process left is removed first: the lock of a folder goes with the process that holds it. Raises
-        InputError where the store cannot be written to.
+        Scratch folders of killed processes are removed first: their locks ended with the processes. Raises
+        InputError if the store cannot be written to.
         """
         try:
-            folder, held = self._new_staging()
+            folder, lock = self._new_staging()
         except OSError as error:
             advice = "A bundle is stored there: make it a folder that can be written to, or a link to one."
             what = f"The store of bundles cannot be written to: {error.strerror}."
@@ -124,33 +124,33 @@ class Store:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            if held is not None:
-                os.close(held)
-            with locked(self.root):
+            if lock is not None:
+                lock.release()
+            with _locked(self.root):
                 _remove_empty(self._bundles, self._bundles.parent)
 
-    def _new_staging(self) -> tuple[Path, int | None]:
-        with locked(self.root):
+    def _new_staging(self) -> tuple[Path, Lock | None]:
+        with _locked(self.root):
             self._bundles.mkdir(parents=True, exist_ok=True)
             for place in (self.root, self._bundles):
                 _sweep(place)
             folder = self._bundles / f"{_STAGING}{uuid.uuid4().hex}"
             folder.mkdir()
-            return folder, hold(folder)
+            return folder, try_lock(folder)
 
     def refuse_unwritable(self) -> None:
-        """Make a small file where a bundle will be staged, and move it: what would fail at the end, fails now.
+        """Write small files into the store, so that a failure shows before training instead of after it.
 
-        Raises InputError where the store, its attestations or its aliases cannot be written to.
+        Raises InputError if the store, its attestations or its aliases cannot be written to.
         """
         with self.staging() as folder:
             try:
                 write_atomically(folder / "probe", "probe\n")
-                for beside in (self.root / "attestations", self._aliases):
-                    beside.mkdir(parents=True, exist_ok=True)
-                    append_line(beside / ".probe", b"probe")
-                    (beside / ".probe").unlink()
-                    _remove_empty(beside)
+                for place in (self.root / "attestations", self._aliases):
+                    place.mkdir(parents=True, exist_ok=True)
+                    append_line(place / ".probe", b"probe")
+                    (place / ".probe").unlink()
+                    _remove_empty(place)
             except OSError as error:
                 what = f"The store of bundles cannot be written to: {error.strerror}."
                 raise InputError(what, str(error.filename or self.root), "Make it writable; then train.") from None
@@ -158,14 +158,14 @@ class Store:
     def add(self, staging: Path) -> Bundle:
         """Move a finished folder, with its manifest, into the store, and point `latest` at it.
 
-        The same digest twice is the same bundle. Raises Refused where the folder, or the copy that the store holds
-        already, is not what its manifest says.
+        The same digest twice is the same bundle. Raises Refused if the folder, or the store's copy of it, does not
+        match its manifest.
         """
         _refuse_if(file_problems(staging))
         return self.publish(Bundle(manifest_digest(staging), staging, read_seal(staging)))
 
     def publish(self, staged: Bundle) -> Bundle:
-        """Move a bundle whose files were verified just before into the store, and point `latest` at it."""
+        """Move a verified bundle into the store, and point `latest` at it."""
         staging, digest = staged.folder, staged.digest
         target = self._bundles / digest
         if target.exists():
@@ -181,7 +181,7 @@ class Store:
     def get(self, ref: str) -> Bundle:
         """Return the bundle of a digest, a unique prefix of one (4 characters or more), an alias, or "latest".
 
-        Raises InputError where there is none or more than one, with the nearest name.
+        Raises InputError if none or more than one matches; names the nearest.
         """
         return self._open(self._resolve(ref))
 
@@ -193,7 +193,7 @@ class Store:
         return sorted(whole, key=lambda bundle: (added.get(bundle.digest, -1), bundle.digest))
 
     def damaged(self) -> Sequence[Problem]:
-        """Return what is wrong with the bundles that cannot be listed."""
+        """Return the problems of the bundles that cannot be listed."""
         found = [self._try_open(digest) for digest in self._digests()]
         return [problem for each in found if isinstance(each, Refused) for problem in each.problems]
 
@@ -208,11 +208,11 @@ class Store:
         return Bundle(digest, folder, read_seal(folder))
 
     def _digests(self) -> Sequence[str]:
-        """Names of the bundles; what else lies there, such as a file that a desktop left, is none."""
+        """Digests of the bundles; other files in the folder are ignored."""
         places = self._bundles.iterdir() if self._bundles.is_dir() else ()
         return sorted(path.name for path in places if _DIGEST.fullmatch(path.name) and path.is_dir())
 
-    def _must_hold(self, digest: str) -> None:
+    def _require(self, digest: str) -> None:
         if digest not in self._digests():
             raise InputError(f"There is no bundle '{digest}'.", str(self.root), "Give the full digest.")
 
@@ -229,7 +229,7 @@ class Store:
             return found[0]
         if found:
             short = ", ".join(digest[:16] for digest in found)
-            raise InputError(f"'{ref}' is the beginning of several bundles: {short}.", str(self.root))
+            raise InputError(f"'{ref}' is the start of several bundles: {short}.", str(self.root))
         raise InputError(f"There is no bundle '{ref}'.", str(self.root), self._advice(ref, digests))
 
     def _advice(self, ref: str, digests: Sequence[str]) -> str:
@@ -244,10 +244,10 @@ class Store:
     # --- attestations -----------------------------------------------------------------------------------------
 
     def attest(self, digest: str, kind: str, payload: Mapping[str, Any]) -> Attestation:
-        """Write a result about a bundle beside it; nothing that was attested before is touched."""
-        self._must_hold(digest)
+        """Store a result about a bundle; earlier attestations stay unchanged."""
+        self._require(digest)
         folder = self._attestations_of(digest)
-        with locked(folder):
+        with _locked(folder):
             last = max((found.sequence for found in self.attestations(digest)), default=0)
             attestation = make_attestation(kind, digest, last + 1, _now(), payload)
             write_atomically(folder / attestation.file_name, attestation_json(attestation))
@@ -255,7 +255,7 @@ class Store:
         return attestation
 
     def attestations(self, digest: str) -> Sequence[Attestation]:
-        """Return what is attested about a bundle, in order; what was altered comes with its fault."""
+        """Return a bundle's attestations in order; altered ones have a fault."""
         files = sorted(self._attestations_of(digest).glob("*.json"))
         return sorted((read_attestation(file, digest) for file in files), key=lambda found: found.sequence)
 
@@ -267,24 +267,28 @@ class Store:
     def alias(self, name: str, digest: str) -> None:
         """Point a name at a bundle of the store.
 
-        Raises InputError for a name that is reserved or could be read as a digest, and for a bundle that is not there.
+        Raises InputError for a name that is reserved or looks like a digest, and for a missing bundle.
         """
         if name == LATEST or _HEX.fullmatch(name) or not _ALIAS.fullmatch(name):
             advice = "Use letters, digits, '.', '_' and '-', with a letter first, such as 'production'."
             raise InputError(f"'{name}' cannot be the name of an alias.", next=advice)
-        self._must_hold(digest)
+        self._require(digest)
         self._move_alias(name, digest)
 
     def history(self, name: str) -> Sequence[AliasMove]:
-        """Return every move of an alias, the one that holds last; none where there is no such alias.
+        """Return every move of an alias, the current one last; empty if there is no such alias.
 
-        Earlier lines that cannot be read are left out. Raises InputError where the last one, which holds, is one.
+        Skips earlier lines that cannot be read. Raises InputError if the last line cannot be read.
         """
         file = self._aliases / f"{name}.jsonl"
         lines = whole_lines(file)
         if lines and _move_of(lines[-1]) is None:
             what = "The alias cannot be read: its last line is not what the store writes."
-            raise InputError(what, f"{file}:{len(lines)}", "Remove that line; the one before it then holds.")
+            raise InputError(
+                what,
+                f"{file}:{len(lines)}",
+                "Remove that line; the alias then points to the bundle of the line before.",
+            )
         return self._readable_moves(name)
 
     def _readable_moves(self, name: str) -> Sequence[AliasMove]:
@@ -297,7 +301,7 @@ class Store:
 
 
 def _move_of(line: bytes) -> AliasMove | None:
-    """The move that a line tells; None where it is none."""
+    """The move in a line; None if it cannot be read."""
     try:
         move = AliasMove(**json.loads(line))
     except (ValueError, TypeError):
@@ -317,7 +321,7 @@ def task_entries(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 
 def recipe_digest(entries: Sequence[Entry]) -> str:
-    """The digest of the stored recipe as it is written (a later kit may know more settings); empty without one."""
+    """The digest of the recipe's stored text (a later kit may know more settings); empty without one."""
     return next((entry.sha256 for entry in entries if entry.path == f"task/{RECIPE_FILE}"), "")
 
 
@@ -326,12 +330,18 @@ def _refuse_if(problems: list[Problem]) -> None:
         raise Refused(problems)
 
 
+def _locked(folder: Path) -> Lock:
+    """Lock a folder, and create it first if there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return wait_for_lock(folder)
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
 def _remove_empty(*folders: Path) -> None:
-    """Remove folders that hold nothing, the inner one first; a link is somebody's own, and stays."""
+    """Remove empty folders, the inner one first; links are the user's own and stay."""
     for folder in folders:
         if not folder.is_symlink():
             with suppress(OSError):
@@ -339,9 +349,8 @@ def _remove_empty(*folders: Path) -> None:
 
 
 def _sweep(root: Path) -> None:
-    """Remove the scratch folders that no living process holds."""
+    """Remove the scratch folders that no process has locked."""
     for leftover in root.glob(f"{_STAGING}*"):
-        held = hold(leftover)
-        if held is not None:
+        if (lock := try_lock(leftover)) is not None:
             shutil.rmtree(leftover, ignore_errors=True)
-            os.close(held)
+            lock.release()

@@ -1,6 +1,6 @@
-"""What a bundle keeps of the examples that made it: enough to know one again, and not its words.
+"""A bundle's record of its training examples: it recognises an example without storing its text.
 
-The keys are hashes: who has a text can find out whether it was trained on, which is what they are for.
+The keys are hashes: anyone who has a text can test whether it was trained on. That is their purpose.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TRAINED_FILE = "trained.json"
 
 
 class TrainedTask(Section):
-    """Of one task: sorted keys of the requests and groups that were trained on or chose the checkpoint.
+    """For one task: sorted keys of the requests and groups that were trained on or chose the checkpoint.
 
     `labels` counts the examples that give each label.
     """
@@ -28,25 +28,25 @@ class TrainedTask(Section):
 
 
 class TrainedRecord(Section):
-    """What the examples of every task leave, by the task's name."""
+    """The record of every task by its name."""
 
     version: Literal[1] = 1
     tasks: dict[str, TrainedTask]
 
 
 def examples_digest(entries: Sequence[Entry]) -> str:
-    """The digest of the record among a manifest's entries; empty where there is none."""
+    """The digest of the record in a manifest; empty if there is none."""
     return next((entry.sha256 for entry in entries if entry.path == TRAINED_FILE), "")
 
 
 def write_trained(folder: Path, record: TrainedRecord | None) -> None:
-    """Write the record into a staged bundle; nothing where there is none."""
+    """Write the record, if there is one, into a staged bundle."""
     if record is not None:
         (folder / TRAINED_FILE).write_text(record.model_dump_json() + "\n", encoding="utf-8")
 
 
 def read_trained(folder: Path) -> TrainedRecord | None:
-    """Return a bundle's record; None where the kit that built it kept none. Raises Refused where it is none."""
+    """Return a bundle's record; None if an earlier kit built it without one. Raises Refused if it cannot be read."""
     file = folder / TRAINED_FILE
     try:
         return TrainedRecord.model_validate_json(file.read_bytes())
@@ -54,5 +54,5 @@ def read_trained(folder: Path) -> TrainedRecord | None:
         return None
     except ValueError as error:
         raise Refused(
-            f"What was trained on cannot be read: {error}", str(file), "Build it again with: kit train"
+            f"The record of the training examples cannot be read: {error}", str(file), "Build it again with: kit train"
         ) from None

@@ -1,6 +1,6 @@
-"""Checks that a bundle, and the engine that answers for it, are what was tested. Nothing here loads torch.
+"""Checks that a bundle and its engine are the ones that were tested. Nothing here loads torch.
 
-Every check returns when it holds and raises Refused, with the cause as well as it can be known, when it does not.
+Every check returns if it holds, and raises Refused with the likely cause if it does not.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
 
 
 def verify_base(bundle: Bundle, base: Base) -> None:
-    """Compare the base's weights with those that the bundle was trained on, whatever its form."""
+    """Compare the base's weights with those that the bundle was trained on, for either form of bundle."""
     sealed = bundle.seal.base
     if base.weights_digest() != sealed.weights_digest:
         revision = f" at revision {sealed.revision}" if sealed.revision else ""
         what = "These are not the base weights that the bundle was trained on."
-        advice = f"The bundle wants {sealed.model}{revision}; give the folder that has it: --base PATH"
+        advice = f"The bundle needs {sealed.model}{revision}; give the folder that has it: --base PATH"
         raise Refused(what, str(base.folder), advice)
 
 
 async def verify_fingerprints(seal: Seal, engine: Engine, adapter: str | None) -> FingerprintCheck:
-    """Ask the engine for the sealed tokens' log-probabilities; they must be the tuned model's, and not the base's."""
+    """Compare the engine's log-probabilities of the sealed tokens with those of the tuned model."""
     if not seal.fingerprints:
         raise Refused("The seal holds no fingerprints, so nothing proves which model answers.", next=_AGAIN)
     answered = [await _answers(engine, fingerprint, adapter) for fingerprint in seal.fingerprints]
@@ -76,7 +76,7 @@ async def verify_fingerprints(seal: Seal, engine: Engine, adapter: str | None) -
         distance_to_base=mean_gap(answered, [fingerprint.base for fingerprint in seal.fingerprints]),
         tolerance=tolerance(seal.noise, seal.fingerprints),
     )
-    # Written so that a distance that is not a number is refused too.
+    # `not <=` also refuses a distance that is not a number.
     if not check.distance_to_tuned <= check.tolerance:
         raise Refused(_cause(check), next=_figures(check))
     return check
@@ -134,7 +134,7 @@ def _golden_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
 
 
 def _first_difference(left: Sequence[object], right: Sequence[object]) -> int | None:
-    """Index of the first element that differs, counted from 0; None where the two are equal."""
+    """Index of the first element that differs, counted from 0; None if the two are equal."""
     for index, (ours, theirs) in enumerate(zip(left, right, strict=False)):
         if ours != theirs:
             return index
@@ -144,7 +144,7 @@ def _first_difference(left: Sequence[object], right: Sequence[object]) -> int | 
 def _cause(check: FingerprintCheck) -> str:
     tuned, base = check.distance_to_tuned, check.distance_to_base
     if not math.isfinite(tuned):
-        return "The engine answers with log-probabilities that are no numbers: its weights are damaged."
+        return "The engine answers with log-probabilities that are not numbers: its weights are damaged."
     if base <= check.tolerance:
         return "The engine answers as the base model does: the adapter is zero, ignored or absent."
     return "The engine answers as neither the tuned nor the base model: another adapter, a part of it, or another base."

@@ -25,6 +25,11 @@ def request_key(request: BaseModel) -> str:
     return _hash(json.dumps(plain, sort_keys=True, ensure_ascii=False))
 
 
+def canonical(value: BaseModel) -> str:
+    """Return a request, a response or an example as one line of JSON with sorted keys."""
+    return json.dumps(value.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+
+
 def group_key(group: str) -> str:
     """Hash the name of a group: 64 bits as 16 hex digits."""
     return _hash(group)

@@ -7,10 +7,10 @@ left. The test split has no salt, as in earlier versions, so that its rows stay 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence, Set
 from typing import Any, TypeVar
 
+from kit.data.keys import canonical
 from kit.task import Example
 
 AnyExample = Example[Any, Any]
@@ -77,6 +77,6 @@ def data_digest(examples: Iterable[AnyExample]) -> str:
     """SHA-256 over the examples in their order."""
     digest = hashlib.sha256()
     for example in examples:
-        line = json.dumps(example.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        line = canonical(example)
         digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
     return digest.hexdigest()

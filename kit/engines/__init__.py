@@ -1,4 +1,4 @@
-"""Engines: what generates and scores. `base` is the protocol; each other module is one engine."""
+"""Engines generate and score text. `base` is the protocol; each other module is one engine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kit.engines.base import Engine, EngineConfig
 from kit.errors import MissingExtra
 
 Kind = Literal["vllm", "local"]
-# The package that each kind needs, and the extra that brings it; the preferred kind stands first.
+# The package that each kind needs, and the extra that brings it; the preferred kind comes first.
 _NEEDS: dict[Kind, tuple[str, str]] = {"vllm": ("vllm", "vllm-cpu"), "local": ("transformers", "train")}
 
 
@@ -21,7 +21,7 @@ def available() -> tuple[Kind, ...]:
 def default_kind() -> Kind:
     """Return the preferred kind that is installed.
 
-    Raises MissingExtra where none is.
+    Raises MissingExtra if none is.
     """
     if not (kinds := available()):
         raise MissingExtra(*_NEEDS["local"])
@@ -29,7 +29,7 @@ def default_kind() -> Kind:
 
 
 def check_installed(kind: Kind) -> None:
-    """Raise MissingExtra where an engine's packages are not installed; nothing heavy is imported."""
+    """Raise MissingExtra if an engine's packages are not installed; nothing heavy is imported."""
     if kind not in available():
         raise MissingExtra(*_NEEDS[kind])
 
@@ -37,7 +37,7 @@ def check_installed(kind: Kind) -> None:
 def make_engine(kind: Kind, config: EngineConfig) -> Engine:
     """Return an engine that is not started yet; its packages are imported here.
 
-    Raises MissingExtra where they are not installed.
+    Raises MissingExtra if they are not installed.
     """
     check_installed(kind)
     if kind == "vllm":

@@ -1,4 +1,4 @@
-"""What every engine refuses before it works: folders that hold no model, and requests that it could not answer."""
+"""Checks that every engine makes first: the model's folder, and each request."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kit.engines.base import EngineConfig, Generation, Sampling
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
-_COLDEST = 1e-5  # vLLM takes less as none
+_COLDEST = 1e-5  # vLLM treats a smaller one as 0
 _NARROWEST = 1e-6
 _HOTTEST = 2.0  # vLLM refuses more, and an answer should not depend on the engine
 
 
 def check_model(config: EngineConfig) -> None:
-    """Raise InputError where a folder cannot be what an engine starts on: unsound, or of too short a context."""
+    """Raise InputError if an engine cannot start on a folder: it is unsound, or its context is too short."""
     needed = [name for name in ("config.json", "tokenizer.json") if not (config.model / name).is_file()]
     if needed:
         raise InputError(f"There is no model here: {' and '.join(needed)} missing.", str(config.model))
@@ -30,9 +30,9 @@ def check_model(config: EngineConfig) -> None:
 
 
 def admit(request: Generation, max_length: int, adapters: Container[str]) -> Generation:
-    """Return the request with its budget cut to what the context leaves.
+    """Return the request; its budget is cut to the room in the context.
 
-    Raises InputError where it cannot be begun, KitError where its adapter is not loaded.
+    Raises InputError if it cannot be served, KitError if its adapter is not loaded.
     """
     sampling = request.sampling
     within = 0 <= sampling.temperature <= _HOTTEST and 0 < sampling.top_p <= 1 and sampling.top_k >= 0
@@ -43,7 +43,7 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     if (length := len(request.ids)) >= max_length:
         raise InputError(f"The prompt has {length} tokens; the context of {max_length} leaves no room for an answer.")
     if not isinstance(request.answer, FreeText) and not sampling.stop_ids:
-        raise InputError("An answer of a fixed shape needs a stop token, for the model to end it with.")
+        raise InputError("An answer of a fixed format needs a stop token that ends it.")
     admit_adapter(request.adapter, adapters)
     return replace(
         request, sampling=replace(_computable(sampling), max_tokens=min(sampling.max_tokens, max_length - length))
@@ -51,16 +51,16 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
 
 
 def _computable(sampling: Sampling) -> Sampling:
-    """Return settings that mean the same and that single precision can compute with.
+    """Return equal settings that single precision can compute.
 
-    Almost no temperature is none, and a share that holds no token's probability holds the likeliest token.
+    A temperature near 0 becomes 0, and a `top_p` below every token's probability keeps the likeliest token.
     """
     temperature = 0.0 if sampling.temperature < _COLDEST else sampling.temperature
     return replace(sampling, temperature=temperature, top_p=max(sampling.top_p, _NARROWEST))
 
 
 def admit_score(ids: Sequence[int], max_length: int, adapter: str | None, adapters: Container[str]) -> None:
-    """Raise InputError where a sequence cannot be scored; KitError where the adapter is not loaded."""
+    """Raise InputError if a sequence cannot be scored, KitError if the adapter is not loaded."""
     if not ids:
         raise InputError("There is nothing to score.")
     if len(ids) > max_length:
@@ -69,6 +69,6 @@ def admit_score(ids: Sequence[int], max_length: int, adapter: str | None, adapte
 
 
 def admit_adapter(adapter: str | None, adapters: Container[str]) -> None:
-    """Raise KitError where an adapter is asked for that is not loaded."""
+    """Raise KitError if the requested adapter is not loaded."""
     if adapter is not None and adapter not in adapters:
         raise KitError(f"No adapter '{adapter}' is loaded.")

@@ -1,4 +1,4 @@
-"""From a typed request to a typed response: the one path that evaluation and serving share."""
+"""From a typed request to a typed response: evaluation and serving share this path."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from pydantic import BaseModel
 from kit.chat import Renderer
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import InputError
+from kit.recipe import Section
 from kit.task import Completion, Prompt, Task
 
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class SamplingDefaults:
-    """Sampling that was evaluated and is therefore what serving does unless asked otherwise."""
+class SamplingDefaults(Section):
+    """The sampling of the evaluation, which serving uses unless a request asks for another."""
 
     temperature: float = 0.0
     top_p: float = 1.0
     top_k: int = 0
 
 
+GREEDY = SamplingDefaults()
+
+
 @dataclass(frozen=True)
 class Answered:
-    """A response, and the completions that it was read from; `prompt_tokens` is what the model read, in all."""
+    """A response, and its completions; `prompt_tokens` counts all tokens that the model read."""
 
     response: BaseModel
     completions: tuple[Completion, ...]
@@ -37,23 +40,23 @@ class Answered:
 
 @dataclass(frozen=True)
 class BoundTask:
-    """A task bound to a renderer, a context of `max_length` tokens and an adapter: all of an answer but the engine."""
+    """A task with its renderer, context length in tokens and adapter: everything an answer needs except the engine."""
 
     task: Task[Any, Any]
     renderer: Renderer
     max_length: int
     adapter: str | None = None
-    defaults: SamplingDefaults = SamplingDefaults()
+    defaults: SamplingDefaults = GREEDY
 
     def generations(self, request: BaseModel) -> list[Generation]:
-        """Return what is asked of the engine for a request, one generation per prompt.
+        """Return the generations that a request needs, one per prompt.
 
-        Raises InputError where a prompt does not fit the context.
+        Raises InputError if a prompt does not fit the context.
         """
         return [self._generation(prompt) for prompt in self.task.prompts(request)]
 
     def read(self, request: BaseModel, completions: Sequence[Completion]) -> BaseModel:
-        """Return the response; raises UnreadableAnswer where the task can make nothing of the completions."""
+        """Return the response; raises UnreadableAnswer if the task cannot read the completions."""
         response: BaseModel = self.task.read(request, completions)
         return response
 
@@ -75,7 +78,7 @@ class BoundTask:
 
 
 class Answerer:
-    """A task bound to a renderer and to an engine (and an adapter in it)."""
+    """A task with its renderer, its engine, and the engine's adapter if there is one."""
 
     def __init__(
         self,
@@ -83,7 +86,7 @@ class Answerer:
         renderer: Renderer,
         engine: Engine,
         adapter: str | None = None,
-        defaults: SamplingDefaults = SamplingDefaults(),
+        defaults: SamplingDefaults = GREEDY,
     ) -> None:
         self.task = task
         self.renderer = renderer
@@ -92,19 +95,19 @@ class Answerer:
         self.defaults = defaults
 
     async def respond(self, request: BaseModel) -> Answered:
-        """Answer a request. Rendering and reading, which take long for long documents, leave the event loop free.
+        """Answer a request. Rendering and reading run in threads, because long documents take long.
 
-        Raises InputError where a prompt does not fit the context, UnreadableAnswer where the task can make nothing of
-        what the model wrote.
+        Raises InputError if a prompt does not fit the context, UnreadableAnswer if the task cannot read what
+        the model wrote.
         """
         completions, prompt_tokens = await self.complete(request)
         response = await asyncio.to_thread(self._bound().read, request, completions)
         return Answered(response, completions, prompt_tokens)
 
     async def complete(self, request: BaseModel) -> tuple[tuple[Completion, ...], int]:
-        """Return what the model wrote for each prompt, unread, and the number of tokens that it read in all.
+        """Return the completion of each prompt, and the number of prompt tokens in all.
 
-        Raises InputError where a prompt does not fit the context.
+        Raises InputError if a prompt does not fit the context.
         """
         generations = await asyncio.to_thread(self._bound().generations, request)
         completions = await side_by_side([self.engine.generate(generation) for generation in generations])
@@ -115,9 +118,9 @@ class Answerer:
 
 
 async def side_by_side(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Run the calls at once; results in their order.
+    """Run the calls concurrently and return the results in order.
 
-    When one fails, or the caller leaves, the others are cancelled; the first failure is raised as it is.
+    If one fails, or the caller is cancelled, the others are cancelled. The first failure is raised unchanged.
     """
     running = [asyncio.ensure_future(call) for call in calls]
     try:

@@ -1,6 +1,6 @@
 """The engine protocol: token ids in, completions and log-probabilities out.
 
-An engine knows nothing of chat templates, tasks or HTTP. It starts on one set of base weights and may hold adapters.
+An engine knows no chat templates, tasks or HTTP. It starts with one set of base weights and can load adapters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FREE_TEXT = FreeText()
 
 @dataclass(frozen=True)
 class EngineConfig:
-    """What an engine starts on.
+    """The settings that an engine starts with.
 
     `model` holds weights, configuration and tokenizer; `adapters` maps a name to a folder in peft's format, loaded at
     start; `max_length` is the context in tokens. Weights are rounded to `dtype`; the local engine computes in
@@ -68,7 +68,7 @@ class Delta:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an engine is and can do; `seeds`: whether it can sample from a request's own seed."""
+    """Name, version and abilities of an engine; `seeds`: whether a request may have its own random seed."""
 
     name: str
     version: str
@@ -78,15 +78,15 @@ class Capabilities:
 
 
 class Engine(Protocol):
-    """Something that generates and scores.
+    """Generates and scores token sequences.
 
-    `start` raises KitError with the reason where the engine cannot come up. Completions never contain the stop token or
+    `start` raises KitError with the reason if the engine cannot start. Completions never contain the stop token or
     the stop string. Closing a stream, or cancelling a `generate`, frees the engine's slot.
     """
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine is and can do."""
+        """Name, version and abilities of the engine."""
         ...
 
     async def start(self) -> None:
@@ -114,7 +114,7 @@ class Engine(Protocol):
         ...
 
     async def load(self, name: str, adapter: Path) -> None:
-        """Make an adapter available under a name; raises KitError where it cannot be read or attached."""
+        """Make an adapter available under a name; raises KitError if it cannot be read or attached."""
         ...
 
     async def unload(self, name: str) -> None:

@@ -3,8 +3,8 @@
     engine = ScriptedEngine({"warranty": Answer(label="yes")}, Renderer(NANO))
     engine = ScriptedEngine(lambda request, prompt: prompt.upper(), Renderer(NANO))
 
-It honours what an engine must: budgets, stop strings, streaming, adapters by name, cancellation. It says nothing about
-how good a model is, and it does not force answers into their type, so that a test can give a broken one.
+It supports budgets, stop strings, streaming, adapters by name and cancellation. It does not force answers into their
+type, so that a test can return a broken one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ScriptedEngine:
 
     `script` is a function of the request and of its prompt's text (special tokens left out), or a mapping from a piece
     of text to the answer for the first prompt that contains it. `delay` is in seconds before each token; an answer is
-    streamed in deltas of one token. While `failure` is set, every call raises it. `requests` is what was asked so far.
+    streamed in deltas of one token. While `failure` is set, every call raises it. `requests` lists the requests so far.
     """
 
     def __init__(self, script: Script, renderer: Renderer, *, max_length: int = 2048, delay: float = 0.0) -> None:
@@ -49,7 +49,7 @@ class ScriptedEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine is and can do."""
+        """Name, version and abilities of the engine."""
         return Capabilities("scripted", "1", self._max_length, adapters=True)
 
     async def start(self) -> None:
@@ -65,7 +65,7 @@ class ScriptedEngine:
     async def health(self) -> None:
         """Return when the engine can work.
 
-        Raises the failure that was set, or KitError where the engine is not running.
+        Raises the failure that was set, or KitError if the engine is not running.
         """
         if self.failure is not None:
             raise self.failure
@@ -119,19 +119,19 @@ class ScriptedEngine:
         return tuple(_logprob(previous, token, adapter) for previous, token in pairwise(ids))
 
     async def load(self, name: str, adapter: Path) -> None:
-        """Take note of an adapter's name; its folder is not read."""
+        """Register an adapter's name; its folder is not read."""
         await self.health()
         self._adapters[name] = adapter
 
     async def unload(self, name: str) -> None:
         """Forget an adapter.
 
-        Raises KitError where it is not loaded.
+        Raises KitError if it is not loaded.
         """
         admit_adapter(name, self._adapters)
         del self._adapters[name]
 
 
 def _logprob(previous: int, token: int, adapter: str | None) -> float:
-    """Return a number between -1 and 0 that depends on nothing but its arguments."""
+    """Return a number between -1 and 0 that depends only on its arguments."""
     return -(1 + zlib.crc32(f"{previous} {token} {adapter}".encode()) % 1000) / 1001

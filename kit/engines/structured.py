@@ -23,14 +23,14 @@ _COMPILER_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 @dataclass(frozen=True)
 class Grammar:
-    """What constrains decoding: a JSON schema, or an EBNF grammar."""
+    """A constraint for decoding: a JSON schema, or an EBNF grammar."""
 
     kind: Literal["json", "ebnf"]
     source: str
 
 
 def grammar_of(spec: AnswerSpec) -> Grammar | None:
-    """Return the grammar of an answer type; None where any text is an answer."""
+    """Return the grammar of an answer type; None if any text is an answer."""
     if isinstance(spec, Choices):
         return Grammar("ebnf", "root ::= " + " | ".join(_literal(label) for label in spec.labels))
     if isinstance(spec, type):
@@ -40,9 +40,9 @@ def grammar_of(spec: AnswerSpec) -> Grammar | None:
 
 
 def as_schema(spec: AnswerSpec) -> AnswerSpec:
-    """Return an answer type as the JSON schema that stands for it; it has the same grammar, and can leave the process.
+    """Return an answer type as its JSON schema, which has the same grammar and can be sent to another process.
 
-    Choices and free text stay as they are.
+    Choices and free text stay unchanged.
     """
     return JsonSchema(_schema_text(spec)) if isinstance(spec, type) else spec
 
@@ -54,11 +54,11 @@ def _schema_text(answer: type[BaseModel]) -> str:
 
 
 def compiler_reason(error: Exception) -> str:
-    """Return why xgrammar refused a grammar, without places in its source and without a full stop."""
+    """Return xgrammar's reason for refusing a grammar, without its source lines and without a full stop."""
     return _COMPILER_PLACE.sub("", str(error)).strip().rstrip(".")
 
 
 def _literal(label: str) -> str:
-    """Quote a label for EBNF: control characters are escaped, everything else stands for itself."""
+    """Quote a label for EBNF: control characters are escaped, everything else is unchanged."""
     quoted = label.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(f"\\u{ord(char):04x}" if ord(char) < 32 or ord(char) == 127 else char for char in quoted) + '"'

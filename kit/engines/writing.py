@@ -1,7 +1,7 @@
-"""A completion while it is being written: token ids in, text out. Shared by the engines, so that text means the same.
+"""A completion while it is being written: token ids in, text out. All engines share it, so that their text is equal.
 
-Text is decoded with the prompt in view and never splits a character. Special tokens yield no text. The stop token, and
-the stop string with the tokens that only serve to spell it, are no part of the completion.
+Text is decoded after the prompt and never splits a character. Special tokens have no text. The completion contains
+neither the stop token nor the stop string, and no token that only belongs to the stop string.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kit.task import Completion, Finish
 
 
 class Writing:
-    """One completion in the making; `finish` is None until it is done."""
+    """One unfinished completion; `finish` is None until it is done."""
 
     def __init__(self, tokenizer: Tokenizer, request: Generation) -> None:
         self.finish: Finish | None = None
@@ -22,14 +22,14 @@ class Writing:
         self._logprobs: list[float] = []
         self._text = ""
         self._text_ends: list[int] = []  # length of the text after each token
-        self._told_chars = self._told_ids = 0
+        self._sent_chars = self._sent_ids = 0
         self._sampling = request.sampling
         self._hold = max((len(stop) for stop in request.sampling.stop), default=1) - 1
         self._tokenizer = tokenizer
         self._stream = DecodeStream(ids=list(request.ids), skip_special_tokens=True)
 
     def add(self, token: int, logprob: float) -> None:
-        """Take the next token; afterwards `finish` says whether it was the last."""
+        """Add the next token; afterwards `finish` says whether it was the last."""
         if token in self._sampling.stop_ids:
             self.finish = "stop"
             return
@@ -43,25 +43,25 @@ class Writing:
         self._cut_at_stop_string(len(piece))
 
     def news(self) -> Delta | None:
-        """Return what was written since the last call and can no longer be taken back; None where there is nothing."""
-        chars = len(self._text) if self.finish else max(self._told_chars, len(self._text) - self._hold)
-        ids = self._told_ids
+        """Return the new text that no stop string can remove any more; None if there is none."""
+        chars = len(self._text) if self.finish else max(self._sent_chars, len(self._text) - self._hold)
+        ids = self._sent_ids
         while ids < len(self.token_ids) and self._text_ends[ids] <= chars:
             ids += 1
-        if chars == self._told_chars and self.finish is None:
+        if chars == self._sent_chars and self.finish is None:
             return None
-        delta = Delta(self._text[self._told_chars : chars], tuple(self.token_ids[self._told_ids : ids]), self.finish)
-        self._told_chars, self._told_ids = chars, ids
+        delta = Delta(self._text[self._sent_chars : chars], tuple(self.token_ids[self._sent_ids : ids]), self.finish)
+        self._sent_chars, self._sent_ids = chars, ids
         return delta
 
     def completion(self) -> Completion:
-        """Return the finished completion; one that was left unfinished counts as aborted."""
+        """Return the finished completion; an unfinished one counts as aborted."""
         return Completion(self._text, tuple(self.token_ids), tuple(self._logprobs), self.finish or "abort")
 
     def _decode(self, token: int) -> str:
         try:
             return self._stream.step(self._tokenizer, token) or ""
-        except Exception:  # tokenizers raises a bare Exception where bytes that are no UTF-8 confuse its prefix
+        except Exception:  # tokenizers raises a bare Exception if bytes that are not UTF-8 break its prefix
             self._stream = DecodeStream(skip_special_tokens=True)
             return self._stream.step(self._tokenizer, token) or ""
 

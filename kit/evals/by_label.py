@@ -1,4 +1,4 @@
-"""What is known of each label: how well it was found, what it was taken for, and whether it was tested at all."""
+"""Scores by label: how well each was found, and with which label it was confused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COUNTS = ("tp", "fp", "fn")
 
 @dataclass(frozen=True)
 class LabelScore:
-    """How well one label was found: `hits` of those `expected`, and `alarms` where it was not; F1 over both."""
+    """How well one label was found: `hits` out of `expected`, and `alarms` (false positives)."""
 
     label: str
     expected: int
@@ -58,8 +58,8 @@ def label_scores(rows: Iterable[Row]) -> tuple[LabelScore, ...]:
 def confusion(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
     """Return how often each expected label was answered with each label.
 
-    Only where an example and its answer have one label each is one taken for the other. In all other examples, a label
-    that was not found is MISSED, and one that was not expected NOT_THERE.
+    One label counts as confused with another only if the example and its answer have one label each. In all other
+    examples, a label that was not found is MISSED, and one that was not expected NOT_THERE.
     """
     pairs: Counter[tuple[str, str]] = Counter()
     for row in rows:
@@ -94,7 +94,7 @@ def _counted(row: Row) -> dict[tuple[str, str], float]:
 
 
 def _labels(task: Task[Any, Any], example: Example[Any, Any]) -> tuple[str, ...]:
-    """Return an example's labels; none where the task refuses the example, which the checks of the data name."""
+    """Return an example's labels; none if the task refuses the example, which the checks of the data name."""
     try:
         return labels_of(task, example.request, example.response)
     except InputError:

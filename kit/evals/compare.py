@@ -1,4 +1,4 @@
-"""Base, tuned and a classical baseline side by side, what got worse first."""
+"""Compares base, tuned model and a classical baseline, worse metrics first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kit.task import Metric, Record, Task
 
 @dataclass(frozen=True)
 class Figure:
-    """A metric's value and its interval; either is None where it could not be measured. `rows`: of how many rows."""
+    """A metric's value and its interval; None if not measured. `rows`: the number of rows."""
 
     value: float | None
     interval: Interval | None
@@ -33,7 +33,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """One metric of everything that was measured; None for what was not asked.
+    """One metric for each measured column; None for a column that was not asked for.
 
     `change` is tuned less base, `over_baseline` tuned less the classical baseline: each on the rows that both have.
     """
@@ -49,7 +49,7 @@ class Line:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What tuning did to this metric; None where base and tuned cannot be compared."""
+        """The effect of tuning on this metric; None if base and tuned cannot be compared."""
         return self.change.verdict if self.change else None
 
 
@@ -90,21 +90,21 @@ def _line(
 
     tuned_sample = sampled(mine)
 
-    def beside(other: Evaluation | None) -> tuple[Figure | None, Change | None]:
+    def compared(other: Evaluation | None) -> tuple[Figure | None, Change | None]:
         """Return another column's figure, and tuned less other on the rows that both have."""
         if other is None:
             return None, None
         theirs = _aligned(other, name, tuned)
         their_sample = sampled(theirs)
         first, second = in_both(theirs, mine)
-        if (first, second) == (theirs, mine):  # the usual case: nothing is missing, so nothing is computed twice
+        if (first, second) == (theirs, mine):  # the usual case: nothing is missing, so reuse the samples
             change = change_between(their_sample, tuned_sample, metric.higher_is_better)
         else:
             change = change_between(sampled(first), sampled(second), metric.higher_is_better)
         return _figure(their_sample), change
 
-    base_figure, change = beside(base)
-    baseline_figure, over_baseline = beside(baseline)
+    base_figure, change = compared(base)
+    baseline_figure, over_baseline = compared(baseline)
     return Line(
         metric=name,
         description=metric.description,
@@ -118,7 +118,7 @@ def _line(
 
 
 def _aligned(other: Evaluation, metric: str, tuned: Evaluation) -> list[Record | None]:
-    """Return a column's records in the tuned model's order; None for an example that it was not asked."""
+    """Return a column's records in the tuned model's order; None for an example that the column lacks."""
     records = dict(zip((row.id for row in other.rows), other.records(metric), strict=True))
     return [records.get(row.id) for row in tuned.rows]
 

@@ -9,9 +9,9 @@ from kit.system.files import write_atomically
 
 
 def write_figures(page: Path, name: str, body: str) -> None:
-    """Replace what stands between `<!-- figures:NAME -->` and `<!-- /figures -->`; all else stays as it is.
+    """Replace the text between `<!-- figures:NAME -->` and `<!-- /figures -->`; the rest stays unchanged.
 
-    Raises InputError where the page does not hold the marks exactly once.
+    Raises InputError if the page does not have the marks exactly once.
     """
     text = page.read_text(encoding="utf-8")
     start, end = _block(text, page, name)
@@ -19,7 +19,7 @@ def write_figures(page: Path, name: str, body: str) -> None:
 
 
 def read_figures(page: Path, name: str) -> str:
-    """Return what stands between the marks; raises InputError as `write_figures` does."""
+    """Return the text between the marks; raises InputError as `write_figures` does."""
     text = page.read_text(encoding="utf-8")
     start, end = _block(text, page, name)
     return text[start:end].strip()

@@ -1,8 +1,8 @@
-"""Gates: held, failed, or could not be measured. The third is never the first.
+"""Gates: each is held, failed or unmeasured. Unmeasured never counts as held.
 
-A recipe's gate compares a metric with a threshold. It fails where the value does not pass. It holds where the whole
-interval passes: its lower end, or its upper end where lower is better. A value that passes inside an interval that does
-not was not measured well enough, and the gate says about how many examples would do.
+A recipe's gate compares a metric with a threshold. It fails if the value does not pass. It holds if the whole interval
+passes: its lower end, or its upper end if lower is better. If the value passes and the interval does not, the gate is
+unmeasured, and estimates how many examples are enough.
 
 Without any threshold, the tuned model may not be worse than its base: neither on the task's main metric nor on the stop
 rate.
@@ -12,22 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from kit.checks import Outcome
 from kit.errors import InputError, Problem, nearest
 from kit.evals.compare import Line
 from kit.evals.run import STOP_RATE, Evaluation, metrics_of
 from kit.metrics.intervals import rows_needed
 from kit.task import Task
 
-Outcome = Literal["held", "failed", "unmeasured"]
-
 
 @dataclass(frozen=True)
 class Gate:
-    """One check and what came of it: `reason` says why in a sentence without the name.
+    """One gate and its outcome: `reason` explains it in a sentence without the name.
 
-    `threshold` is the least value, or the most where lower is better.
+    `threshold` is the least value, or the most if lower is better.
     """
 
     name: str
@@ -50,7 +49,7 @@ def check_thresholds(task: Task[Any, Any], thresholds: Mapping[str, float]) -> N
 
 
 def thresholds_by_task(thresholds: Mapping[str, float], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return the thresholds of each task. Of several tasks, a recipe calls a metric TASK.METRIC.
+    """Return the thresholds of each task. With several tasks, the recipe writes TASK.METRIC.
 
     Raises InputError for every name that begins with no task.
     """
@@ -73,7 +72,7 @@ def thresholds_by_task(thresholds: Mapping[str, float], tasks: Sequence[str]) ->
 def judge(
     task: Task[Any, Any], lines: Sequence[Line], tuned: Evaluation, thresholds: Mapping[str, float]
 ) -> tuple[Gate, ...]:
-    """Judge a comparison by the recipe's thresholds, or by the default gates where there are none.
+    """Judge a comparison by the recipe's thresholds, or by the default gates if there are none.
 
     Raises InputError for a threshold on an unknown metric.
     """
@@ -108,7 +107,7 @@ def _against_threshold(line: Line, tuned: Evaluation, threshold: float) -> Gate:
 
 
 def _too_wide(line: Line, value: float, worst: float, threshold: float) -> str:
-    """Say that a value passes, and that its interval goes past the threshold."""
+    """Explain that a value passes, but its interval crosses the threshold."""
     needed = rows_needed(value - threshold, value - worst, line.tuned.rows)
     enough = f"about {needed} examples needed" if needed else "no practical number of examples would be enough"
     end = "begins" if line.higher_is_better else "ends"
@@ -126,13 +125,13 @@ def _against_base(line: Line, tuned: Evaluation) -> Gate:
     if missing or line.change is None:
         return Gate(name, "unmeasured", value, threshold, missing)
     outcome: Outcome = "failed" if line.verdict == "worse" else "held"
-    found = "no difference that these examples can tell" if line.verdict == "cannot tell" else line.verdict
+    found = "no difference that these examples can show" if line.verdict == "cannot tell" else line.verdict
     reason = f"{line.change.second:.3f} against {line.change.first:.3f}: {found}."
     return Gate(name, outcome, value, threshold, reason)
 
 
 def _missing(line: Line, tuned: Evaluation) -> str:
-    """Say why the metric was not measured well enough to judge by; empty where it was."""
+    """Return why the metric cannot be judged; empty if it can."""
     if tuned.unscored:
         return f"{tuned.unscored} of {len(tuned.rows)} examples could not be scored."
     if line.tuned.value is None:

@@ -1,4 +1,4 @@
-"""What an evaluation found in sentences, the worst first: what is read where nothing else is."""
+"""Summarises an evaluation in sentences, the worst first, for readers who read nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Rival:
-    """What the tuned model is compared with: its name in a sentence, and the change of each metric over it."""
+    """A model or method to compare with: its name in a sentence, and the change of each metric over it."""
 
     name: str
     changes: tuple[tuple[str, Change], ...]
@@ -26,7 +26,7 @@ class Rival:
 
 
 def headline(report: TaskReport) -> list[str]:
-    """Return what was found, one sentence each: what failed, who is better, what was not tested, then the rest."""
+    """Return the findings, one sentence each: failures, better rivals, untested labels, then the rest."""
     return [
         *_gates(report, "failed"),
         *_better(report),
@@ -38,7 +38,7 @@ def headline(report: TaskReport) -> list[str]:
 
 
 def rivals_of(report: TaskReport) -> list[Rival]:
-    """Return what the tuned model was measured beside, the classical method first."""
+    """Return the rivals of the tuned model, the classical method first."""
     classical = _changes((line, line.over_baseline) for line in report.lines if line.baseline)
     base = _changes((line, line.change) for line in report.lines if line.base)
     found = [("The classical method", report.baseline is not None, classical), ("The base", bool(report.base), base)]
@@ -67,7 +67,7 @@ def _better(report: TaskReport) -> list[str]:
 
 
 def _main_metric(report: TaskReport) -> list[str]:
-    """Say of each rival how the main metric compares, where it was not said already, and which rival is missing."""
+    """Compare the main metric with each rival not named yet, and say which rival is missing."""
     found = []
     rivals = rivals_of(report)
     for rival in rivals:
@@ -96,7 +96,7 @@ def _undecided(name: str, report: TaskReport, change: Change) -> str:
 
 
 def _sample(change: Change, report: TaskReport) -> str:
-    """Say of how many examples a comparison is, where it is not of all."""
+    """Name the number of examples of a comparison, if it is not all of them."""
     return f" on the {change.rows} examples of both" if change.rows < len(report.tuned.rows) else ""
 
 
@@ -111,7 +111,7 @@ def _untested(report: TaskReport) -> list[str]:
 
 
 def _left_out(report: TaskReport) -> list[str]:
-    """Say which answers could not be read, and of which examples each figure is."""
+    """Name the answers that could not be read, and the examples behind each figure."""
     found: list[str] = []
     for who, evaluation in (("The tuned model", report.tuned), ("The base", report.base)):
         if evaluation is None:
@@ -122,7 +122,7 @@ def _left_out(report: TaskReport) -> list[str]:
         counted = sum(row.record is not None for row in unread)
         parts = [
             *([f"{len(unasked)} were not asked, because they do not fit the context"] if unasked else []),
-            *([f"{len(unread)} were answered with what could not be read"] if unread else []),
+            *([f"{len(unread)} had answers that could not be read"] if unread else []),
         ]
         if not parts:
             continue

@@ -1,4 +1,4 @@
-"""Gates on what was tested rather than on how well: were its rows trained on, and is every trained label among them?"""
+"""Gates on the test data: was a row also trained on, and is every trained label tested?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_data_gates(
 ) -> TaskReport:
     """Return a task's report with the gates on its test examples after its own.
 
-    `places` maps an example's id to its file and line; `waived` are labels that may go without a test example.
+    `places` maps an example's id to its file and line; `waived` labels need no test example.
     """
     trained = record.tasks.get(task.name) if record is not None else None
     gates = (leak_gate(examples, places, trained), *label_gate(task, examples, trained, waived))
@@ -41,14 +41,14 @@ def with_data_gates(
 def _never_tested(
     task: Task[Any, Any], examples: Sequence[AnyExample], trained: TrainedTask | None, waived: Sequence[str]
 ) -> dict[str, int]:
-    """Return each trained label that no test example gives and nobody waives, with its number of trained examples."""
+    """Return each trained label without a test example or a waiver, with its number of trained examples."""
     if trained is None:
         return {}
     return {label: trained.labels[label] for label in untested(trained.labels, count_labels(task, examples), waived)}
 
 
 def leak_gate(examples: Sequence[AnyExample], places: Mapping[str, str], trained: TrainedTask | None) -> Gate:
-    """Judge whether rows that measure were also trained on; its value is the number of them."""
+    """Judge whether test rows were also trained on; the value is their number."""
     if trained is None:
         return Gate(LEAKS, "unmeasured", None, 0.0, _UNKNOWN)
     keys = Keys(frozenset(trained.requests), frozenset(trained.groups))
@@ -65,7 +65,7 @@ def leak_gate(examples: Sequence[AnyExample], places: Mapping[str, str], trained
 def label_gate(
     task: Task[Any, Any], examples: Sequence[AnyExample], trained: TrainedTask | None, waived: Sequence[str]
 ) -> list[Gate]:
-    """Judge whether each label that was trained on was tested; its value is the number of those that were not.
+    """Judge whether each trained label was tested; the value is the number of untested ones.
 
     No gate for a task without labels.
     """
@@ -84,7 +84,7 @@ def label_gate(
 
 
 def _named(id: str, place: str) -> str:
-    """Name a row with its file and line. The folder stays out: the reason is attested, and served to strangers."""
+    """Name a row with its file and line, without the folder: the service publishes the reason."""
     return f"'{id}' ({place.replace(os.sep, '/').rsplit('/', 1)[-1]})" if place else f"'{id}'"
 
 

@@ -1,4 +1,4 @@
-"""Measures one column of a comparison: what was saved before is taken, what is missing is asked and saved."""
+"""Measures one column of a comparison: reuses saved answers, asks for the missing ones and saves them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Examples = Sequence[Example[Any, Any]]
 async def measure(
     answers: Answers, answerer: Answerer, who: str, examples: Examples, heard: Callable[[bool], None]
 ) -> Evaluation:
-    """Ask the examples that have no saved answer, and save each as it is made; rows in the examples' order.
+    """Ask the examples without a saved answer, and save each answer at once; rows in the examples' order.
 
-    `heard` is called once per example, with whether it was asked now. `seconds` are those of all sessions together.
+    `heard` is called once per example, with whether it was asked now. `seconds` adds up all sessions.
     """
     task = answerer.task.name
     saved, before = answers.of(task, who, examples), answers.seconds(task, who)

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: the attestation about a bundle, and the whole report beside the answers."""
+"""The results of an evaluation: the attestation about a bundle, and the full report next to the answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def report_on(
     thresholds: Mapping[str, float] | None = None,
     untested: Mapping[str, int] | None = None,
 ) -> TaskReport:
-    """Compare what was measured about a task and judge it by thresholds: the recipe's, unless others are given."""
+    """Compare the columns of a task and judge them by the recipe's thresholds, unless others are given."""
     lines = compare(task, tuned, base, baseline, settings.resamples)
     return TaskReport(
         task=task.name,
@@ -80,7 +80,7 @@ def attestation(bundle: str, reports: Sequence[TaskReport], engine: Capabilities
 
 
 def by_label(report: TaskReport) -> dict[str, Any]:
-    """Return the scores of each label, worst first, and what each was taken for, of everything that was measured."""
+    """Return each column's scores by label, worst first, and its confusion table."""
     measured = (("tuned", report.tuned), ("base", report.base), ("baseline", report.baseline))
     return {
         who: {

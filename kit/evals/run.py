@@ -1,8 +1,8 @@
-"""Asks a task's examples, many at a time, and keeps what each one contributes to the metrics.
+"""Asks a task's examples concurrently, and keeps the record of each one for the metrics.
 
-An answer that cannot be read is not left out: that would flatter a model that breaks off. It is scored as the task
-reads no answer at all, `task.read(request, ())`. Where the task can make nothing of that either, the example stays
-unscored, and a gate over unscored examples is never held.
+An unreadable answer is not left out: that would favour a model that stops early. It is scored like no answer at all,
+`task.read(request, ())`. If the task cannot read that either, the example stays unscored, and a gate over unscored
+examples never holds.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _STOP_RATE = ratio_of("stopped", "completions", description="Share of completion
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one example.
+    """The result of one example.
 
-    `record` is None where the example could not be scored; `error` says why its answer could not be read. `work` counts
-    completions, those that stopped by themselves, and answer tokens; it is empty for an answer without a model.
-    `response` is the answer as JSON-able data, None where it could not be read: then `wrote` holds the model's own
-    words. `expected` and `labels` are the labels of the example and of the answer, for a task that has labels.
+    `record` is None if the example could not be scored; `error` says why its answer could not be read. `work` counts
+    completions, those that the model ended, and answer tokens; it is empty for an answer without a model.
+    `response` is the answer as JSON-able data, None if it could not be read: then `wrote` has the model's own
+    text. `expected` and `labels` are the labels of the example and of the answer, for a task that has labels.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Evaluation:
 
     @property
     def unscored(self) -> int:
-        """Number of examples that stand in no metric of the task."""
+        """Number of examples that count in no metric of the task."""
         return sum(row.record is None for row in self.rows)
 
     @property
@@ -72,11 +72,11 @@ class Evaluation:
         return int(sum(row.work.get("tokens", 0) for row in self.rows))
 
     def records(self, metric: str) -> list[Record | None]:
-        """Return what each row gives to a metric; None where it gives nothing because it could not be scored."""
+        """Return each row's record for a metric; None if it could not be scored."""
         return [row.work or None if metric == STOP_RATE else row.record for row in self.rows]
 
     def value(self, metric: str, definition: Metric) -> float | None:
-        """Return a metric over all scored rows; None where it cannot be measured."""
+        """Return a metric over all scored rows; None if it cannot be measured."""
         return value_of(definition, self.records(metric))
 
 
@@ -87,7 +87,7 @@ def metrics_of(task: Task[Any, Any]) -> dict[str, Metric]:
 
 
 def values_of(task: Task[Any, Any], evaluation: Evaluation) -> dict[str, float | None]:
-    """Return every metric of a task by name; None where it cannot be measured."""
+    """Return every metric of a task by name; None if it cannot be measured."""
     return {name: evaluation.value(name, metric) for name, metric in metrics_of(task).items()}
 
 
@@ -100,8 +100,8 @@ async def evaluate(
 ) -> Evaluation:
     """Ask all examples, up to `concurrency` at a time so that the engine can batch them; rows in the examples' order.
 
-    `progress` is called with each row as it is done. `answered` are rows from before, by id: they are taken as they
-    are, and not asked again. An engine that fails ends the evaluation with its own error.
+    `progress` is called with each row as it is done. `answered` are earlier rows by id: they are reused, not
+    asked again. An engine that fails ends the evaluation with its own error.
     """
     slots, known = asyncio.Semaphore(concurrency), answered or {}
 
@@ -125,7 +125,7 @@ def evaluate_predictor(
     examples: Sequence[Example[Any, Any]],
     progress: Callable[[Row], None] | None = None,
 ) -> Evaluation:
-    """Score an answer that needs no language model on the same examples."""
+    """Score a predictor without a language model on the same examples."""
     began, rows = time.monotonic(), list[Row]()
     for example in examples:
         response = predictor(example.request)
@@ -174,7 +174,7 @@ def _row(
 
 
 def _labels(task: Task[Any, Any], example: Example[Any, Any], response: Any) -> tuple[str, ...]:
-    """Return the labels of an answer; none where the task refuses to make targets of what a model answered."""
+    """Return the labels of an answer; empty if the task cannot make targets from it."""
     try:
         return labels_of(task, example.request, response)
     except (InputError, ValueError, LookupError):
@@ -182,7 +182,7 @@ def _labels(task: Task[Any, Any], example: Example[Any, Any], response: Any) -> 
 
 
 def _without_answer(task: Task[Any, Any], example: Example[Any, Any]) -> Record | None:
-    """Score an example as no answer at all; None where the task can make nothing of that."""
+    """Score an example like no answer at all; None if the task cannot read that."""
     try:
         return task.observe(example.response, task.read(example.request, ()))
     except (UnreadableAnswer, ValueError, LookupError):

@@ -1,13 +1,13 @@
-"""Answers on disk, one line each as they are made: nothing is lost when an evaluation ends early, and it can continue.
+"""Saves each answer at once as one line, so that an interrupted evaluation loses nothing and can continue.
 
 `evaluations/<bundle>/<time>/` holds
 
 identity.json   what the answers depend on: bundle, engine, machine, versions
-answers.jsonl   one line per answer: task, who answered, example, answer or error, what it adds to the metrics
+answers.jsonl   one line per answer: task, who answered, example, answer or error, its record for the metrics
 report.json     everything that was measured, once all answers are there
 
-A line counts for an evaluation of the same identity and of the same example; one of an example that was edited since
-does not.
+A line counts for an evaluation with the same identity and the same example; a line of an example that was edited
+later does not count.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from typing import Any
 from kit.data.split import data_digest
 from kit.errors import KitError
 from kit.evals.run import Row
-from kit.system.disk import hold, whole_lines
+from kit.system.disk import whole_lines
 from kit.system.files import write_atomically
+from kit.system.locks import Lock, try_lock
 from kit.system.machine import machine_name, version_facts
 from kit.task import Example
 
@@ -38,18 +39,18 @@ _Key = tuple[str, str, str, str]
 
 
 class Answers:
-    """The answers of one evaluation: those that were there when it was opened, and those that are added.
+    """The answers of one evaluation: those found on disk, and those added.
 
     `fault` says why answers are no longer saved (a full disk); it is empty while they are. `passed_over` names an
-    unfinished evaluation that is not continued, and why; it is empty where there is none.
+    unfinished evaluation that is not continued, and why; it is empty if there is none.
     """
 
-    def __init__(self, folder: Path, held: int | None = None, passed_over: str = "") -> None:
+    def __init__(self, folder: Path, lock: Lock | None = None, passed_over: str = "") -> None:
         self.folder = folder
         self.file = folder / ANSWERS_FILE
         self.fault = ""
         self.passed_over = passed_over
-        self._held = held
+        self._lock = lock
         self._rows, self._seconds = _read(self.file)
         self.found = len(self._rows)
         self._stream = _open(self.file)
@@ -59,8 +60,8 @@ class Answers:
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
-        if self._held is not None:
-            os.close(self._held)
+        if self._lock is not None:
+            self._lock.release()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -71,11 +72,11 @@ class Answers:
         return {id: self._rows[key] for id, key in keys.items() if key in self._rows}
 
     def seconds(self, task: str, who: str) -> float:
-        """Return how long the saved answers of a column took."""
+        """Return the seconds that the saved answers of a column took."""
         return self._seconds.get((task, who), 0.0)
 
     def add(self, task: str, who: str, example: Example[Any, Any], row: Row, seconds: float) -> None:
-        """Write one answer; `seconds` is what the column took so far. A full disk ends saving, not measuring."""
+        """Write one answer; `seconds` is the column's time so far. A full disk ends saving, not measuring."""
         key = (task, who, example.id, data_digest([example]))
         self._rows[key] = row
         if self.fault:
@@ -88,7 +89,7 @@ class Answers:
             self.fault = f"{error.strerror}: {self.file}"
 
     def finish(self, report: Mapping[str, Any]) -> Path:
-        """Write the report: the evaluation is complete, and is not continued again. Raises OSError."""
+        """Write the report: the evaluation is then complete. Raises OSError."""
         write_atomically(self.folder / REPORT_FILE, json.dumps(finite(report), indent=1, ensure_ascii=False) + "\n")
         return self.folder / REPORT_FILE
 
@@ -96,28 +97,28 @@ class Answers:
 def open_answers(root: Path, bundle: str, engine: str, restart: bool = False) -> Answers:
     """Open the newest unfinished evaluation of this bundle, engine, machine and versions, or a new one.
 
-    Raises KitError where nothing can be written there.
+    Raises KitError if nothing can be written there.
     """
     identity = {"bundle": bundle, "engine": engine, "machine": machine_name(), "versions": version_facts()}
     parent = root / FOLDER / bundle[:_SHORT]
     try:
         if not restart:
             for folder in sorted(parent.glob("*/"), reverse=True):
-                held = hold(folder) if _unfinished(folder, identity) else None
-                if held is not None:
-                    return Answers(folder, held)
+                lock = try_lock(folder) if _unfinished(folder, identity) else None
+                if lock is not None:
+                    return Answers(folder, lock)
         passed_over = "" if restart else _passed_over(parent, identity)
         folder = parent / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         folder.mkdir(parents=True)
         write_atomically(folder / _IDENTITY_FILE, json.dumps(identity, indent=1) + "\n")
-        return Answers(folder, hold(folder), passed_over)
+        return Answers(folder, try_lock(folder), passed_over)
     except OSError as error:
         what = f"The answers cannot be saved: {error.strerror}."
         raise KitError(what, str(error.filename or parent), "Nothing was measured.") from None
 
 
 def finite(value: Any) -> Any:
-    """Return JSON-able data in which every number that is not finite is a word: JSON has none."""
+    """Return data for JSON, which has no infinite numbers and no NaN: they become text."""
     if isinstance(value, Mapping):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -126,7 +127,7 @@ def finite(value: Any) -> Any:
 
 
 def _passed_over(parent: Path, identity: Mapping[str, Any]) -> str:
-    """Say of the newest unfinished evaluation in what it differs from this one; empty where there is none."""
+    """Return how the newest unfinished evaluation differs from this one; empty if there is none."""
     for folder in sorted(parent.glob("*/"), reverse=True):
         if (folder / REPORT_FILE).exists():
             continue
@@ -149,7 +150,7 @@ def _unfinished(folder: Path, identity: Mapping[str, Any]) -> bool:
 
 
 def _open(file: Path) -> FileIO:
-    """Open for appending, without a buffer; a line that was left unfinished is cut off first."""
+    """Open for appending, without a buffer; an unfinished line is cut off first."""
     stream = file.open("ab", buffering=0)
     stream.truncate(sum(len(line) + 1 for line in whole_lines(file)))
     return stream
@@ -177,7 +178,7 @@ def _line(key: _Key, row: Row, seconds: float) -> bytes:
 
 
 def _read(file: Path) -> tuple[dict[_Key, Row], dict[tuple[str, str], float]]:
-    """Return the saved rows, and the seconds of each column. A line that is damaged is no answer: it is asked again."""
+    """Return the saved rows, and the seconds of each column. Damaged lines are skipped and asked again."""
     rows: dict[_Key, Row] = {}
     seconds: dict[tuple[str, str], float] = {}
     for line in whole_lines(file):

@@ -17,7 +17,7 @@ _Cells = tuple[list[str], list[list[str]]]
 
 
 def page_table(report: TaskReport) -> _Cells:
-    """Return headings and rows for a page, one row per metric; columns that nobody asked for are left out."""
+    """Return headings and rows for a page, one row per metric; columns that were not measured are left out."""
     columns: list[tuple[str, Callable[[Line], str]]] = [("metric", _name)]
     if report.base:
         columns.append((_heading("base", report.base.rows, report), lambda line: _figure(line.base)))
@@ -32,7 +32,7 @@ def page_table(report: TaskReport) -> _Cells:
 
 
 def markdown(report: TaskReport) -> str:
-    """Return the report in Markdown: what was found, worst first, then the table, then what was asked."""
+    """Return the report in Markdown: the findings, worst first, then the table, then the number of examples."""
     headings, rows = page_table(report)
     cells = [headings, ["---"] * len(headings), *rows]
     lines = [f"| {' | '.join(row)} |" for row in cells]
@@ -55,14 +55,14 @@ def terminal_table(report: TaskReport) -> _Cells:
 
 
 def asked_line(report: TaskReport) -> str:
-    """Say in one sentence how much was asked, and what the intervals are."""
+    """Return one sentence on the number of examples and the kind of intervals."""
     rows = report.tuned.rows
     groups = len({row.group for row in rows})
     return f"{len(rows)} examples in {groups} groups; intervals at {LEVEL:.0%} resample groups."
 
 
 def notes(report: TaskReport) -> list[str]:
-    """Return what a reader of the terminal's table needs beside it."""
+    """Return the notes under the terminal's table."""
     found = [asked_line(report)]
     if report.baseline:
         found.append(f"classical: {report.baseline_name}.")
@@ -89,12 +89,12 @@ def worst_labels(report: TaskReport) -> _Cells | None:
 
 
 def _heading(name: str, rows: Sequence[object], report: TaskReport) -> str:
-    """Name a column, with the number of its examples where it was not asked all of them."""
+    """Name a column, with the number of its examples if it has only a part of them."""
     return f"{name} ({len(rows)} examples)" if len(rows) < len(report.tuned.rows) else name
 
 
 def _scored(evaluation: Evaluation) -> str:
-    """How many examples the figures of a column are of, and of how many that were to be asked."""
+    """The number of scored examples in a column, and of all its examples."""
     count = len(evaluation.rows)
     return f"{count - evaluation.unscored} of {count}" if evaluation.unscored else str(count)
 
@@ -135,7 +135,7 @@ def _one(figure: Figure | None) -> str:
 
 
 def _two_of_change(change: Change | None, report: TaskReport) -> str:
-    """A difference with its verdict, and below its interval, or of how many examples it is where it is not of all."""
+    """A difference with its verdict; below, its interval, and the number of examples if it is a part of them."""
     if change is None:
         return "not measured"
     lines = [f"{_short(change.difference, '+')} {change.verdict}"]
@@ -151,7 +151,7 @@ def _signed(interval: Interval) -> str:
 
 
 def _short(value: float, sign: str = "") -> str:
-    """Four figures are enough to read; more would make a table that no terminal holds."""
+    """Four digits are enough to read, and keep the table narrow enough for a terminal."""
     size = abs(value)
     digits = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
     return f"{value:{sign}.{digits}f}" if size < 1e6 else f"{value:{sign}.2e}"

@@ -1,4 +1,4 @@
-"""How far a figure can be trusted: bootstrap intervals that resample groups, and paired differences.
+"""Bootstrap intervals that resample groups, and paired differences with a verdict.
 
 Rows of one group (one document, one customer) resemble each other, so groups are drawn, not rows. Percentile bootstrap
 after Efron (1979); the group form is the cluster bootstrap of Davison and Hinkley (1997), section 3.8.
@@ -16,7 +16,7 @@ from kit.task import Metric, Record
 
 LEVEL = 0.95
 LEAST_GROUPS = 10  # with fewer, a percentile interval is much narrower than its level promises
-_MOST_NEEDED = 1_000_000  # beyond this the two are the same for any practical end
+_MOST_NEEDED = 1_000_000  # beyond this, the two are equal in practice
 _MOST_UNDEFINED = 0.05  # share of resamples in which the metric may be undefined
 
 Verdict = Literal["better", "worse", "cannot tell"]
@@ -26,7 +26,7 @@ Values = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a figure lies, at the level of `LEVEL`."""
+    """The interval of a figure at the level `LEVEL`."""
 
     low: float
     high: float
@@ -36,8 +36,8 @@ class Interval:
 class Change:
     """The difference of two figures on the same rows: second less first.
 
-    `interval` is None where there is too little to tell. `needed` is about how many rows would settle it; None where it
-    is settled, or where no number would do. `first` and `second` are the two figures on the `rows` that both have.
+    `interval` is None with too few groups. `needed` estimates the rows for a clear verdict; None if the verdict is
+    clear, or if no practical number is enough. `first` and `second` are the two figures on the `rows` that both have.
     """
 
     difference: float
@@ -50,7 +50,7 @@ class Change:
 
 
 def value_of(metric: Metric, records: Iterable[Record | None]) -> float | None:
-    """Return a metric over the records that are there; None where it cannot be measured or is no finite number."""
+    """Return a metric over the records that are not None; None if it cannot be measured or is not finite."""
     value = metric.reduce([record for record in records if record is not None])
     return value if value is not None and math.isfinite(value) else None
 
@@ -67,7 +67,7 @@ def draw_groups(groups: Sequence[str], resamples: int = 1000, seed: int = 0) -> 
 
 @dataclass(frozen=True)
 class Sampled:
-    """A metric over all rows, and in each resample; `rows` and `groups` count those that were there."""
+    """A metric over all rows, and in each resample; `rows` and `groups` count those with a record."""
 
     value: float | None
     resampled: Values
@@ -81,7 +81,7 @@ class Sampled:
 
 
 def sample(metric: Metric, groups: Sequence[str], records: Sequence[Record | None], draws: Draws) -> Sampled:
-    """Compute a metric over rows and over every resample of them; a row that is None stands in none."""
+    """Compute a metric over rows and over every resample of them; rows without a record are left out."""
     return Sampled(
         value=value_of(metric, records),
         resampled=[value_of(metric, (records[index] for index in draw)) for draw in draws],
@@ -91,7 +91,7 @@ def sample(metric: Metric, groups: Sequence[str], records: Sequence[Record | Non
 
 
 def change_between(first: Sampled, second: Sampled, higher_is_better: bool) -> Change | None:
-    """Compare two samples of the same rows, drawn alike: second less first. None where either cannot be measured."""
+    """Compare two samples of the same rows, drawn alike: second less first. None if either cannot be measured."""
     if first.value is None or second.value is None:
         return None
     difference = second.value - first.value
@@ -106,7 +106,7 @@ def change_between(first: Sampled, second: Sampled, higher_is_better: bool) -> C
 def in_both(
     first: Sequence[Record | None], second: Sequence[Record | None]
 ) -> tuple[list[Record | None], list[Record | None]]:
-    """Leave out of two columns every row that one of them misses, so that both are of the same rows."""
+    """Set every row that one column misses to None in both, so that both have the same rows."""
     both = [one is not None and two is not None for one, two in zip(first, second, strict=True)]
     return (
         [record if kept else None for record, kept in zip(first, both, strict=True)],
@@ -115,7 +115,7 @@ def in_both(
 
 
 def verdict_of(interval: Interval | None, higher_is_better: bool) -> Verdict:
-    """Return what the interval of a difference says."""
+    """Return the verdict from the interval of a difference."""
     if interval is None or interval.low <= 0 <= interval.high:
         return "cannot tell"
     return "better" if (interval.low > 0) == higher_is_better else "worse"
@@ -130,16 +130,18 @@ def _interval(values: Values, groups: int) -> Interval | None:
 
 
 def rows_needed(distance: float, reach: float, rows: int) -> int | None:
-    """About how many rows would make an interval shorter than a distance: it shrinks with the root of their number.
+    """Estimate the rows that make an interval shorter than a distance: it shrinks with the square root of their number.
 
-    `reach` is how far the interval of `rows` rows goes on that side. None where no practical number would do.
+    `reach` is the length of the interval of `rows` rows on that side. None if no practical number is enough.
     """
     if distance == 0:
         return None
     exact: float = rows * (reach / distance) ** 2
     if not exact <= _MOST_NEEDED:
         return None
-    step: int = 10 ** max(0, int(math.log10(max(exact, 1))) - 1)  # two figures are all that such an estimate is worth
+    step: int = 10 ** max(
+        0, int(math.log10(max(exact, 1))) - 1
+    )  # such an estimate deserves only two significant digits
     return math.ceil(exact / step) * step
 
 

@@ -1,4 +1,4 @@
-"""Reductions: from the records of many examples to one figure, or None where it cannot be measured."""
+"""Reductions: from the records of many examples to one figure, or None if it cannot be measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def total(records: Sequence[Record], field: str) -> float:
 
 
 def f1_over(tp: str = "tp", fp: str = "fp", fn: str = "fn", description: str = "") -> Metric:
-    """F1 from pooled counts: 2 tp / (2 tp + fp + fn). None where nothing was expected and nothing was found."""
+    """F1 from pooled counts: 2 tp / (2 tp + fp + fn). None if nothing was expected and nothing found."""
 
     def reduce(records: Sequence[Record]) -> float | None:
         return _f1(total(records, tp), total(records, fp), total(records, fn))
@@ -42,7 +42,7 @@ def macro_f1_over(
 
 
 def ratio_of(numerator: str, denominator: str, higher_is_better: bool = True, description: str = "") -> Metric:
-    """Ratio of two pooled fields. None where the denominator is zero."""
+    """Ratio of two pooled fields. None if the denominator is zero."""
 
     def reduce(records: Sequence[Record]) -> float | None:
         below = total(records, denominator)
@@ -52,7 +52,7 @@ def ratio_of(numerator: str, denominator: str, higher_is_better: bool = True, de
 
 
 def mean_of(field: str, higher_is_better: bool = True, description: str = "") -> Metric:
-    """Mean of a field over the records that have it. None where none has."""
+    """Mean of a field over the records that have it. None if none has it."""
 
     def reduce(records: Sequence[Record]) -> float | None:
         values = [record[field] for record in records if field in record]

@@ -6,7 +6,7 @@ import json
 import math
 from pathlib import Path
 
-from kit.adapters.header import shapes_in
+from kit.base.headers import shapes_in
 from kit.checks import Check
 from kit.recipe import Recipe, TrainSection
 

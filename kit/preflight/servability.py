@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from kit.checks import Check
 from kit.engines.vllm.limits import VllmLimits, installed_limits
+from kit.engines.vllm.releases import RELEASES
 from kit.errors import InputError
 from kit.recipe import Recipe, TrainSection
 
@@ -22,20 +23,22 @@ Engines = tuple[str, ...]
 class Servability:
     """The engines that serve the adapter, and those that serve the merged model; None: not known yet.
 
-    `reason` says why an engine is missing in one of them; empty if none is.
+    `reason` says why an engine is missing in one of them; empty if none is. `vllm_unknown` marks a vLLM release that is
+    not in the kit's table: what is said here about vLLM is then a guess.
     """
 
     adapter: Engines
     merged: Engines | None
     reason: str = ""
+    vllm_unknown: bool = False
 
     @property
     def decision(self) -> Decision:
         """The best way to serve it."""
+        if self.merged is None or (self.vllm_unknown and "vllm" in (*self.adapter, *self.merged)):
+            return "unmeasured"
         if "vllm" in self.adapter:
             return "adapter"
-        if self.merged is None:
-            return "unmeasured"
         if "vllm" in self.merged:
             return "merged only"
         return "local only" if self.adapter or self.merged else "refused"
@@ -49,7 +52,9 @@ def servability(
     `mergeable` is the result of `kit check --attach`, for methods of peft.
     """
     found = _of_method(section, limits, mergeable)
-    support = limits.support(architecture) if architecture else "unknown"
+    if limits.release is None:
+        return replace(found, vllm_unknown=True)
+    support = limits.support(architecture) if architecture else None
     if support == "none":
         merged = None if found.merged is None else _without_vllm(found.merged)
         return Servability(_without_vllm(found.adapter), merged, f"{limits.name} does not know {architecture}.")
@@ -74,8 +79,8 @@ def _of_method(section: TrainSection, limits: VllmLimits, mergeable: bool | None
             return Servability(LOCAL, merged, f"{what}{note}.")
     if lora.dora:
         return Servability(NONE, BOTH, f"{limits.name} takes no DoRA adapters.")
-    if lora.saved_rank > max(limits.ranks):
-        what = f"{limits.name} holds ranks up to {max(limits.ranks)}; the saved adapter has {lora.saved_rank}."
+    if limits.release and lora.saved_rank > (most := max(limits.release.ranks)):
+        what = f"{limits.name} holds ranks up to {most}; the saved adapter has {lora.saved_rank}."
         return Servability(LOCAL, BOTH, what)
     return Servability(BOTH, BOTH)
 
@@ -87,7 +92,8 @@ def _without_vllm(engines: Engines) -> Engines:
 def check_servability(recipe: Recipe, base: Path | None = None, mergeable: bool | None = None) -> Check:
     """Check that the engines that the recipe names can serve the bundle that it describes."""
     architecture = _architecture_name(_config(base)) if base else None
-    found = servability(recipe.train, installed_limits(), architecture, mergeable)
+    limits = installed_limits()
+    found = servability(recipe.train, limits, architecture, mergeable)
     form = recipe.bundle.form
     engines = found.adapter if form == "adapter" else found.merged
     if engines is None:
@@ -101,10 +107,20 @@ def check_servability(recipe: Recipe, base: Path | None = None, mergeable: bool 
             "servability", False, right, f"bundle.form: {form} cannot be served. {found.reason}", next=advice
         )
     asked = {"serve.engine": recipe.serve.engine, "eval.engine": recipe.eval.engine}
+    if found.vllm_unknown and "vllm" in engines and set(asked.values()) != {"local"}:
+        return Check("servability", "unmeasured", _unknown_vllm(limits))
     beyond = [name for name, engine in asked.items() if engine not in ("auto", *engines)]
     wrong = f"{' and '.join(beyond)}: vLLM cannot serve it. {found.reason}"
     advice = " ".join(f"Set {name}: local." for name in beyond)
     return Check.of("servability", not beyond, right, wrong, next=advice)
+
+
+def _unknown_vllm(limits: VllmLimits) -> str:
+    known = " or ".join(RELEASES)
+    return (
+        f"{limits.name} is not in the kit's table of releases, so whether it serves this model is unknown. "
+        f"Install {known}, or set serve.engine and eval.engine to local."
+    )
 
 
 def refuse_unservable(recipe: Recipe, base: Path, mergeable: bool | None) -> str:

@@ -12,7 +12,6 @@ What cannot be read of one run never hides the others: such a run is listed as d
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -28,6 +27,7 @@ from typing import Any, Literal, get_args
 from kit.errors import Exit, InputError, KitError, Problem, nearest
 from kit.recipe import Recipe
 from kit.system.files import write_atomically
+from kit.system.locks import is_locked, try_lock
 from kit.task.fault import task_fault
 
 State = Literal["new", "running", "finished", "interrupted", "failed", "damaged"]
@@ -97,7 +97,7 @@ class Run:
             return Status("damaged", "report.json cannot be read, or is missing.", last.pid, last.time)
         if not last.sentence and self.is_ahead:
             last = replace(last, sentence=f"It is dated {self.created[:10]}, which is to come: a clock was wrong.")
-        if last.state == "running" and not self._locked():
+        if last.state == "running" and not is_locked(self.folder / ".lock"):
             return Status("interrupted", "Its process ended without a word.", last.pid, last.time)
         return last
 
@@ -157,27 +157,12 @@ class Run:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Hold the run. The system lets go of the lock when the process ends, however it ends."""
-        with (self.folder / ".lock").open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pid = self._last_status().pid
-                raise KitError(f"Another process works on the run (pid {pid}).", str(self.folder)) from None
+        lock = try_lock(self.folder / ".lock")
+        if lock is None:
+            pid = self._last_status().pid
+            raise KitError(f"Another process works on the run (pid {pid}).", str(self.folder))
+        with lock:
             yield
-
-    def _locked(self) -> bool:
-        """Whether a process works on the run; asking writes nothing, so a disk that is read-only is no matter."""
-        try:
-            handle = os.open(self.folder / ".lock", os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
 
 
 def new_run(root: Path, recipe: Recipe, data_digest: str, profile: str | None) -> Run:

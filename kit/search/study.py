@@ -6,7 +6,6 @@ new trial resumes from its checkpoint.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
 import time
@@ -23,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kit.errors import InputError, KitError
 from kit.recipe import Range, Recipe
 from kit.search.space import Values, defaults, digest_of
+from kit.system.locks import try_lock, wait_for_lock
 
 _LEAVE_SECONDS = 120.0
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
@@ -47,7 +47,7 @@ class Study:
         self.folder, self.recipe, self.maximise, self._worker = folder, recipe, maximise, worker
         self.defaults = defaults(recipe)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        with self._lock("write"):
+        with wait_for_lock(self.folder / ".write"):
             self._study = self._open()
             seed = (recipe.train.seed + 1000 * worker + len(self._study.trials)) % 2**32
             self._study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=recipe.search.workers > 1)
@@ -77,12 +77,11 @@ class Study:
 
         Raises KitError if another search uses the study, or if its workers do not end.
         """
-        with (self.folder / ".leader").open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                advice = "Wait for it, or raise search.workers there."
-                raise KitError("Another search uses this study.", str(self.folder), advice) from None
+        lock = try_lock(self.folder / ".leader")
+        if lock is None:
+            advice = "Wait for it, or raise search.workers there."
+            raise KitError("Another search uses this study.", str(self.folder), advice)
+        with lock:
             self._wait_for_workers()
             self._repeat_open_trials()
             yield
@@ -90,20 +89,17 @@ class Study:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Be one of the workers."""
-        with self._lock("workers", fcntl.LOCK_SH):
+        with wait_for_lock(self.folder / ".workers", shared=True):
             yield
 
     def _wait_for_workers(self) -> None:
         """Wait until earlier workers end; after their leader was killed, they save a checkpoint and exit."""
         until = time.monotonic() + _LEAVE_SECONDS
-        with (self.folder / ".workers").open("w") as stream:
-            while True:
-                try:
-                    return fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise KitError("A worker of an earlier search does not end.", str(self.folder)) from None
-                    time.sleep(0.2)
+        while (lock := try_lock(self.folder / ".workers")) is None:
+            if time.monotonic() > until:
+                raise KitError("A worker of an earlier search does not end.", str(self.folder))
+            time.sleep(0.2)
+        lock.release()
 
     def _repeat_open_trials(self) -> None:
         """Queue the defaults as the first trial, and the trials whose processes died once more."""
@@ -112,17 +108,11 @@ class Study:
             self._study.enqueue_trial(trial.params, user_attrs={"instead_of": trial.number})
         self._study.enqueue_trial(self.defaults, skip_if_exists=True)
 
-    @contextmanager
-    def _lock(self, name: str, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
-        with (self.folder / f".{name}").open("w") as stream:
-            fcntl.flock(stream, kind)
-            yield
-
     # --- one trial after another ------------------------------------------------------------------------------
 
     def next(self) -> Trial | None:
         """Start a trial; None if all trials that the recipe asks for are finished or running."""
-        with self._lock("write"):
+        with wait_for_lock(self.folder / ".write"):
             if len(self._counted(_COUNTED)) >= self.recipe.search.trials:
                 return None
             trial = self._study.ask()
@@ -137,7 +127,7 @@ class Study:
 
     def finish(self, trial: Trial, result: Result) -> None:
         """Store the result of a trial, and remove the checkpoints of all trials but the best and the default."""
-        with self._lock("write"):
+        with wait_for_lock(self.folder / ".write"):
             trial.set_user_attr("result", asdict(result))
             self._study.tell(trial, result.value)
             kept = {self.trial_folder(made.params) for made in (self.best, self.default) if made}

@@ -1,4 +1,4 @@
-"""From the bytes of a user's file to text: a file that is not UTF-8 is named for what it is, with how to convert it."""
+"""Decodes a user's file; for a file that is not UTF-8, says what it is and how to convert it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_WINDOWS = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that Windows-1252 giv
 
 
 def refuse_other_files(content: bytes, path: Path) -> None:
-    """Raise InputError where a file is compressed, UTF-16 or UTF-32, or not text at all."""
+    """Raise InputError if a file is compressed, UTF-16 or UTF-32, or not text at all."""
     for beginning, (what, command) in _PACKED.items():
         if content.startswith(beginning):
             raise InputError(f"This file is {what}.", str(path), _convert(command, path, "Unpack"))
@@ -34,7 +34,7 @@ def refuse_other_files(content: bytes, path: Path) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text. Raises InputError where there is none, where it cannot be read, and as `decode` does."""
+    """Return a file's text. Raises InputError if it is missing or cannot be read, and as `decode` does."""
     try:
         return decode(path.read_bytes(), path)
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def read_text(path: Path) -> str:
 def decode(content: bytes, path: Path) -> str:
     """Return a file's text, without a byte order mark.
 
-    Raises InputError where it is not UTF-8: what it is, where that shows (file:line:column), and how to convert it.
+    Raises InputError if it is not UTF-8: what it is, the first wrong byte (file:line:column), and how to convert it.
     """
     refuse_other_files(content, path)
     try:
@@ -59,7 +59,7 @@ def decode(content: bytes, path: Path) -> str:
 
 
 def not_utf8(line: bytes, place: str, path: Path, content: bytes) -> Problem:
-    """Return the problem of a line that is not UTF-8; `content` is the file, which says what it may be instead."""
+    """Return the problem of a line that is not UTF-8; `content` is the whole file, used to guess its encoding."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -67,7 +67,7 @@ def not_utf8(line: bytes, place: str, path: Path, content: bytes) -> Problem:
         byte = f"Byte 0x{line[error.start]:02x} is not UTF-8"
         where = f"{place}:{column}"
         if _is_mostly_utf8(content):
-            advice = "Take the file from its source again, or mend the line."
+            advice = "Get the file from its source again, or correct the line."
             return Problem(f"{byte}, though the rest of the file is: the line is damaged.", where, advice)
         if not _NOT_WINDOWS.isdisjoint(content):
             advice = f"Find its encoding with: file -i {shlex.quote(str(path))}; then convert the file with iconv."
@@ -77,7 +77,7 @@ def not_utf8(line: bytes, place: str, path: Path, content: bytes) -> Problem:
 
 
 def _wide(content: bytes) -> str:
-    """Return the name of an encoding with units of two or four bytes, by its mark or by its zeros; else nothing."""
+    """Return the name of an encoding with units of two or four bytes, from its mark or its zeros; else ""."""
     for mark in _WIDE:
         if content.startswith(mark):
             return "utf-32" if len(mark) == 4 else "utf-16"

@@ -1,4 +1,4 @@
-"""What a figure was measured on: the machine, and the versions of what ran."""
+"""The machine and the package versions behind a measured figure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ COMPUTE_VARIABLE = "DOMAINKIT_COMPUTE"
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return processor, usable cores, memory in GiB, GPU and system; what cannot be found out is None.
+    """Return processor, usable cores, memory in GiB, GPU and system; unknown facts are None.
 
-    The GPU is asked of torch only where torch is loaded already: describing a machine imports nothing heavy.
+    Asks torch for the GPU only if torch is already loaded, so that this function imports nothing heavy.
     """
     return {
         "cpu": _processor(),
@@ -37,7 +37,7 @@ def machine_facts() -> dict[str, Any]:
 
 
 def machine_name() -> str:
-    """Processor, cores and memory in one line: what tells one machine from another without loading anything heavy."""
+    """Processor, cores and memory in one line, to identify a machine without a heavy import."""
     return f"{_processor()}, {_cores()} cores, {_memory_gib()} GiB"
 
 
@@ -68,10 +68,10 @@ def multiplies_bfloat16_fast() -> bool:
 
 
 def compute_type(asked: ComputeType, stored: FloatType, device: str) -> FloatType:
-    """Return the type to compute in: the one asked for, or with "auto" the stored one where that is not slower here.
+    """Return the type to compute in: the requested one, or for "auto" the stored one if it is not slower here.
 
-    The environment variable DOMAINKIT_COMPUTE makes "auto" decide as on another machine: "bfloat16" as where bfloat16
-    is fast, so that the stored type is taken; "float32" as where it is not. Raises InputError where it is another word.
+    The environment variable DOMAINKIT_COMPUTE makes "auto" decide as on another machine: "bfloat16" as if bfloat16
+    were fast here, "float32" as if it were slow. Raises InputError if it has another value.
     """
     if asked != "auto":
         return asked
@@ -81,18 +81,18 @@ def compute_type(asked: ComputeType, stored: FloatType, device: str) -> FloatTyp
 
 
 def _decided_by_environment() -> FloatType | None:
-    """The type that the environment has "auto" decide for; None where it leaves that to the machine."""
+    """The value of DOMAINKIT_COMPUTE; None if the machine decides."""
     chosen = os.environ.get(COMPUTE_VARIABLE, "")
     if chosen in ("", "auto"):
         return None
     for name in get_args(FloatType):
         if chosen == name:
             return cast(FloatType, name)
-    raise InputError(f"'{chosen}' is no type to compute in.", COMPUTE_VARIABLE, "Use auto, bfloat16 or float32.")
+    raise InputError(f"'{chosen}' is not a type to compute in.", COMPUTE_VARIABLE, "Use auto, bfloat16 or float32.")
 
 
 def describe(machine: dict[str, Any], versions: dict[str, str]) -> str:
-    """Return machine and versions in one line, to stand beside a figure."""
+    """Return machine and versions in one line, to print next to a figure."""
     parts = [str(machine["cpu"] or machine["system"]), f"{machine['cores']} cores"]
     parts += [f"{machine['memory_gib']} GiB"] if machine["memory_gib"] else []
     parts += [str(machine["gpu"])] if machine["gpu"] else []

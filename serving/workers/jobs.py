@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kit.bundle.store import Bundle
-from kit.engines.answerer import BoundTask, SamplingDefaults
+from kit.engines.answerer import BoundTask
 from kit.engines.base import Generation
 from kit.engines.structured import as_schema
 from kit.errors import InputError
@@ -35,7 +35,7 @@ class Jobs:
         self._renderers = [each.bundle.renderer() for each in assignments]
         self._tasks: dict[tuple[int, str], BoundTask] = {}
         for index, (each, renderer) in enumerate(zip(assignments, self._renderers, strict=True)):
-            defaults = SamplingDefaults(**each.bundle.seal.sampling.model_dump())
+            defaults = each.bundle.seal.sampling
             for task in each.bundle.tasks():
                 bound = BoundTask(task, renderer, each.max_length, each.adapter, defaults)
                 self._tasks[index, task.route] = bound

@@ -75,7 +75,7 @@ def test_a_special_token_split_over_segments_is_not_forged() -> None:
     )
 
 
-def test_a_text_of_every_private_character_of_the_first_plane_renders_and_forges_nothing() -> None:
+def test_text_with_every_private_character_of_the_first_plane_forges_no_special_token() -> None:
     renderer = Renderer(NANO)
     every = "".join(map(chr, range(0xE000, 0xF900)))
     honest = renderer.dialogue([Message.of("user", every)], generation=True)
@@ -84,7 +84,7 @@ def test_a_text_of_every_private_character_of_the_first_plane_renders_and_forges
     assert every in renderer.text([Message.of("user", every + "<|im_end|>")], generation=True)
 
 
-def test_a_text_that_leaves_no_private_character_is_refused() -> None:
+def test_text_with_all_private_characters_is_refused() -> None:
     every = "".join(chr(code) for plane in ((0xE000, 0xF900), (0xF0000, 0x10FFFE)) for code in range(*plane))
     with pytest.raises(InputError, match="every character for private use"):
         Renderer(NANO).dialogue([Message.of("user", every)])
@@ -117,7 +117,7 @@ def test_a_supervised_row_begins_with_its_prompt_and_ends_with_the_turn(family: 
     assert row.ids[-1] == renderer.turn_end
 
 
-def test_the_pad_is_never_a_stop_id(family: Path) -> None:
+def test_the_padding_is_never_a_stop_id(family: Path) -> None:
     renderer = Renderer(family)
     assert renderer.turn_end in renderer.stop_ids
     assert renderer.pad_id not in renderer.stop_ids
@@ -129,7 +129,7 @@ def test_the_stop_ids_are_the_union_of_all_declared_ends(tmp_path: Path) -> None
     assert Renderer(folder).stop_ids == (0, 2)
 
 
-def test_a_template_that_thinks_aloud_is_refused_until_told_not_to(tmp_path: Path) -> None:
+def test_a_template_that_thinks_is_refused_until_thinking_is_switched_off(tmp_path: Path) -> None:
     folder = shutil.copytree(NANO, tmp_path / "nano")
     template = (folder / "chat_template.jinja").read_text()
     opening = "<|im_start|>assistant\n"
@@ -153,14 +153,14 @@ def test_a_template_without_an_end_of_turn_is_refused(tmp_path: Path) -> None:
     ("missing", "sentence"),
     [("tokenizer.json", "no tokenizer.json"), ("chat_template.jinja", "no chat template")],
 )
-def test_a_base_without_what_rendering_needs_is_refused(tmp_path: Path, missing: str, sentence: str) -> None:
+def test_a_base_without_a_file_that_rendering_needs_is_refused(tmp_path: Path, missing: str, sentence: str) -> None:
     folder = shutil.copytree(NANO, tmp_path / "nano")
     (folder / missing).unlink()
     with pytest.raises(InputError, match=sentence):
         Renderer(folder).stop_ids  # noqa: B018
 
 
-def test_a_template_cannot_reach_out_of_its_sandbox(tmp_path: Path) -> None:
+def test_a_template_cannot_leave_its_sandbox(tmp_path: Path) -> None:
     folder = shutil.copytree(NANO, tmp_path / "nano")
     (folder / "chat_template.jinja").write_text("{{ messages.__class__.__mro__ }}")
     with pytest.raises(InputError, match="refused"):

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from kit.data.augmentation.augmented import METHOD, SOURCE, is_augmented
 from kit.data.augmentation.rewording import Reword, Unfit, by_paragraph
+from kit.data.keys import canonical
 from kit.errors import KitError
 from kit.task import Example, Rewritable, Task, UnreadableAnswer
 
@@ -60,16 +61,16 @@ def augment(
         for each in pool.map(lambda item: _made(task, method, *item), work):
             made.append(each)
             advance(len(made), len(work))
-    known = {_canonical(example.request) for example in examples}
+    known = {canonical(example.request) for example in examples}
     kept: list[AnyExample] = []
     left_out: Counter[str] = Counter()
     for each in made:
         if isinstance(each, str):
             left_out[each] += 1
-        elif _canonical(each.request) in known:
+        elif canonical(each.request) in known:
             left_out["equals another example"] += 1
         else:
-            known.add(_canonical(each.request))
+            known.add(canonical(each.request))
             kept.append(each)
     return Augmented(tuple(kept), dict(left_out.most_common()))
 
@@ -145,7 +146,3 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _strings(item)]
     return [value] if isinstance(value, str) else []
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from kit.chat import Renderer
 from kit.checks import Check
 from kit.data.checking.duplicates import NearDuplicates, words_of
-from kit.data.keys import request_key
+from kit.data.keys import canonical, request_key
 from kit.data.rows import Rows
 from kit.errors import InputError, Problem
 from kit.task import Example, Task
@@ -83,9 +82,9 @@ def _repeated(train: Sequence[AnyExample]) -> Check:
     first: dict[str, AnyExample] = {}
     problems = []
     for example in train:
-        known = first.setdefault(_canonical(example.request), example)
+        known = first.setdefault(canonical(example.request), example)
         if known is not example:
-            same = _canonical(known.response) == _canonical(example.response)
+            same = canonical(known.response) == canonical(example.response)
             how = "the same request as" if same else "another response to the request of"
             problems.append(Problem(f"Example '{example.id}' has {how} '{known.id}'."))
     return Check.listed("data.repeated", problems, "No request is repeated in the training examples.", blocking=False)
@@ -167,7 +166,3 @@ def check_prompts(task: Task[Any, Any], renderer: Renderer, parts: Parts, contex
     return Check.listed(
         "serve.context", problems, f"The longest prompt and its answer take {longest} of {context} tokens."
     )
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)

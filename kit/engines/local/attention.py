@@ -1,6 +1,6 @@
-"""Attention for one new token per row, several times as fast as the stock path on a CPU.
+"""Attention for one new token per row, several times as fast as transformers' own on a CPU.
 
-Where query heads share a key head, the stock path copies the keys once per query head and then attends with one query.
+If query heads share a key head, transformers copies the keys once per query head and then attends with one query.
 With a single query position, the heads that share keys are as many queries of one head: nothing needs to be copied.
 """
 
@@ -48,7 +48,7 @@ AttentionMaskInterface.register(_NAME, sdpa_mask)
 
 @contextmanager
 def folded_attention(model: Any) -> Iterator[None]:
-    """Let a model that uses torch's attention use this one for a while."""
+    """Use this attention in a model that uses torch's, while the block runs."""
     if model.config._attn_implementation != "sdpa":
         yield
         return

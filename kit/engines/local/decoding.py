@@ -32,7 +32,7 @@ class Row:
 
     @property
     def sampling(self) -> Sampling:
-        """How this row chooses."""
+        """The sampling settings of this row."""
         return self.job.request.sampling
 
     def draw(self, logits: torch.Tensor) -> int:
@@ -40,7 +40,7 @@ class Row:
         return sample(logits.cpu(), self.sampling, self._random)
 
     def take(self, token: int, logprob: float) -> None:
-        """Write a token, and tell whoever listens."""
+        """Add a token, and send the new text to the stream."""
         if self.matcher is not None:
             self.matcher.accept_token(token)
         self._writing.add(token, logprob)
@@ -49,16 +49,16 @@ class Row:
 
     @property
     def wanted(self) -> bool:
-        """Whether there is more to write, and somebody waits for it."""
+        """Whether the row is unfinished and its caller still waits."""
         return self._writing.finish is None and not self.job.future.done()
 
     def completion(self) -> Completion:
-        """What was written."""
+        """The finished completion."""
         return self._writing.completion()
 
 
 def decode(model: Any, rows: list[Row]) -> Iterator[tuple[Generating, Completion]]:
-    """Write all rows to their ends; yield each as soon as it is done. A row that nobody waits for is dropped."""
+    """Decode all rows; yield each when it is done. A row whose caller has left is dropped."""
     if not rows:
         return
     tokens, attended = left_padded([row.job.request.ids for row in rows], model.device)
@@ -82,7 +82,7 @@ def decode(model: Any, rows: list[Row]) -> Iterator[tuple[Generating, Completion
 
 
 def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return token ids and attention mask, both [rows, longest]; the padding, unseen, stands at the left."""
+    """Return token ids and attention mask, both [rows, longest]; the padding is masked, on the left."""
     longest = max(len(prompt) for prompt in prompts)
     tokens = [[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts]
     attended = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -118,7 +118,7 @@ def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> tuple[list[int], list[
 
 
 def sample(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> int:
-    """Draw from softmax(logits / temperature), cut to the `top_k` likeliest, then to the fewest that hold `top_p`."""
+    """Draw from softmax(logits / temperature), limited to the `top_k` likeliest and to `top_p` of the probability."""
     count = sampling.top_k or logits.shape[-1]
     values, tokens = (logits / sampling.temperature).topk(min(count, logits.shape[-1]))
     chances = values.softmax(-1)

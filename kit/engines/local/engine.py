@@ -33,7 +33,7 @@ class LocalEngine:
 
     Requests that arrive together are decoded as one batch. A log-probability is natural, of the chosen token, at
     temperature 1 and before top-k and top-p, among the tokens that the grammar allows there (vLLM's `raw_logprobs`
-    are taken after its grammar mask too); where nothing constrains the answer, that is the whole vocabulary.
+    are taken after its grammar mask too); without a grammar, that is the whole vocabulary.
     Equal seeds give equal answers on this engine, not across engines.
     """
 
@@ -45,10 +45,10 @@ class LocalEngine:
 
     @classmethod
     def from_model(cls, model: Any, renderer: Renderer, *, max_length: int = 2048) -> LocalEngine:
-        """Return an engine on a module that is loaded already, such as one in training; adapters are as they stand.
+        """Return an engine on a loaded module, such as one in training, with its current adapters.
 
-        The module is in evaluation mode only while a batch is worked on, and is back in its own mode before any answer
-        is given. Nobody else may use it meanwhile.
+        The module is in evaluation mode only during a batch, and back in its own mode before an answer is returned.
+        Nothing else may use it during a batch.
         """
         engine = cls(EngineConfig(renderer.folder, max_length=max_length))
         engine._lender = Live(model)
@@ -56,14 +56,14 @@ class LocalEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine is and can do."""
+        """Name, version and abilities of the engine."""
         adapters = not isinstance(self._lender, Live)
         return Capabilities("local", transformers.__version__, self._config.max_length, adapters)
 
     async def start(self) -> None:
         """Load the weights and the adapters.
 
-        Raises InputError where they cannot be read.
+        Raises InputError if they cannot be read.
         """
         worker = Worker(self._work)
         try:
@@ -83,7 +83,7 @@ class LocalEngine:
             self._lender = adapters
 
     async def stop(self) -> None:
-        """Abort what is at work, and free the weights; calling it twice is harmless."""
+        """Abort the running requests, and free the weights; calling it twice is harmless."""
         worker, self._worker = self._worker, None
         if worker is not None:
             await asyncio.to_thread(worker.stop)
@@ -113,8 +113,8 @@ class LocalEngine:
         request = admit(request, self._config.max_length, lender.names)
         loop = asyncio.get_running_loop()
         deltas: asyncio.Queue[Delta | None] = asyncio.Queue()
-        job = Generating(request, on_delta=lambda delta: _tell(loop, deltas, delta))
-        job.future.add_done_callback(lambda _: _tell(loop, deltas, None))
+        job = Generating(request, on_delta=lambda delta: _send(loop, deltas, delta))
+        job.future.add_done_callback(lambda _: _send(loop, deltas, None))
         worker.submit(job)
         try:
             while (delta := await deltas.get()) is not None:
@@ -134,7 +134,7 @@ class LocalEngine:
     async def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter under a name, between batches.
 
-        Raises InputError where it cannot be read or does not fit, KitError where this engine takes none.
+        Raises InputError if it cannot be read or does not fit, KitError if this engine takes none.
         """
         worker, lender = self._running()
         if isinstance(lender, Live):
@@ -144,7 +144,7 @@ class LocalEngine:
     async def unload(self, name: str) -> None:
         """Forget an adapter, between batches.
 
-        Raises KitError where it is not loaded.
+        Raises KitError if it is not loaded.
         """
         worker, lender = self._running()
         admit_adapter(name, lender.names)
@@ -170,7 +170,7 @@ class LocalEngine:
             settle(job, result)
 
     def _results(self, model: Any, batch: list[Any]) -> Iterator[tuple[Job, Any]]:
-        """Yield each job with its result, as soon as it is there."""
+        """Yield each job with its result, as soon as it is ready."""
         if isinstance(batch[0], Scoring):
             yield from zip(batch, score(model, [job.ids for job in batch]), strict=True)
             return
@@ -198,7 +198,7 @@ class LocalEngine:
 
     @contextmanager
     def _lent(self, adapter: str | None) -> Iterator[Any]:
-        """Yield the model as it is to be run."""
+        """Yield the model ready to run."""
         assert self._lender is not None
         with torch.inference_mode(), self._lender.active(adapter) as model, folded_attention(model):
             try:
@@ -208,7 +208,7 @@ class LocalEngine:
                 raise KitError("The device ran out of memory.", next=advice) from error
 
 
-def _tell(loop: asyncio.AbstractEventLoop, deltas: asyncio.Queue[Delta | None], delta: Delta | None) -> None:
+def _send(loop: asyncio.AbstractEventLoop, deltas: asyncio.Queue[Delta | None], delta: Delta | None) -> None:
     """Put a delta in a queue on another thread's loop; a loop that has closed listens no more."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(deltas.put_nowait, delta)

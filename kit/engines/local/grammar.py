@@ -22,9 +22,9 @@ class Grammars:
         self._compiler = xgrammar.GrammarCompiler(information)
 
     def matcher(self, grammar: Grammar, stop_ids: Sequence[int]) -> xgrammar.GrammarMatcher:
-        """Return a matcher at the start of a grammar, which ends with one of the stop tokens.
+        """Return a matcher at the start of a grammar; a stop token ends the text.
 
-        Raises InputError where xgrammar cannot compile it.
+        Raises InputError if xgrammar cannot compile it.
         """
         try:
             compiled = self._compile(grammar)
@@ -39,7 +39,7 @@ class Grammars:
 
 
 def mask(logits: torch.Tensor, matchers: Sequence[xgrammar.GrammarMatcher | None]) -> None:
-    """Set to minus infinity, in place, what each row's grammar does not allow next; logits are [rows, vocabulary]."""
+    """Set to minus infinity, in place, the tokens that a row's grammar forbids next; logits are [rows, vocabulary]."""
     constrained = {row: matcher for row, matcher in enumerate(matchers) if matcher is not None}
     if not constrained:
         return

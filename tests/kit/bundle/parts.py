@@ -1,4 +1,4 @@
-"""What the bundle tests are made of: a task, tiny adapters that are really trained, and ways to damage a bundle."""
+"""Shared by the tests of bundles: a task, tiny trained adapters, and ways to damage a bundle."""
 
 from __future__ import annotations
 
@@ -118,19 +118,19 @@ def copy_of(bundle: Bundle, place: Path) -> Bundle:
 
 
 def manifest_again(bundle: Bundle) -> Bundle:
-    """What a careless rebuild does: the manifest is written anew over whatever lies there."""
+    """Do what a careless rebuild does: write a new manifest over the files as they are."""
     return Bundle(write_manifest(bundle.folder), bundle.folder, read_seal(bundle.folder))
 
 
 def seal_weights_again(bundle: Bundle) -> Bundle:
-    """A worse one: the seal gets the digest of the weights that lie there, and keeps the rest."""
+    """Also write the digest of the present weights into the seal, and keep the rest."""
     digests = bundle.seal.digests.model_dump()
     digests["weights"] = entries_digest(weight_entries(list_files(bundle.folder)))
     return seal_again(bundle, digests=digests)
 
 
 def seal_again(bundle: Bundle, **changes: Any) -> Bundle:
-    """The seal is edited and the manifest written over it: only what the seal still holds can catch this."""
+    """Edit the seal and write a new manifest: only the rest of the seal can reveal it."""
     raw = json.loads((bundle.folder / SEAL_FILE).read_text())
     (bundle.folder / SEAL_FILE).write_bytes(canonical_json({**raw, **changes}))
     return manifest_again(bundle)
@@ -160,7 +160,7 @@ async def check_on(engine: Engine, seal: Seal, adapter: str | None) -> Fingerpri
 
 
 def ask_local(seal: Seal, model: Path, adapter: Path | None = None, **settings: Any) -> FingerprintCheck:
-    """Check fingerprints on the local engine, with the adapter loaded where one is given."""
+    """Check fingerprints on the local engine, with the adapter if one is given."""
     adapters = {} if adapter is None else {"tuned": adapter}
     engine = LocalEngine(EngineConfig(model, adapters=adapters, **settings))
     return asyncio.run(check_on(engine, seal, "tuned" if adapter else None))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kit.bundle.manifest import canonical_json, write_manifest
-from kit.bundle.seal import Digests, Noise, Seal, SealedAdapter, SealedBase, SealedSampling
+from kit.bundle.seal import Digests, Noise, Seal, SealedAdapter, SealedBase
 from kit.bundle.store import Bundle, Store
+from kit.engines.answerer import SamplingDefaults
 
 
 def small_seal(name: str) -> Seal:
@@ -22,7 +23,7 @@ def small_seal(name: str) -> Seal:
         tokenizer={},
         template_args={},
         stop_ids=[2],
-        sampling=SealedSampling(),
+        sampling=SamplingDefaults(),
         max_length=128,
         golden=[],
         fingerprints=[],

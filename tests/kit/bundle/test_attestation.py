@@ -1,4 +1,4 @@
-"""A bundle's standing is told with its reason: which gate failed, by which figures, and what to do."""
+"""A bundle's status names its reason: which gate failed, with which figures, and what to do."""
 
 from __future__ import annotations
 
@@ -79,16 +79,16 @@ def refusal(place: Path, *attested: Attestation) -> str:
     return str(refused.value)
 
 
-def test_a_bundle_whose_gate_failed_is_refused_with_the_gate_and_not_sent_to_be_measured_again(tmp_path: Path) -> None:
-    told = refusal(tmp_path, evaluation(HELD, FAILED))
-    assert "is a preview. Gate accuracy failed: 0.163, 0.8 required." in told
-    assert "kit eval" not in told
-    assert "127.0.0.1, not 0.0.0.0" in told
+def test_a_bundle_with_a_failed_gate_is_refused_without_advice_to_measure_again(tmp_path: Path) -> None:
+    message = refusal(tmp_path, evaluation(HELD, FAILED))
+    assert "is a preview. Gate accuracy failed: 0.163, 0.8 required." in message
+    assert "kit eval" not in message
+    assert "127.0.0.1, not 0.0.0.0" in message
 
 
 def test_a_bundle_that_was_not_measured_is_refused_with_the_way_to_measure_it(tmp_path: Path) -> None:
-    told = refusal(tmp_path)
-    assert "It was not measured yet. Measure it with: kit eval " in told
+    message = refusal(tmp_path)
+    assert "It was not measured yet. Measure it with: kit eval " in message
 
 
 def test_one_sentence_says_everywhere_what_verified_means(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_one_sentence_says_everywhere_what_verified_means(tmp_path: Path) -> Non
         assert f"`verified` means: {VERIFIED_MEANS}" in " ".join(text.split())
 
 
-def test_a_checksum_is_never_passed_off_as_a_signature(tmp_path: Path) -> None:
+def test_a_checksum_is_never_called_a_signature(tmp_path: Path) -> None:
     card = write_card(read_seal(weightless_bundle(tmp_path).folder), "", {})
     pages = [ROOT / "SECURITY.md", ROOT / "docs" / "evaluation.md"]
     for text in (card, *(page.read_text(encoding="utf-8") for page in pages)):

@@ -1,4 +1,4 @@
-"""`kit eval` and `kit serve` on a base that is not the bundle's, or that is not where it was."""
+"""`kit eval` and `kit serve` with a base that is not the bundle's, or was moved."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_another_base_is_refused_by_a_sentence(built: Built, place: Path, comman
     bundle: Bundle = getattr(built, form)
     ran = run_kit(command, bundle.digest, "--base", "other", "--engine", "local", cwd=place)
     assert ran.code == 4, ran.err
-    assert f"{place / 'other'}: {NOT_THE_BASE} The bundle wants nano" in ran.err
+    assert f"{place / 'other'}: {NOT_THE_BASE} The bundle needs nano" in ran.err
 
 
 def test_the_bundles_own_weights_are_no_base_to_compare_with(built: Built, place: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_bundles_own_weights_are_no_base_to_compare_with(built: Built, place
     assert (ran.code, NOT_THE_BASE in ran.err) == (4, True)
 
 
-def test_a_base_that_was_moved_is_measured_where_it_is_given(built: Built, place: Path) -> None:
+def test_a_moved_base_is_measured_at_the_given_path(built: Built, place: Path) -> None:
     moved = shutil.copytree(NANO, place / "moved")
     words = ("--base", moved, "--engine", "local", "--limit", "2", "--json")
     ran = run_kit("eval", built.adapter.digest, *words, cwd=place)

@@ -62,7 +62,7 @@ def test_a_bundle_holds_all_that_serving_needs(built: Built) -> None:
     }
 
 
-def test_a_bundles_own_task_and_recipe_come_back_from_it(built: Built) -> None:
+def test_task_and_recipe_are_read_from_the_bundle(built: Built) -> None:
     (task,) = built.merged.tasks()
     assert (task.name, task.route) == ("keeper", "/v1/keeper")
     assert task.prompts(task.request_type(thing="kettle"))[0].messages[0].text == "Where is the kettle?"
@@ -72,7 +72,7 @@ def test_a_bundles_own_task_and_recipe_come_back_from_it(built: Built) -> None:
     assert sealed == built.adapter.seal.tasks[0]
 
 
-def test_the_seal_says_what_was_tuned_and_from_what(built: Built) -> None:
+def test_the_seal_names_the_base_and_the_method(built: Built) -> None:
     seal = built.adapter.seal
     assert seal.base.model_dump() == {
         "model": "nano",
@@ -110,7 +110,7 @@ def test_about_eight_dialogues_are_chosen_and_some_spell_special_tokens() -> Non
     assert len(dialogues_of([], Renderer(NANO))) >= 4
 
 
-def test_a_shipped_adapter_names_no_path_of_the_machine_that_trained_it(built: Built) -> None:
+def test_a_published_adapter_has_no_path_of_the_training_machine(built: Built) -> None:
     config = json.loads((built.adapter.adapter_folder / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == "nano"
     assert config["target_modules"] == sorted(config["target_modules"])
@@ -121,7 +121,7 @@ def test_a_shipped_adapter_names_no_path_of_the_machine_that_trained_it(built: B
         assert str(NANO.parent) not in text
 
 
-def test_the_card_says_what_a_reader_must_know(built: Built) -> None:
+def test_the_card_has_what_a_user_must_know(built: Built) -> None:
     card = (built.merged.folder / "README.md").read_text()
     for words in (
         "A tuned language model writes these answers.",
@@ -136,7 +136,7 @@ def test_the_card_says_what_a_reader_must_know(built: Built) -> None:
         assert words in card
 
 
-def test_the_merges_figures_are_attested_beside_the_bundle(built: Built) -> None:
+def test_the_figures_of_the_merge_are_attested(built: Built) -> None:
     (found,) = built.store.attestations(built.merged.digest)
     assert (found.kind, found.fault) == (PARITY, "")
     assert found.payload["stored"]["mean"] < found.payload["shift"]["mean"] / 100
@@ -155,12 +155,12 @@ def test_a_zero_adapter_publishes_nothing(plans: Plans, adapter: Path, store: St
     assert left_in(store) == []
 
 
-def test_an_adapter_too_weak_to_be_told_from_its_base_publishes_nothing(
+def test_an_adapter_too_close_to_its_base_is_not_published(
     plans: Plans, adapter: Path, store: Store, tmp_path: Path
 ) -> None:
     weak = shutil.copytree(adapter, tmp_path / "weak")
     rewrite_tensors(weak / "adapter_model.safetensors", lambda _, tensor: tensor * 0.01)
-    with pytest.raises(GateFailed, match=r"Training changed the model by 0\.0"):
+    with pytest.raises(GateFailed, match=r"The largest change by training is 0\.0"):
         build_bundle(plans("adapter", adapter=weak), store)
     assert left_in(store) == []
 
@@ -171,14 +171,14 @@ def test_no_rows_means_no_fingerprints_and_no_bundle(plans: Plans, store: Store)
     assert left_in(store) == []
 
 
-def test_a_task_that_may_not_be_shipped_leaves_nothing_half_made(plans: Plans, store: Store, tmp_path: Path) -> None:
+def test_a_task_that_must_not_be_published_leaves_no_partial_bundle(plans: Plans, store: Store, tmp_path: Path) -> None:
     (tmp_path / "task.py").write_text("import torch\n" + TASK)
     with pytest.raises(InputError, match="may not import 'torch'"):
         build_bundle(plans("adapter", project=tmp_path), store)
     assert left_in(store) == []
 
 
-def test_an_interrupt_leaves_nothing_half_made(plans: Plans, store: Store) -> None:
+def test_an_interrupt_leaves_no_partial_bundle(plans: Plans, store: Store) -> None:
     def interrupt_when_weights_appear() -> None:
         for _ in range(6000):
             if any(store.root.rglob(".staging-*/*")):

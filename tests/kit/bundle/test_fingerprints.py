@@ -1,4 +1,4 @@
-"""The engine must answer as the tuned model does: honest starts pass, all else is refused with its cause."""
+"""The engine must answer as the tuned model does: the right model passes, any other is refused with the cause."""
 
 from __future__ import annotations
 
@@ -113,19 +113,19 @@ def test_an_adapter_on_other_base_weights_is_refused(built: Built, tmp_path: Pat
         ask_local(built.adapter.seal, other, built.adapter.adapter_folder)
 
 
-def test_weights_that_are_no_numbers_are_refused_before_they_are_loaded(built: Built, tmp_path: Path) -> None:
+def test_weights_that_are_not_numbers_are_refused_before_they_are_loaded(built: Built, tmp_path: Path) -> None:
     broken = copied(built.merged.model_folder, tmp_path / "broken")
     rewrite_tensors(broken / "model.safetensors", lambda name, tensor: tensor * (math.nan if "norm" in name else 1))
     with pytest.raises(InputError, match="values that are infinite or not a number"):
         ask_local(built.merged.seal, broken)
 
 
-def test_answers_that_are_no_numbers_are_refused(built: Built) -> None:
-    with pytest.raises(Refused, match="no numbers: its weights are damaged"):
+def test_answers_that_are_not_numbers_are_refused(built: Built) -> None:
+    with pytest.raises(Refused, match="not numbers: its weights are damaged"):
         asyncio.run(verify_fingerprints(built.merged.seal, Answers(math.nan), None))  # type: ignore[arg-type]
 
 
-def test_an_absent_adapter_is_the_engines_own_refusal(built: Built, tmp_path: Path) -> None:
+def test_the_engine_itself_refuses_a_missing_adapter(built: Built, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="adapter"):
         ask_local(built.adapter.seal, NANO, tmp_path / "nowhere")
 
@@ -135,7 +135,7 @@ def test_a_seal_without_fingerprints_proves_nothing_and_is_refused(built: Built)
         ask_local(built.merged.seal.model_copy(update={"fingerprints": []}), built.merged.model_folder)
 
 
-# --- how far is too far -----------------------------------------------------------------------------------------
+# --- the tolerance -----------------------------------------------------------------------------------------
 
 
 def sealed(base: float, tuned: float) -> list[Fingerprint]:
@@ -152,7 +152,7 @@ class Answers:
         return (self.logprob,) * (len(ids) - 1)
 
 
-def test_the_tolerance_is_many_times_the_noise_but_never_reaches_towards_the_base() -> None:
+def test_the_tolerance_is_many_times_the_noise_but_stays_far_from_the_base() -> None:
     assert tolerance(Noise(mean=0.002, largest=0.1), sealed(-6, 0)) == pytest.approx(0.05)
     assert tolerance(Noise(mean=0.05, largest=0.4), sealed(-6, 0)) == pytest.approx(0.4)
     assert tolerance(Noise(mean=0.05, largest=0.4), sealed(-0.6, 0)) == pytest.approx(0.2)
@@ -160,7 +160,7 @@ def test_the_tolerance_is_many_times_the_noise_but_never_reaches_towards_the_bas
 
 
 @pytest.mark.parametrize(("logprob", "passes"), [(-1.0, True), (-1.049, True), (-0.951, True), (-1.051, False)])
-def test_the_limit_lies_where_the_seal_says(built: Built, logprob: float, passes: bool) -> None:
+def test_the_seal_sets_the_limit(built: Built, logprob: float, passes: bool) -> None:
     noise = Noise(mean=0.005, largest=0.1)
     seal = built.merged.seal.model_copy(update={"fingerprints": sealed(-7, -1), "noise": noise})
     if passes:

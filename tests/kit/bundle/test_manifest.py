@@ -1,4 +1,4 @@
-"""The manifest: what it lists, what its digest depends on, and every way in which files can differ from it."""
+"""The manifest: its entries, its digest, and every way in which files can differ from it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_it_lists_every_file_but_itself_in_order(folder: Path) -> None:
     assert file_problems(folder) == []
 
 
-def test_the_digest_is_the_hash_of_its_bytes_wherever_the_folder_lies(folder: Path, tmp_path: Path) -> None:
+def test_the_digest_is_the_hash_of_its_bytes_in_any_folder(folder: Path, tmp_path: Path) -> None:
     digest = write_manifest(folder)
     assert digest == hashlib.sha256((folder / MANIFEST_FILE).read_bytes()).hexdigest()
     shutil.copytree(folder, tmp_path / "elsewhere")
@@ -44,7 +44,7 @@ def test_one_byte_changes_the_digest(folder: Path) -> None:
     assert write_manifest(folder) != before
 
 
-def test_everything_that_differs_is_told_at_once_and_by_name(folder: Path) -> None:
+def test_all_differences_are_reported_at_once_by_name(folder: Path) -> None:
     (folder / "gone.txt").write_text("soon")
     write_manifest(folder)
     (folder / "gone.txt").unlink()
@@ -52,8 +52,8 @@ def test_everything_that_differs_is_told_at_once_and_by_name(folder: Path) -> No
     (folder / "a.txt").write_text("longer than it was")
     (folder / "model" / "weights.bin").write_bytes(b"\x00" * 99 + b"\x01")
     (folder / "link.txt").symlink_to(folder / "a.txt")
-    told = [str(problem).removeprefix(f"{folder}/") for problem in file_problems(folder)]
-    assert told == [
+    message = [str(problem).removeprefix(f"{folder}/") for problem in file_problems(folder)]
+    assert message == [
         "link.txt: This is a link; a bundle holds its own files.",
         "a.txt: This file has 18 bytes; the manifest says 5.",
         "extra.txt: This file is not in the manifest.",
@@ -62,7 +62,7 @@ def test_everything_that_differs_is_told_at_once_and_by_name(folder: Path) -> No
     ]
 
 
-def test_without_a_manifest_nothing_is_checked_and_that_is_refused(folder: Path) -> None:
+def test_a_folder_without_a_manifest_is_refused(folder: Path) -> None:
     with pytest.raises(Refused, match="no manifest"):
         file_problems(folder)
 

@@ -1,4 +1,4 @@
-"""Merging: what is on disk is the adapter on its base, and what must not be published is not."""
+"""Merging: the files equal the adapter on its base, and unsafe adapters are not published."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_adapter_that_changes_nothing_is_refused(
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_one_value_that_is_no_number_is_refused_by_name(
+def test_one_value_that_is_not_a_number_is_refused_by_name(
     damaged: Callable[[Callable[[str, torch.Tensor], torch.Tensor]], Path], value: float
 ) -> None:
     def spoil(name: str, tensor: torch.Tensor) -> torch.Tensor:
@@ -63,7 +63,7 @@ def test_one_value_that_is_no_number_is_refused_by_name(
             tensor[3, 1] = value
         return tensor
 
-    with pytest.raises(GateFailed, match=r"no numbers, first in .*layers\.2\.mlp\.up_proj\.lora_B"):
+    with pytest.raises(GateFailed, match=r"not numbers, first in .*layers\.2\.mlp\.up_proj\.lora_B"):
         check_adapter(NANO, damaged(spoil), 8)
 
 
@@ -78,7 +78,7 @@ def test_an_adapter_on_a_tied_head_is_refused(adapter: Path, tmp_path: Path) -> 
         check_adapter(NANO, folder, 8)
 
 
-def test_an_adapter_of_which_an_engine_would_leave_out_a_part_is_refused(adapter: Path, tmp_path: Path) -> None:
+def test_an_adapter_that_an_engine_would_attach_only_in_part_is_refused(adapter: Path, tmp_path: Path) -> None:
     folder = tmp_path / "renamed"
     shutil.copytree(adapter, folder)
     tensors = {
@@ -89,7 +89,7 @@ def test_an_adapter_of_which_an_engine_would_leave_out_a_part_is_refused(adapter
         check_adapter(NANO, folder, 8)
 
 
-def test_a_folder_that_holds_no_adapter_is_refused(adapter: Path, tmp_path: Path) -> None:
+def test_a_folder_without_an_adapter_is_not_merged(adapter: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"adapter_config\.json is missing"):
         check_adapter(NANO, tmp_path, 8)
     shutil.copy(adapter / "adapter_config.json", tmp_path)

@@ -1,4 +1,4 @@
-"""A bundle is served once from staging, by the path that serves it; what would not be served is not published."""
+"""A bundle is served once from staging, as a service would; a bundle that cannot be served is not published."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_task_with_a_package_and_data_files_answers_from_its_bundle_alone(plan
     travelled = {path.relative_to(bundle.task_folder).as_posix() for path in bundle.task_folder.rglob("*.*")}
     assert travelled == {"task.py", "recipe.json", *LIBRARY}
     assert any("fingerprints" in sentence for sentence in said)
-    assert "Trying the bundle" in said[-1]
+    assert "Testing the bundle" in said[-1]
     shutil.rmtree(project)
     code = (
         "import sys; from pathlib import Path; from kit.bundle.store import Store\n"
@@ -64,10 +64,10 @@ def test_a_task_with_a_package_and_data_files_answers_from_its_bundle_alone(plan
     assert done.stdout.strip() == "Where is the kettle?"
 
 
-def test_a_task_that_reads_what_did_not_travel_publishes_nothing_and_says_where(
+def test_a_task_that_reads_a_file_outside_the_bundle_is_not_published(
     plans: Plans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the project's folder the file is found; only an answer from the bundle shows that it is not there."""
+    """The file is in the project's folder; only an answer from the bundle shows that the bundle lacks it."""
     task = TASK.replace("return Place(words=completions[0].text)", "return Place(words=open('words.txt').read())")
     project, store = project_of(tmp_path / "project", task, {"words.txt": "Here."}), Store(tmp_path / "store")
     monkeypatch.chdir(project)
@@ -83,7 +83,7 @@ def test_a_task_that_reads_what_did_not_travel_publishes_nothing_and_says_where(
     assert not [path for path in store.root.rglob("*") if path.is_file()]
 
 
-def test_a_prompt_that_leaves_no_room_for_its_answer_publishes_nothing(plans: Plans, tmp_path: Path) -> None:
+def test_a_bundle_without_room_for_an_answer_is_not_published(plans: Plans, tmp_path: Path) -> None:
     plan = plans("adapter", requests={"keeper": Where(thing="kettle " * 60)})
     recipe = plan.recipe.model_copy(update={"serve": plan.recipe.serve.model_copy(update={"max_length": 64})})
     store = Store(tmp_path / "store")

@@ -1,4 +1,4 @@
-"""The store: content addresses, references, aliases with history, and attestations that cannot be bent."""
+"""The store: content addresses, references, aliases with history, and attestations that show every change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNMEASURED = {"gates": [{"name": "f1", "outcome": "unmeasured"}]}
 # --- bundles ----------------------------------------------------------------------------------------------------
 
 
-def test_a_bundle_lies_under_its_digest_and_nothing_else_is_left(store: Store, add: Callable[[str], Bundle]) -> None:
+def test_a_bundle_is_stored_under_its_digest_without_leftovers(store: Store, add: Callable[[str], Bundle]) -> None:
     bundle = add("first")
     place = f"bundles/sha256/{bundle.digest}"
     assert files_in(store) == ["aliases/latest.jsonl", f"{place}/manifest.json", f"{place}/seal.json"]
@@ -48,7 +48,7 @@ def test_a_folder_that_changed_after_its_manifest_is_not_added(store: Store) -> 
     assert store.list() == []
 
 
-def test_building_again_over_a_damaged_copy_is_refused_and_not_passed_off_as_it(
+def test_a_damaged_copy_in_the_store_is_refused_when_the_bundle_is_added_again(
     store: Store, add: Callable[[str], Bundle]
 ) -> None:
     (add("one").folder / "seal.json").write_text("{}")
@@ -118,15 +118,13 @@ def test_a_prefix_that_only_one_bundle_has_is_enough(store: Store, add: Callable
     assert store.get(bundle.digest[:length]) == bundle
 
 
-def test_a_prefix_of_three_is_too_short_and_the_least_length_is_told(
-    store: Store, add: Callable[[str], Bundle]
-) -> None:
+def test_a_prefix_of_three_is_refused_with_the_least_length(store: Store, add: Callable[[str], Bundle]) -> None:
     ref = add("one").digest[:3]
     with pytest.raises(InputError, match=f"There is no bundle '{ref}'. Give at least 4 characters of a digest."):
         store.get(ref)
 
 
-def test_a_name_that_nobody_gave_is_answered_with_the_known_ones(store: Store, add: Callable[[str], Bundle]) -> None:
+def test_an_unknown_name_is_answered_with_the_known_names(store: Store, add: Callable[[str], Bundle]) -> None:
     bundle = add("one")
     store.alias("production", bundle.digest)
     with pytest.raises(InputError, match=f"Known: latest, production, {bundle.digest[:12]}."):

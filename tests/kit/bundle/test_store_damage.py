@@ -16,7 +16,7 @@ from kit.bundle.manifest import file_problems
 from kit.bundle.store import Bundle, Store
 from kit.errors import InputError
 
-# --- what a killed process leaves -------------------------------------------------------------------------------
+# --- leftovers of a killed process -------------------------------------------------------------------------------
 
 BUILDER = """
 import sys, time
@@ -42,7 +42,7 @@ def building(root: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
         process.communicate()
 
 
-def test_what_a_killed_build_left_is_removed_by_the_next_and_a_living_one_is_not_touched(
+def test_the_next_build_removes_files_of_a_killed_one_but_not_of_a_running_one(
     store: Store, add: Callable[[str], Bundle]
 ) -> None:
     with building(store.root) as (process, folder):
@@ -55,7 +55,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next_and_a_living_one_is_not
         assert not folder.exists()
 
 
-# --- where it lies, and what lies in it ---------------------------------------------------------------------------
+# --- its place and its files ---------------------------------------------------------------------------
 
 
 def test_a_bundle_is_staged_where_the_bundles_are_even_behind_a_link(
@@ -77,19 +77,19 @@ def test_a_bundle_is_staged_where_the_bundles_are_even_behind_a_link(
 
 
 @pytest.mark.parametrize("name", ["bundles", "aliases", "attestations"])
-def test_a_store_that_cannot_be_written_to_is_known_before_anything_is_made(store: Store, name: str) -> None:
+def test_a_store_without_write_access_is_refused_before_training(store: Store, name: str) -> None:
     store.root.mkdir()
     (store.root / name).write_text("a file where a folder has to be")
     with pytest.raises(InputError, match="The store of bundles cannot be written to"):
         store.refuse_unwritable()
 
 
-def test_trying_whether_the_store_can_be_written_to_leaves_nothing(store: Store) -> None:
+def test_the_write_check_of_the_store_leaves_no_file(store: Store) -> None:
     store.refuse_unwritable()
     assert [path.name for path in store.root.iterdir()] == []
 
 
-def test_what_a_desktop_leaves_is_neither_a_bundle_nor_damage(store: Store, add: Callable[[str], Bundle]) -> None:
+def test_files_of_a_desktop_are_neither_bundles_nor_damage(store: Store, add: Callable[[str], Bundle]) -> None:
     bundle = add("one")
     for folder in (bundle.folder, bundle.folder.parent, store.root / "aliases", store.root):
         (folder / ".DS_Store").write_bytes(b"Bud1")

@@ -1,4 +1,4 @@
-"""A bundle's record of its examples: sealed with it, and not missed in a bundle that has none."""
+"""A bundle's record of its examples: part of the seal, and optional in older bundles."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_record_that_was_changed_is_refused_though_the_manifest_is_written_ove
         verify_files(manifest_again(bundle))
 
 
-def test_a_record_that_was_taken_away_is_refused(recorded: Bundle, tmp_path: Path) -> None:
+def test_a_missing_record_is_refused(recorded: Bundle, tmp_path: Path) -> None:
     bundle = copy_of(recorded, tmp_path)
     (bundle.folder / TRAINED_FILE).unlink()
     with pytest.raises(Refused, match="The record of the examples is not what was sealed"):
@@ -48,11 +48,11 @@ def test_a_record_that_was_taken_away_is_refused(recorded: Bundle, tmp_path: Pat
 
 def test_a_record_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / TRAINED_FILE).write_text("{}")
-    with pytest.raises(Refused, match="What was trained on cannot be read"):
+    with pytest.raises(Refused, match="The record of the training examples cannot be read"):
         read_trained(tmp_path)
 
 
-def test_a_bundle_and_a_seal_of_before_there_were_records_still_pass(bundle: Bundle) -> None:
+def test_bundles_built_before_the_record_existed_still_pass(bundle: Bundle) -> None:
     seal = json.loads((bundle.folder / SEAL_FILE).read_text())
     del seal["digests"]["examples"]
     (bundle.folder / SEAL_FILE).write_bytes(canonical_json(seal))

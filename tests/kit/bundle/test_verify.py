@@ -1,4 +1,4 @@
-"""What is on disk must be what was sealed: by file, by tokenizer, by what dialogues render to, by base."""
+"""Files, tokenizer, rendered dialogues and base must match the seal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def weights_of(bundle: Bundle) -> Path:
 
 
 def change_template(bundle: Bundle, old: str = "im_end|>\n", new: str = "im_end|> ") -> Path:
-    """Change one character: here what follows a turn."""
+    """Change one character after a turn."""
     file = bundle.tokenizer_folder / "chat_template.jinja"
     text = file.read_text()
     assert old in text
@@ -118,17 +118,17 @@ def test_another_recipe_under_a_new_manifest_is_not_what_was_sealed(bundle: Bund
         verify_files(manifest_again(bundle))
 
 
-def test_a_bundle_stays_valid_when_the_kit_learns_new_settings(bundle: Bundle) -> None:
+def test_a_bundle_stays_valid_when_the_recipe_gets_new_settings(bundle: Bundle) -> None:
     file = bundle.task_folder / "recipe.json"
     stored = json.loads(file.read_text())
-    del stored["train"]["compute"]  # as a kit that did not know this setting would have written it
+    del stored["train"]["compute"]  # as an older kit without this setting wrote it
     file.write_text(json.dumps(stored))
     older = seal_again(bundle, digests={**bundle.seal.digests.model_dump(), "recipe": file_digest(file)})
     verify_files(older)
     assert older.recipe.train.compute == "auto"
 
 
-def test_all_that_is_wrong_is_told_at_once(bundle: Bundle) -> None:
+def test_all_problems_are_reported_at_once(bundle: Bundle) -> None:
     flip_byte(weights_of(bundle))
     change_template(bundle)
     (bundle.task_folder / "task.py").unlink()
@@ -219,9 +219,9 @@ def copied_nano(tmp_path: Path) -> Callable[[str], Path]:
     return copied
 
 
-def test_another_base_is_refused_whatever_the_form(bundle: Bundle, copied_nano: Callable[[str], Path]) -> None:
+def test_another_base_is_refused_for_both_forms(bundle: Bundle, copied_nano: Callable[[str], Path]) -> None:
     other = find_base(str(copied_nano(find_base("nano").weight_files()[0].name)))
-    with pytest.raises(Refused, match=r"not the base weights .* The bundle wants nano; .* --base PATH"):
+    with pytest.raises(Refused, match=r"not the base weights .* The bundle needs nano; .* --base PATH"):
         verify_base(bundle, other)
 
 
@@ -240,7 +240,7 @@ def test_a_base_is_found_in_the_project_wherever_the_command_is_called(
     assert sealed_base(named(bundle, name), tmp_path / "project").folder == folder.resolve()
 
 
-def test_a_base_that_was_moved_is_taken_from_where_it_is_given(bundle: Bundle, tmp_path: Path) -> None:
+def test_a_moved_base_is_read_from_the_given_path(bundle: Bundle, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(NANO, tmp_path / "moved"))
     lost = named(bundle, "./gone")
     with pytest.raises(InputError, match=r"no base model './gone'.* give it: --base PATH"):

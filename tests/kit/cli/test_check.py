@@ -224,7 +224,7 @@ def test_no_profile_is_named_for_a_base_that_is_here_and_unsound_and_what_waits_
     edit(toy / "recipe.yaml", "base: {model: nano}", "base: {model: models/cut}")
     ran = run("check", cwd=toy)
     assert ran.code == 2
-    assert "This is no safetensors file. Get this file again." in ran.out
+    assert "This is not a safetensors file. Get this file again." in ran.out
     assert "kit check --profile" not in ran.out
     assert "not measured  " not in ran.out
     (waiting,) = [line for line in ran.out.splitlines() if "Not measured without it: " in line]

@@ -62,7 +62,7 @@ def test_an_unknown_method_and_parts_that_do_not_fit_are_told_with_their_place(t
 
 def test_a_run_that_was_not_as_asked_says_so_in_the_list(toy: Path, run: Run) -> None:
     made = new_run(toy, Project(toy).recipe(), "0" * 64, profile=None)
-    write_facts(made.folder, [Fact("seed", "0", "0", "ok"), Fact("adapter scale", "2", "1", "differs")])
+    write_facts(made.folder, [Fact("seed", "0", "0", "held"), Fact("adapter scale", "2", "1", "failed")])
     told = "adapter scale differs: asked 2, applied 1"
     assert f"{made.id}: not as asked: {told}" in run("runs", cwd=toy).out
     assert run("runs", "--json", cwd=toy).json["runs"][0]["not_as_asked"] == told

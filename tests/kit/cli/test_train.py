@@ -18,7 +18,7 @@ def test_a_run_says_what_each_part_of_it_does(trained: Path) -> None:
     parts = [
         *("Reading the data", "Loading the base", "Attaching lora", "Measuring the memory", "Measuring the base on"),
         *("Merging the adapter", "Scoring the base and the tuned", "Measuring the noise", "Sealing the bundle"),
-        "Trying the bundle",
+        "Testing the bundle",
     ]
     places = [said.find(part) for part in parts]
     assert places == sorted(places), said

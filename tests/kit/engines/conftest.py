@@ -20,14 +20,14 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.Runner]:
-    """One event loop for a module: an engine that is shared by tests belongs to the loop it was started on."""
+    """One event loop for a module: a shared engine belongs to the loop that started it."""
     with asyncio.Runner() as runner:
         yield runner
 
 
 @pytest.fixture(scope="module")
 def local(loop: asyncio.Runner, adapter: Path) -> Iterator[LocalEngine]:
-    """The local engine in float32, where what is equal on paper is nearly equal in figures."""
+    """The local engine in float32, so that rounding differences are small."""
     engine = LocalEngine(EngineConfig(NANO, dtype="float32", adapters={"tuned": adapter}))
     loop.run(engine.start())
     yield engine

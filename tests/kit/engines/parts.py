@@ -1,4 +1,4 @@
-"""What the tests of the engines share: an answer type, requests to nano, and an adapter that was never trained."""
+"""Shared by the tests of the engines: an answer type, requests to nano, and an untrained adapter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUESTIONS = (
 
 
 class Finding(Strict):
-    """A label and quotes, as a task's answer may be."""
+    """A label and quotes, like the answer of a task."""
 
     label: Literal["present", "absent"]
     quotes: list[str]
@@ -41,7 +41,7 @@ class Finding(Strict):
 def ask(
     text: str, answer: AnswerSpec = FREE_TEXT, max_tokens: int = 24, adapter: str | None = None, **sampling: Any
 ) -> Generation:
-    """Return a request for a chat of one turn; it ends with nano's own stop tokens unless told otherwise."""
+    """Return a request for a chat of one turn; it ends with nano's own stop tokens unless set otherwise."""
     ids = RENDERER.prompt(Prompt(answer, max_tokens, messages=(Message.of("user", text),)))
     return Generation(ids, Sampling(max_tokens, **{"stop_ids": RENDERER.stop_ids, **sampling}), answer, adapter)
 
@@ -57,7 +57,7 @@ def load_nano(dtype: torch.dtype = torch.float32) -> Any:
 
 
 def with_random_adapter(seed: int, rank: int = 8) -> PeftModel:
-    """Return nano with an adapter whose matrices are random, and strong enough to change what it says."""
+    """Return nano with an adapter whose matrices are random, and large enough to change its answers."""
     torch.manual_seed(seed)
     settings = LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", init_lora_weights=False)
     model = get_peft_model(load_nano(), settings)
@@ -73,5 +73,5 @@ def save_random_adapter(folder: Path, seed: int = 0, rank: int = 8) -> Path:
 
 
 async def answer_and_stream(engine: Engine, request: Generation) -> tuple[Any, list[Any]]:
-    """Ask the same twice: at once, and as a stream."""
+    """Ask the same request twice: whole, and as a stream."""
     return await engine.generate(request), [delta async for delta in engine.stream(request)]

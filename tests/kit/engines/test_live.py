@@ -1,4 +1,4 @@
-"""The local engine on a module that somebody is training."""
+"""The local engine on a module in training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .parts import QUESTIONS, RENDERER, ask, load_nano, with_random_adapter
 
 @contextmanager
 def counted(model: torch.nn.Module) -> Iterator[list[int]]:
-    """Count how often the model is run, and with how many rows."""
+    """Count the model's calls and their rows."""
     rows: list[int] = []
     handle = model.register_forward_hook(
         lambda module, args, kwargs, output: rows.append(len(output.logits)), with_kwargs=True
@@ -28,7 +28,7 @@ def counted(model: torch.nn.Module) -> Iterator[list[int]]:
     handle.remove()
 
 
-def test_a_live_adapter_is_at_work_and_the_module_is_given_back_as_it_was() -> None:
+def test_a_live_adapter_is_active_and_the_module_is_returned_unchanged() -> None:
     model = with_random_adapter(seed=0).train()
     model.get_submodule("base_model.model.model.layers.0").eval()
     modes = {name: module.training for name, module in model.named_modules()}
@@ -56,7 +56,7 @@ def test_a_live_adapter_is_at_work_and_the_module_is_given_back_as_it_was() -> N
     assert all(torch.equal(value, weights[name]) for name, value in model.named_parameters())
 
 
-def test_training_goes_on_after_the_engine_looked_on() -> None:
+def test_training_continues_unchanged_after_the_engine_used_the_module() -> None:
     model = with_random_adapter(seed=0).train()
 
     async def run() -> None:
@@ -84,7 +84,7 @@ def test_a_live_module_takes_no_adapters() -> None:
     asyncio.run(run())
 
 
-def test_a_cancelled_request_stops_costing_steps() -> None:
+def test_a_cancelled_request_takes_no_more_steps() -> None:
     model = load_nano()
 
     async def run(rows: list[int]) -> None:
@@ -102,7 +102,7 @@ def test_a_cancelled_request_stops_costing_steps() -> None:
     assert len(rows) < 750
 
 
-def test_closing_a_stream_frees_its_row_and_leaves_the_others_be() -> None:
+def test_closing_a_stream_frees_its_row_and_no_other() -> None:
     model = load_nano()
 
     async def run() -> Completion:
@@ -125,7 +125,7 @@ def test_closing_a_stream_frees_its_row_and_leaves_the_others_be() -> None:
     assert len(rows) == 60
 
 
-def test_rows_that_are_done_leave_the_batch() -> None:
+def test_finished_rows_leave_the_batch() -> None:
     model = load_nano()
 
     async def run() -> None:

@@ -33,7 +33,7 @@ def test_greedy_decoding_gives_what_transformers_itself_generates(local: LocalEn
     assert completion.finish == "length"
 
 
-def test_rows_of_a_batch_are_written_as_if_each_were_alone(local: LocalEngine, loop: asyncio.Runner) -> None:
+def test_rows_of_a_batch_equal_rows_decoded_alone(local: LocalEngine, loop: asyncio.Runner) -> None:
     requests = [
         ask(question, Finding if index % 2 else Choices(("good", "bad"))) for index, question in enumerate(QUESTIONS)
     ] + [ask(question) for question in QUESTIONS]
@@ -55,7 +55,7 @@ def test_log_probabilities_are_those_of_the_same_tokens_scored(local: LocalEngin
     assert near(scores[len(request.ids) - 1 :], completion.logprobs)
 
 
-def test_scores_do_not_depend_on_company(local: LocalEngine, loop: asyncio.Runner) -> None:
+def test_scores_do_not_depend_on_the_batch(local: LocalEngine, loop: asyncio.Runner) -> None:
     sequences = [ask(question).ids for question in QUESTIONS]
 
     async def together() -> list[tuple[float, ...]]:
@@ -92,7 +92,7 @@ def test_a_choice_is_always_one_of_the_labels(local: LocalEngine, loop: asyncio.
     assert seen <= set(labels)
 
 
-def test_log_probabilities_of_a_choice_are_taken_among_what_the_grammar_allows(
+def test_log_probabilities_of_a_choice_are_normalised_over_the_allowed_tokens(
     local: LocalEngine, loop: asyncio.Runner
 ) -> None:
     request = ask(QUESTIONS[0], Choices(("only",)))
@@ -103,7 +103,7 @@ def test_log_probabilities_of_a_choice_are_taken_among_what_the_grammar_allows(
     assert sum(unconstrained) < math.log(0.1)
 
 
-def test_equal_seeds_give_equal_answers_in_any_company(local: LocalEngine, loop: asyncio.Runner) -> None:
+def test_equal_seeds_give_equal_answers_in_any_batch(local: LocalEngine, loop: asyncio.Runner) -> None:
     request = ask(QUESTIONS[4], temperature=1.2, top_p=0.95, top_k=50, seed=11)
 
     async def together() -> list[Completion]:
@@ -187,9 +187,7 @@ def test_requests_that_no_engine_could_answer_are_refused(local: LocalEngine, lo
         loop.run(local.generate(ask("Hi", adapter="nobody")))
 
 
-def test_an_adapter_changes_answers_and_the_base_beside_it_stays_as_it_was(
-    local: LocalEngine, loop: asyncio.Runner
-) -> None:
+def test_an_adapter_changes_answers_and_the_base_stays_unchanged(local: LocalEngine, loop: asyncio.Runner) -> None:
     async def answers(engine: LocalEngine, *names: str | None) -> list[list[tuple[int, ...]]]:
         """The tokens of every question's answer, by adapter; all at once."""
         asked = [ask(question, adapter=name) for name in names for question in QUESTIONS]
@@ -213,7 +211,9 @@ def test_an_adapter_changes_answers_and_the_base_beside_it_stays_as_it_was(
     assert not near(loop.run(local.score(ask(QUESTIONS[4]).ids, "tuned")), scores)
 
 
-def test_adapters_come_and_go_while_the_engine_runs(tmp_path: Path, adapter: Path, loop: asyncio.Runner) -> None:
+def test_adapters_can_be_loaded_and_unloaded_while_the_engine_runs(
+    tmp_path: Path, adapter: Path, loop: asyncio.Runner
+) -> None:
     other = save_random_adapter(tmp_path / "other", seed=1)
 
     async def run() -> None:
@@ -260,7 +260,7 @@ def test_an_engine_that_does_not_run_says_so(loop: asyncio.Runner) -> None:
             loop.run(call())
 
 
-def test_stopping_fails_what_waits_instead_of_leaving_it_to_wait(loop: asyncio.Runner) -> None:
+def test_stopping_the_engine_fails_waiting_requests(loop: asyncio.Runner) -> None:
     async def run() -> None:
         engine = LocalEngine(EngineConfig(NANO))
         await engine.start()

@@ -55,7 +55,7 @@ def test_budgets_and_stop_strings_hold() -> None:
     assert run(script, ask("x", stop=("\n",)))[0].text == "first line"
 
 
-def test_scores_are_made_up_but_steady_and_differ_by_adapter(tmp_path: Path) -> None:
+def test_scripted_scores_are_repeatable_and_differ_by_adapter(tmp_path: Path) -> None:
     async def scores() -> list[tuple[float, ...]]:
         engine = await started({})
         await engine.load("tuned", tmp_path)
@@ -70,7 +70,7 @@ def test_scores_are_made_up_but_steady_and_differ_by_adapter(tmp_path: Path) -> 
     assert len(base) == 2
 
 
-def test_it_fails_when_told_to_also_in_the_middle_of_an_answer() -> None:
+def test_a_set_failure_is_raised_even_in_the_middle_of_an_answer() -> None:
     async def run() -> None:
         engine = await started({"": "a long answer that is never finished"})
         stream = engine.stream(ask("x"))
@@ -99,7 +99,7 @@ def test_a_delay_leaves_time_to_cancel() -> None:
     asyncio.run(run())
 
 
-def test_what_was_asked_is_kept_and_what_no_engine_could_answer_is_refused() -> None:
+def test_requests_are_recorded_and_impossible_ones_are_refused() -> None:
     async def run() -> None:
         engine = await started({"": "yes"})
         request = ask("remember me")

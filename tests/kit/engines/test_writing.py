@@ -12,12 +12,14 @@ from kit.task import Completion
 from .parts import RENDERER
 
 TOKENIZER = Tokenizer.from_file(str(NANO / "tokenizer.json"))
-CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\ufffd")  # what stands for half a character
+CHARACTERS = st.characters(
+    exclude_categories=["Cs"], exclude_characters="\ufffd"
+)  # the replacement for half a character
 PROMPT = RENDERER.answer("Say: ")
 
 
 def write(ids: tuple[int, ...], stop: tuple[str, ...] = (), max_tokens: int = 500) -> tuple[Completion, list[str]]:
-    """Write tokens and an end; return the completion and the pieces in which it was told."""
+    """Write tokens and an end; return the completion and the streamed pieces."""
     writing = Writing(TOKENIZER, Generation(PROMPT, Sampling(max_tokens, stop=stop, stop_ids=(2,))))
     pieces = []
     for token in (*ids, 2):
@@ -39,7 +41,7 @@ def test_text_survives_tokens_and_pieces(text: str) -> None:
 
 
 @given(st.text(CHARACTERS, max_size=40), st.text(CHARACTERS, min_size=1, max_size=4), st.text(CHARACTERS, max_size=40))
-def test_a_stop_string_is_never_told_not_even_in_part(before: str, stop: str, after: str) -> None:
+def test_no_part_of_a_stop_string_is_streamed(before: str, stop: str, after: str) -> None:
     text = before + stop + after
     completion, pieces = write(RENDERER.answer(text), stop=(stop,))
     assert completion.text == "".join(pieces) == text[: text.index(stop)]
@@ -58,7 +60,7 @@ def test_the_first_of_several_stop_strings_ends_the_answer() -> None:
     assert write(RENDERER.answer("one two three"), stop=("three", "two"))[0].text == "one "
 
 
-def test_tokens_that_only_serve_to_spell_the_stop_string_are_left_out() -> None:
+def test_tokens_that_only_belong_to_the_stop_string_are_left_out() -> None:
     ids = RENDERER.answer("The end is near###and so on")
     completion, _ = write(ids, stop=("###",))
     assert completion.text == "The end is near"
@@ -79,6 +81,6 @@ def test_the_budget_cuts_an_answer_and_says_so() -> None:
     assert len(completion.token_ids) == 2
 
 
-def test_half_a_character_at_the_end_is_not_told() -> None:
+def test_half_a_character_at_the_end_is_not_streamed() -> None:
     completion, pieces = write(RENDERER.answer("ok 中")[:-1])
     assert completion.text == "".join(pieces) == "ok "

@@ -1,4 +1,4 @@
-"""Each label has its score and what it was taken for; labels that were never tested are found."""
+"""Each label has a score and its confusions; untested labels are found."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_labels_are_scored_with_the_worst_first() -> None:
     assert scores[1].f1 == 2 / 3
 
 
-def test_a_task_that_counts_by_label_itself_is_taken_at_its_word() -> None:
+def test_a_tasks_own_counts_by_label_are_used() -> None:
     counted = {"tp": 0.0, "tp:red": 0.0, "fp:red": 1.0, "fn:red": 1.0}
     (score,) = label_scores([row("red", "red", counted)])
     assert (score.label, score.expected, score.hits, score.alarms, score.f1) == ("red", 1, 0, 1, 0.0)
 
 
-def test_one_label_is_taken_for_another_only_where_there_is_one_of_each() -> None:
+def test_labels_are_confused_only_if_there_is_one_of_each() -> None:
     table = confusion([row("red", "blue"), row("red", "red"), row("red green", "green blue"), row("", "blue")])
     assert table == {
         "red": {"blue": 1, "red": 1, MISSED: 1},

@@ -1,4 +1,4 @@
-"""What got worse is told first, and every gate can be held, failed and unmeasured."""
+"""Worse metrics come first, and every gate can be held, failed or unmeasured."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def outcomes(found: list[Gate]) -> dict[str, str]:
 # --- comparison -------------------------------------------------------------------------------------------------
 
 
-def test_what_got_worse_stands_before_the_main_metric() -> None:
+def test_worse_metrics_come_before_the_main_metric() -> None:
     chatty = measured(lambda text: f"{right(text)} noise")
     lines = compare(TASK, tuned=chatty, base=measured(cut), resamples=200)
     assert [line.metric for line in lines] == ["alarms", "word_f1", "stop_rate"]
@@ -52,13 +52,13 @@ def test_a_lower_value_is_better_where_the_metric_says_so() -> None:
     assert (alarms.change.difference, alarms.verdict) == (-1.0, "better")
 
 
-def test_without_a_base_nothing_is_said_about_change() -> None:
+def test_without_a_base_there_is_no_change() -> None:
     lines = compare(TASK, measured(right), resamples=200)
     assert {line.verdict for line in lines} == {None}
     assert {line.base for line in lines} == {None}
 
 
-def test_the_baseline_stands_beside_with_its_own_interval() -> None:
+def test_the_baseline_has_its_own_interval() -> None:
     baseline = evaluate_predictor(TASK, lambda request: Words(words=tuple(request.text.split())), examples(30))
     line = compare(TASK, measured(right), measured(wrong), baseline, resamples=200)[0]
     assert line.baseline is not None
@@ -86,7 +86,7 @@ def test_the_main_metric_gate_fails_where_tuning_made_it_worse() -> None:
     assert outcome_of(found) == "failed"
 
 
-def test_the_stop_rate_gate_fails_where_the_tuned_model_breaks_off() -> None:
+def test_the_stop_rate_gate_fails_if_the_tuned_model_does_not_stop() -> None:
     assert outcomes(gates(measured(cut), measured(right)))[STOPS] == "failed"
 
 
@@ -148,7 +148,7 @@ def test_a_threshold_holds_only_where_the_whole_interval_passes(thresholds: dict
     assert found.outcome == outcome
 
 
-def test_a_value_that_passes_in_an_interval_that_does_not_says_how_many_examples_would_do() -> None:
+def test_a_value_that_passes_without_its_interval_names_the_examples_needed() -> None:
     (found,) = gates(measured(three_in_four, 40), word_f1=0.7)
     assert found.reason.startswith("0.750 passes 0.7, but its interval begins at 0.6")
     assert "examples needed" in found.reason
@@ -171,7 +171,7 @@ def test_a_base_on_a_sample_is_compared_on_the_examples_of_both() -> None:
 
 
 @pytest.mark.parametrize("threshold", [".nan", ".inf", "-.inf"])
-def test_a_threshold_that_is_no_number_is_refused_where_it_is_written(tmp_path: Path, threshold: str) -> None:
+def test_a_threshold_that_is_not_a_number_is_refused_with_its_line(tmp_path: Path, threshold: str) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(f"{RECIPE}eval:\n  gates: {{accuracy: {threshold}}}\n")
     with pytest.raises(InputError, match=r"recipe\.yaml:\d+.*eval\.gates\.accuracy"):

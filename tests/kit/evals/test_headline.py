@@ -1,4 +1,4 @@
-"""The headline tells the worst first, compares with every rival, and says of which examples each figure is."""
+"""The headline starts with the worst, compares with every rival, and names the examples of each figure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_classical_method_that_is_better_leads_though_nothing_got_worse_than_t
     assert not any("Nothing got worse" in sentence for sentence in found)
 
 
-def test_a_tuned_model_that_beats_both_is_said_to_beat_both_and_nothing_more() -> None:
+def test_a_tuned_model_that_beats_both_rivals_gets_only_that_sentence() -> None:
     assert headline(report(right, wrong, sometimes(2, wrong))) == [
         "The tuned model is better than the classical method on word_f1: 1.000 against 0.500.",
         "The tuned model is better than the base on word_f1: 1.000 against 0.000.",
@@ -61,13 +61,13 @@ def test_a_tuned_model_that_beats_both_is_said_to_beat_both_and_nothing_more() -
     ]
 
 
-def test_what_the_examples_cannot_tell_is_not_called_better() -> None:
+def test_an_unclear_difference_is_not_called_better() -> None:
     found = headline(report(sometimes(15, wrong), wrong, sometimes(10, wrong)))
-    told = "These examples do not show whether the tuned model is better than the classical method on word_f1: 0.933"
-    assert any(sentence.startswith(told) and "examples needed" in sentence for sentence in found)
+    message = "These examples do not show whether the tuned model is better than the classical method on word_f1: 0.933"
+    assert any(sentence.startswith(message) and "examples needed" in sentence for sentence in found)
 
 
-def test_failed_gates_come_before_everything_and_unmeasured_ones_before_what_is_good() -> None:
+def test_failed_gates_come_first_and_unmeasured_ones_before_good_news() -> None:
     settings = EvalSection(resamples=200, gates={"word_f1": 0.9, "alarms": 0.55})
     found = headline(report(sometimes(2, wrong), wrong, right, settings=settings))
     assert found[0] == "Gate word_f1 failed: 0.500, 0.9 required."
@@ -76,7 +76,7 @@ def test_failed_gates_come_before_everything_and_unmeasured_ones_before_what_is_
     assert unmeasured < found.index("The tuned model is better than the base on word_f1: 0.500 against 0.000.")
 
 
-def test_a_base_that_was_left_out_is_said_to_be() -> None:
+def test_a_base_that_was_not_measured_is_named() -> None:
     found = headline(report(right, base=None))
     assert "The base was not measured." in found
     assert not any("better" in sentence or "Nothing got worse" in sentence for sentence in found)
@@ -93,14 +93,14 @@ def test_labels_without_a_test_example_are_named_with_their_training_examples() 
     assert found[0] == "1 label was trained on and is in no test example: 'indemnity' (40 training examples)."
 
 
-def test_unreadable_answers_that_count_as_none_are_told_with_their_number() -> None:
+def test_unreadable_answers_are_counted() -> None:
     found = headline(report(sometimes(3, cut)))
-    told = "of 30 examples 10 were answered with what could not be read; 10 of these count as no answer."
-    assert f"The tuned model: {told}" in found
+    message = "of 30 examples 10 had answers that could not be read; 10 of these count as no answer."
+    assert f"The tuned model: {message}" in found
 
 
-def test_where_rows_could_not_be_scored_it_is_said_of_which_rows_the_figures_are() -> None:
+def test_unscored_rows_are_reported_with_the_number_of_scored_ones() -> None:
     found = headline(report(sometimes(3, cut), task=NeedsAnAnswer()))
-    told = "10 were answered with what could not be read; its figures are of the 20 examples that could be scored."
-    assert any(told in sentence for sentence in found)
+    message = "10 had answers that could not be read; its figures are of the 20 examples that could be scored."
+    assert any(message in sentence for sentence in found)
     assert "better than the base on word_f1: 1.000 against 0.000 on the 20 examples of both." in " ".join(found)

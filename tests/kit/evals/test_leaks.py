@@ -1,4 +1,4 @@
-"""Gates on the test examples: each with a fixture that turns it red, and what is not known is never held."""
+"""Gates on the test examples: each has a fixture that fails it, and an unknown result never holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: JSON that a bundle can carry, a table, and figures written into a page."""
+"""The results of an evaluation: JSON for the attestation, a table, and figures in a page."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
         (wrong, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "preview"),
     ],
 )
-def test_a_bundle_stands_as_its_gates_came_out(tell: Tell, base: Tell, settings: EvalSection, expected: str) -> None:
+def test_the_gates_decide_the_status_of_a_bundle(tell: Tell, base: Tell, settings: EvalSection, expected: str) -> None:
     found = payload(report(tell, base, settings))
     attested = make_attestation(EVALUATION, "ab" * 32, 1, "2026-01-01T00:00:00+00:00", found)
     assert standing([attested]) == expected
@@ -75,7 +75,7 @@ def test_a_pages_table_has_one_row_per_metric_and_only_the_columns_that_were_ask
     assert page_table(alone)[0] == ["metric", "tuned"]
 
 
-def test_a_page_says_what_was_found_before_the_table_and_what_was_asked_after_it() -> None:
+def test_a_page_has_findings_then_the_table_then_the_number_of_examples() -> None:
     text = markdown(report(tell=cut, base_tell=right))
     assert text.splitlines()[0].startswith("Gate 'word_f1 not worse than base' failed: 0.000 against 1.000: worse.")
     assert text.splitlines()[-1] == "24 examples in 12 groups; intervals at 95% resample groups."
@@ -104,7 +104,7 @@ def test_figures_are_written_between_their_marks_and_nowhere_else(tmp_path: Path
         "<!-- figures:one --> <!-- figures:two --><!-- /figures -->",
     ],
 )
-def test_a_page_without_a_clear_place_is_refused_and_left_as_it_is(tmp_path: Path, text: str) -> None:
+def test_a_page_without_one_clear_place_is_refused_and_unchanged(tmp_path: Path, text: str) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(InputError, match="no place for the figures 'one'"):

@@ -1,4 +1,4 @@
-"""Evaluation asks side by side, keeps the order, and never leaves out an answer that flatters by its absence."""
+"""Evaluation asks concurrently, keeps the order, and counts unreadable answers."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from tests.kit.evals.words import (
 
 def test_rows_come_in_the_order_of_the_examples_while_many_are_in_flight() -> None:
     subject = answerer(right)
+    assert isinstance(subject.engine, CountingEngine)
+    subject.engine.wait_for = 6
     found = asyncio.run(run(subject, examples(20), concurrency=6))
     assert [row.id for row in found.rows] == [f"row-{index}" for index in range(20)]
-    assert isinstance(subject.engine, CountingEngine)
     assert subject.engine.most_in_flight == 6
     assert values_of(subject.task, found) == {"word_f1": 1.0, "alarms": 0.0, "stop_rate": 1.0}
     assert found.answer_tokens == sum(len(RENDERER.answer(right(f"lantern{index}"))) for index in range(20))
@@ -39,7 +40,7 @@ def test_the_main_metric_leads_and_every_task_has_a_stop_rate() -> None:
     assert list(metrics_of(LongWords())) == ["word_f1", "alarms", "stop_rate"]
 
 
-def test_progress_hears_of_every_row() -> None:
+def test_progress_is_called_for_every_row() -> None:
     heard: list[Row] = []
     asyncio.run(run(answerer(right), examples(5), progress=heard.append))
     assert {row.id for row in heard} == {f"row-{index}" for index in range(5)}
@@ -56,7 +57,7 @@ def test_an_answer_that_was_cut_counts_as_no_answer_and_lowers_the_stop_rate() -
     assert values_of(LongWords(), found) == {"word_f1": pytest.approx(2 / 3), "alarms": 0.0, "stop_rate": 0.5}
 
 
-def test_what_the_task_cannot_score_stays_unscored_but_still_shows_in_the_stop_rate() -> None:
+def test_an_unscored_row_still_counts_in_the_stop_rate() -> None:
     task = NeedsAnAnswer()
     found = asked(cut, examples(4), task)
     assert (found.unreadable, found.unscored) == (4, 4)
@@ -84,6 +85,6 @@ def test_a_baseline_without_a_model_is_scored_on_the_same_records_and_has_no_sto
     assert values_of(LongWords(), found)["stop_rate"] is None
 
 
-def test_a_metric_that_is_no_finite_number_is_not_measured() -> None:
+def test_a_metric_that_is_not_finite_is_not_measured() -> None:
     found = asked(wrong, examples(2))
     assert found.value("word_f1", Metric(lambda records: float("nan"))) is None

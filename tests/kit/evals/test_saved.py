@@ -1,4 +1,4 @@
-"""Answers are on disk as soon as they are made, and an evaluation that ended early asks only what is missing."""
+"""Every answer is saved at once, and an interrupted evaluation asks only the missing ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def opened(root: Path, **changes: Any) -> Answers:
 
 
 def measured(answers: Answers, rows: list[Example[Any, Any]], tell: Tell = right) -> tuple[Evaluation, int]:
-    """Measure with an engine that writes what `tell` says; return the evaluation, and how often it was asked."""
+    """Measure with an engine that writes what `tell` says; return the evaluation, and the number of requests."""
     subject = answerer(tell)
     assert isinstance(subject.engine, CountingEngine)
 
@@ -85,7 +85,7 @@ def test_an_engine_that_fails_half_way_loses_no_answer_and_the_next_time_asks_th
 
 
 @pytest.mark.parametrize("changes", [{"bundle": "cd" * 32}, {"engine": "vllm"}, {"restart": True}])
-def test_what_other_answers_depend_on_is_asked_again(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_answers_of_another_bundle_engine_or_machine_are_not_reused(tmp_path: Path, changes: dict[str, Any]) -> None:
     with opened(tmp_path) as answers:
         measured(answers, examples(3))
     with opened(tmp_path, **changes) as other:
@@ -124,7 +124,7 @@ def test_an_example_that_was_edited_and_a_line_that_is_damaged_are_asked_again(t
         assert len(lines(answers)) == 5
 
 
-def test_a_disk_that_is_full_ends_saving_and_not_measuring(tmp_path: Path) -> None:
+def test_a_full_disk_ends_saving_but_not_measuring(tmp_path: Path) -> None:
     with opened(tmp_path) as answers:
         full = Path("/dev/full").open("ab", buffering=0)  # noqa: SIM115
         os.dup2(full.fileno(), answers._stream.fileno())
@@ -134,7 +134,7 @@ def test_a_disk_that_is_full_ends_saving_and_not_measuring(tmp_path: Path) -> No
         assert "No space left" in answers.fault
 
 
-def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+def test_a_folder_without_write_access_is_refused_before_measuring(tmp_path: Path) -> None:
     (tmp_path / "evaluations").write_text("a file")
     with pytest.raises(KitError, match="The answers cannot be saved: Not a directory"):
         opened(tmp_path)

@@ -1,4 +1,4 @@
-"""Tables fit a terminal of 100 columns, whatever the figures, and say of how many examples each column is."""
+"""Tables fit a terminal of 100 columns with any figures, and name the examples of each column."""
 
 from __future__ import annotations
 

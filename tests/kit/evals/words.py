@@ -1,4 +1,4 @@
-"""A made-up task and an engine that writes what a test tells it: evaluation is tested apart from any model."""
+"""A small task and an engine that writes scripted answers, so that evaluation is tested without a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Words(Strict):
 
 
 class LongWords(Task[Line, Words]):
-    """Names the long words of a line. No answer at all is read as no words."""
+    """Names the long words of a line. It reads an empty answer as no words."""
 
     name = "long-words"
     route = "words/long"
@@ -58,7 +58,7 @@ class LongWords(Task[Line, Words]):
 
 
 class NeedsAnAnswer(LongWords):
-    """The same, but nothing can be made of no answer."""
+    """The same, but it cannot read an empty answer."""
 
     def read(self, request: Line, completions: Sequence[Completion]) -> Words:
         if not completions:
@@ -67,14 +67,21 @@ class NeedsAnAnswer(LongWords):
 
 
 class CountingEngine(ScriptedEngine):
-    """Remembers how many requests were in flight at once; answers do not come in the order of the questions."""
+    """Counts the requests in flight; answers do not come in the order of the questions.
+
+    The first requests wait until `wait_for` of them are in flight, so that a busy machine changes no count.
+    """
 
     in_flight = 0
     most_in_flight = 0
+    wait_for = 0
 
     async def generate(self, request: Generation) -> Completion:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        async with asyncio.timeout(10):
+            while self.most_in_flight < self.wait_for:
+                await asyncio.sleep(0.001)
         await asyncio.sleep(0.001 * (sum(request.ids) % 7))
         self.in_flight -= 1
         return await super().generate(request)

@@ -1,4 +1,4 @@
-"""Intervals cover what they promise, resample groups, and say when there is too little to tell."""
+"""Intervals cover the true value as often as promised, resample groups, and need enough groups."""
 
 from __future__ import annotations
 
@@ -95,12 +95,12 @@ def test_a_metric_that_is_undefined_in_many_resamples_has_no_interval() -> None:
     assert bootstrap(MEAN, names(30), rare) is None
 
 
-def test_rows_that_are_missing_do_not_count_as_groups() -> None:
+def test_missing_rows_do_not_count_as_groups() -> None:
     rows = [*records(normal(LEAST_GROUPS - 1, 0.0, seed=4)), *([None] * 30)]
     assert bootstrap(MEAN, names(len(rows)), rows) is None
 
 
-def test_pairing_tells_a_small_steady_gain_that_two_intervals_would_not() -> None:
+def test_pairing_finds_a_small_steady_gain_that_two_intervals_miss() -> None:
     first = normal(60, 0.0, seed=5, spread=3.0)
     second = [value + gain for value, gain in zip(first, normal(60, 0.2, seed=6, spread=0.1), strict=True)]
     change = paired_change(MEAN, names(60), records(first), records(second))
@@ -123,7 +123,7 @@ def test_the_same_gain_is_a_loss_where_lower_is_better() -> None:
     assert (up.verdict, down.verdict) == ("worse", "better")
 
 
-def test_no_difference_cannot_be_told_and_no_number_of_rows_would_help() -> None:
+def test_no_difference_has_no_verdict_and_needs_no_number_of_rows() -> None:
     rows = records(normal(40, 0.0, seed=7))
     change = paired_change(MEAN, names(40), rows, rows)
     assert change is not None

@@ -1,4 +1,4 @@
-"""What the reductions and the text similarity give, on counts worked out by hand."""
+"""The reductions and the text similarity, compared with counts made by hand."""
 
 from __future__ import annotations
 

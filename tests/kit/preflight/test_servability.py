@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kit.base import NANO
-from kit.engines.vllm.limits import VllmLimits, installed_limits
+from kit.engines.vllm.limits import VllmLimits, limits_of
+from kit.engines.vllm.releases import Release
 from kit.errors import InputError
 from kit.preflight.ranges import check_ranges, safe_rates
 from kit.preflight.servability import check_servability, refuse_unservable, servability
 from kit.recipe import Recipe, TrainSection
 
-LIMITS = VllmLimits("0.32.0", (1, 8, 16, 32, 64, 128))
+LIMITS = VllmLimits("0.32.0", Release((1, 8, 16, 32, 64, 128), frozenset({"A"}), frozenset({"B"})))
+UNLISTED = limits_of("0.32.1")
 PEFT = {"method": "peft", "peft": {"type": "LOHA"}}
 
 
@@ -47,36 +48,39 @@ def test_each_method_is_decided_with_its_reason(
     assert reason in found.reason
 
 
-def models(folder: Path) -> VllmLimits:
-    """A vLLM of three architectures: one takes adapters by what it inherits, one takes none, one is elsewhere."""
-    folder.mkdir()
-    entries = {"A": ("a", "A"), "B": ("b", "BForCausalLM"), "C": ("c", "C"), "D": ("d", "D")}
-    lines = [f'    "{name}": ("{module}", "{kind}"),' for name, (module, kind) in entries.items()]
-    (folder / "registry.py").write_text("\n".join(["_MODELS = {", *lines, "}"]))
-    (folder / "a.py").write_text("from .b import BForCausalLM\nclass A(BForCausalLM): ...")
-    (folder / "b.py").write_text("class BForCausalLM(Module, SupportsLoRA): ...")
-    (folder / "c.py").write_text("class C(Module): ...")
-    return VllmLimits("9", models=folder)
+@pytest.mark.parametrize(
+    ("architecture", "decision", "reason"),
+    [
+        ("A", "adapter", ""),
+        ("B", "merged only", "vLLM 0.32.0 takes no adapters on B."),
+        ("C", "local only", "vLLM 0.32.0 does not know C."),
+    ],
+)
+def test_each_architecture_is_decided_with_its_reason(architecture: str, decision: str, reason: str) -> None:
+    found = servability(train(), LIMITS, architecture)
+    assert (found.decision, found.reason) == (decision, reason)
 
 
-def test_the_architecture_is_looked_up_in_the_source_of_vllm(tmp_path: Path) -> None:
-    limits = models(tmp_path / "models")
-    supported = {name: limits.support(name) for name in "ABCDE"}
-    assert supported == {"A": "adapters", "B": "adapters", "C": "merged only", "D": "unknown", "E": "none"}
-    assert servability(train(), limits, "A").decision == "adapter"
-    assert servability(train(), limits, "C").decision == "merged only"
-    unknown = servability(train(), limits, "E")
-    assert (unknown.decision, unknown.reason) == ("local only", "vLLM 9 does not know E.")
+@pytest.mark.parametrize(
+    ("settings", "decision"),
+    [({}, "unmeasured"), ({"method": "full"}, "unmeasured"), ({"method": "prompt"}, "local only")],
+)
+def test_what_a_vllm_outside_the_table_serves_is_unmeasured(settings: dict[str, Any], decision: str) -> None:
+    assert servability(train(**settings), UNLISTED, "LlamaForCausalLM").decision == decision
 
 
-@pytest.mark.vllm
-def test_the_limits_are_those_of_the_installed_vllm() -> None:
-    limits = installed_limits()
-    assert limits.version
-    assert {1, 8, 16, 32, 64, 128, 256} <= set(limits.ranks)
-    assert [limits.support(name) for name in ("Qwen3ForCausalLM", "MistralForCausalLM", "NoSuchModel")] == [
-        *("adapters", "adapters", "none")
-    ]
+@pytest.mark.parametrize(
+    ("serve", "evaluate", "state"),
+    [("auto", "vllm", "unmeasured"), ("vllm", "local", "unmeasured"), ("local", "local", "held")],
+)
+def test_a_check_never_holds_on_a_guess_about_vllm(
+    serve: str, evaluate: str, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.preflight.servability.installed_limits", lambda: UNLISTED)
+    check = check_servability(recipe(serve={"engine": serve}, eval={"engine": evaluate}), NANO)
+    assert check.state == state
+    said = "vLLM 0.32.1 is not in the kit's table of releases"
+    assert (said in check.what) == (state == "unmeasured")
 
 
 def recipe(form: str = "merged", **parts: Any) -> Recipe:

@@ -1,4 +1,4 @@
-"""What stands beside a figure: the machine and the versions, without loading anything heavy."""
+"""The machine and the versions behind a figure, without a heavy import."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kit.errors import InputError
 from kit.system.machine import COMPUTE_VARIABLE, compute_type, describe, machine_facts, version_facts
 
 
-def test_facts_name_the_machine_and_what_ran() -> None:
+def test_facts_name_the_machine_and_the_packages() -> None:
     machine, versions = machine_facts(), version_facts()
     assert machine["cores"] >= 1
     assert versions["tokenizers"]
@@ -37,7 +37,7 @@ def test_a_processor_without_matrix_units_for_bfloat16_computes_in_float32(
     assert compute_type("bfloat16", "float32", "cpu") == "bfloat16"
 
 
-def test_the_environment_has_auto_decide_as_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_makes_auto_decide_as_on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(COMPUTE_VARIABLE, "bfloat16")
     assert compute_type("auto", "bfloat16", "cpu") == "bfloat16"
     assert compute_type("auto", "float32", "cpu") == "float32"
@@ -46,7 +46,7 @@ def test_the_environment_has_auto_decide_as_on_another_machine(monkeypatch: pyte
     assert compute_type("bfloat16", "bfloat16", "cpu") == "bfloat16"
 
 
-def test_a_type_that_the_environment_misspells_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_type_in_the_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(COMPUTE_VARIABLE, "bf16")
-    with pytest.raises(InputError, match="DOMAINKIT_COMPUTE: 'bf16' is no type to compute in"):
+    with pytest.raises(InputError, match="DOMAINKIT_COMPUTE: 'bf16' is not a type to compute in"):
         compute_type("auto", "bfloat16", "cpu")

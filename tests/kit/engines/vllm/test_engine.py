@@ -1,4 +1,4 @@
-"""vLLM beside the local engine: the same prompts, the same grammar, the same figures within a measured noise floor."""
+"""vLLM against the local engine: same prompts, same grammar, same log-probabilities within a measured noise floor."""
 
 from __future__ import annotations
 
@@ -72,10 +72,12 @@ def test_fifty_answers_have_the_same_log_probabilities_within_the_noise_floor(
         assert mean_gap(theirs, loop.run(scores(vllm, sequences, None))) > 10 * floor
 
 
-def test_greedy_answers_begin_alike_and_mostly_stay_so(vllm: Engine, half: LocalEngine, loop: asyncio.Runner) -> None:
+def test_greedy_answers_start_equal_and_mostly_stay_equal(
+    vllm: Engine, half: LocalEngine, loop: asyncio.Runner
+) -> None:
     pairs = list(zip(loop.run(answers(vllm, FIFTY)), loop.run(answers(half, FIFTY)), strict=True))
     same = [theirs for theirs, ours in pairs if theirs.token_ids == ours.token_ids]
-    assert len(same) >= len(FIFTY) * 3 // 4  # near ties fall either way in bfloat16
+    assert len(same) >= len(FIFTY) * 3 // 4  # near ties can go either way in bfloat16
     for theirs, ours in pairs:
         if theirs.token_ids == ours.token_ids:
             assert (theirs.text, theirs.finish) == (ours.text, ours.finish)
@@ -118,7 +120,7 @@ def test_streams_stop_strings_and_characters_are_those_of_the_local_engine(
 
 
 def test_seeded_requests_that_arrive_together_do_not_kill_the_engine(vllm: Engine, loop: asyncio.Runner) -> None:
-    # Read over several steps, as vLLM would by itself, their prompts made it die ("CPU Generator does not use offset").
+    # Read over several steps, as vLLM does by default, the prompts killed it ("CPU Generator does not use offset").
     assert vllm.capabilities.seeds
     sampling = Sampling(max_tokens=4, temperature=1.0, seed=7)
     long = [Generation(tuple((row * 37 + at * 11) % 8000 + 10 for at in range(1350)), sampling) for row in range(4)]
@@ -130,14 +132,14 @@ def test_seeded_requests_that_arrive_together_do_not_kill_the_engine(vllm: Engin
 @pytest.mark.parametrize(
     "odd", [{"top_k": 2**31 - 1}, {"top_p": 1e-300}, {"temperature": 1e-300}, {"seed": -(2**63)}, {"seed": 2**63 - 1}]
 )
-def test_no_sampling_that_is_admitted_kills_the_engine(vllm: Engine, loop: asyncio.Runner, odd: dict[str, Any]) -> None:
+def test_no_accepted_sampling_setting_kills_the_engine(vllm: Engine, loop: asyncio.Runner, odd: dict[str, Any]) -> None:
     request = ask(QUESTIONS[0], max_tokens=4, stop_ids=())
     sampling = replace(request.sampling, **{"temperature": 1.0, "seed": 7, **odd})
     assert loop.run(vllm.generate(replace(request, sampling=sampling))).finish == "length"
     loop.run(vllm.health())
 
 
-def test_an_adapter_changes_answers_and_the_base_beside_it_stays_as_it_was(vllm: Engine, loop: asyncio.Runner) -> None:
+def test_an_adapter_changes_answers_and_the_base_stays_unchanged(vllm: Engine, loop: asyncio.Runner) -> None:
     before = loop.run(answers(vllm, [ask(QUESTIONS[4])]))[0]
     mixed = loop.run(answers(vllm, [ask(QUESTIONS[4], adapter=name) for name in (None, "tuned", None, "tuned")]))
     assert before.token_ids == mixed[0].token_ids == mixed[2].token_ids
@@ -147,7 +149,9 @@ def test_an_adapter_changes_answers_and_the_base_beside_it_stays_as_it_was(vllm:
     assert found[: len(base)] != found[len(base) :]
 
 
-def test_adapters_come_and_go_while_the_engine_runs(vllm: Engine, tmp_path: Path, loop: asyncio.Runner) -> None:
+def test_adapters_can_be_loaded_and_unloaded_while_the_engine_runs(
+    vllm: Engine, tmp_path: Path, loop: asyncio.Runner
+) -> None:
     ids = ask(QUESTIONS[0]).ids
     folders = [save_random_adapter(tmp_path / str(seed), seed) for seed in (1, 2)]
 
@@ -165,7 +169,7 @@ def test_adapters_come_and_go_while_the_engine_runs(vllm: Engine, tmp_path: Path
     loop.run(run())
 
 
-def test_an_adapter_with_wrong_keys_is_refused_and_the_engine_lives_on(
+def test_an_adapter_with_wrong_keys_is_refused_and_the_engine_keeps_running(
     vllm: Engine, adapter: Path, tmp_path: Path, loop: asyncio.Runner
 ) -> None:
     weights = (adapter / "adapter_model.safetensors").read_bytes()
@@ -212,7 +216,7 @@ def test_nothing_is_left_behind_when_the_engine_stops(vllm: Engine, loop: asynci
 
 
 def engine_processes() -> set[int]:
-    """Ids of this process's descendants that belong to vLLM, dead ones that were not collected included."""
+    """Ids of this process's descendants that belong to vLLM, zombies included."""
     parents = {int(folder.name): folder for folder in Path("/proc").iterdir() if folder.name.isdigit()}
     family, grown = {os.getpid()}, True
     while grown:

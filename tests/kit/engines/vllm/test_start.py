@@ -1,4 +1,4 @@
-"""Where vLLM does not come up, the sentence says what to do."""
+"""If vLLM does not start, the error says what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_package_for_another_torch_is_named_with_the_command_that_removes_it()
     assert f"pip uninstall {removed}" in (ROOT / "README.md").read_text()
 
 
-def test_what_is_not_known_points_at_vllms_own_words() -> None:
+def test_an_unknown_failure_points_to_vllms_own_log() -> None:
     assert "VLLM_LOGGING_LEVEL=INFO" in advice_on(RuntimeError("Engine core initialization failed."))
 
 

@@ -68,7 +68,7 @@ def test_all_is_ok_where_nothing_was_spoilt(parts: Parts) -> None:
         *("loss mask", "accumulation", "clipping", "optimiser", "dtype", "seed", "base revision", "base weights"),
         *("adapter scale", "targets"),
     ]
-    assert {fact.state for fact in facts.values()} == {"ok"}
+    assert {fact.outcome for fact in facts.values()} == {"held"}
     assert trouble(list(facts.values())) == ""
 
 
@@ -142,7 +142,7 @@ def test_what_is_not_as_asked_differs_and_is_told(
 ) -> None:
     spoil(parts, monkeypatch)
     facts = parts.facts()
-    assert {name for name, fact in facts.items() if fact.state == "differs"} == names
+    assert {name for name, fact in facts.items() if fact.outcome == "failed"} == names
     told = trouble(list(facts.values()))
     assert all(f"{name} differs: asked " in told for name in names)
 
@@ -151,7 +151,7 @@ def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Bas
     model = load_base(tiny, "float32", section(), CPU)
     dict(model.named_parameters())["model.layers.1.mlp.up_proj.weight"].data[0, 0] += 1
     found = inspect_base(model, tiny, "float32").weights
-    assert (found.state, found.applied) == ("differs", "model.layers.1.mlp.up_proj.weight differs")
+    assert (found.outcome, found.applied) == ("failed", "model.layers.1.mlp.up_proj.weight differs")
 
     from safetensors.torch import load_file, save_file
 
@@ -161,7 +161,7 @@ def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Bas
     del state["model.layers.0.self_attn.k_proj.weight"]
     save_file(state, less.folder / "model.safetensors", metadata={"format": "pt"})
     found = inspect_base(whole, less, "float32").weights
-    assert found.state == "differs"
+    assert found.outcome == "failed"
     assert "1 missing in its files, such as model.layers.0.self_attn.k_proj.weight" in found.applied
 
 
@@ -172,9 +172,9 @@ def test_what_cannot_be_read_back_is_unknown_and_not_ok(parts: Parts, tiny: Base
     parts.loaded = inspect_base(torch.nn.Linear(2, 2), tiny, "float32")  # no tensor has the name of one in the files
     parts.step = lambda number: Outcome(number + 1, torch.zeros(2), None)  # nothing is done, so nothing is seen
     facts = parts.facts()
-    unknown = {name for name, fact in facts.items() if fact.state == "unknown"}
+    unknown = {name for name, fact in facts.items() if fact.outcome == "unmeasured"}
     assert unknown == {"adapter scale", "base weights", "clipping"}
-    assert facts["loss mask"].state == "differs"
+    assert facts["loss mask"].outcome == "failed"
     assert "adapter scale unknown: asked 4, applied could not be read back" in trouble(list(facts.values()))
 
 
@@ -182,11 +182,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.mark.parametrize(
-    ("revision", "state"), [(COMMIT, "ok"), ("f" * 40, "differs"), ("main", "unknown"), (None, "unknown")]
+    ("revision", "outcome"),
+    [(COMMIT, "held"), ("f" * 40, "failed"), ("main", "unmeasured"), (None, "unmeasured")],
 )
 def test_a_base_from_the_hub_is_the_commit_that_was_asked_or_nobody_knows(
-    revision: str | None, state: str, parts: Parts, tmp_path: Path
+    revision: str | None, outcome: str, parts: Parts, tmp_path: Path
 ) -> None:
     folder = tmp_path / "models--some--base" / "snapshots" / COMMIT
     parts.job = replace(parts.job, base=Base("some/base", revision, folder))
-    assert parts.facts()["base revision"].state == state
+    assert parts.facts()["base revision"].outcome == outcome

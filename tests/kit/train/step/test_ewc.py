@@ -154,7 +154,7 @@ def test_a_run_applies_the_penalty_and_its_facts_are_ok(method: str, tmp_path: P
     assert ((trained.history[-1].scores or {})["ewc_penalty"] or 0.0) > 0
     facts = read_facts(made.folder)
     assert facts is not None
-    assert {fact.name: fact.state for fact in facts if fact.state != "ok"} == {}
+    assert {fact.name: fact.outcome for fact in facts if fact.outcome != "held"} == {}
 
 
 def test_the_same_reference_rows_are_chosen_whatever_their_order() -> None:

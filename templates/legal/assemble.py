@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from .locate import Found, Source
+from kit.text.quotes import Found, Source
+from kit.text.windows import Window
+
 from .schema import Clause, Extraction, Span, Unlocated
-from .windows import Window
 
 _CONTEXT = 32  # code points of prefix and of suffix
 _PLACES = 100  # that one clause lists

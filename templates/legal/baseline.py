@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from kit.text.sentences import sentences
+from kit.text.span import Span
+
 from .ranges import Clauses
-from .schema import Clause, Span
-from .sentences import sentences
+from .schema import Clause
 
 _WORD = re.compile(r"\w+")
 _NONE = ""

@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 from pydantic import BaseModel
 
 from kit.task import Completion
+from kit.text.windows import Window
 
 from .schema import Clause, Extraction
-from .windows import Window
 
 WindowT = TypeVar("WindowT", bound=Window)
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from kit.errors import InputError, Problem, nearest
 from kit.task import Example
+from kit.text.quotes import fold
 
 from .layouts import Contract, Mark, layout_of, slug
-from .locate import fold
 from .schema import LABEL, LONGEST_LABEL, Clause, Extraction, ExtractRequest
 
 TEN_KINDS = (

@@ -21,8 +21,7 @@ from kit.data.positions import positions
 from kit.errors import InputError, Problem, nearest
 from kit.recipe.validation import KeyPath, dotted, problems_of
 from kit.system.decoding import read_text
-
-from .locate import Source
+from kit.text.quotes import Source
 
 _OMITTED = "<omitted>"
 NonEmpty = Annotated[str, Field(min_length=1)]

@@ -18,13 +18,13 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from kit.task import Completion, UnreadableAnswer, parse_answer
+from kit.text.quotes import Found, Source, fold
+from kit.text.sentences import sentences
+from kit.text.windows import Ruler, Window, last_boundary
 
 from .assemble import assemble
 from .forms import Form
-from .locate import Found, Source, fold
 from .schema import Clause, Extraction, numbers_type, spoken
-from .sentences import sentences
-from .windows import Ruler, Window, last_boundary
 
 _FINISHED = re.compile(r'"([1-9][0-9]{0,3})":(?:"([^"\\]*)"|\[("[^"\\]*"(?:,"[^"\\]*")*)[\],])')
 _BEGUN = 24  # a clause begins in a piece that shows this many characters of it, or all

@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from kit.task import Completion, UnreadableAnswer, parse_answer
+from kit.text.quotes import Found, Lookup, Source, fold
+from kit.text.windows import Window, windows
 
 from .assemble import assemble
 from .forms import Form
-from .locate import Found, Source, fold
 from .schema import Clause, Extraction, Span, Unlocated, quotes_type, spoken
-from .windows import Window, windows
 
 # A string without an end runs to the end of the text, so that no part of it is tried as a string of its own.
 _STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*+(?:"|(?P<endless>\\?\Z)))\s*(?P<colon>:?)', re.DOTALL)
-_AGREEMENT = 0.75  # share of words that a quote must have in common with the source to be repaired
 _PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
 
 
@@ -85,7 +84,9 @@ class Quoting(Form[Window]):
         unlocated: list[Unlocated] = []
         readings = [self._reading(*each) for each in zip(self.windows(text), completions, strict=True)]
         for reading in readings:
-            for quote, place in _places(source, reading):
+            lookup = Lookup(source, reading.window.start, reading.window.end)
+            for quote in reading.quotes:
+                place = lookup.find(quote.words, quote.label)
                 if place is None:
                     where = Span(start=reading.window.start, end=reading.window.end)
                     unlocated.append(Unlocated(label=quote.label, written=quote.words, window=where))
@@ -120,21 +121,6 @@ def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
             label = labels.get(words)
         elif label is not None:
             yield Quote(label, words)
-
-
-def _places(source: Source, reading: Reading) -> Iterator[tuple[Quote, Found | None]]:
-    """Yield each quote with its place; a sentence written twice is looked for twice."""
-    start, end = reading.window.start, reading.window.end
-    further: dict[tuple[str, str], Iterator[Found]] = {}
-    last: dict[tuple[str, str], Found | None] = {}
-    for quote in reading.quotes:
-        key = (quote.label, fold(quote.words))
-        if key not in further:
-            further[key] = source.each_place(quote.words, start, end)
-            last[key] = next(further[key], None) or source.closest(quote.words, start, end, _AGREEMENT)
-        else:
-            last[key] = next(further[key], last[key])
-        yield quote, last[key]
 
 
 def _joined(places: Iterable[Found]) -> Iterator[Found]:

@@ -1,7 +1,7 @@
-"""Finds a quote in its source: the source's own words, never the model's.
+"""Finds a quote in its source, and returns the place in the source: its words, never the model's.
 
-White space is folded on both sides, so a line break in the source is no difference. Where the words do not stand there
-as written, the closest run of source words is taken if it is close enough, and nothing otherwise.
+Each run of white space counts as one space, so a line break makes no difference. Where the source does not contain the
+words as written, the closest run of source words is returned if it is close enough, and nothing otherwise.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from functools import cache
 from itertools import islice
 from typing import Literal
 
+from kit.text.span import Span
+
 _WORD = re.compile(r"\S+")
 _LETTER = re.compile(r"\w")
 _CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
-_DRIFT = 3  # words by which a copy may slip against its source before it is looked for elsewhere
-_COMMON = 50  # a word in more places than this says nothing about where a quote is from
+_DRIFT = 3  # most words that a copy may add or leave out before its place counts as another one
+_COMMON = 50  # a word in more places than this does not help to find the place of a quote
 
 Block = tuple[int, int, int]  # equal words: index in the quote, index in the source, how many
 
 
 @dataclass(frozen=True)
-class Found:
-    """A half-open range of the source, in code points, and how it was found."""
+class Found(Span):
+    """A place in the source, and how it was found: as it was written, or as the closest words."""
 
-    start: int
-    end: int
     state: Literal["exact", "repaired"]
 
 
@@ -40,7 +40,7 @@ def fold(text: str) -> str:
 
 
 class Source:
-    """A document that quotes are looked up in. All positions are code points of the text as it was given."""
+    """A document in which quotes are looked up. All positions are code points of the given text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -107,6 +107,34 @@ class Source:
         """Source position of a folded one that stands on a word."""
         index = bisect_right(self._folded_starts, position) - 1
         return self._starts[index] + position - self._folded_starts[index]
+
+
+class Lookup:
+    """Finds quotes one after the other; the same quote again means its next place.
+
+    `least` is the share of words that a quote must have in common with the source where it is not there as written.
+    """
+
+    def __init__(self, source: Source, start: int = 0, end: int | None = None, least: float = 0.75) -> None:
+        self._source = source
+        self._range = start, len(source.text) if end is None else end
+        self._least = least
+        self._further: dict[tuple[str, str], Iterator[Found]] = {}
+        self._last: dict[tuple[str, str], Found | None] = {}
+
+    def find(self, quote: str, label: str = "") -> Found | None:
+        """Return the place of a quote, or None; each label counts its places from the first one.
+
+        A quote that comes more often than the source has it is at its last place again.
+        """
+        key = label, fold(quote)
+        if key not in self._further:
+            self._further[key] = self._source.each_place(quote, *self._range)
+            first = next(self._further[key], None)
+            self._last[key] = first or self._source.closest(quote, *self._range, self._least)
+        else:
+            self._last[key] = next(self._further[key], self._last[key])
+        return self._last[key]
 
 
 def _simple(word: str) -> str:

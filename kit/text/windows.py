@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from .sentences import CLOSING, FULL_STOPS
+from kit.text.sentences import CLOSING, FULL_STOPS
+from kit.text.span import Span
 
 _PARAGRAPH = re.compile(r"\n\s*\n\s*")
 _SENTENCE = re.compile(rf"(?<=[.;:!?])\s+|\n\s*|[{FULL_STOPS}；]+[{re.escape(CLOSING)}]*\s*")
@@ -20,11 +21,8 @@ _BLANK = re.compile(r"\s+")
 
 
 @dataclass(frozen=True)
-class Window:
-    """A half-open range of the document, in code points."""
-
-    start: int
-    end: int
+class Window(Span):
+    """The part of a document that one prompt shows."""
 
 
 def windows(text: str, size: int, overlap: int) -> list[Window]:

@@ -16,6 +16,7 @@ from kit.data.checking.labels import check_labels
 from kit.data.formats import DataFile
 from kit.data.general import general_rows
 from kit.data.mixture import Source, mixed
+from kit.data.parting import PARTS, Part
 from kit.data.rows import Rows
 from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds, thresholds_by_task
@@ -23,7 +24,7 @@ from kit.preflight.base import BASE, check_soundness, is_sound
 from kit.preflight.ranges import check_ranges
 from kit.preflight.servability import check_base, check_servability, check_targets
 from kit.preflight.time import Forecast, Work, forecast, work_of_epoch
-from kit.project.project import PARTS, Data, Part, Project, first_requests, leaks_beside
+from kit.project.project import Data, Project, first_requests, leaks_beside
 from kit.recipe import Recipe, RowsSection
 from kit.search.space import defaults
 from kit.system.machine import machine_facts

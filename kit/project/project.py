@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -18,6 +18,7 @@ from kit.data.checking.leaks import leaked
 from kit.data.formats import DataFile, read_file
 from kit.data.general import examples_beside
 from kit.data.keys import Keys
+from kit.data.parting import PARTS, Part
 from kit.data.rows import Rows, Setting, build_rows
 from kit.data.split import limited
 from kit.errors import InputError, Problem, nearest
@@ -26,8 +27,6 @@ from kit.recipe import DataSection, Recipe, RowsSection, load_recipe, profile_na
 from kit.task import Example, Task
 from kit.task.loader import load_tasks
 
-Part = Literal["train", "validation", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
 _WORDS: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
 AnyExample = Example[Any, Any]
 AnyTask = Task[Any, Any]

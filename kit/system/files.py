@@ -4,19 +4,77 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file in one step: to a neighbour first, then over the old one. The folder must exist."""
+    staged = _stage(path, text.encode("utf-8"))
+    try:
+        staged.replace(path)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write several files, or none of them. Their folders must exist.
+
+    All new contents are on disk before the first file changes. Where a later file cannot be replaced, or the process
+    is interrupted, the earlier ones get their old contents again.
+    """
+    with ExitStack() as stack:
+        staged = {path: stack.enter_context(_Staged(path, content)) for path, content in contents.items()}
+        for each in staged.values():
+            each.replace()
+        for each in staged.values():
+            each.done = True
+
+
+class _Staged:
+    """New contents beside a file. At exit the old file is back, unless the change is `done`."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self.path, self.done = path, False
+        self._content = content
+        self._old: bytes | None = None
+        self._staged: Path | None = None
+        self._replaced = False
+
+    def __enter__(self) -> _Staged:
+        self._old = self.path.read_bytes() if self.path.exists() else None
+        self._staged = _stage(self.path, self._content)
+        return self
+
+    def replace(self) -> None:
+        """Put the new contents in place."""
+        assert self._staged is not None
+        self._replaced = True
+        self._staged.replace(self.path)
+
+    def __exit__(self, *_: object) -> None:
+        if self._staged is not None:
+            self._staged.unlink(missing_ok=True)
+        if self.done or not self._replaced:
+            return
+        if self._old is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            _stage(self.path, self._old).replace(self.path)
+
+
+def _stage(path: Path, content: bytes) -> Path:
+    """Write contents to a new file in the folder of `path`, and return it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(name).chmod(0o644)
-        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    return Path(name)

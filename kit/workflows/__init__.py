@@ -6,5 +6,19 @@ vLLM and transformers load when a function needs them.
 """
 
 from kit.workflows.events import Counted, Note, Report, ignore
+from kit.workflows.import_data import import_data, import_set, importers, plan_import_data, plan_import_set
+from kit.workflows.split_data import plan_split_data, split_data
 
-__all__ = ["Counted", "Note", "Report", "ignore"]
+__all__ = [
+    "Counted",
+    "Note",
+    "Report",
+    "ignore",
+    "import_data",
+    "import_set",
+    "importers",
+    "plan_import_data",
+    "plan_import_set",
+    "plan_split_data",
+    "split_data",
+]

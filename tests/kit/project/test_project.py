@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO
+from kit.data.parting import PARTS
 from kit.data.split import VALIDATION, held_out
 from kit.errors import InputError
-from kit.project.project import PARTS, Project
+from kit.project.project import Project
 from tests.kit.toy import RECIPE, lines, make_toy, row
 
 

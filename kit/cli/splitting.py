@@ -1,0 +1,80 @@
+"""`kit data split`: whole groups of examples between the files for training, validation and test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kit.cli.output import Output, kit_command, table
+
+if TYPE_CHECKING:
+    from kit.workflows.split_data import Split
+
+_MOST_LABELS = 8
+
+
+@kit_command("split", example="kit data split --test 0.2")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    help="Share of the groups.  [default: 0.1 if the recipe names a file for it]",
+)
+@click.option(
+    "--test", type=click.FloatRange(0, 1, max_open=True), default=0.2, show_default=True, help="Share of the groups."
+)
+@click.option("--from", "files", multiple=True, type=click.Path(path_type=Path),
+              help="Split this file instead of the project's own; repeatable.")  # fmt: skip
+@click.option("--task", help="The task that the examples are of, if the recipe has several.")
+@click.option("--replace", is_flag=True, help="With --from: drop what the project's other files hold.")
+@click.option("--dry-run", is_flag=True, help="Say what would move; write nothing.")
+def split(output: Output, dry_run: bool, files: tuple[Path, ...], replace: bool, **options: Any) -> None:
+    """Move whole groups between the project's files, so that each label has its share in each file.
+
+    The hash of a group's name decides, so the same data gives the same split. Groups that are in the validation or
+    test file stay there: what was tested is never trained on. With --from, all groups of these files may move.
+    """
+    from kit.errors import InputError
+    from kit.workflows.split_data import plan_split_data, split_data
+
+    if replace and not files:
+        raise InputError("Name the file whose examples are to be kept.", "--replace", "Add: --from FILE")
+    act = plan_split_data if dry_run else split_data
+    plan = act(files=files, replace=replace, **options)
+    output.result(_data(plan, not dry_run), _text(plan, dry_run))
+
+
+def _data(plan: Split, written: bool) -> dict[str, Any]:
+    files = [
+        {"part": file.part, "path": str(file.path), "examples": file.examples, "groups": file.groups,
+         "labels": file.labels}
+        for file in plan.files
+    ]  # fmt: skip
+    moves = [
+        {"from": str(move.source), "to": str(move.target), "groups": move.groups, "examples": move.examples}
+        for move in plan.moves
+    ]
+    return {"written": written, "files": files, "moves": moves, "dropped": plan.dropped}
+
+
+def _text(plan: Split, dry_run: bool) -> str:
+    verb = "Would move" if dry_run else "Moved"
+    lines = [
+        f"{verb} {len(move.groups)} groups ({move.examples} examples) from {os.path.relpath(move.source)} "
+        f"to {os.path.relpath(move.target)}."
+        for move in plan.moves
+    ] or ["Nothing moves: the files have their shares."]
+    if plan.dropped:
+        lines.append(f"{'Would drop' if dry_run else 'Dropped'} {plan.dropped} examples.")
+    rows = [
+        (os.path.relpath(file.path), str(file.examples), str(file.groups), _labels(file.labels)) for file in plan.files
+    ]
+    return "\n".join([*lines, table(("file", "examples", "groups", "labels"), rows)])
+
+
+def _labels(labels: dict[str, int] | Any) -> str:
+    listed = [f"{label} {count}" for label, count in labels.items()]
+    more = [f"and {len(listed) - _MOST_LABELS} more"] if len(listed) > _MOST_LABELS else []
+    return ", ".join([*listed[:_MOST_LABELS], *more])

@@ -1,0 +1,95 @@
+"""Leaves out rows that are already there, and puts rows with equal or nearly equal requests into one group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kit.data.checking.duplicates import NearDuplicates, words_of
+from kit.data.keys import request_key
+from kit.data.tables.converting import Found, content_of
+from kit.data.tables.known import Known
+from kit.data.tables.reading import Table
+from kit.errors import InputError, Problem
+from kit.task import Example
+
+AnyExample = Example[Any, Any]
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """The new examples with their final groups, the rows left out, and what a person should look at."""
+
+    examples: list[AnyExample]
+    duplicates: list[str]
+    notes: list[str]
+
+
+@dataclass
+class _Seen:
+    """What was seen so far, new or old, by content, by request and by nearly the same text."""
+
+    contents: dict[str, str] = field(default_factory=dict)
+    requests: dict[str, tuple[str, str]] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    near: NearDuplicates = field(default_factory=NearDuplicates)
+
+    def add(self, example: AnyExample, place: str) -> None:
+        """Remember an example and its place."""
+        self.contents.setdefault(content_of(example), place)
+        self.requests.setdefault(request_key(example.request), (place, example.group))
+        self.groups[place] = example.group
+        self.near.add(place, _text(example))
+
+
+def grouped(table: Table, found: Sequence[Found], known: Sequence[Known]) -> Grouped:
+    """Return the examples to add. A row equal to an earlier one is left out; another answer to one request is kept.
+
+    A group that the user named is kept, except where another row has the same request: both must be in one group.
+    Raises InputError where an id is in use for something else.
+    """
+    _refuse_used_ids(table, found, known)
+    seen, result = _Seen(), Grouped([], [], [])
+    for old in known:
+        seen.add(old.example, old.place)
+    for each in found:
+        place = f"row {each.row.number}"
+        if first := seen.contents.get(content_of(each.example)):
+            result.duplicates.append(f"Row {each.row.number} is the same as {first}.")
+            continue
+        example = each.example.model_copy(update={"group": _group_of(each, seen, result.notes)})
+        seen.add(example, place)
+        result.examples.append(example)
+    return result
+
+
+def _group_of(found: Found, seen: _Seen, notes: list[str]) -> str:
+    example = found.example
+    if same := seen.requests.get(request_key(example.request)):
+        place, group = same
+        notes.append(f"Row {found.row.number} gives another response to the request of {place}; look at both.")
+        return group
+    if found.grouped:
+        return example.group
+    match = seen.near.match(_text(example))
+    return seen.groups[match.name] if match is not None else example.group
+
+
+def _refuse_used_ids(table: Table, found: Sequence[Found], known: Sequence[Known]) -> None:
+    used = {old.example.id: old for old in known}
+    problems = [
+        Problem(
+            f"The id '{each.example.id}' is already used at {old.place} for another example.",
+            table.place(each.row),
+            "Give it another id, or replace the file's examples with --replace.",
+        )
+        for each in found
+        if (old := used.get(each.example.id)) and old.content != content_of(each.example)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _text(example: AnyExample) -> str:
+    return words_of(example.request.model_dump(mode="json"))

@@ -1,0 +1,156 @@
+"""Reads a table as rows with named cells: CSV, XLSX or JSONL, by the ending of the file's name."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import RootModel
+
+from kit.data.formats import read_records
+from kit.errors import InputError, Problem
+from kit.system.decoding import decode
+
+_TEXT = {".csv", ".tsv", ".txt"}
+_SHEETS = {".xlsx", ".xlsm", ".xls", ".ods"}
+_LINES = {".jsonl", ".ndjson"}
+_DELIMITERS = (",", ";", "\t", "|")
+_SAMPLE = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of one row by column. `number` counts as a spreadsheet does: the header is row 1."""
+
+    number: int
+    cells: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns in their order, and the rows that are not empty."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def place(self, row: Row, column: str = "") -> str:
+        """Return where a row or one of its cells is, for an error."""
+        return f"{self.path}: row {row.number}" + (f", column '{column}'" if column else "")
+
+
+class _Object(RootModel[dict[str, Any]]):
+    """One line of a JSONL table."""
+
+
+def read_table(path: Path) -> Table:
+    """Return a table. Raises InputError with every problem of the file at once."""
+    ending = path.suffix.lower()
+    if ending in _LINES:
+        return _read_lines(path)
+    if ending in _TEXT:
+        return _table(path, _text_records(path))
+    if ending in _SHEETS:
+        return _table(path, _sheet_records(path))
+    what = f"The ending '{path.suffix}' does not say what kind of table this is."
+    raise InputError(what, str(path), "Name the file .csv, .tsv, .xlsx or .jsonl.")
+
+
+def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
+    numbered = [(number, list(record)) for number, record in enumerate(records, start=1) if any(map(_filled, record))]
+    if not numbered:
+        raise InputError("There is nothing in this file.", str(path))
+    columns = [str(name).strip() if _filled(name) else "" for name in numbered[0][1]]
+    while columns and not columns[-1]:
+        columns.pop()
+    problems = [
+        Problem(f"Two columns have the name '{name}'.", f"{path}: row {numbered[0][0]}", "Rename one of them.")
+        for name in sorted({name for name in columns if name and columns.count(name) > 1})
+    ]
+    rows = []
+    for number, record in numbered[1:]:
+        if len(record) < len(columns) or any(map(_filled, record[len(columns) :])):
+            what = f"This row has {len(record)} cells; the header has {len(columns)}."
+            problems.append(Problem(what, f"{path}: row {number}", "Put a cell with a delimiter in it into quotes."))
+        rows.append(Row(number, {name: value for name, value in zip(columns, record, strict=False) if name}))
+    if problems:
+        raise InputError(problems)
+    if not rows:
+        raise InputError("The table has a header and no rows.", str(path))
+    return Table(path, tuple(name for name in columns if name), tuple(rows))
+
+
+def _filled(value: Any) -> bool:
+    return value is not None and bool(str(value).strip())
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"The file cannot be read: {error.strerror}.", str(path)) from None
+
+
+def _text_records(path: Path) -> list[list[str]]:
+    text = decode(_content(path), path)
+    csv.field_size_limit(sys.maxsize)  # a cell may hold a whole contract
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    try:
+        return list(reader)
+    except csv.Error as error:
+        advice = "A quote may be open, or stand inside a cell: write it twice there."
+        raise InputError(f"This is not CSV: {error}.", f"{path}:{reader.line_num}", advice) from None
+
+
+def _delimiter(text: str) -> str:
+    """Return the delimiter that gives the first rows the same number of columns, as many as possible."""
+
+    def score(delimiter: str) -> tuple[bool, int]:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        widths = [len(row) for row, _ in zip(rows, range(_SAMPLE), strict=False) if row]
+        return len(set(widths)) == 1 and widths[0] > 1, max(widths[:1], default=0)
+
+    return max(_DELIMITERS, key=score)  # of equals the first
+
+
+def _sheet_records(path: Path) -> list[list[Any]]:
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    _content(path)
+    try:
+        sheet = CalamineWorkbook.from_path(path).get_sheet_by_index(0)
+        return [[_cell(value) for value in record] for record in sheet.to_python(skip_empty_area=False)]
+    except (CalamineError, OSError, IndexError) as error:
+        advice = "Open it in a spreadsheet program and save it as CSV."
+        raise InputError(f"The workbook cannot be read: {error}.", str(path), advice) from None
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell as JSON can hold it: whole numbers without a fraction, dates in ISO 8601."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value) if isinstance(value, datetime.timedelta) else value
+
+
+def _read_lines(path: Path) -> Table:
+    """Return lines of JSON as a table; the values of an object within a line have columns with dotted names."""
+    rows = []
+    for place, record in read_records(path, _Object):
+        rows.append(Row(int(place.rpartition(":")[2]), dict(_flat(record.root))))
+    columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))
+    return Table(path, columns, tuple(rows))
+
+
+def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in record.items():
+        yield f"{prefix}{key}", value
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")

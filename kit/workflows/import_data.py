@@ -1,0 +1,145 @@
+"""Examples from elsewhere: a table of the user's own, or a public set that the project has an importer for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kit.workflows.events import Report, ignore
+
+
+@dataclass(frozen=True)
+class TableImport:
+    """What an import adds to one data file."""
+
+    path: Path
+    """The data file."""
+    examples: tuple[Any, ...]
+    """The examples to add (`kit.task.Example`), with their ids and groups."""
+    total: int
+    """Lines of the data file afterwards."""
+    replaces: bool
+    """The file's earlier examples go away."""
+    duplicates: tuple[str, ...]
+    """A sentence for each row that is left out because it is already there."""
+    notes: tuple[str, ...]
+    """Sentences about what a person should look at."""
+
+    @property
+    def groups(self) -> int:
+        """How many groups the added examples are in."""
+        return len({example.group for example in self.examples})
+
+
+@dataclass(frozen=True)
+class SetPart:
+    """One of the two data files of a public set."""
+
+    path: Path
+    examples: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class SetImport:
+    """A public set, split by group into a file to train on and a file to test on."""
+
+    train: SetPart
+    test: SetPart
+    stayed: int
+    """Groups that an earlier import tested on. They stay in the test file, whatever the share is now."""
+
+
+def import_data(
+    project: str | Path = ".",
+    *,
+    file: str | Path,
+    mapping: Mapping[str, str],
+    group: str | None = None,
+    id: str | None = None,
+    to: str | Path = "train",
+    task: str | None = None,
+    replace: bool = False,
+    report: Report = ignore,
+) -> TableImport:
+    """Add the rows of a CSV, XLSX or JSONL file to a data file of the project, and return what was added.
+
+    `mapping` says which column fills which field of the task's request and response: {"text": "body", "label": "kind"}.
+    `group` and `id` name columns; without them, ids are hashes of the content, and rows whose requests are equal or
+    nearly equal share a group. `to` is "train", "validation", "test" or a path. `replace` drops the file's earlier
+    examples. Raises InputError with every wrong row at once; then nothing is written.
+    """
+    from kit.workflows.steps.importing import write_table
+
+    plan = plan_import_data(
+        project, file=file, mapping=mapping, group=group, id=id, to=to, task=task, replace=replace, report=report
+    )
+    write_table(plan)
+    return plan
+
+
+def plan_import_data(
+    project: str | Path = ".",
+    *,
+    file: str | Path,
+    mapping: Mapping[str, str],
+    group: str | None = None,
+    id: str | None = None,
+    to: str | Path = "train",
+    task: str | None = None,
+    replace: bool = False,
+    report: Report = ignore,
+) -> TableImport:
+    """Return what `import_data` would add, and write nothing. Raises as it does."""
+    from kit.workflows.steps.importing import Columns, plan_table
+
+    return plan_table(Path(project), Path(file), Columns(mapping, group, id), to, task, replace, report)
+
+
+def import_set(
+    project: str | Path = ".",
+    *,
+    name: str,
+    path: str | Path,
+    settings: Mapping[str, str] | None = None,
+    groups: int | None = None,
+    test_share: float = 0.2,
+    task: str | None = None,
+    replace: bool = False,
+) -> SetImport:
+    """Import a public set through the project's importer `name` into data/NAME-train.jsonl and data/NAME-test.jsonl.
+
+    `path` is the user's own copy of the set. `groups` is how many groups to train on; without it, `test_share` of them
+    is tested on. Raises InputError with every problem at once; then nothing is written.
+    """
+    from kit.workflows.steps.importing import set_import, set_plan
+
+    plan = set_plan(Path(project), name, Path(path), settings or {}, groups, test_share, task, replace)
+    plan.write()
+    return set_import(plan)
+
+
+def plan_import_set(
+    project: str | Path = ".",
+    *,
+    name: str,
+    path: str | Path,
+    settings: Mapping[str, str] | None = None,
+    groups: int | None = None,
+    test_share: float = 0.2,
+    task: str | None = None,
+    replace: bool = False,
+) -> SetImport:
+    """Return what `import_set` would write, and write nothing. Raises as it does."""
+    from kit.workflows.steps.importing import set_import, set_plan
+
+    return set_import(set_plan(Path(project), name, Path(path), settings or {}, groups, test_share, task, replace))
+
+
+def importers(project: str | Path = ".") -> dict[str, str]:
+    """Return the project's importers: their names, and what each one reads. Raises InputError where it has none."""
+    from kit.workflows.steps.importing import listed
+
+    return listed(Path(project))

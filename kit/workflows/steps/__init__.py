@@ -1,0 +1,1 @@
+"""The steps of the workflows. They import what they need at the top; the facades above them stay light."""

@@ -86,6 +86,22 @@ class MissingExtra(InputError):
         super().__init__(f"{package} is not installed.", next=f"Install it with: pip install 'domainkit[{extra}]'")
 
 
+class SigTerm(SystemExit):
+    """The process got SIGTERM. It is raised where the process is, so that everything cleans up on the way out."""
+
+
+class Interrupted(KitError):
+    """The user pressed Ctrl-C (exit 130)."""
+
+    code = Exit.INTERRUPTED
+
+
+class Terminated(KitError):
+    """The process got SIGTERM (exit 143)."""
+
+    code = Exit.TERMINATED
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "Did you mean '…'?" for the known word that a slip of the keys separates from this one, or "".
 

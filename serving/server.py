@@ -23,9 +23,15 @@ _log = logging.getLogger(__name__)
 
 
 async def serve(
-    settings: Settings, engine: Engine, bundles: Sequence[Deployed], announce: Callable[[str], None]
+    settings: Settings,
+    engine: Engine,
+    bundles: Sequence[Deployed],
+    announce: Callable[[str], None],
+    stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests that are running then finish first, and the signal is raised again.
+    """Serve until SIGINT, SIGTERM or `stop`; requests that are running then finish first.
+
+    A signal is raised again; signals are handled only in a process's main thread.
 
     `announce` gets the service's URL once every bundle is verified. Raises the KitError for which the service can never
     become ready, and InputError where the port cannot be had.
@@ -42,11 +48,14 @@ async def serve(
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     server = uvicorn.Server(config)
-    watching = asyncio.create_task(_watch(readiness, server, lambda: announce(_url(settings.host, port))))
+    watching = [asyncio.create_task(_watch(readiness, server, lambda: announce(_url(settings.host, port))))]
+    if stop is not None:
+        watching.append(asyncio.create_task(_exit_after(stop, server)))
     try:
         await server.serve(sockets=[listener])
     finally:
-        watching.cancel()
+        for task in watching:
+            task.cancel()
         listener.close()
     if readiness.refusal is not None:
         raise readiness.refusal
@@ -69,6 +78,11 @@ async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callabl
         announce()
     else:
         server.should_exit = True
+
+
+async def _exit_after(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    await stop.wait()
+    server.should_exit = True
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -15,7 +15,6 @@ from pydantic import BaseModel
 from bench.shared.commands import ROOT
 from kit.base import NANO, Base
 from kit.chat import Renderer
-from kit.cli.wiring import running
 from kit.data.mixture import Mixture
 from kit.data.rows import Row, build_rows
 from kit.engines.answerer import Answerer
@@ -28,6 +27,7 @@ from kit.recipe import TrainSection
 from kit.task import Choices, Completion, Example, Message, Metric, Prompt, Record, Strict, Task, Text
 from kit.train.job import Trained, TrainJob
 from kit.train.loop import train
+from kit.workflows.steps.engines import running
 
 FIRST = ("assignment", "audit rights", "confidentiality", "exclusivity", "governing law", "insurance")
 SECOND = ("liability cap", "non compete", "payment terms", "renewal", "termination for convenience", "warranty period")

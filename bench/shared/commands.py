@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.shared.harness import Figures
-from kit.errors import Exit, KitError
+from kit.errors import KitError
+from kit.workflows import evaluate
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,12 +30,12 @@ def project(template: str) -> Iterator[Path]:
         yield made
 
 
-def kit(folder: Path, *words: str, allowed: tuple[int, ...] = (Exit.OK,)) -> dict[str, Any]:
-    """Run one command and return its JSON; chatter goes to stderr. Raises KitError for any other exit code."""
+def kit(folder: Path, *words: str) -> dict[str, Any]:
+    """Run one command and return its JSON; chatter goes to stderr. Raises KitError where it fails."""
     command = [sys.executable, "-m", "kit", *words, "--json"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=False, env=environment)
-    if done.returncode not in allowed:
+    if done.returncode:
         raise KitError(f"`kit {' '.join(words)}` ended with {done.returncode}: {done.stdout.strip()[-400:]}")
     return dict(json.loads(done.stdout))
 
@@ -53,7 +54,18 @@ def _children() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def evaluation_figures(payload: dict[str, Any]) -> Figures:
+def evaluated(folder: Path, page: Path, block: str | None = None) -> Mapping[str, Any]:
+    """Measure the newest bundle, write its table into a page, and return what was attested.
+
+    Raises KitError where a file could not be written.
+    """
+    result = evaluate(folder, page=page, block=block)
+    if result.problems:
+        raise KitError(result.problems)
+    return result.attested
+
+
+def evaluation_figures(payload: Mapping[str, Any]) -> Figures:
     """Return one row per metric: base, tuned and the classical baseline."""
     rows = {}
     for line in payload["tasks"][0]["metrics"]:

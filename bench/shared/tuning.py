@@ -12,7 +12,6 @@ from typing import Any
 
 from kit.base import Base
 from kit.chat import Renderer
-from kit.cli.wiring import running
 from kit.data.rows import build_rows
 from kit.data.split import limited
 from kit.engines.answerer import Answerer
@@ -24,6 +23,7 @@ from kit.recipe import TrainSection
 from kit.task import ClassicalBaseline, Example, Message, Prompt, Task, write_answer
 from kit.train.job import Trained, TrainJob
 from kit.train.loop import train
+from kit.workflows.steps.engines import running
 
 AnyExample = Example[Any, Any]
 THREADS = 1

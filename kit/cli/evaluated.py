@@ -1,39 +1,27 @@
-"""What `kit eval` prints and writes into a page: what was found, the worst first, and then the table."""
+"""What `kit eval` prints: the findings, the worst first, and then the table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kit.cli.output import Output, table, wrapped
 
 if TYPE_CHECKING:
-    from kit.cli.eval import Plan
-    from kit.cli.keeping import Kept
     from kit.evals.report import TaskReport
+    from kit.workflows import EvaluationResult
 
 
-def show(output: Output, plan: Plan, reports: Sequence[TaskReport], kept: Kept) -> None:
-    """Print the result, and after it what could not be written."""
+def show(output: Output, result: EvaluationResult) -> None:
+    """Print the result, and after it which files could not be written."""
+    reports = result.reports.values()
     texts = [_text(report, len(reports) > 1) for report in reports]
-    data = {**kept.payload, "report": str(kept.report) if kept.report else None}
-    if kept.problems:
-        data["problems"] = [asdict(problem) for problem in kept.problems]
-    output.result(data, "\n\n".join([*texts, wrapped(_ends(plan, kept))]))
-    for problem in kept.problems:
+    data = {**result.attested, "report": str(result.report) if result.report else None}
+    if result.problems:
+        data["problems"] = [asdict(problem) for problem in result.problems]
+    output.result(data, "\n\n".join([*texts, wrapped(_end(result))]))
+    for problem in result.problems:
         output.say(str(problem))
-
-
-def page_text(plan: Plan, reports: Sequence[TaskReport], payload: dict[str, Any]) -> str:
-    """Return the text for a page: each task's table, the base, the engine, the machine."""
-    from kit.evals.tables import markdown
-    from kit.system.machine import describe
-
-    saw = f"Base: {plan.bundle.seal.base.model}. Engine: {payload['engine']['name']}."
-    measured = describe(payload["machine"], payload["versions"])
-    titled = [f"### {each.task}\n\n{markdown(each)}" for each in reports]
-    return "\n\n".join([*(titled if len(reports) > 1 else [markdown(reports[0])]), saw, measured])
 
 
 def _text(report: TaskReport, titled: bool) -> str:
@@ -53,12 +41,12 @@ def _text(report: TaskReport, titled: bool) -> str:
     return "\n\n".join(parts)
 
 
-def _ends(plan: Plan, kept: Kept) -> list[str]:
+def _end(result: EvaluationResult) -> list[str]:
     from kit.bundle.attestation import VERIFIED_MEANS
 
-    lines = [kept.status] if kept.status else []
-    if kept.status.startswith("Status: verified"):
+    lines = [result.status] if result.status else []
+    if result.status.startswith("Status: verified"):
         lines.append(f"That means: {VERIFIED_MEANS}")
-    folder = kept.answers.parent.relative_to(plan.project.root)
-    what = "Every answer, the scores of each label and what was taken for what" if kept.report else "Answers"
+    folder = result.answers.parent.relative_to(result.project)
+    what = "Every answer, the scores of each label and what was taken for what" if result.report else "Answers"
     return [*lines, f"{what}: {folder}"]

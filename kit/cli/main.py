@@ -16,7 +16,7 @@ import click
 from kit.cli.aliases import ALIASES
 from kit.cli.groups import Group, show_overview
 from kit.cli.output import Output, show_version
-from kit.errors import Exit, InputError, KitError, nearest
+from kit.errors import Exit, InputError, Interrupted, KitError, SigTerm, Terminated, nearest
 from kit.system.threads import share_cores
 
 
@@ -51,22 +51,6 @@ def _modules() -> list[str]:
 def commands(context: click.Context) -> None:
     """From a domain to a production endpoint that answers only with the model that was measured."""
     show_overview(context)
-
-
-class SigTerm(SystemExit):
-    """The process was asked to end; everything that cleans up does so on the way out."""
-
-
-class Interrupted(KitError):
-    """The person pressed Ctrl-C (exit 130)."""
-
-    code = Exit.INTERRUPTED
-
-
-class Terminated(KitError):
-    """The process was asked to end (exit 143)."""
-
-    code = Exit.TERMINATED
 
 
 def main() -> NoReturn:

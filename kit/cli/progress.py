@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from kit.cli.output import Output
-from kit.train.events import Audited, Began, Evaluated, Event, Planned, Probed, Stepped, StoppedEarly
+from kit.train.events import Audited, Began, Evaluated, Planned, Probed, Stepped, StoppedEarly
 from kit.train.report.applied import trouble
+from kit.workflows.events import Counted, Note
 
 _PLAIN_SECONDS = 10.0
 
@@ -47,25 +46,8 @@ class LiveLine:
             self._width = 0
 
 
-@contextmanager
-def counted(output: Output, what: str, total: int) -> Iterator[Callable[[], None]]:
-    """Give a function to call once per thing done; shows how many of how many."""
-    line = LiveLine(output)
-    done = 0
-
-    def step() -> None:
-        nonlocal done
-        done += 1
-        line.show(f"{what}: {done}/{total}", always=done == total)
-
-    try:
-        yield step
-    finally:
-        line.close()
-
-
 class TrainingLine:
-    """Tells what a training run reports: steps on the live line, measurements on lines that stay."""
+    """Shows what a workflow reports: counts and steps on the live line, sentences on lines that stay."""
 
     def __init__(self, output: Output) -> None:
         self._line = LiveLine(output)
@@ -77,38 +59,60 @@ class TrainingLine:
         self._line.close()
 
     def phase(self, sentence: str) -> None:
-        """Say what begins now: on a terminal until something else is said, on a pipe as a line."""
+        """Say what starts now: on a terminal until the next line, on a pipe as a line."""
         self._line.show(sentence, always=True)
 
-    def report(self, event: Event) -> None:
-        """Tell one event."""
+    def report(self, event: object) -> None:
+        """Show one event."""
         match event:
+            case Note():
+                self._line.keep(event.sentence)
+            case Counted():
+                self._line.show(f"{event.what}: {event.done}/{event.total}", always=event.done == event.total)
+                if event.done == event.total:
+                    self._line.close()
             case Began():
                 self.phase(event.what)
-            case Planned():
-                text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
-                how = f"{event.threads} threads, computed in {event.compute}"
-                self._line.keep(f"{text}{event.trainable:,} trainable parameters, {how}.")
-                layers = "; layers compiled" if event.compiled else f"; {event.lean} lean parts" if event.lean else ""
-                ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
-                self._line.keep(f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}{layers}.")
-                for sentence in event.slower:
-                    self._line.keep(f"Slower: {sentence}.")
-            case Audited():
-                if odd := trouble(event.facts):
-                    self._line.keep(f"Not as asked: {odd}")
-            case Probed():
-                self._line.keep(_probed(event))
             case Stepped():
-                text = (
-                    f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
-                )
-                used = "" if event.utilisation is None else f"  {event.utilisation:.0%} of the GPU"
-                self._line.show(f"{text}{used}  {_clock(event.seconds_left)} left")
-            case Evaluated():
-                self._line.keep(f"step {event.step}/{event.steps}  {_measured(event)}")
-            case StoppedEarly():
-                self._line.keep(f"step {event.step}/{event.steps}  stopped early: it no longer got better.")
+                self._line.show(_stepped(event))
+            case _:
+                for line in _lines(event):
+                    self._line.keep(line)
+
+
+def _lines(event: object) -> list[str]:
+    """Return the lines of an event that stay on the screen; none for an event that is only for `metrics.jsonl`."""
+    match event:
+        case Planned():
+            return _planned(event)
+        case Audited():
+            odd = trouble(event.facts)
+            return [f"Not as asked: {odd}"] if odd else []
+        case Probed():
+            return [_probed(event)]
+        case Evaluated():
+            return [f"step {event.step}/{event.steps}  {_measured(event)}"]
+        case StoppedEarly():
+            return [f"step {event.step}/{event.steps}  stopped early: the evaluations did not improve."]
+    return []
+
+
+def _planned(event: Planned) -> list[str]:
+    text = f"{event.steps} steps, {event.tokens:,} tokens ({event.supervised:,} supervised), "
+    how = f"{event.threads} threads, computed in {event.compute}"
+    layers = "; layers compiled" if event.compiled else f"; {event.lean} lean parts" if event.lean else ""
+    ratio = f"{event.tokens / event.computed:.2f} tokens of rows per token computed"
+    return [
+        f"{text}{event.trainable:,} trainable parameters, {how}.",
+        f"Sharing: {ratio} ({event.saved:,} saved); {event.attention}{layers}.",
+        *(f"Slower: {sentence}." for sentence in event.slower),
+    ]
+
+
+def _stepped(event: Stepped) -> str:
+    text = f"step {event.step}/{event.steps}  loss {event.loss:.3f}  {event.tokens_per_second:,.0f} tokens/s"
+    used = "" if event.utilisation is None else f"  {event.utilisation:.0%} of the GPU"
+    return f"{text}{used}  {_clock(event.seconds_left)} left"
 
 
 def _probed(event: Probed) -> str:

@@ -2,62 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from kit.cli.output import Output, kit_command, table, wrapped
+import click
+
+from kit.cli.explain import explain
+from kit.cli.groups import Group
+from kit.cli.output import Output, table, wrapped
 
 if TYPE_CHECKING:
-    from kit.project.runs import Run
+    from kit.workflows import RunSummary
+
+_COLUMNS = ("run", "state", "recipe", "profile", "score", "step", "made")
 
 
-@kit_command("runs", example="kit runs")
-def command(output: Output) -> None:
-    """List the project's runs, oldest first, each with its state, score and bundle."""
-    from kit.project.project import Project
-    from kit.project.runs import list_runs
+@click.group("runs", cls=Group, invoke_without_command=True, epilog="\b\nExample:\n  kit runs\n  kit runs explain 120")
+@click.option("--json", is_flag=True, expose_value=False, help="Print results and errors as JSON.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List the project's runs, oldest first, each with its state, score and bundle.
 
-    found = [_facts(run) for run in list_runs(Project.find().root)]
+    The command `explain` shows the rows behind the loss of a step.
+    """
+    from kit.workflows import list_runs
+
+    output = context.find_object(Output)
+    if context.invoked_subcommand is None and output is not None:
+        _show(output, list_runs())
+
+
+command.add_command(explain)
+
+
+def _show(output: Output, found: tuple[RunSummary, ...]) -> None:
     if not found:
         output.result({"runs": []}, "There are no runs here yet. Make one with: kit train")
         return
-    columns = ("run", "state", "recipe", "profile", "score", "step", "made")
-    rows = [[_cell(name, facts[name]) for name in columns] for facts in found]
-    bundles = [f"{facts['run']}: bundle {facts['bundle']}" for facts in found if facts["bundle"]]
-    ends = [f"{facts['run']}: {facts['sentence']}" for facts in found if facts["sentence"]]
-    ends += [f"{facts['run']}: not as asked: {facts['not_as_asked']}" for facts in found if facts["not_as_asked"]]
-    output.result({"runs": found}, "\n".join([table(columns, rows), *bundles, wrapped(ends)]).rstrip())
-
-
-def _facts(run: Run) -> dict[str, Any]:
-    """What there is to know about a run; what it has not come to is None."""
-    from kit.train.report.applied import read_facts, trouble
-
-    status, report = run.status(), run.report() or {}
-    return {
-        "run": run.id,
-        "state": status.state,
-        "sentence": status.sentence,
-        "recipe": _recipe_name(run),
-        "profile": run.profile,
-        "score": report.get("score"),
-        "step": report.get("step"),
-        "bundle": report.get("bundle"),
-        "made": run.created,
-        "not_as_asked": trouble(read_facts(run.folder) or ()),
-    }
-
-
-def _recipe_name(run: Run) -> str | None:
-    """A run that an older or newer kit made may have a recipe that this one cannot read; it is listed all the same."""
-    try:
-        return run.recipe().name
-    except (ValueError, OSError):
-        return None
+    runs = [asdict(run) for run in found]
+    rows = [[_cell(name, run[name]) for name in _COLUMNS] for run in runs]
+    bundles = [f"{run.run}: bundle {run.bundle}" for run in found if run.bundle]
+    ends = [f"{run.run}: {run.sentence}" for run in found if run.sentence]
+    ends += [f"{run.run}: not as asked: {run.not_as_asked}" for run in found if run.not_as_asked]
+    output.result({"runs": runs}, "\n".join([table(_COLUMNS, rows), *bundles, wrapped(ends)]).rstrip())
 
 
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return "-"
-    if name == "made":  # UTC; the seconds are enough to tell runs apart
+    if name == "made":  # UTC; seconds are precise enough to distinguish runs
         return str(value)[:19].replace("T", " ")
     return f"{value:.3f}" if isinstance(value, float) else str(value)

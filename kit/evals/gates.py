@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from kit.errors import Exit, InputError, Problem, nearest
+from kit.errors import InputError, Problem, nearest
 from kit.evals.compare import Line
 from kit.evals.run import STOP_RATE, Evaluation, metrics_of
 from kit.metrics.intervals import rows_needed
@@ -84,12 +84,12 @@ def judge(
     return tuple(_against_base(by_name[name], tuned) for name in dict.fromkeys((task.main_metric, STOP_RATE)))
 
 
-def exit_code(gates: Sequence[Gate]) -> Exit:
-    """A failed gate outweighs one that could not be measured; no gate at all is nothing measured."""
+def outcome_of(gates: Sequence[Gate]) -> Outcome:
+    """Return the outcome of several gates: the worst of them, or "unmeasured" where there is none."""
     outcomes = {gate.outcome for gate in gates}
     if "failed" in outcomes:
-        return Exit.GATE_FAILED
-    return Exit.OK if outcomes == {"held"} else Exit.UNMEASURED
+        return "failed"
+    return "held" if outcomes == {"held"} else "unmeasured"
 
 
 def _against_threshold(line: Line, tuned: Evaluation, threshold: float) -> Gate:

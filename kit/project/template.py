@@ -28,6 +28,7 @@ _MADE_BY_RUNNING = shutil.ignore_patterns(
     "aliases",
     "evaluations",
 )
+_STARTER = "# Starter: "
 _NAME = re.compile(r"^[a-z][a-z0-9-]*$")
 
 
@@ -42,6 +43,12 @@ class Template:
     def summary(self) -> str:
         """One line, from its recipe."""
         return load_recipe(self.folder / RECIPE_FILE).summary
+
+    @property
+    def is_starter(self) -> bool:
+        """Whether it is a small template to copy and change: its README.md starts with "# Starter: "."""
+        file = self.folder / "README.md"
+        return file.is_file() and file.read_text(encoding="utf-8").startswith(_STARTER)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,26 +44,8 @@ class Report:
     change: Change | None
     recipe: Path
 
-    def facts(self) -> dict[str, Any]:
-        """The report as data."""
-        return {**asdict(self), "recipe": str(self.recipe)}
-
-    def text(self, table: str) -> str:
-        """The report for a person, under a table of the trials."""
-        known = self.importance
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in known.items()) if known else "too few trials to say"
-        values = ", ".join(f"{name} {value}" for name, value in self.best.values.items())
-        return "\n".join(
-            [
-                table,
-                f"Importance for {self.metric}: {shares}.",
-                f"Best: trial {self.best.number} ({values}).",
-                self._verdict(),
-                f"Its recipe: {self.recipe}",
-            ]
-        )
-
-    def _verdict(self) -> str:
+    def verdict(self) -> str:
+        """Say in a sentence whether the best beats the recipe's own values."""
         if self.outcome == "the default":
             return "No trial was better than the recipe's own values."
         if self.change is None:
@@ -118,8 +100,7 @@ def write_report(study: Study, metric: str, change: Change | None) -> Report:
     report = Report(metric, tried(study), best, default, study.importance(), outcome, change, file)
     recipe = with_values(study.recipe, best.values)
     said = [
-        f"# {line}\n"
-        for line in (f"Made by kit search: trial {best.number}, {metric} {best.value}.", report._verdict())
+        f"# {line}\n" for line in (f"Made by kit search: trial {best.number}, {metric} {best.value}.", report.verdict())
     ]
     settings = yaml.safe_dump(recipe.model_dump(mode="json", exclude_unset=False), sort_keys=False, allow_unicode=True)
     write_atomically(file, "".join(said) + settings)

@@ -23,8 +23,9 @@ class Counted:
 
 
 Report = Callable[[object], None]
-"""Receives each event: a Note, a Counted, or (from training) one of `kit.train.events`. It is called in the caller's
-thread and may raise: the workflow then ends with that exception."""
+"""Receives each event: a Note, a Counted, or (from training) one of `kit.train.events`. It may raise: the
+workflow then ends with that exception. Where the caller's thread runs an event loop, as a notebook's does, another
+thread may call it."""
 
 
 def ignore(_: object) -> None:

@@ -16,7 +16,8 @@ from tests.docs.blocks import RUNNABLE, Block
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = "docs/write-your-own-template.md"
-"""Its commands are executed by test_tutorial.py, which looks at what they leave behind."""
+PYTHON = "docs/guides/python.md"
+"""These two pages are executed by test_tutorial.py and test_python_page.py, which look at what they leave behind."""
 _TAIL = 4000
 _PATIENCE_S = 900
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import Block, blocks
-from tests.docs.pages import TUTORIAL, left_out, page_run, pages
+from tests.docs.pages import PYTHON, TUTORIAL, left_out, page_run, pages
 
-PAGES = {name: path for name, path in pages().items() if name != TUTORIAL}
+PAGES = {name: path for name, path in pages().items() if name not in (TUTORIAL, PYTHON)}
 FOUND = {name: blocks(path, name) for name, path in PAGES.items()}
 LEFT_OUT = [block for found in FOUND.values() for block in left_out(found)]
 

@@ -96,7 +96,7 @@ class Second(Toy):
 """
     task.write_text(wrong)
     try:
-        assert "no one figure can choose" in kit("train", "--dry-run", cwd=project, code=2).stderr
+        assert "no single score can choose" in kit("train", "--dry-run", cwd=project, code=2).stderr
     finally:
         task.write_text(SECOND)
 
@@ -120,7 +120,7 @@ def test_one_bundle_is_scored_measured_and_served_for_both(project: Path) -> Non
 
 def _explained(project: Path) -> None:
     """Each row of a step is found again, in its own task's file or among what is replayed."""
-    told = kit_json("train", "--explain", "1", cwd=project)
+    told = kit_json("runs", "explain", "1", cwd=project)
     assert (told["changed"], told["unread"]) == (0, None)
     files = {"toy": "data/train.jsonl", "second": "data/two.jsonl"}
     for suspect in told["suspects"]:

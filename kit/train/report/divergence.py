@@ -34,7 +34,7 @@ class Divergence:
         last = statistics.fmean(self._last)
         if last > _FACTOR * began + _NATS:
             what = f"Training diverges: the loss of the {WINDOW} steps up to step {step} is {last:.3g}"
-            advice = f"Nothing was published. Lower train.learning_rate, or see: kit train --explain {step}"
+            advice = f"Nothing was published. Lower train.learning_rate, or see: kit runs explain {step}"
             raise RunBroke(f"{what}, and the base's is {began:.3g}.", next=advice)
 
     def _add(self, loss: float) -> None:

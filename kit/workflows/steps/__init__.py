@@ -1,1 +1,1 @@
-"""The steps of the workflows. They import what they need at the top; the facades above them stay light."""
+"""What the workflows consist of. These modules load what they need, heavy packages too, when they are imported."""

@@ -17,8 +17,8 @@ from kit.bundle.manifest import MANIFEST_FILE, file_digest
 from kit.bundle.seal import SEAL_FILE, read_seal
 from kit.bundle.store import Bundle
 from kit.bundle.verify import verify_base, verify_files, verify_renders
-from kit.cli.wiring import engine_config, sealed_base
 from kit.errors import InputError, Refused
+from kit.workflows.steps.engines import engine_config, sealed_base
 from tests.kit.bundle.conftest import Built
 from tests.kit.bundle.parts import flip_byte, manifest_again, seal_again
 

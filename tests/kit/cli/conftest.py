@@ -54,16 +54,6 @@ def run() -> Run:
     return run_kit
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny project with a bundle, and what training wrote to stderr in `said.txt`; to be read, or copied."""
-    project = with_training(make_toy(tmp_path_factory.mktemp("trained") / "toy"))
-    ran = run_kit("train", cwd=project)
-    assert ran.code == 0, ran.err
-    (project / "said.txt").write_text(ran.err)
-    return project
-
-
 def with_training(project: Path, **settings: object) -> Path:
     """The project with these settings of its training, over those of a short run."""
     short = {"learning_rate": 5e-3, "epochs": 1, "batch_rows": 6, "evaluations": 1, "lora": {"rank": 8}}

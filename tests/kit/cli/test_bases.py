@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from kit.checks import Check, exit_code
-from kit.cli.train import plan_of
 from kit.errors import Exit, InputError
 from kit.preflight.report import preflight
 from kit.project.project import Project
+from kit.workflows.steps.inputs import read_inputs
 from tests.kit.bases import copy_nano, edit_json, edit_weights
 from tests.kit.cli.conftest import Run, with_training
 
@@ -124,7 +124,7 @@ def test_a_plan_to_train_or_to_search_refuses_it(toy: Path, name: str) -> None:
     damage(with_base(toy))
     project = Project(toy)
     with pytest.raises(InputError, match=re.escape(words)):
-        plan_of(project, project.recipe(), None)
+        read_inputs(project, project.recipe(), None)
 
 
 @pytest.mark.parametrize("model", ["models/plain", "./models/plain"])
@@ -135,7 +135,7 @@ def test_a_base_is_a_folder_of_the_project_wherever_the_command_is_called(
     monkeypatch.chdir(toy / "data")
     project = Project.find()
     assert found(project.root)[0] == Exit.OK
-    plan = plan_of(project, project.recipe(), None)
+    plan = read_inputs(project, project.recipe(), None)
     assert (plan.base.folder, plan.base.name) == (folder, model)
 
 

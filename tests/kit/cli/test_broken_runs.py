@@ -107,7 +107,7 @@ def test_a_row_whose_loss_is_not_finite_breaks_the_run_by_name_and_is_explained(
     said = broken(toy)
     assert "the loss is nan; its worst rows: 'train-3' (loss nan)" in said
     step = said.partition("Step ")[2].partition(":")[0]
-    found = run_kit("train", "--explain", step, "--json", cwd=toy).json
+    found = run_kit("runs", "explain", step, "--json", cwd=toy).json
     assert (found["spike"], found["suspects"][0]["example"]) == (True, "train-3")
     (run,) = runs(toy)
     assert "'train-3' (loss nan)" in run["sentence"]

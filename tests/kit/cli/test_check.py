@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO
-from kit.cli.training_data import gather
 from kit.errors import InputError
 from kit.project.project import Project
+from kit.workflows.steps.training_data import gather
 from tests.kit.cli.conftest import Run
 from tests.kit.toy import lines, row
 

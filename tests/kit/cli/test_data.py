@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kit.cli.training_data import gather
 from kit.project.project import Project
+from kit.workflows.steps.training_data import gather
 from tests.kit.cli.conftest import Run
 
 

@@ -51,10 +51,26 @@ def test_an_empty_folder_that_the_shell_is_in_is_filled_and_stays_the_same_folde
     assert run("check", "--recipe-only", cwd=here).code == 0
 
 
-def test_the_templates_are_listed_with_what_they_do(tmp_path: Path, run: Run) -> None:
-    listed = run("new", "--list", "--json", cwd=tmp_path).json["templates"]
+@pytest.mark.parametrize("words", [(), ("--list",)])
+def test_templates_and_starters_are_listed_with_one_line_each(words: tuple[str, ...], tmp_path: Path, run: Run) -> None:
+    listed = run("new", *words, "--json", cwd=tmp_path).json["templates"]
     assert [each["name"] for each in listed] == [template.name for template in list_templates()]
-    assert all(each["summary"] for each in listed)
+    ran = run("new", *words, cwd=tmp_path)
+    assert ran.code == 0
+    for each in listed:
+        assert each["summary"]
+        assert f"{each['name']} " in ran.out
+        assert f"  {each['summary']}\n" in ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_template_is_a_starter_by_the_first_line_of_its_readme(tmp_path: Path) -> None:
+    template = Template("small", tmp_path)
+    assert not template.is_starter
+    (tmp_path / "README.md").write_text("# small: a template\n\n# Starter: no\n")
+    assert not template.is_starter
+    (tmp_path / "README.md").write_text("# Starter: a label for a text\n")
+    assert template.is_starter
 
 
 def test_a_dry_run_lists_the_files_and_makes_none(tmp_path: Path, run: Run) -> None:
@@ -69,12 +85,6 @@ def test_an_unknown_template_gets_the_near_miss_and_leaves_nothing(tmp_path: Pat
     ran = run("new", "legl", cwd=tmp_path)
     assert (ran.code, ran.err) == (2, "There is no template 'legl'. Did you mean 'legal'?\n")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_without_a_template_the_known_ones_are_told(tmp_path: Path, run: Run) -> None:
-    ran = run("new", cwd=tmp_path)
-    assert ran.code == 2
-    assert "legal" in ran.err
 
 
 def test_a_target_that_is_not_empty_is_refused_and_not_touched(tmp_path: Path, run: Run) -> None:

@@ -71,6 +71,6 @@ def test_a_damaged_run_is_listed_as_such_beside_the_others(toy: Path, run: Run) 
     states = {each["run"]: each["state"] for each in ran.json["runs"]}
     assert states == {empty.id: "damaged", torn.id: "damaged", good.id: "new"}
     assert f"{empty.id}: Damaged: run.json is not what the kit writes" in run("runs", cwd=toy).out
-    explained = run("train", "--explain", "1", "--run", empty.id, cwd=toy)
+    explained = run("runs", "explain", "1", "--run", empty.id, cwd=toy)
     assert (explained.code, "Damaged: run.json" in explained.err) == (2, True)
     assert run("check", cwd=toy).code == 0

@@ -105,7 +105,7 @@ def test_what_would_be_tried_is_told_and_nothing_is_trained(tmp_path: Path) -> N
     project = searchable(tmp_path / "toy")
     told = run_kit("search", "--dry-run", "--trials", "5", cwd=project)
     assert told.code == 0, told.err
-    assert "5 trials by accuracy, 1 at one time" in told.out
+    assert "5 trials by accuracy, 1 at a time" in told.out
     assert "0.0001 to 0.05 (log)" in told.out
     assert not list(project.glob("search/*/trials"))
 

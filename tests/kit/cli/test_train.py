@@ -31,7 +31,7 @@ def project(trained: Path, tmp_path: Path) -> Path:
 
 
 def test_a_step_is_explained_by_its_rows_their_places_and_texts(trained: Path) -> None:
-    ran = run_kit("train", "--explain", "3", "--json", cwd=trained)
+    ran = run_kit("runs", "explain", "3", "--json", cwd=trained)
     assert ran.code == 0, ran.err
     assert (ran.json["step"], ran.json["changed"], ran.json["unread"]) == (3, 0, None)
     assert len(ran.json["suspects"]) == 6
@@ -41,36 +41,36 @@ def test_a_step_is_explained_by_its_rows_their_places_and_texts(trained: Path) -
         example = json.loads((trained / "data/train.jsonl").read_text().splitlines()[number - 1])
         assert example["id"] == suspect["example"]
         assert text.endswith(f"→ {example['response']['label']}")
-    told = run_kit("train", "--explain", "3", cwd=trained).out
-    assert "The data are what they were." in told
+    told = run_kit("runs", "explain", "3", cwd=trained).out
+    assert "The data have not changed since." in told
     assert f"{trained}/data/train.jsonl:" in told
 
 
 def test_rows_that_changed_since_are_told_as_changed(project: Path) -> None:
-    suspects = run_kit("train", "--explain", "3", "--json", cwd=project).json["suspects"]
+    suspects = run_kit("runs", "explain", "3", "--json", cwd=project).json["suspects"]
     changed, gone = suspects[0]["example"], suspects[1]["example"]
     other = {"request": {"text": "quite another sentence"}}
     rows = [row("train", number) for number in range(60) if f"train-{number}" != gone]
     text = lines({**each, **other} if each["id"] == changed else each for each in rows)
     (project / "data/train.jsonl").write_text(text)
-    found = run_kit("train", "--explain", "3", "--json", cwd=project).json
+    found = run_kit("runs", "explain", "3", "--json", cwd=project).json
     standing = {suspect["example"]: suspect["standing"] for suspect in found["suspects"]}
     assert (standing.pop(changed), standing.pop(gone)) == ("changed", "gone")
     assert set(standing.values()) == {"same"}
-    told = run_kit("train", "--explain", "3", cwd=project).out
-    assert "The data changed since: 2 of its 6 rows are not what was trained on" in told
+    told = run_kit("runs", "explain", "3", cwd=project).out
+    assert "The data changed since: 2 of its 6 rows differ from what was trained on" in told
 
 
 def test_data_that_cannot_be_read_any_more_are_not_called_changed(project: Path) -> None:
     (project / "data/train.jsonl").write_text("no longer JSON\n")
-    told = run_kit("train", "--explain", "3", cwd=project)
+    told = run_kit("runs", "explain", "3", cwd=project)
     assert told.code == 0
     assert "so they are not compared" in told.out
     assert "changed since:" not in told.out
 
 
 def test_a_step_that_was_never_made_is_refused(trained: Path) -> None:
-    ran = run_kit("train", "--explain", "99", cwd=trained)
+    ran = run_kit("runs", "explain", "99", cwd=trained)
     assert (ran.code, "Step 99 was not recorded." in ran.err) == (2, True)
 
 

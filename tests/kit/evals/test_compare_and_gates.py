@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from kit.errors import Exit, InputError
+from kit.errors import InputError
 from kit.evals.compare import compare, got_worse
-from kit.evals.gates import Gate, exit_code, judge
+from kit.evals.gates import Gate, judge, outcome_of
 from kit.evals.run import Evaluation, evaluate_predictor
 from kit.recipe import load_recipe
 from kit.task import Task
@@ -77,13 +77,13 @@ def test_evaluations_of_other_examples_are_not_compared() -> None:
 def test_default_gates_hold_where_tuning_made_it_better() -> None:
     found = gates(measured(right), measured(wrong))
     assert outcomes(found) == {MAIN: "held", STOPS: "held"}
-    assert exit_code(found) == Exit.OK
+    assert outcome_of(found) == "held"
 
 
 def test_the_main_metric_gate_fails_where_tuning_made_it_worse() -> None:
     found = gates(measured(wrong), measured(right))
     assert outcomes(found) == {MAIN: "failed", STOPS: "held"}
-    assert exit_code(found) == Exit.GATE_FAILED
+    assert outcome_of(found) == "failed"
 
 
 def test_the_stop_rate_gate_fails_where_the_tuned_model_breaks_off() -> None:
@@ -93,7 +93,7 @@ def test_the_stop_rate_gate_fails_where_the_tuned_model_breaks_off() -> None:
 def test_default_gates_without_a_base_are_unmeasured() -> None:
     found = gates(measured(right))
     assert outcomes(found) == {MAIN: "unmeasured", STOPS: "unmeasured"}
-    assert exit_code(found) == Exit.UNMEASURED
+    assert outcome_of(found) == "unmeasured"
 
 
 def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest_is_perfect() -> None:
@@ -110,22 +110,22 @@ def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest
 
 
 @pytest.mark.parametrize(
-    ("tell", "thresholds", "outcome", "code"),
+    ("tell", "thresholds", "outcome"),
     [
-        (right, {"word_f1": 0.9}, "held", Exit.OK),
-        (wrong, {"word_f1": 0.9}, "failed", Exit.GATE_FAILED),
-        (right, {"alarms": 0.5}, "held", Exit.OK),
-        (wrong, {"alarms": 0.5}, "failed", Exit.GATE_FAILED),
-        (right, {"stop_rate": 1.0}, "held", Exit.OK),
-        (cut, {"stop_rate": 1.0}, "failed", Exit.GATE_FAILED),
+        (right, {"word_f1": 0.9}, "held"),
+        (wrong, {"word_f1": 0.9}, "failed"),
+        (right, {"alarms": 0.5}, "held"),
+        (wrong, {"alarms": 0.5}, "failed"),
+        (right, {"stop_rate": 1.0}, "held"),
+        (cut, {"stop_rate": 1.0}, "failed"),
     ],
 )
 def test_a_threshold_is_the_least_value_or_the_most_where_lower_is_better(
-    tell: Tell, thresholds: dict[str, float], outcome: str, code: Exit
+    tell: Tell, thresholds: dict[str, float], outcome: str
 ) -> None:
     found = gates(measured(tell), **thresholds)
     assert [gate.outcome for gate in found] == [outcome]
-    assert exit_code(found) == code
+    assert outcome_of(found) == outcome
 
 
 def three_in_four(text: str) -> str:
@@ -197,6 +197,6 @@ def test_a_threshold_on_an_unknown_metric_is_the_users_mistake_with_the_near_mis
 
 def test_a_failed_gate_outweighs_an_unmeasured_one_and_no_gate_is_nothing_measured() -> None:
     held, failed, unknown = (Gate("g", outcome, None, None, "") for outcome in ("held", "failed", "unmeasured"))
-    assert exit_code([held, unknown, failed]) == Exit.GATE_FAILED
-    assert exit_code([held, unknown]) == Exit.UNMEASURED
-    assert exit_code([]) == Exit.UNMEASURED
+    assert outcome_of([held, unknown, failed]) == "failed"
+    assert outcome_of([held, unknown]) == "unmeasured"
+    assert outcome_of([]) == "unmeasured"

@@ -204,7 +204,7 @@ def bundle_of(tuned: dict[str, Tuned], tmp_path_factory: pytest.TempPathFactory)
 
 def served(bundle: Bundle, kind: Any) -> None:
     """Start an engine on a bundle as `kit serve` does, and hold it to the seal."""
-    from kit.cli.wiring import adapter_name, engine_config, engine_kind, running
+    from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running
 
     async def hold() -> None:
         engine = make_engine(engine_kind([bundle], kind), engine_config([bundle], Path()))
@@ -246,7 +246,7 @@ def test_an_adapter_that_changed_its_base_is_served_by_vllm_all_the_same(
 def test_what_vllm_cannot_serve_goes_to_the_local_engine_or_is_refused(
     name: str, bundle_of: Callable[[str, str], Bundle]
 ) -> None:
-    from kit.cli.wiring import engine_kind
+    from kit.workflows.steps.engines import engine_kind
 
     bundle = bundle_of(name, "adapter")
     assert engine_kind([bundle], "auto") == "local"
@@ -268,7 +268,7 @@ def test_adapters_beside_the_model_answer_side_by_side_and_leave_the_base_as_it_
     questions = ["Where is the kettle?", "Where is the ladder, and where would the second one have been put?"]
 
     async def answers() -> tuple[list[Any], list[tuple[float, ...]]]:
-        from kit.cli.wiring import running
+        from kit.workflows.steps.engines import running
 
         async with running(make_engine("local", config)) as engine:
             asked = [ask(text, max_tokens=8, adapter=name) for name in (*names, None) for text in questions]

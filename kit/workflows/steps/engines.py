@@ -1,45 +1,38 @@
-"""What several commands set up alike: the engine of some bundles."""
+"""Which engine answers for some bundles, and what it loads. No engine is imported here."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from kit.base import Base
-    from kit.bundle.store import Bundle
-    from kit.engines import Kind
-    from kit.engines.base import Engine, EngineConfig
+from kit.base import Base, BaseNotHere, find_base
+from kit.bundle.store import Bundle
+from kit.bundle.verify import verify_base
+from kit.engines import Kind, default_kind
+from kit.engines.base import Engine, EngineConfig
+from kit.errors import InputError
 
 
 def sealed_base(bundle: Bundle, root: Path, given: Path | None = None) -> Base:
     """Return the base model that a bundle was tuned from, verified against its seal.
 
-    It is where the seal says, a relative folder being meant from `root`, unless its folder is `given`. Raises
-    InputError where it cannot be found, Refused where it is another.
+    `given` is its folder; without it, the seal says where the base is, and a relative path there starts at `root`.
+    Raises InputError where the base cannot be found, Refused where its weights differ.
     """
-    from kit.bundle.verify import verify_base
-
     base = _given_base(given) if given else _named_base(bundle, root)
     verify_base(bundle, base)
     return base
 
 
 def _given_base(folder: Path) -> Base:
-    from kit.base import Base
-    from kit.errors import InputError
-
     if not folder.is_dir():
         raise InputError("There is no such folder.", f"--base {folder}", "Give the folder of the base model.")
     return Base(str(folder), None, folder.resolve())
 
 
 def _named_base(bundle: Bundle, root: Path) -> Base:
-    from kit.base import BaseNotHere, find_base
-    from kit.errors import InputError
-
     sealed = bundle.seal.base
     try:
         return find_base(sealed.model, sealed.revision, root=root)
@@ -53,12 +46,10 @@ def _named_base(bundle: Bundle, root: Path) -> Base:
 def engine_config(
     bundles: Sequence[Bundle], root: Path, threads: int | None = None, base: Path | None = None
 ) -> EngineConfig:
-    """Return what an engine starts on to answer for these bundles: merged weights, or one base with their adapters.
+    """Return what an engine loads to answer for these bundles: merged weights, or one base with their adapters.
 
-    `base` is the folder of the bundles' base, where it is not where their seals say.
+    `base` is the folder of the base, where it has moved since training. Raises as `sealed_base` does.
     """
-    from kit.engines.base import EngineConfig
-
     first = bundles[0]
     merged = first.seal.form == "merged"
     folders = [first.model_folder] if merged else [sealed_base(bundle, root, base).folder for bundle in bundles]
@@ -73,13 +64,10 @@ def engine_config(
 
 
 def engine_kind(bundles: Sequence[Bundle], wanted: Kind | Literal["auto"]) -> Kind:
-    """Return the engine that is to answer for these bundles: the wanted one, or the best that can.
+    """Return the engine that answers for these bundles: the wanted one, or for "auto" the best that is installed.
 
-    Raises InputError where the wanted one cannot, MissingExtra where none is installed.
+    Raises InputError where the wanted engine cannot load these adapters, MissingExtra where none is installed.
     """
-    from kit.engines import default_kind
-    from kit.errors import InputError
-
     odd = [bundle for bundle in bundles if bundle.seal.form == "adapter" and not bundle.seal.adapter.plain_lora]
     if not odd:
         return default_kind() if wanted == "auto" else wanted
@@ -90,7 +78,7 @@ def engine_kind(bundles: Sequence[Bundle], wanted: Kind | Literal["auto"]) -> Ki
 
 
 def adapter_name(bundle: Bundle) -> str | None:
-    """The name under which an engine holds a bundle's adapter: its digest. None for merged weights."""
+    """Return the name of a bundle's adapter in an engine, which is its digest. None for merged weights."""
     return bundle.digest if bundle.seal.form == "adapter" else None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kit.cli.training_data import record_of
 from kit.data.keys import Keys
 from kit.project.project import Project
+from kit.workflows.steps.training_data import record_of
 from tests.kit.toy import lines, make_toy, row
 
 

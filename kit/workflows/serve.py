@@ -1,0 +1,128 @@
+"""Serve bundles that are verified first: in the background, or until the process is asked to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kit.workflows.events import Report, ignore
+
+if TYPE_CHECKING:
+    from kit.workflows.steps.service.background import Background
+
+EngineName = Literal["auto", "vllm", "local"]
+
+
+@dataclass(frozen=True)
+class ServicePlan:
+    """What a service would be: the digests of its bundles, its engine and its address.
+
+    `status` has a sentence per bundle: whether it is verified, and why not.
+    """
+
+    bundles: tuple[str, ...]
+    engine: str
+    host: str
+    port: int
+    status: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """An event: every bundle is verified, and the service answers at `url`."""
+
+    url: str
+    bundles: tuple[str, ...]
+    engine: str
+
+
+class Service:
+    """A service that runs in the background. Leaving its `with` block stops it."""
+
+    def __init__(self, ready: Serving, background: Background) -> None:
+        self.url = ready.url
+        self.bundles = ready.bundles
+        self.engine = ready.engine
+        self._background = background
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the service has stopped, at most some seconds; return whether it has.
+
+        Raises the error that ended it.
+        """
+        return self._background.wait(seconds)
+
+    def stop(self) -> None:
+        """Let the running requests finish, then stop the service and its engine. A second call does nothing."""
+        self._background.stop()
+
+    def __enter__(self) -> Service:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def plan_serve(
+    project: str | Path = ".",
+    bundles: str | Sequence[str] = "latest",
+    *,
+    engine: EngineName | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    base: str | Path | None = None,
+    threads: int | None = None,
+    expose_preview: bool = False,
+) -> ServicePlan:
+    """Check all that `serve` with these arguments checks before its engine starts. Raises what `serve` would raise."""
+    from kit.workflows.steps.service.start import prepare, rehearsed
+
+    return rehearsed(prepare(project, bundles, engine, host, port, base, threads, expose_preview))
+
+
+def serve(
+    project: str | Path = ".",
+    bundles: str | Sequence[str] = "latest",
+    *,
+    engine: EngineName | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    base: str | Path | None = None,
+    threads: int | None = None,
+    expose_preview: bool = False,
+    report: Report = ignore,
+) -> Service:
+    """Start a service in the background, and return it once every bundle is verified.
+
+    `bundles` are digests, beginnings of digests or aliases: one merged bundle, or adapters of one base. Port 0 takes
+    any free one. `base` is the folder of the base model, where it has moved since training. `threads` are the engine's:
+    by default one per core. `expose_preview` serves a bundle beyond this machine though its gates did not all hold.
+
+    Raises InputError for wrong arguments, Refused where a bundle is not what was measured.
+    """
+    from kit.workflows.steps.service.start import in_background, prepare
+
+    return in_background(prepare(project, bundles, engine, host, port, base, threads, expose_preview), report)
+
+
+def run_service(
+    project: str | Path = ".",
+    bundles: str | Sequence[str] = "latest",
+    *,
+    engine: EngineName | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    base: str | Path | None = None,
+    threads: int | None = None,
+    expose_preview: bool = False,
+    report: Report = ignore,
+) -> None:
+    """Serve as `serve` does, until the process gets SIGINT or SIGTERM; reports `Serving` once the service is ready.
+
+    To be called in the process's main thread. The signal is raised again after the running requests have finished.
+    """
+    from kit.workflows.steps.service.start import prepare, until_stopped
+
+    until_stopped(prepare(project, bundles, engine, host, port, base, threads, expose_preview), report)

@@ -1,0 +1,115 @@
+"""Writes what an evaluation found: the attestation, the report beside the answers, and a table into a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kit.bundle.attestation import status_sentence
+from kit.bundle.store import Bundle, Store
+from kit.data.split import data_digest
+from kit.engines.base import Capabilities
+from kit.errors import Problem
+from kit.evals.figures import write_figures
+from kit.evals.gates import outcome_of
+from kit.evals.headline import headline
+from kit.evals.report import TaskReport, attestation, by_label
+from kit.evals.saved import Answers
+from kit.evals.tables import markdown
+from kit.project.project import AnyExample
+from kit.system.machine import describe
+from kit.workflows.evaluate import EvaluationResult
+
+_AGAIN = "Make room and run kit eval again: what is saved is not asked again."
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page holds the table: between the marks of `block`."""
+
+    page: Path
+    block: str
+
+
+@dataclass
+class _Writing:
+    """The files of one result; an error of the disk is noted, and the others are written all the same."""
+
+    store: Store
+    bundle: Bundle
+    payload: dict[str, Any]
+    attestation: Path | None = None
+    report: Path | None = None
+    status: str = ""
+    problems: list[Problem] = field(default_factory=list)
+
+    def attest(self) -> None:
+        digest = self.bundle.digest
+        with self._noted("The result was not attested", _AGAIN):
+            attested = self.store.attest(digest, "evaluation", self.payload)
+            self.payload["attestation"] = attested.file_name
+            self.attestation = self.store.root / "attestations" / digest / attested.file_name
+            self.status = status_sentence(self.store.attestations(digest))
+
+    def finish(self, answers: Answers, labels: Mapping[str, Any]) -> None:
+        with self._noted("The report was not written", _AGAIN):
+            self.report = answers.finish({**self.payload, "by_label": labels})
+
+    def fill(self, place: Place, text: str) -> None:
+        with self._noted("The page was not written"):
+            write_figures(place.page, place.block, text)
+
+    @contextmanager
+    def _noted(self, what: str, advice: str = "") -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.problems.append(Problem(f"{what}: {error.strerror}.", str(error.filename or ""), advice))
+
+
+def write_result(
+    root: Path,
+    bundle: Bundle,
+    answers: Answers,
+    reports: Sequence[TaskReport],
+    engine: Capabilities,
+    tests: Sequence[AnyExample],
+    place: Place | None,
+) -> EvaluationResult:
+    """Write everything, and return the result with a problem per file that could not be written."""
+    headlines = {report.task: headline(report) for report in reports}
+    payload = attestation(bundle.digest, reports, engine, data_digest(tests))
+    payload |= {"answers": answers.file.relative_to(root).as_posix(), "headline": headlines}
+    writing = _Writing(Store(root), bundle, payload)
+    if answers.fault:
+        writing.problems.append(Problem(f"Not every answer was saved: {answers.fault}.", next=_AGAIN))
+    writing.attest()
+    if not writing.problems:  # without a report, the next evaluation continues this one
+        writing.finish(answers, {each.task: by_label(each) for each in reports})
+    if place is not None:
+        writing.fill(place, _page_text(bundle.seal.base.model, reports, payload))
+    return EvaluationResult(
+        project=root,
+        bundle=bundle.digest,
+        base=bundle.seal.base.model,
+        outcome=outcome_of([gate for report in reports for gate in report.gates]),
+        reports={report.task: report for report in reports},
+        headline={task: tuple(sentences) for task, sentences in headlines.items()},
+        status=writing.status,
+        attested=payload,
+        answers=answers.file,
+        report=writing.report,
+        attestation=writing.attestation,
+        problems=tuple(writing.problems),
+    )
+
+
+def _page_text(base: str, reports: Sequence[TaskReport], payload: Mapping[str, Any]) -> str:
+    """Return the text for a page: each task's table, the base, the engine, the machine."""
+    engine = f"Base: {base}. Engine: {payload['engine']['name']}."
+    measured = describe(payload["machine"], payload["versions"])
+    titled = [f"### {each.task}\n\n{markdown(each)}" for each in reports]
+    return "\n\n".join([*(titled if len(reports) > 1 else [markdown(reports[0])]), engine, measured])

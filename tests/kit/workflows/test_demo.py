@@ -1,0 +1,34 @@
+"""`demo` says which commands it runs, and ends with the first one that fails; its whole loop is run from the wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kit.errors import Exit, KitError
+from kit.workflows import DemoStep, Note, demo, plan_demo
+
+
+def test_the_plan_takes_a_free_folder_and_names_every_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert plan_demo().project == tmp_path / "demo-legal"
+    (tmp_path / "demo-legal").mkdir()
+    plan = plan_demo(engine="local")
+    assert plan.project == tmp_path / "demo-legal-2"
+    assert [words[0] for words in plan.commands] == ["new", "check", "train", "eval", "serve"]
+    assert plan.commands[0] == ("new", "legal", "demo-legal-2")
+    assert plan.commands[-1][-2:] == ("--engine", "local")
+
+
+def test_a_step_that_fails_ends_the_demo_with_its_exit_code_and_its_lines_are_reported(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    events: list[object] = []
+    with pytest.raises(KitError, match="The demo stopped: kit new ended with exit code 2") as stopped:
+        demo("horoscope", tmp_path / "deep" / "made", report=events.append)
+    assert stopped.value.code is Exit.INPUT
+    assert events[0] == DemoStep(("new", "horoscope", "made"))
+    assert any(isinstance(event, Note) and "horoscope" in event.sentence for event in events)
+    assert capfd.readouterr() == ("", "")
+    assert not (tmp_path / "deep" / "made").exists()

@@ -1,0 +1,56 @@
+"""`evaluate` returns what it measured, and loses nothing when it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from kit.errors import InputError, Interrupted
+from kit.workflows import Counted, EvaluationPlan, Note, evaluate, plan_evaluate
+
+
+def test_an_interrupted_evaluation_continues_and_returns_scores_gates_and_files(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir("/")
+
+    def interrupt(event: object) -> None:
+        if event == Counted("Scoring tuned", 2, 5):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted, match=r"Interrupted\. [2-5] answers are saved in .*Continue with: kit eval"):
+        evaluate(project, limit=5, with_base=False, report=interrupt)
+
+    events: list[object] = []
+    result = evaluate(project, limit=5, base_limit=1, report=events.append)
+    assert any(isinstance(event, Note) and event.sentence.startswith("Continuing: ") for event in events)
+    assert events[-1] == Counted("Scoring base", 1, 1)
+
+    scores = result.scores["toy"]["accuracy"]
+    assert scores.tuned is not None
+    assert scores.base is not None
+    assert result.outcome == "unmeasured"
+    assert {gate.name: gate.outcome for gate in result.gates}["data.leaks"] == "held"
+    assert result.status.startswith("Status: preview (")
+    assert result.attestation is not None
+    assert json.loads(result.attestation.read_text())["bundle"] == result.bundle
+    assert result.report is not None
+    assert len(result.answers.read_text().splitlines()) == 6
+    assert not result.problems
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_plan_says_what_would_be_asked_and_writes_nothing(project: Path) -> None:
+    (digest,) = (folder.name for folder in project.glob("bundles/sha256/*"))
+    assert plan_evaluate(project, limit=7, base_limit=3) == EvaluationPlan(digest, "local", 7, 3)
+    assert plan_evaluate(project, with_base=False) == EvaluationPlan(digest, "local", 20, 0)
+    assert not (project / "evaluations").exists()
+
+
+def test_all_arguments_out_of_their_bounds_are_refused_at_once(project: Path) -> None:
+    with pytest.raises(InputError) as refused:
+        evaluate(project, limit=0, engine="ouija")  # type: ignore[arg-type]
+    assert {problem.where for problem in refused.value.problems} == {"limit", "engine"}

@@ -79,9 +79,12 @@ def _default(parameter: inspect.Parameter) -> str:
 def _type(name: str, kind: type) -> str:
     fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
     meanings = _meanings(kind)
-    rows = [(f"`{each.name}`", f"`{_words(each.type)}`", meanings.get(each.name, "")) for each in fields]
+    heads: tuple[str, ...] = ("field", "type", "meaning")
+    rows: list[tuple[str, ...]] = [
+        (f"`{each.name}`", f"`{_words(each.type)}`", meanings.get(each.name, "")) for each in fields
+    ]
     columns = slice(None if meanings else 2)
-    listed = table(("field", "type", "meaning")[columns], [row[columns] for row in rows]) if rows else ""
+    listed = table(heads[columns], [row[columns] for row in rows]) if rows else ""
     return f"### `{name}`\n\n{_prose(inspect.getdoc(kind))}\n\n{listed}\n"
 
 

@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -67,15 +66,21 @@ def page() -> str:
 def _application() -> FastAPI:
     """Return the service's routes without an engine: they are described here and never asked."""
     settings, engine, workers = Settings(), cast(Engine, None), cast(Workers, None)
-    models = cast(list[Model], [SimpleNamespace(tasks=_tasks(), fit=None, id="", deployed=_NOTHING)])
-    app, catalogue = FastAPI(), Catalogue(models)
+    app, catalogue = FastAPI(), Catalogue([cast(Model, _Described())])
     app.include_router(domain_router(catalogue, engine, workers, settings))
     app.include_router(openai_router(catalogue, engine, workers, settings))
     app.include_router(operations_router(Readiness(), engine, ()))
     return app
 
 
-_NOTHING = SimpleNamespace(pinned_name="")
+class _Described:
+    """A model with the tasks of all templates, for which nothing else is known."""
+
+    def __init__(self) -> None:
+        self.tasks = _tasks()
+
+    def __getattr__(self, name: str) -> _Described:
+        return self
 
 
 def _tasks() -> Mapping[str, Task[Any, Any]]:

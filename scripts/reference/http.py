@@ -14,7 +14,7 @@ from kit.engines.base import Engine
 from kit.project.project import Project
 from kit.project.template import list_templates
 from kit.task import Task
-from scripts.reference.text import Schema, default_of, kind, paragraphs, table
+from scripts.reference.text import Schema, default_of, kind, paragraphs, short, table
 from serving.catalogue import Catalogue, Model
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
@@ -125,7 +125,7 @@ def _fields(name: str, definitions: Mapping[str, Schema]) -> str:
 def _rows(name: str, top: str, definitions: Mapping[str, Schema]) -> Iterator[tuple[str, str, str]]:
     schema = definitions[name]
     for field, described in schema.get("properties", {}).items():
-        shown = field if name == top else f"{name}.{field}"
+        shown = field if name == top else f"{short(name)}.{field}"
         state = "required" if field in schema.get("required", ()) else default_of(described)
         yield f"`{shown}`", f"{kind(described, definitions)}<br>{state}", described.get("description", "")
 

@@ -18,7 +18,7 @@ _GREAT = {
     2.0**63: "2⁶³",
     -(2.0**63): "−2⁶³",
 }
-_SIZES = {"minLength": "at least {} characters", "minItems": "at least {} items", "maxItems": "at most {} items"}
+_SIZES = {"minLength": "length ≥ {}", "maxLength": "length ≤ {}", "minItems": "length ≥ {}", "maxItems": "length ≤ {}"}
 
 
 def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -7,20 +7,21 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import click
 import pytest
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, TypeAdapter
 
 import kit.workflows
 from kit.cli.main import commands
 from kit.project.project import Project
 from kit.recipe import Recipe
 from scripts.reference.http import TEMPLATES
+from scripts.reference.text import kind
 from tests.docs.pages import ROOT
 
 
@@ -73,6 +74,22 @@ def options(command: click.Command) -> Iterator[str]:
 def test_the_reference_lists_every_setting_of_the_recipe(site: Path) -> None:
     shown = text_of(site, "reference/recipe")
     assert [name for name in settings(Recipe) if not re.search(rf"\b{name}\b", shown)] == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (Annotated[str, Field(min_length=1, max_length=4000)], "text, length ≥ 1, length ≤ 4,000"),
+        (Annotated[float, Field(gt=0, lt=0.5)] | None, "number, > 0, < 0.5 or null"),
+        (Annotated[int, Field(ge=1, le=2**31 - 1)], "whole number, ≥ 1, ≤ 2³¹ − 1"),
+        (Literal["a", "b"], '`"a"` or `"b"`'),
+        (Annotated[list[int], Field(min_length=2)], "list of whole number, length ≥ 2"),
+        (dict[str, bool], "mapping to true or false"),
+        (Any, "any value"),
+    ],
+)
+def test_a_type_and_its_bounds_are_put_into_words(annotation: Any, words: str) -> None:
+    assert kind(TypeAdapter(annotation).json_schema(), {}) == words
 
 
 def test_the_reference_lists_every_command_and_every_option(site: Path) -> None:

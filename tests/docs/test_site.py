@@ -120,6 +120,14 @@ def test_no_page_fetches_anything_from_the_network(site: Path) -> None:
     assert [path for path, text in styles.items() if re.search(r"url\([\"']?https?:|@import", text)] == []
 
 
+def test_what_belongs_to_a_numbered_item_does_not_end_the_list(site: Path) -> None:
+    paragraphs = {
+        path.parent.name: re.findall(r"<p>\s*((?:[^<]|<(?!/p>))*)</p>", path.read_text(encoding="utf-8"))
+        for path in site.rglob("index.html")
+    }
+    assert [name for name, found in paragraphs.items() if any(re.search(r"\n\d{1,2}\. ", text) for text in found)] == []
+
+
 def test_a_dead_link_a_dead_anchor_and_a_page_without_a_place_break_the_build(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

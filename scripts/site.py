@@ -78,7 +78,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def _indented(markdown: str) -> str:
-    """Write numbered lists as mkdocs needs them: four columns of indent, and an empty line after an item with blocks."""
+    """Write numbered lists as mkdocs needs them: four columns of indent, an empty line after an item with blocks."""
     lines: list[str] = []
     inside = blocks = False
     for line in markdown.splitlines():

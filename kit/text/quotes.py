@@ -104,7 +104,7 @@ class Source:
         return self._folded_starts[index] + min(position - self._starts[index], len(self._words[index]))
 
     def _to_source(self, position: int) -> int:
-        """Source position of a folded one that stands on a word."""
+        """Return the source position of a folded position that is on a word."""
         index = bisect_right(self._folded_starts, position) - 1
         return self._starts[index] + position - self._folded_starts[index]
 
@@ -150,9 +150,9 @@ def _diagonal(wanted: list[str], source: tuple[str, ...]) -> int | None:
         places[word].append(position)
     votes: Counter[int] = Counter()
     for index, word in enumerate(wanted):
-        standing = places.get(word, [])
-        if len(standing) <= _COMMON:
-            votes.update(position - index for position in standing)
+        found = places.get(word, [])
+        if len(found) <= _COMMON:
+            votes.update(position - index for position in found)
     if not votes:
         return None
     near = range(-_DRIFT, _DRIFT + 1)
@@ -160,7 +160,7 @@ def _diagonal(wanted: list[str], source: tuple[str, ...]) -> int | None:
 
 
 def _best_run(wanted: list[str], region: list[str]) -> tuple[int, int, float] | None:
-    """Return start, end and agreement of the part of the region that the quote stands for."""
+    """Return start, end and agreement of the part of the region that matches the quote best."""
     matching = SequenceMatcher(None, wanted, region, autojunk=False).get_matching_blocks()[:-1]
     if not matching:
         return None

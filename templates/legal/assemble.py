@@ -1,4 +1,4 @@
-"""From the places that were found in a document to one answer about the whole of it."""
+"""Builds one answer about a document from the places that were found in it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def assemble(
     read: Iterable[Window],
     unlocated: Sequence[Unlocated] = (),
 ) -> Extraction:
-    """Return the clauses of the kinds that are wanted, what was not there, and what was not read.
+    """Return the clauses of the wanted kinds, the kinds that were not found, and the parts that were not read.
 
-    `found` holds the places under their labels, `read` the windows that were read to their end, in order.
+    `found` maps a label to its places; `read` has the windows whose answer was complete, in order.
     """
     places = sorted(((place, label) for label in wanted for place in found.get(label, ())), key=_order)
     elsewhere = _Elsewhere(source)
@@ -45,7 +45,7 @@ def _order(found: tuple[Found, str]) -> tuple[int, int, str]:
 
 
 class _Elsewhere:
-    """Finds further places of clauses. It searches and lists so many at most that its time grows with the text."""
+    """Finds other places of a clause's words. Limits on searches and results keep the time linear in the text."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -82,7 +82,7 @@ def _clause(text: str, label: str, place: Found, also_at: tuple[Span, ...]) -> C
 
 
 def _complement(read: Iterable[Window], length: int) -> tuple[Span, ...]:
-    """Return the parts of 0…length that lie in none of the windows, which come in order."""
+    """Return the parts of 0…length that no window covers; the windows are in order."""
     gaps: list[Span] = []
     reached = 0
     for window in read:

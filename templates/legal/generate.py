@@ -1,8 +1,8 @@
-"""Makes the template's documents: `python generate.py` writes the two files under data/ again, byte for byte.
+"""Makes the template's documents: `python generate.py` writes both files in data/, the same bytes every time.
 
-The words come from wordings.toml. A document is a shuffled list of sections: clauses, sections that are none, and
-sentences that only speak of a clause; it is written in one of several styles and layouts, and every clause is labelled
-where it comes to stand. Test documents also use wordings, styles and names that no training document has.
+The words come from wordings.toml. A document is a shuffled list of sections: clauses, other sections, and sentences
+that only mention a clause. It is written in one of several styles and layouts, and every clause is labelled with its
+place in the finished text. Test documents also use wordings, styles and names that no training document has.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ def _letter(number: int) -> str:
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield each row as the line that stands in the file."""
+    """Yield each row as its line of the file."""
     for row in rows:
         yield json.dumps(row, ensure_ascii=False) + "\n"
 

@@ -92,7 +92,7 @@ def _example(contract: Contract, kinds: Sequence[str], problems: list[Problem]) 
             continue
         found = _span(contract, mark)
         if found is None:
-            problems.append(Problem("The marked text does not stand in the contract.", mark.where))
+            problems.append(Problem("The contract does not contain the marked text.", mark.where))
         else:
             spans[mark.category].append(found)
     clauses = [
@@ -105,7 +105,7 @@ def _example(contract: Contract, kinds: Sequence[str], problems: list[Problem]) 
         id=contract.name,
         request=ExtractRequest(text=contract.text, categories=asked),
         response=Extraction(clauses=ordered),
-        group=_text_digest(contract.text),  # some contracts stand in the set twice, under two names
+        group=_text_digest(contract.text),  # some contracts are in the set twice, under two names
         provenance=_PROVENANCE,
     )
 
@@ -115,7 +115,7 @@ def _text_digest(text: str) -> str:
 
 
 def _span(contract: Contract, mark: Mark) -> tuple[int, int] | None:
-    """Return where a mark stands, without blanks at its ends; its own place if that is right, else the first one."""
+    """Return the place of a mark, without white space at its ends: its own if that is right, else the first one."""
     words = mark.text.strip()
     if mark.start is not None:
         start = mark.start + len(mark.text) - len(mark.text.lstrip())

@@ -171,7 +171,7 @@ def _squad_contract(document: Document, where: str) -> Contract:
 
 
 def _asked(question: Question) -> str:
-    """The category stands in the question in quotes, or at the end of its id, or it is the question."""
+    """The category is in quotes in the question, at the end of the question's id, or the question itself."""
     quoted = re.search(r'"([^"]+)"', question.question)
     if quoted:
         return slug(quoted[1])

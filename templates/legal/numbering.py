@@ -27,7 +27,7 @@ from .forms import Form
 from .schema import Clause, Extraction, numbers_type, spoken
 
 _FINISHED = re.compile(r'"([1-9][0-9]{0,3})":(?:"([^"\\]*)"|\[("[^"\\]*"(?:,"[^"\\]*")*)[\],])')
-_BEGUN = 24  # a clause begins in a piece that shows this many characters of it, or all
+_LEAST = 24  # a clause begins in a piece that shows this many characters of it, or the whole clause
 _MARK = len(" [999]\n")
 
 
@@ -103,8 +103,8 @@ class Numbering(Form[Numbered]):
                 for label in named:
                     votes[piece][label] = votes[piece].get(label, 0.0) + probability
             read += [window] if complete else []
-        begun = {piece.sentence for piece in votes}
-        pieces = {piece for window in windows for piece in window.pieces if piece.sentence in begun}
+        cited = {piece.sentence for piece in votes}
+        pieces = {piece for window in windows for piece in window.pieces if piece.sentence in cited}
         kinds_of = {piece: self._chosen(votes.get(piece, {}), most[piece]) for piece in sorted(pieces)}
         found: dict[str, list[Found]] = defaultdict(list)
         for label, place in _runs(kinds_of):
@@ -162,7 +162,7 @@ def _pieces(text: str, most: int) -> Iterator[Piece]:
 def _shows(piece: Piece, clause: Clause) -> bool:
     shared = min(piece.end, clause.end) - max(piece.start, clause.start)
     if clause.start >= piece.start:
-        return shared >= min(_BEGUN, clause.end - clause.start)
+        return shared >= min(_LEAST, clause.end - clause.start)
     return clause.start >= piece.sentence and shared * 2 > piece.end - piece.start
 
 

@@ -43,7 +43,7 @@ class Clause(Strict):
     suffix: Annotated[str, Field(description="The text just after")] = ""
     state: Annotated[
         Literal["exact", "repaired"],
-        Field(description="exact: as the model wrote it; repaired: close, so the document's words were put in"),
+        Field(description="exact: as the model wrote it; repaired: nearly so, and the document's own words are given"),
     ] = "exact"
     also_at: Annotated[
         tuple[Span, ...],
@@ -63,7 +63,7 @@ class Clause(Strict):
 
 
 class Unlocated(Strict):
-    """Words that the model gave as a quote and that do not stand in the document: never to be shown as a quote."""
+    """Words that the model wrote as a quote and that are not in the document: never show them as a quote."""
 
     label: Label
     state: Literal["absent"] = "absent"

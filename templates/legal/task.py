@@ -58,7 +58,7 @@ class Options(Task.Options):
         if self.answer == "quotes" and self.overlap * 3 > self.window:
             raise ValueError("overlap is at most a third of window")
         if len(set(self.categories)) < len(self.categories):
-            raise ValueError("a category stands twice")
+            raise ValueError("a category is listed twice")
         return self
 
 
@@ -81,7 +81,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             "false_alarms", "documents", False, "Clauses of kinds that the document does not have"
         ),
         "unlocated_per_document": ratio_of(
-            "unlocated", "documents", False, "Quotes that do not stand in the document; never returned as clauses"
+            "unlocated", "documents", False, "Quotes that are not in the document; never returned as clauses"
         ),
         "coverage": mean_of("coverage", description="Share of the document that was read to the end"),
     }
@@ -101,9 +101,9 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def targets(self, request: ExtractRequest, response: Extraction) -> list[Answer | None]:
         """What each window shows of the expected clauses, in order.
 
-        A window without a clause teaches only where the request asks for every kind of the recipe: what nobody looked
-        for is not absent. Raises InputError with every clause that does not stand where it says, whose label is not
-        known, or whose kind the request does not ask for.
+        A window without a clause is trained on only where the request asks for every kind of the recipe: a kind that
+        nobody looked for may be there. Raises InputError with every clause whose text is not at its offsets, whose
+        label is unknown, or whose kind the request does not ask for.
         """
         form, text, share = self._form, request.text, self.options.empty_share
         problems = [*self._misplaced(request, response.clauses)]
@@ -158,7 +158,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def rewrite(
         self, request: ExtractRequest, response: Extraction, reword: Callable[[str], str]
     ) -> tuple[ExtractRequest, Extraction]:
-        """Put what stands between the clauses into other words; the clauses stay, and move with the text."""
+        """Reword the text between the clauses; the clauses keep their words and get their new offsets."""
         placed, text, done, moved = Clauses(response.clauses), "", 0, list[Clause]()
         for span in _together(response.clauses):
             text += reword(request.text[done : span.start])
@@ -206,7 +206,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             elif asked is not None and clause.label not in asked:
                 yield Problem(f"The request's categories leave out '{clause.label}', which is labelled.", where)
             if text[clause.start : clause.end] != clause.exact:
-                yield Problem(f"Its text does not stand at {clause.start} to {clause.end} of the document.", where)
+                yield Problem(f"The document has another text at {clause.start} to {clause.end}.", where)
 
 
 def _together(clauses: Sequence[Clause]) -> list[Span]:

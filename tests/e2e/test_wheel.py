@@ -43,9 +43,9 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_project_from_the_wheel_passes_its_own_tests(commands: Path, tmp_path: Path) -> None:
-    subprocess.run([commands / "kit", "new", "legal"], cwd=tmp_path, check=True)
+    subprocess.run([commands / "kit", "new", "classify"], cwd=tmp_path, check=True)
     tests = [commands / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(tests, cwd=tmp_path / "legal", capture_output=True, text=True, check=False)
+    done = subprocess.run(tests, cwd=tmp_path / "classify", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
 

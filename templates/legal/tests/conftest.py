@@ -14,6 +14,11 @@ from kit.task.loader import load_module, load_tasks
 PROJECT = Path(__file__).parents[1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known in a project, which has no configuration of pytest."""
+    config.addinivalue_line("markers", "public_data: reads public sets from the folder that DOMAINKIT_DATA names")
+
+
 def _task(profile: str | None) -> Task[Any, Any]:
     return load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml", profile))[0]
 

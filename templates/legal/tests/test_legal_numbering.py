@@ -1,4 +1,4 @@
-"""Sentences stand in every window once, under a number, and clauses come back from numbers, for any text at all."""
+"""Each window numbers its sentences, and clauses come back from the numbers, for any text."""
 
 from __future__ import annotations
 
@@ -10,65 +10,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from legal_parts import ANY_TEXT, TEXTS, make_task, module  # type: ignore[import-not-found]
 
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.engines.local.grammar import Grammars
 from kit.engines.structured import grammar_of
 from kit.task import Completion, write_answer
-from tests.templates.legal import ANY_TEXT, TEXTS, make_task, module
+from kit.text.sentences import sentences
 
-sentences = module("sentences").sentences
 TASK = make_task(answer="numbers", window=300)
 RENDERER = Renderer(NANO)
 GRAMMARS = Grammars(NANO, RENDERER.vocabulary_size)
-
-SENTENCES = [
-    "The fee is due to Acorn Inc. and to Birch Ltd. in May.|Next.",
-    "Acorn Inc. Holds it.|Next.",
-    "Tax, e.g. duty, is due.|Next.",
-    "Interest is 3.5 percent of it.|Next.",
-    "See No. 5 of J. Doe under U.S. law.|Next.",
-    "It is sold “as is.”|Next.",
-    "It is sold (as it stands.)|Next.",
-    "May it be sold?|Yes.",
-    "It is sold\n  as it stands.|Next.",
-    "7 days' notice is given.|3.5 percent is due.",
-    "Renewal:|The term is renewed.",
-    "The parts are: wheels and axles.",
-]
-MORE_SENTENCES = [
-    ("Payable on demand\n\nNext heading", ["Payable on demand", "Next heading"]),
-    ("Payable on demand\r\n \r\nNext heading", ["Payable on demand", "Next heading"]),
-    ("Paid in May. \n\nand then.", ["Paid in May.", "and then."]),
-    ("  Paid in May \n", ["Paid in May"]),
-    ("1. Rent. Rent is 12. May is the month.", ["Rent.", "Rent is 12.", "May is the month."]),
-    ("(a) The fee is due.\n\n2.1 The term is a year.", ["The fee is due.", "The term is a year."]),
-    (" \n ", []),
-]
-
-
-@pytest.mark.parametrize("marked", SENTENCES)
-def test_a_sentence_ends_where_a_bar_stands_here(marked: str) -> None:
-    text = marked.replace("|", " ")
-    assert [text[each.start : each.end] for each in sentences(text)] == marked.split("|")
-
-
-@pytest.mark.parametrize(("text", "expected"), MORE_SENTENCES)
-def test_blank_lines_end_sentences_and_counts_belong_to_none(text: str, expected: list[str]) -> None:
-    assert [text[each.start : each.end] for each in sentences(text)] == expected
-
-
-@given(ANY_TEXT)
-def test_sentences_hold_every_letter_once_and_no_white_space_at_their_ends(text: str) -> None:
-    found = list(sentences(text))
-    for left, right in pairwise(found):
-        assert left.end <= right.start
-    for each in found:
-        assert text[each.start : each.end] == text[each.start : each.end].strip() != ""
-    between = [0, *(position for each in found for position in (each.start, each.end)), len(text)]
-    outside = "".join(text[start:end] for start, end in zip(between[::2], between[1::2], strict=True))
-    assert len([char for char in outside if char.isalpha()]) <= 4 * (len(found) + 1), "a count such as (iv) at most"
 
 
 @given(ANY_TEXT, st.integers(300, 500), st.integers(1, 3))
@@ -95,7 +48,7 @@ def test_whatever_number_a_model_gives_the_answer_holds_the_documents_own_text(t
     request = TASK.request_type(text=text)
     completions, given_kinds = [], 0
     for prompt in TASK.prompts(request):
-        numbers = [field.alias for field in prompt.answer.model_fields.values()]  # type: ignore[union-attr]
+        numbers = [field.alias for field in prompt.answer.model_fields.values()]
         chosen = data.draw(st.lists(st.sampled_from(numbers), unique=True))
         answer = {number: data.draw(st.sampled_from(["renewal", "insurance"])) for number in chosen}
         given_kinds += len(answer)
@@ -160,6 +113,8 @@ def test_the_window_of_an_unreadable_answer_is_told() -> None:
 )
 def test_a_decoder_allows_the_windows_numbers_in_their_order_and_the_kinds(written: str, allowed: bool) -> None:
     (prompt,) = TASK.prompts(TASK.request_type(text="The books are open. The term is a year."))
-    matcher = GRAMMARS.matcher(grammar_of(prompt.answer), RENDERER.stop_ids)
+    grammar = grammar_of(prompt.answer)
+    assert grammar is not None
+    matcher = GRAMMARS.matcher(grammar, RENDERER.stop_ids)
     tokens = RENDERER.answer(written)
     assert all(matcher.accept_token(token) for token in (*tokens, RENDERER.turn_end)) is allowed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from answering import CLAUSE, TEXT, answered, with_options
+from legal_parts import CLAUSE, TEXT, answered, with_options  # type: ignore[import-not-found]
 
 from kit.errors import InputError
 from kit.task import Completion, Example, Task, write_answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from answering import CLAUSE, answered, quoted, scores_of_a_perfect_model
+from legal_parts import CLAUSE, answered, quoted, scores_of_a_perfect_model  # type: ignore[import-not-found]
 
 from kit.task import Example, Task
 

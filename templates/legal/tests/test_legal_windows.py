@@ -2,76 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from legal_parts import SMALL, TEXTS, make_task, written  # type: ignore[import-not-found]
 
 from kit.task import Completion, write_answer
-from tests.templates.legal import ANY_TEXT, SMALL, TEXTS, make_task, module, written
+from kit.text.quotes import fold
+from kit.text.windows import windows
 
-windows = module("windows").windows
-Source = module("locate").Source
-fold = module("locate").fold
 TASK = make_task(**SMALL)
-
-
-@given(ANY_TEXT, st.integers(300, 500), st.integers(1, 100))
-def test_windows_cover_every_character_in_order_and_overlap(text: str, size: int, overlap: int) -> None:
-    found = windows(text, size, overlap)
-    assert found[0].start == 0
-    assert found[-1].end == len(text)
-    for window in found:
-        assert 0 < len(text[window.start : window.end].encode()) <= size
-    for left, right in pairwise(found):
-        assert left.start < right.start < left.end < right.end
-        assert len(text[right.start : left.end].encode()) >= overlap
-
-
-def test_windows_end_where_a_paragraph_does_and_else_where_a_sentence_does() -> None:
-    sentences = "The Seller delivers the Goods. The Buyer pays for them. "
-    text = (sentences + "\n\n") * 40
-    assert all(text[: window.end].endswith("\n\n") for window in windows(text, 500, 100)[:-1])
-    text = sentences * 40
-    assert all(text[: window.end].endswith(". ") for window in windows(text, 500, 100)[:-1])
-
-
-@given(ANY_TEXT, st.data())
-def test_any_piece_of_a_text_is_found_where_its_words_stand(text: str, data: st.DataObject) -> None:
-    start = data.draw(st.integers(0, len(text) - 1))
-    end = data.draw(st.integers(start + 1, len(text)))
-    quote = text[start:end]
-    places = Source(text).places(quote, 0, len(text), most=1000)
-    if any(char.isalnum() for char in quote):
-        assert places
-    for place in places:
-        assert 0 <= place.start < place.end <= len(text)
-        assert fold(text[place.start : place.end]) == fold(quote)
-
-
-@given(ANY_TEXT, st.text(max_size=200))
-def test_a_repaired_place_begins_and_ends_with_words_of_the_text(text: str, quote: str) -> None:
-    place = Source(text).closest(quote, 0, len(text), 0.75)
-    if place is not None:
-        assert place.state == "repaired"
-        assert text[place.start : place.end].strip() == text[place.start : place.end] != ""
-
-
-def test_a_copy_with_small_errors_is_mended_and_another_sentence_is_not() -> None:
-    sentence = "The Tenant shall keep the premises insured against fire for their full value at all times."
-    source = Source(f"Rent is due monthly. {sentence} Keys are handed over in May. The Tenant shall keep a dog.")
-    for wrong in (
-        "the tenant shall keep the premises insured against fire for their full value at all times",
-        "The Tenent shall keep the premise insured against fire for its full value at all times.",
-        "The Tenant shall keep the premises the premises insured against fire for their full value at all times.",
-        "The Tenant shall keep the premises insured fire for their full value at all time.",
-    ):
-        place = source.closest(wrong, 0, len(source.text), 0.75)
-        assert place is not None
-        assert source.text[place.start : place.end] == sentence
-    other = "The Landlord must not insure anything against floods, theft or storm in any month."
-    assert source.closest(other, 0, len(source.text), 0.75) is None
 
 
 @settings(deadline=None)
@@ -95,7 +36,7 @@ def test_whatever_a_model_quotes_the_answer_holds_the_documents_own_text(text: s
 
 
 def numbered_text(words: int) -> str:
-    """A text in which no word stands twice."""
+    """A text in which every word is different."""
     return " ".join(f"word{number}" + ("." if number % 9 == 8 else "") for number in range(words))
 
 

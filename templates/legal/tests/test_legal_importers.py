@@ -1,4 +1,4 @@
-"""CUAD's three layouts give the same examples, and what is wrong in a copy of it is told, all at once."""
+"""CUAD's three layouts give the same examples, and every fault in a copy is reported at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from legal_parts import make_task, module  # type: ignore[import-not-found]
 
 from kit.errors import InputError
 from kit.task import Completion
-from tests.templates.legal import make_task, module
 
 cuad = module("importers").importers["cuad"]
 
@@ -25,7 +25,7 @@ SOLD = "The Seller sells. No party may assign it.  Neither may lend it."
 
 
 def own_contracts() -> Contracts:
-    """Three contracts of our own: blanks at the ends of marks, overlapping marks, and a text that stands twice."""
+    """Three contracts of our own: blanks at the ends of marks, overlapping marks, and a text that occurs twice."""
     first = f"SUPPLY AGREEMENT\n\n1. {LAW}\n\n2. {SOLD}\n\n3. {LAW}\n"
     second = "LEASE of \U0001f3e0 “Quay House”\r\n\r\nThe tenant may not assign the lease to anyone.\r\nRent: £4,000."
     return {
@@ -197,12 +197,12 @@ def test_every_bad_line_is_told_with_its_file_and_number(tmp_path: Path) -> None
         stream.write('{"contract": "Nowhere", "category": "Governing Law", "spans": []}\n')
         absent = {"start": 0, "end": 4, "text": "gone"}
         stream.write(json.dumps({"contract": "Quay_Lease", "category": "Governing Law", "spans": [absent]}) + "\n")
-    told = problems_in(folder)
-    assert len(told) == 4
-    assert "spans.jsonl:10:26: This is not JSON" in told[0]
-    assert "spans.jsonl:11:1: spans: The key 'spans' is missing." in told[1]
-    assert "spans.jsonl:12: There is no contract 'Nowhere'." in told[2]
-    assert "spans.jsonl:13: The marked text does not stand in the contract." in told[3]
+    reported = problems_in(folder)
+    assert len(reported) == 4
+    assert "spans.jsonl:10:26: This is not JSON" in reported[0]
+    assert "spans.jsonl:11:1: spans: The key 'spans' is missing." in reported[1]
+    assert "spans.jsonl:12: There is no contract 'Nowhere'." in reported[2]
+    assert "spans.jsonl:13: The contract does not contain the marked text." in reported[3]
 
 
 def test_every_bad_cell_and_every_missing_text_is_told(tmp_path: Path) -> None:
@@ -210,10 +210,10 @@ def test_every_bad_cell_and_every_missing_text_is_told(tmp_path: Path) -> None:
     (folder / "full_contract_txt/Empty_Letter.txt").unlink()
     table = folder / "master_clauses.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("['may not assign the lease']", "['may not"), "utf-8")
-    told = problems_in(folder)
-    assert len(told) == 2
-    assert any("Anti-Assignment: This is not a list of texts." in sentence for sentence in told)
-    assert any("There is no text of 'Empty_Letter'." in sentence for sentence in told)
+    reported = problems_in(folder)
+    assert len(reported) == 2
+    assert any("Anti-Assignment: This is not a list of texts." in sentence for sentence in reported)
+    assert any("There is no text of 'Empty_Letter'." in sentence for sentence in reported)
 
 
 def test_a_contract_out_of_shape_is_told_and_so_is_every_other_mistake(tmp_path: Path) -> None:
@@ -223,11 +223,13 @@ def test_a_contract_out_of_shape_is_told_and_so_is_every_other_mistake(tmp_path:
     del whole["data"][1]["paragraphs"]
     whole["data"][0]["paragraphs"][0]["qas"][0]["answers"][0]["text"] = "words from elsewhere"
     file.write_text(json.dumps(whole), encoding="utf-8")
-    told = problems_in(folder, colour="red")
-    assert len(told) == 3
-    assert any("data.1.paragraphs: The key 'paragraphs' is missing." in sentence for sentence in told)
-    assert any("data[0], governing_law: The marked text does not stand" in sentence for sentence in told)
-    assert any("CUAD has no setting 'colour'." in sentence for sentence in told)
+    reported = problems_in(folder, colour="red")
+    assert len(reported) == 3
+    assert any("data.1.paragraphs: The key 'paragraphs' is missing." in sentence for sentence in reported)
+    assert any(
+        "data[0], governing_law: The contract does not contain the marked text" in sentence for sentence in reported
+    )
+    assert any("CUAD has no setting 'colour'." in sentence for sentence in reported)
 
 
 def test_a_folder_that_is_no_layout_of_cuad_is_refused_with_what_is_wanted(tmp_path: Path) -> None:
@@ -270,16 +272,16 @@ def _first(whole: Any) -> Any:
     ],
 )
 def test_json_out_of_shape_is_reported_with_its_place(tmp_path: Path, edit: Callable[[Any], None], said: str) -> None:
-    (told,) = problems_in(edited_squad(tmp_path / "set", edit))
-    assert said in told
+    (reported,) = problems_in(edited_squad(tmp_path / "set", edit))
+    assert said in reported
 
 
 def test_json_out_of_shape_is_reported_with_line_and_column(tmp_path: Path) -> None:
     folder = edited_squad(tmp_path / "set", lambda whole: _first(whole).update(context=None), indent=1)
     lines = (folder / "CUAD_v1.json").read_text(encoding="utf-8").split("\n")
     (line,) = (number for number, line in enumerate(lines, 1) if '"context": null' in line)
-    (told,) = problems_in(folder)
-    assert f"CUAD_v1.json:{line}:{lines[line - 1].index('context')}: data.0.paragraphs.0.context" in told
+    (reported,) = problems_in(folder)
+    assert f"CUAD_v1.json:{line}:{lines[line - 1].index('context')}: data.0.paragraphs.0.context" in reported
 
 
 @pytest.mark.parametrize(
@@ -298,17 +300,17 @@ def test_a_table_in_another_encoding_is_named_with_the_command_that_converts_it(
     text = table.read_text(encoding="utf-8-sig").replace("may not assign", "\u201cmay\u201d not assign")
     line = next(line for line in text.split("\n") if "\u201c" in line)
     table.write_bytes(text.encode(encoding))
-    (told,) = problems_in(folder)
+    (reported,) = problems_in(folder)
     number = text.split("\n").index(line) + 1
     expected = said.replace(":3:22:", f":{number}:{line.index(chr(0x201C)) + 1}:")
-    assert f"master_clauses.csv{expected}" in told
+    assert f"master_clauses.csv{expected}" in reported
 
 
 def test_a_contract_in_another_encoding_is_named_by_its_file(tmp_path: Path) -> None:
     folder = as_csv(own_contracts(), tmp_path / "set")
     (folder / "full_contract_txt/Empty_Letter.txt").write_bytes("Rent: \u00a34".encode("cp1252"))
-    (told,) = problems_in(folder)
-    assert "full_contract_txt/Empty_Letter.txt:1:7: Byte 0xa3 is not UTF-8" in told
+    (reported,) = problems_in(folder)
+    assert "full_contract_txt/Empty_Letter.txt:1:7: Byte 0xa3 is not UTF-8" in reported
 
 
 def test_rows_that_are_short_or_long_and_texts_that_are_empty_are_reported_with_their_lines(tmp_path: Path) -> None:
@@ -316,12 +318,12 @@ def test_rows_that_are_short_or_long_and_texts_that_are_empty_are_reported_with_
     (folder / "full_contract_txt/Quay_Lease.txt").write_bytes(b"")
     with (folder / "master_clauses.csv").open("a", encoding="utf-8") as stream:
         stream.write("Quay_Lease.pdf,[]\r\nQuay_Lease.pdf,[],No,[],No,[],No,more\r\n")
-    told = problems_in(folder)
-    rows = [sentence for sentence in told if "cells, and the header has 7" in sentence]
+    reported = problems_in(folder)
+    rows = [sentence for sentence in reported if "cells, and the header has 7" in sentence]
     assert ["This row has 2 cells" in rows[0], "This row has 8 cells" in rows[1]] == [True, True]
     assert all(f"master_clauses.csv:{number}: " in row for number, row in zip((5, 6), rows, strict=True))
-    assert any("Quay_Lease.txt: This contract has no text." in sentence for sentence in told)
-    assert len(told) == 3
+    assert any("Quay_Lease.txt: This contract has no text." in sentence for sentence in reported)
+    assert len(reported) == 3
 
 
 @pytest.mark.parametrize("cell", ["'a text without a list'", "[1, 2]", "{'a': 1}", "[" * 3_000, "7"])
@@ -334,8 +336,8 @@ def test_a_cell_that_is_no_list_of_texts_is_reported(tmp_path: Path, cell: str) 
         else "['may not assign the lease']"
     )
     table.write_text(table.read_text(encoding="utf-8").replace(old, f'"{cell}"'), encoding="utf-8")
-    (told,) = problems_in(folder)
-    assert "Anti-Assignment: This is not a list of texts." in told
+    (reported,) = problems_in(folder)
+    assert "Anti-Assignment: This is not a list of texts." in reported
 
 
 def test_a_contract_that_is_given_twice_is_reported(tmp_path: Path) -> None:
@@ -343,8 +345,8 @@ def test_a_contract_that_is_given_twice_is_reported(tmp_path: Path) -> None:
     file = folder / "contracts.jsonl"
     lines = file.read_text(encoding="utf-8")
     file.write_text(lines + lines.split("\n")[0] + "\n", encoding="utf-8")
-    (told,) = problems_in(folder)
-    assert f"contracts.jsonl:4: The contract 'Brindlewick_Supply.Agreement' is already given at {file}:1." in told
+    (reported,) = problems_in(folder)
+    assert f"contracts.jsonl:4: The contract 'Brindlewick_Supply.Agreement' is already given at {file}:1." in reported
 
 
 @pytest.mark.parametrize("write", [as_lines, as_squad])

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from answering import CLAUSE, TEXT, answered, scores_of_a_perfect_model, with_options
+from legal_parts import CLAUSE, TEXT, answered, scores_of_a_perfect_model, with_options  # type: ignore[import-not-found]
 
 from kit.task import Completion, Example, Task
 

@@ -40,6 +40,7 @@ PUBLISHED = {
 }
 _FIGURES = re.compile(r"^<!-- figures of (?P<page>\S+): (?P<name>[\w-]+) -->$", re.MULTILINE)
 _LINK = re.compile(r"(?P<bang>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
+_ITEM = re.compile(r"^\d+\. ")
 _CODE = re.compile(r"^ *```.*?^ *```|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 
 
@@ -71,7 +72,24 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     place = page.file.src_uri
     origin = {published: source for source, published in PUBLISHED.items()}.get(place, f"docs/{place}")
     with_figures = _FIGURES.sub(lambda found: read_figures(ROOT / found["page"], found["name"]), markdown)
-    return _outside_code(with_figures, lambda text: _LINK.sub(lambda found: _resolved(found, origin, place), text))
+    return _outside_code(
+        _indented(with_figures), lambda text: _LINK.sub(lambda found: _resolved(found, origin, place), text)
+    )
+
+
+def _indented(markdown: str) -> str:
+    """Write numbered lists as mkdocs needs them: four columns of indent, an empty line after an item with blocks."""
+    lines: list[str] = []
+    inside = blocks = False
+    for line in markdown.splitlines():
+        belongs = inside and line.startswith("   ")
+        blocks = inside and (blocks or (belongs and not lines[-1]))
+        if _ITEM.match(line):
+            lines += [""] if blocks and lines[-1] else []
+            blocks = False
+        inside = bool(_ITEM.match(line)) or belongs or (inside and not line)
+        lines.append(f" {line}" if belongs else line)
+    return "\n".join(lines) + "\n"
 
 
 def _outside_code(markdown: str, change: Callable[[str], str]) -> str:

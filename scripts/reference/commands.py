@@ -20,6 +20,8 @@ Every command also takes three options that the tables below leave out:
 - `--debug` shows the traceback of an error.
 - `--help` shows the command's help.
 
+`kit --version` prints the version.
+
 ## Exit codes
 
 """

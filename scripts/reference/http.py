@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 from fastapi import FastAPI
@@ -15,7 +14,7 @@ from kit.engines.base import Engine
 from kit.project.project import Project
 from kit.project.template import list_templates
 from kit.task import Task
-from scripts.reference.text import Schema, default_of, kind, paragraphs, table
+from scripts.reference.text import Schema, default_of, kind, paragraphs, short, table
 from serving.catalogue import Catalogue, Model
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
@@ -67,15 +66,21 @@ def page() -> str:
 def _application() -> FastAPI:
     """Return the service's routes without an engine: they are described here and never asked."""
     settings, engine, workers = Settings(), cast(Engine, None), cast(Workers, None)
-    models = cast(list[Model], [SimpleNamespace(tasks=_tasks(), fit=None, id="", deployed=_NOTHING)])
-    app, catalogue = FastAPI(), Catalogue(models)
+    app, catalogue = FastAPI(), Catalogue([cast(Model, _Described())])
     app.include_router(domain_router(catalogue, engine, workers, settings))
     app.include_router(openai_router(catalogue, engine, workers, settings))
     app.include_router(operations_router(Readiness(), engine, ()))
     return app
 
 
-_NOTHING = SimpleNamespace(pinned_name="")
+class _Described:
+    """A model with the tasks of all templates, for which nothing else is known."""
+
+    def __init__(self) -> None:
+        self.tasks = _tasks()
+
+    def __getattr__(self, name: str) -> _Described:
+        return self
 
 
 def _tasks() -> Mapping[str, Task[Any, Any]]:
@@ -120,7 +125,7 @@ def _fields(name: str, definitions: Mapping[str, Schema]) -> str:
 def _rows(name: str, top: str, definitions: Mapping[str, Schema]) -> Iterator[tuple[str, str, str]]:
     schema = definitions[name]
     for field, described in schema.get("properties", {}).items():
-        shown = field if name == top else f"{name}.{field}"
+        shown = field if name == top else f"{short(name)}.{field}"
         state = "required" if field in schema.get("required", ()) else default_of(described)
         yield f"`{shown}`", f"{kind(described, definitions)}<br>{state}", described.get("description", "")
 

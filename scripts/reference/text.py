@@ -18,7 +18,7 @@ _GREAT = {
     2.0**63: "2⁶³",
     -(2.0**63): "−2⁶³",
 }
-_SIZES = {"minLength": "at least {} characters", "minItems": "at least {} items", "maxItems": "at most {} items"}
+_SIZES = {"minLength": "length ≥ {}", "maxLength": "length ≤ {}", "minItems": "length ≥ {}", "maxItems": "length ≤ {}"}
 
 
 def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -47,11 +47,16 @@ def default_of(schema: Schema) -> str:
     return f"default {value(schema.get('default'))}"
 
 
+def short(name: str) -> str:
+    """Return a type's own name, without the module that tells it from another of the same name."""
+    return name.rpartition("__")[2]
+
+
 def kind(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     """Return the type and the bounds of a JSON schema in words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return kind(definitions[name], definitions) if "enum" in definitions.get(name, {}) else f"`{name}`"
+        return kind(definitions[name], definitions) if "enum" in definitions.get(name, {}) else f"`{short(name)}`"
     for key in ("anyOf", "oneOf"):
         if key in schema:
             return " or ".join(dict.fromkeys(kind(each, definitions) for each in schema[key]))

@@ -32,7 +32,9 @@ class Followed:
     def answer(self, route: str) -> dict[str, str]:
         """What the service answered to the page's own request."""
         (asked,) = [block for block in PAGE if "curl" in block.text and route in block.text]
-        return dict(json.loads(self.output(asked).splitlines()[-1]))
+        printed = self.output(asked)
+        answer, _ = json.JSONDecoder().raw_decode(printed, printed.index("\n{") + 1)
+        return dict(answer)
 
 
 PAGE = blocks(ROOT / TUTORIAL, TUTORIAL)

@@ -60,8 +60,9 @@ def test_every_block_names_its_language(page: str) -> None:
     assert [block.place for block in blocks(PAGES[page], page) if not block.language] == []
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith("docs/decisions/")])
 def test_a_page_begins_with_a_paragraph_that_says_what_it_is_for(page: str) -> None:
+    """A decision begins with its context instead."""
     heading, blank, first, *_ = PAGES[page].read_text(encoding="utf-8").splitlines()
     assert heading.startswith("# ")
     assert blank == ""

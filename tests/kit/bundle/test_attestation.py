@@ -93,13 +93,13 @@ def test_a_bundle_that_was_not_measured_is_refused_with_the_way_to_measure_it(tm
 
 def test_one_sentence_says_everywhere_what_verified_means(tmp_path: Path) -> None:
     card = write_card(read_seal(weightless_bundle(tmp_path).folder), "", {})
-    pages = [ROOT / "README.md", ROOT / "docs" / "evaluation.md"]
+    pages = [ROOT / "README.md", ROOT / "docs" / "guides" / "report.md"]
     for text in (card, *(page.read_text(encoding="utf-8") for page in pages)):
         assert f"`verified` means: {VERIFIED_MEANS}" in " ".join(text.split())
 
 
 def test_a_checksum_is_never_called_a_signature(tmp_path: Path) -> None:
     card = write_card(read_seal(weightless_bundle(tmp_path).folder), "", {})
-    pages = [ROOT / "SECURITY.md", ROOT / "docs" / "evaluation.md"]
+    pages = [ROOT / "SECURITY.md", ROOT / "docs" / "guides" / "report.md"]
     for text in (card, *(page.read_text(encoding="utf-8") for page in pages)):
         assert "no signature" in " ".join(text.split())

@@ -1,4 +1,4 @@
-"""Peak memory of training, beyond the loaded model, over that of TRL's SFTTrainer, with a wide base."""
+"""Peak memory of training in addition to the loaded model, divided by that of TRL's SFTTrainer, with a wide base."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FOUR_AT_ONCE = {"batch_rows": 4, "group_rows": 4}
 
 
 def measure() -> Figures:
-    """Return our peak over the lower of the peer's; without gradient checkpointing, with equal micro-batches."""
+    """Return our peak, divided by the peer's lower one; without gradient checkpointing, with equal micro-batches."""
     require_trl()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -13,7 +13,7 @@ _PAIRS = 15
 
 
 def measure() -> Figures:
-    """Return seconds of `kit --help` over seconds of the two imports, each in a new process."""
+    """Return the seconds of `kit --help`, divided by those of the two imports, each in a new process."""
     ratio = alternate(
         lambda: _seconds("-m", "kit", "--help"),
         lambda: _seconds("-c", "import click, pydantic"),

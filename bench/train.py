@@ -58,7 +58,7 @@ def _speed(workload: str, folder: Path, rows: int | None = None) -> Figure:
 
 
 def _rounds(runs: Sequence[Run], folder: Path) -> Iterator[list[Outcome]]:
-    """Run all in every round; each round begins with another one."""
+    """Run all in every round; each round starts with another one."""
     for number in range(_ROUNDS):
         order = [(number + offset) % len(runs) for offset in range(len(runs))]
         found = {at: perform(runs[at], new_folder(folder)) for at in order}

@@ -87,7 +87,7 @@ class MissingExtra(InputError):
 
 
 class SigTerm(SystemExit):
-    """The process got SIGTERM. It is raised where the process is, so that everything cleans up on the way out."""
+    """The process got SIGTERM. The signal handler raises it, so that every `finally` and `with` still cleans up."""
 
 
 class Interrupted(KitError):
@@ -105,8 +105,9 @@ class Terminated(KitError):
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return "Did you mean '…'?" for a known word within a typing error of this one, or "".
 
-    A wrong hint is worse than none, and users may follow a hint at an option blindly. So only words with one or two
-    different letters are close: one where both are of up to four letters, more in a long name, never more in an option.
+    A wrong hint is worse than none. Two words are close if at most two letters differ; in words of up to four letters
+    only one may differ, in long names an eighth of the letters. Options never allow more than two, because users may
+    follow a hint about an option without thinking.
     """
     distances = {other: _letters_apart(word, other) for other in known if other != word}
     close = [other for other, distance in distances.items() if distance <= _most_apart(word, other)]

@@ -19,12 +19,12 @@ from kit.errors import KitError
 from serving.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.errors import ServiceError
 from serving.middleware import ServiceMiddleware, error_response
-from serving.proof import verify_and_start
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
 from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router
 from serving.settings import Settings
+from serving.verification import verify_and_start
 from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 

@@ -64,7 +64,7 @@ class Catalogue:
         return self._find(name, param, self.models)
 
     def find_for(self, route: str, name: str | None, param: str) -> Model:
-        """Do the same among the models that answer a typed route."""
+        """Return the model with this name, or the default, among those that answer a typed route. Raises as `find`."""
         return self._find(name, param, [model for model in self.models if route in model.tasks])
 
     def _find(self, name: str | None, param: str, among: Sequence[Model]) -> Model:

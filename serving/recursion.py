@@ -32,7 +32,7 @@ def recursion_problem(root: Schema) -> str | None:
 
 
 def _nodes(root: Schema) -> Iterator[Schema]:
-    """Yield once each the schema, its nested schemas, and all that they refer to."""
+    """Yield the schema, its nested schemas, and all schemas that they refer to, each once."""
     waiting: list[Any] = [root]
     seen: set[int] = set()
     while waiting:

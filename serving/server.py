@@ -14,9 +14,9 @@ from kit.engines.base import Engine
 from kit.errors import InputError
 from serving.app import create_app
 from serving.catalogue import Deployed, check_compatible, check_exposure
-from serving.proof import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings
+from serving.verification import verified_models
 
 _BACKLOG = 2048
 _log = logging.getLogger(__name__)

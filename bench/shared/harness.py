@@ -47,7 +47,7 @@ def bench_names() -> list[str]:
 
 
 def alternate(ours: Callable[[], float], theirs: Callable[[], float], pairs: int) -> Ratio:
-    """Measure both in turn, after one warm-up run of each; every other pair begins with the peer."""
+    """Measure both in turn, after one warm-up run of each; every second pair starts with the peer."""
     ours(), theirs()
     both: list[tuple[float, float]] = []
     for index in range(pairs):

@@ -21,7 +21,7 @@ def public_sets() -> Path:
 
 
 def predecessor() -> Path:
-    """Return the folder of nano's predecessor: DOMAINKIT_SEED, or `nano-seed` beside the public data sets."""
+    """Return the folder of nano's predecessor: DOMAINKIT_SEED, or `nano-seed` next to the public data sets."""
     folder = Path(os.environ.get("DOMAINKIT_SEED", public_sets().parent / "nano-seed"))
     if not folder.is_dir():
         raise Unmeasured("The predecessor of nano is missing.", str(folder), "Set DOMAINKIT_SEED to its folder.")

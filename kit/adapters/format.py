@@ -13,13 +13,13 @@ from kit.errors import InputError, Problem
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BOTTLENECK, PROMPT = "KIT_BOTTLENECK", "PROMPT_TUNING"
-BESIDE = (BOTTLENECK, PROMPT)  # kinds that hook into a model and cannot be merged
+HOOKED_KINDS = (BOTTLENECK, PROMPT)  # kinds that hook into a model and cannot be merged
 _MATRIX = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 _FROM_LAYER = re.compile(r"\w+\.\d+\..+$")
 
 
 def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
-    """Check that an adapter is one that every engine serves, and that each of its matrices fits a module of the model.
+    """Check that every engine can serve an adapter, and that each of its matrices fits a module of the model.
 
     An engine may silently skip matrices whose names it does not know, so they are refused here.
     Raises InputError with all problems at once.
@@ -83,7 +83,7 @@ def _misfits(modules: dict[str, Shapes], model: Path) -> list[str]:
     lost = [module for module in modules if _place(module) not in places]
     if len(lost) == len(modules):
         return ["it fits no module of this model."]
-    faults = [f"the model has no module for {len(lost)} of its {len(modules)}, such as '{lost[0]}'."] if lost else []
+    faults = [f"the model lacks {len(lost)} of its {len(modules)} modules, such as '{lost[0]}'."] if lost else []
     # Tied weights would change twice, and vLLM dies when it scores with an adapted output layer.
     faults += [f"it adapts '{module}', outside the layers." for module in modules if not _FROM_LAYER.search(module)]
     wrong = [name for name in modules if name not in lost and not _fits(modules[name], places[_place(name)])]
@@ -108,6 +108,6 @@ def _places(model: Path) -> dict[str, set[tuple[int, ...]]]:
 
 
 def _place(module: str) -> str:
-    """Name of a module from its layer on: the part before differs between a checkpoint and its classes."""
+    """Name of a module without the part before its layer, which differs between a checkpoint and its classes."""
     found = _FROM_LAYER.search(module)
     return found.group() if found else module

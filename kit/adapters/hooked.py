@@ -83,8 +83,8 @@ class SoftPrompt(Hooked):
         return output
 
 
-class Narrow(nn.Module):
-    """y + W_up · act(W_down · y + b) + c, computed in the dtype of y; W_up begins at zero, so that nothing changes."""
+class AdapterLayer(nn.Module):
+    """y + W_up · act(W_down · y + b) + c, computed in the dtype of y. W_up is zero at first, so it changes nothing."""
 
     def __init__(self, size: int, width: int, activation: Activation, dropout: float) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
 class Bottleneck(Hooked):
     """Adapter layers (Houlsby et al. 2019), one behind each target: the last matrix of a sublayer, before the sum.
 
-    `settings` are width, activation, dropout and targets. They are not linear, so they cannot be merged.
+    `settings` are width, activation, dropout and targets. The layers are not linear, so they cannot be merged.
     """
 
     def __init__(self, model: Any, settings: Mapping[str, Any]) -> None:
@@ -116,7 +116,7 @@ class Bottleneck(Hooked):
         shape = settings["width"], settings["activation"], settings["dropout"]
         self.layers = nn.ModuleDict(
             {
-                name.replace(".", "/"): Narrow(module.out_features, *shape)
+                name.replace(".", "/"): AdapterLayer(module.out_features, *shape)
                 for name, module in model.named_modules()
                 if isinstance(module, nn.Linear) and name.rpartition(".")[2] in settings["targets"]
             }
@@ -133,7 +133,7 @@ class Bottleneck(Hooked):
 
 
 class HookedModel(nn.Module):
-    """A model and a hooked adapter that is at work: in its use, what peft makes of a model."""
+    """A model whose hooks are active, with the interface of peft's wrapper."""
 
     def __init__(self, model: Any, adapter: Hooked) -> None:
         super().__init__()
@@ -150,9 +150,9 @@ class HookedModel(nn.Module):
 
 
 def read_hooked(folder: Path, model: Any) -> Hooked:
-    """Read an adapter of this kind, in the dtype and on the device of the model.
+    """Read a hooked adapter, in the dtype and on the device of the model.
 
-    Raises InputError if its tensors are not those that its configuration calls for.
+    Raises InputError if its tensors do not match its configuration or the model.
     """
     config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     state = load_file(folder / ADAPTER_WEIGHTS)
@@ -161,19 +161,19 @@ def read_hooked(folder: Path, model: Any) -> Hooked:
         size = model.get_input_embeddings().embedding_dim
         prompt = state.get("prompt_embeddings")
         if prompt is None or tuple(prompt.shape) != (config["num_virtual_tokens"], size):
-            raise InputError("The soft prompt is not of this model's size, or not there.", str(folder))
+            raise InputError("The soft prompt is missing, or it has another width than the model.", str(folder))
         made = SoftPrompt(prompt.to(model.device, model.dtype))
     else:
         made = Bottleneck(model, config)
         try:
             made.load_state_dict(rename_state(state, "/"))
         except RuntimeError as error:
-            raise InputError(f"The adapter layers are not this model's: {error}", str(folder)) from None
+            raise InputError(f"The adapter layers do not fit this model: {error}", str(folder)) from None
     return made.to(model.device, model.dtype).eval()
 
 
 def rename_state(state: Mapping[str, Tensor], separator: Literal[".", "/"]) -> dict[str, Tensor]:
-    """Rename between `layers.a/b.down.weight`, as torch wants it, and `a.b.down.weight`, as it is saved."""
+    """Rename between `layers.a/b.down.weight`, as torch requires it, and `a.b.down.weight`, as it is saved."""
     if separator == ".":
         return {name.removeprefix("layers.").replace("/", "."): tensor for name, tensor in state.items()}
     return {_slashed(name): tensor for name, tensor in state.items()}

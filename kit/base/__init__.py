@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kit.errors import InputError
+from kit.system.files import file_digest
 
 NANO = Path(__file__).parent / "nano"
 _WANTED = ("*.json", "*.safetensors", "*.jinja")
@@ -47,8 +48,7 @@ class Base:
             raise InputError("There is no config.json.", str(self.folder), "Give the folder of a whole model.")
         digest = hashlib.sha256()
         for file in [self.folder / "config.json", *self.weight_files()]:
-            with file.open("rb") as stream:
-                digest.update(f"{file.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{file.name}\0{file_digest(file)}\n".encode())
         return digest.hexdigest()
 
 
@@ -56,7 +56,7 @@ def find_base(model: str, revision: str | None = None, offline: bool = False, ro
     """Return the base model's files: `nano`, a folder, or a Hugging Face id (downloaded once, then cached).
 
     A path that exists counts as a path in any form; a relative path starts at `root`, a project's folder, or at the
-    current folder. Raises InputError for an impossible name, and BaseNotHere if the model cannot be found;
+    current folder. Raises InputError for an invalid name, and BaseNotHere if the model cannot be found;
     with `offline`, nothing is downloaded.
     """
     if model == "nano":
@@ -70,7 +70,7 @@ def find_base(model: str, revision: str | None = None, offline: bool = False, ro
 
 
 def find_config(model: str, revision: str | None = None, root: Path | None = None) -> Path:
-    """Return a folder with the base model's `config.json`, and fetch no more than that. Raises as `find_base` does."""
+    """Return a folder with the base model's `config.json`; download nothing else. Raises as `find_base` does."""
     if model == "nano":
         return NANO
     return _local(model, root) or _from_hub(model, revision, offline=False, wanted=("config.json",))

@@ -59,7 +59,7 @@ def number(config: Mapping[str, Any], key: str) -> int | None:
 
 
 def is_tied(config: Mapping[str, Any]) -> bool:
-    """Whether the output head is the embeddings."""
+    """Whether the output head shares the weights of the embeddings."""
     family = FAMILIES.get(str(config.get("model_type")), Family())
     return bool(config.get("tie_word_embeddings", family.tied))
 

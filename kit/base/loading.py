@@ -21,7 +21,7 @@ _BROKEN = (OSError, ValueError, RuntimeError, KeyError, ImportError, AttributeEr
 
 
 def load_causal(folder: Path, **settings: Any) -> Any:
-    """Return the model of a folder, loaded with these settings of transformers; nothing is drawn on the terminal.
+    """Return the model of a folder, loaded with these settings of transformers and without a progress bar.
 
     Without these checks, a weight that the files lack would stay random, with only a line in a log. Raises
     InputError if the folder is not sound, cannot be loaded, or holds other tensors than the model.

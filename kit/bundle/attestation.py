@@ -116,7 +116,7 @@ def was_measured(attestations: Sequence[Attestation]) -> bool:
 
 
 def gate_sentence(gate: Mapping[str, Any]) -> str:
-    """Say what came of an attested gate: "Gate accuracy failed: 0.163, 0.8 required."."""
+    """Return the outcome of an attested gate as a sentence: "Gate accuracy failed: 0.163, 0.8 required."."""
     outcome = gate.get("outcome")
     words = outcome if outcome in ("held", "failed") else "could not be measured"
     reason = gate.get("reason")

@@ -10,12 +10,12 @@ from pathlib import Path
 from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.base.soundness import refuse_unsound
 from kit.bundle.card import write_card
-from kit.bundle.fingerprint import HONEST_MARGIN, shift, tolerance
+from kit.bundle.fingerprint import LEAST_NOISE_FACTOR, shift, tolerance
 from kit.bundle.manifest import canonical_json, write_manifest
-from kit.bundle.merge import MergeParity, check_adapter, check_weights, merge_adapter
-from kit.bundle.parity import Weights, choose_fingerprints, measure_noise, score
+from kit.bundle.merge import MergeParity, check_lora_adapter, check_weights, merge_adapter
 from kit.bundle.plan import BuildPlan
 from kit.bundle.rehearsal import rehearse
+from kit.bundle.scoring import Weights, choose_fingerprints, measure_noise, score
 from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise, read_seal
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import RECIPE_FILE, Bundle, Store
@@ -37,9 +37,9 @@ _MERGE_ROWS = 8
 def build_bundle(plan: BuildPlan, store: Store, say: Say = silent) -> Bundle:
     """Build, check, test and store a bundle; the same plan gives the same digest on one machine.
 
-    `say` gets a sentence before each part that takes long. Raises GateFailed if the adapter is zero, not finite, lost
-    in the merge, or too close to its base to be distinguished, and if the bundle does not answer as it would be served.
-    A failure or an interrupt leaves nothing behind.
+    `say` gets a sentence before each part that takes long. Raises GateFailed if the adapter is zero or not finite, if
+    the merge loses it, if it is too close to its base to be distinguished, or if the bundle cannot be served. A failure
+    or an interrupt leaves nothing behind.
     """
     _check_trained(plan)
     rows = _candidates(plan)
@@ -64,7 +64,7 @@ def _check_trained(plan: BuildPlan) -> None:
     """Refuse an adapter that must not be published, such as one that an engine would attach only in part."""
     section = plan.recipe.train
     if section.method in ("lora", "qlora") and not section.lora.dora:
-        check_adapter(plan.base, plan.adapter, section.lora.saved_rank)
+        check_lora_adapter(plan.base, plan.adapter, section.lora.saved_rank)
     else:
         check_weights(plan.base, plan.adapter)
 
@@ -119,7 +119,7 @@ def _fingerprints(
     found = choose_fingerprints(rows, base, score(tuned, rows))
     say("Measuring the noise: computing the fingerprints with other batches, threads and number types.")
     noise = measure_noise(tuned, found)
-    if not tolerance(noise, found) >= HONEST_MARGIN * noise.mean:
+    if not tolerance(noise, found) >= LEAST_NOISE_FACTOR * noise.mean:
         what = f"The largest change by training is {shift(found):.4f}, and the noise between engines"
         advice = "Train longer; a bundle too close to its base cannot be verified."
         raise GateFailed(f"{what} is {noise.mean:.4f}.", str(plan.adapter), advice)

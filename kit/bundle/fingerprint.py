@@ -7,20 +7,21 @@ from collections.abc import Sequence
 
 from kit.bundle.seal import Fingerprint, Noise
 
-_HONEST_FLOOR = 0.05
-_HONEST_FACTOR = 8.0
-_SHARE_OF_SHIFT = 1 / 3
-HONEST_MARGIN = 4.0
+_LEAST_TOLERANCE = 0.05
+_NOISE_FACTOR = 8.0
+_MOST_OF_SHIFT = 1 / 3
+LEAST_NOISE_FACTOR = 4.0
 
 
 def tolerance(noise: Noise, fingerprints: Sequence[Fingerprint]) -> float:
     """Largest mean gap at which an engine still counts as the tuned model.
 
-    It is many times the measured noise, so that the right model passes, and at most a third of the gap between tuned
-    and base: by the triangle inequality, a model that passes is at least twice as far from the base as from the tuned.
+    It is many times the measured noise, so that the right model passes. It is at most a third of the gap between the
+    tuned model and the base: by the triangle inequality, a model that passes is at least twice as far from the base as
+    from the tuned model.
     """
-    slack = max(_HONEST_FLOOR, _HONEST_FACTOR * noise.mean)
-    return min(slack, _SHARE_OF_SHIFT * shift(fingerprints))
+    slack = max(_LEAST_TOLERANCE, _NOISE_FACTOR * noise.mean)
+    return min(slack, _MOST_OF_SHIFT * shift(fingerprints))
 
 
 def shift(fingerprints: Sequence[Fingerprint]) -> float:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from kit.errors import Problem, Refused
 from kit.recipe import Section
+from kit.system.files import file_digest
 
 MANIFEST_FILE = "manifest.json"
 _OF_DESKTOPS = frozenset({".DS_Store"})
@@ -26,12 +27,6 @@ class Entry(Section):
 
 
 _ENTRIES = TypeAdapter(list[Entry])
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def list_files(folder: Path) -> list[Entry]:
@@ -88,7 +83,7 @@ def entries_digest(entries: Sequence[Entry]) -> str:
 
 
 def canonical_json(value: object) -> bytes:
-    """Return JSON as every file of a bundle has it: sorted keys, two spaces, a final newline."""
+    """Return JSON in the form of all files in a bundle: sorted keys, two spaces, a final newline."""
     return (json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
 
 
@@ -99,7 +94,7 @@ def _difference(listed: Entry | None, present: Entry | None) -> str:
         return "This file is in the manifest, but it is missing."
     if listed.size != present.size:
         return f"This file has {present.size} bytes; the manifest says {listed.size}."
-    return "" if listed.sha256 == present.sha256 else "This file has changed: its SHA-256 is not the manifest's."
+    return "" if listed.sha256 == present.sha256 else "This file has changed: the manifest has another SHA-256."
 
 
 def _paths(folder: Path) -> Iterator[Path]:

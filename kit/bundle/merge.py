@@ -9,10 +9,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS, BESIDE, adapter_kind
-from kit.adapters.format import check_adapter as check_servable
+from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS, HOOKED_KINDS, adapter_kind, check_adapter
 from kit.base import Base
-from kit.bundle.parity import (
+from kit.bundle.scoring import (
     MODEL_WEIGHTS,
     LogProbs,
     Rows,
@@ -47,7 +46,7 @@ class MergeParity(Section):
     shift: Noise
 
 
-def check_adapter(base: Base, adapter: Path, rank: int) -> None:
+def check_lora_adapter(base: Base, adapter: Path, rank: int) -> None:
     """Refuse a plain low-rank adapter that must not be published.
 
     Raises as `check_weights` does, and InputError if an engine would attach only a part of it.
@@ -55,7 +54,7 @@ def check_adapter(base: Base, adapter: Path, rank: int) -> None:
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise InputError(f"There is no adapter here: {ADAPTER_CONFIG} is missing.", str(adapter))
     check_weights(base, adapter)
-    check_servable(adapter.name, adapter, base.folder, rank)
+    check_adapter(adapter.name, adapter, base.folder, rank)
 
 
 def check_weights(base: Base, trained: Path) -> None:
@@ -86,7 +85,7 @@ def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Pat
     A model whose weights were all trained is stored unchanged. Raises GateFailed if the stored model is not the tuned
     one within rounding, InputError if the adapter cannot be merged.
     """
-    if not is_whole(adapter) and adapter_kind(adapter) in BESIDE:
+    if not is_whole(adapter) and adapter_kind(adapter) in HOOKED_KINDS:
         raise InputError(*_NO_MERGE)
     with opened(Weights(base.folder, "float32", adapter)) as tuned:
         plain = _plain_scores(base, tuned, adapter, rows)

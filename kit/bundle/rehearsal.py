@@ -26,11 +26,11 @@ _HEAD = Problem(
 
 
 def rehearse(staged: Bundle, plan: BuildPlan) -> None:
-    """Do what a service does at its start and for its first request: everything but HTTP, on the local engine.
+    """Start the bundle as a service does, without HTTP, on the local engine; answer one request of each task.
 
-    Files, tokenizer and golden renders are verified, the tasks loaded from the bundle's own folder, the model loaded
-    from its files and its fingerprints compared, and one request of each task answered. An answer that was cut off, or
-    that the task cannot read, counts as an answer. Raises GateFailed with the reasons.
+    This verifies files, tokenizer and golden renders, loads the tasks and the model from the bundle's own folder, and
+    compares the fingerprints. An answer that was cut off, or that the task cannot read, counts as an answer. Raises
+    GateFailed with the reasons.
     """
     try:
         with as_if_alone():

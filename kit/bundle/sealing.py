@@ -10,7 +10,7 @@ from typing import Any
 
 from kit.adapters.format import ADAPTER_CONFIG
 from kit.base import Base
-from kit.bundle.manifest import entries_digest, file_digest, list_files
+from kit.bundle.manifest import entries_digest, list_files
 from kit.bundle.plan import BuildPlan
 from kit.bundle.seal import (
     Digests,
@@ -28,6 +28,7 @@ from kit.bundle.trained import examples_digest
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.engines.answerer import SamplingDefaults
 from kit.recipe import Recipe
+from kit.system.files import file_digest
 from kit.task import Message, Task
 from kit.task.loader import load_tasks
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from kit.base import Base
 from kit.bundle.fingerprint import mean_gap, tolerance
-from kit.bundle.manifest import entries_digest, file_digest, file_problems, manifest_digest, read_manifest
+from kit.bundle.manifest import entries_digest, file_problems, manifest_digest, read_manifest
 from kit.bundle.seal import Fingerprint, Seal
 from kit.bundle.store import RECIPE_FILE, Bundle, recipe_digest, task_entries, weight_entries
 from kit.bundle.trained import TRAINED_FILE, examples_digest
 from kit.chat import Renderer
 from kit.engines.base import Engine
 from kit.errors import KitError, Problem, Refused
+from kit.system.files import file_digest
 from kit.task import Message
 
 _AGAIN = "Build it again with: kit train"
@@ -37,7 +38,7 @@ def verify_files(bundle: Bundle) -> None:
     """Hash every file: against the manifest, the manifest against the bundle's digest, and all against the seal."""
     problems = file_problems(bundle.folder)
     if manifest_digest(bundle.folder) != bundle.digest:
-        what = "The manifest is not the one that the bundle is named after."
+        what = "The manifest does not have the digest that the bundle is named after."
         problems.append(Problem(what, str(bundle.folder), _AGAIN))
     _refuse(problems or _seal_problems(bundle))
 
@@ -69,7 +70,7 @@ def verify_base(bundle: Bundle, base: Base) -> None:
 async def verify_fingerprints(seal: Seal, engine: Engine, adapter: str | None) -> FingerprintCheck:
     """Compare the engine's log-probabilities of the sealed tokens with those of the tuned model."""
     if not seal.fingerprints:
-        raise Refused("The seal holds no fingerprints, so nothing proves which model answers.", next=_AGAIN)
+        raise Refused("The seal has no fingerprints, so it cannot be checked which model answers.", next=_AGAIN)
     answered = [await _answers(engine, fingerprint, adapter) for fingerprint in seal.fingerprints]
     check = FingerprintCheck(
         distance_to_tuned=mean_gap(answered, [fingerprint.tuned for fingerprint in seal.fingerprints]),
@@ -128,7 +129,7 @@ def _golden_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
         token = _first_difference(renderer.dialogue(messages, golden.generation), golden.ids)
         if character is not None or token is not None:
             place = f"character {character}" if character is not None else f"token {token}"
-            what = f"Golden dialogue {number} of {len(seal.golden)} renders differently from {place} on."
+            what = f"Golden dialogue {number} of {len(seal.golden)} does not render as sealed; it differs at {place}."
             problems.append(Problem(what, str(renderer.folder), _AGAIN))
     return problems
 

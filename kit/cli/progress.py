@@ -6,7 +6,7 @@ import sys
 import time
 
 from kit.cli.output import Output
-from kit.train.events import Audited, Began, Evaluated, Planned, Probed, Stepped, StoppedEarly
+from kit.train.events import Audited, Evaluated, PhaseStarted, Planned, Probed, Stepped, StoppedEarly
 from kit.train.report.applied import trouble
 from kit.workflows.events import Counted, Note
 
@@ -71,7 +71,7 @@ class TrainingLine:
                 self._line.show(f"{event.what}: {event.done}/{event.total}", always=event.done == event.total)
                 if event.done == event.total:
                     self._line.close()
-            case Began():
+            case PhaseStarted():
                 self.phase(event.what)
             case Stepped():
                 self._line.show(_stepped(event))

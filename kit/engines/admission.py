@@ -12,9 +12,9 @@ from kit.engines.base import EngineConfig, Generation, Sampling
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
-_COLDEST = 1e-5  # vLLM treats a smaller one as 0
-_NARROWEST = 1e-6
-_HOTTEST = 2.0  # vLLM refuses more, and an answer should not depend on the engine
+_LEAST_TEMPERATURE = 1e-5  # vLLM treats a smaller one as 0
+_LEAST_TOP_P = 1e-6
+_MOST_TEMPERATURE = 2.0  # vLLM refuses more, and an answer should not depend on the engine
 
 
 def check_model(config: EngineConfig) -> None:
@@ -35,7 +35,7 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     Raises InputError if it cannot be served, KitError if its adapter is not loaded.
     """
     sampling = request.sampling
-    within = 0 <= sampling.temperature <= _HOTTEST and 0 < sampling.top_p <= 1 and sampling.top_k >= 0
+    within = 0 <= sampling.temperature <= _MOST_TEMPERATURE and 0 < sampling.top_p <= 1 and sampling.top_k >= 0
     if not within or sampling.max_tokens < 1:
         raise InputError(f"These sampling settings are out of bounds: {sampling}.")
     if not request.ids:
@@ -55,8 +55,8 @@ def _computable(sampling: Sampling) -> Sampling:
 
     A temperature near 0 becomes 0, and a `top_p` below every token's probability keeps the likeliest token.
     """
-    temperature = 0.0 if sampling.temperature < _COLDEST else sampling.temperature
-    return replace(sampling, temperature=temperature, top_p=max(sampling.top_p, _NARROWEST))
+    temperature = 0.0 if sampling.temperature < _LEAST_TEMPERATURE else sampling.temperature
+    return replace(sampling, temperature=temperature, top_p=max(sampling.top_p, _LEAST_TOP_P))
 
 
 def admit_score(ids: Sequence[int], max_length: int, adapter: str | None, adapters: Container[str]) -> None:

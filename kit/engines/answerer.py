@@ -64,7 +64,10 @@ class BoundTask:
         ids = self.renderer.prompt(prompt)
         room = self.max_length - len(ids)
         if room < prompt.max_tokens:
-            what = f"The answer may take {prompt.max_tokens} tokens; the prompt's {len(ids)} leave {max(room, 0)}."
+            what = (
+                f"The answer may need {prompt.max_tokens} tokens, but the prompt of {len(ids)} tokens leaves room for "
+                f"{max(room, 0)}."
+            )
             raise InputError(what, next="Send less text, or serve with a longer context (serve.max_length).")
         sampling = Sampling(
             max_tokens=prompt.max_tokens,

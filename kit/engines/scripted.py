@@ -82,7 +82,7 @@ class ScriptedEngine:
         """Yield the script's answer token by token."""
         async with aclosing(self._write(request)) as steps:
             async for writing in steps:
-                if delta := writing.news():
+                if delta := writing.new_text():
                     yield delta
 
     async def _write(self, request: Generation) -> AsyncGenerator[Writing]:

@@ -17,7 +17,7 @@ COMPACT_JSON: dict[str, Any] = {"any_whitespace": False, "separators": (",", ":"
 # vLLM's names for the same.
 VLLM_STRUCTURED_OUTPUTS: dict[str, Any] = {"backend": "xgrammar", "disable_any_whitespace": True}
 
-# The compiler's messages begin with a time and a place in its own source.
+# The compiler's messages start with a time and a position in its own source.
 _COMPILER_PLACE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 

@@ -42,7 +42,7 @@ class Writing:
             self.finish = "length"
         self._cut_at_stop_string(len(piece))
 
-    def news(self) -> Delta | None:
+    def new_text(self) -> Delta | None:
         """Return the new text that no stop string can remove any more; None if there is none."""
         chars = len(self._text) if self.finish else max(self._sent_chars, len(self._text) - self._hold)
         ids = self._sent_ids

@@ -34,8 +34,8 @@ class LabelScore:
 def label_scores(rows: Iterable[Row]) -> tuple[LabelScore, ...]:
     """Return the score of every label, the worst first.
 
-    Where a task counts by label (`tp:LABEL`, `fp:LABEL`, `fn:LABEL` in its records), these counts are taken. Elsewhere
-    a label is a hit as often as example and answer both give it.
+    A task may count by label itself (`tp:LABEL`, `fp:LABEL`, `fn:LABEL` in its records). Otherwise a label is a hit as
+    often as the example and the answer both give it.
     """
     totals: Counter[tuple[str, str]] = Counter()
     for row in rows:

@@ -35,7 +35,7 @@ class Figure:
 class Line:
     """One metric for each measured column; None for a column that was not asked for.
 
-    `change` is tuned less base, `over_baseline` tuned less the classical baseline: each on the rows that both have.
+    `change` is tuned minus base, `over_baseline` tuned minus the classical baseline, each on the rows that both have.
     """
 
     metric: str
@@ -91,7 +91,7 @@ def _line(
     tuned_sample = sampled(mine)
 
     def compared(other: Evaluation | None) -> tuple[Figure | None, Change | None]:
-        """Return another column's figure, and tuned less other on the rows that both have."""
+        """Return another column's figure, and tuned minus other on the rows that both have."""
         if other is None:
             return None, None
         theirs = _aligned(other, name, tuned)

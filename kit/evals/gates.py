@@ -51,7 +51,7 @@ def check_thresholds(task: Task[Any, Any], thresholds: Mapping[str, float]) -> N
 def thresholds_by_task(thresholds: Mapping[str, float], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
     """Return the thresholds of each task. With several tasks, the recipe writes TASK.METRIC.
 
-    Raises InputError for every name that begins with no task.
+    Raises InputError for every name that does not start with a task.
     """
     if len(tasks) == 1:
         return {tasks[0]: dict(thresholds)}

@@ -74,7 +74,7 @@ def _main_metric(report: TaskReport) -> list[str]:
         change = dict(rival.changes).get(report.main_metric)
         name = rival.name[:1].lower() + rival.name[1:]
         if change is None:
-            found.append(f"{report.main_metric} could not be compared with {name}: too few examples that both have.")
+            found.append(f"{report.main_metric} could not be compared with {name}: too few examples in common.")
         elif change.verdict == "better":
             figures = f"{change.second:.3f} against {change.first:.3f}{_sample(change, report)}"
             found.append(f"The tuned model is better than {name} on {report.main_metric}: {figures}.")

@@ -17,21 +17,22 @@ Examples = Sequence[Example[Any, Any]]
 
 
 async def measure(
-    answers: Answers, answerer: Answerer, who: str, examples: Examples, heard: Callable[[bool], None]
+    answers: Answers, answerer: Answerer, who: str, examples: Examples, answered: Callable[[bool], None]
 ) -> Evaluation:
     """Ask the examples without a saved answer, and save each answer at once; rows in the examples' order.
 
-    `heard` is called once per example, with whether it was asked now. `seconds` adds up all sessions.
+    `answered` is called once per example: with True if it was asked now, with False if its answer was saved before.
+    The evaluation's `seconds` are those of all sessions.
     """
     task = answerer.task.name
     saved, before = answers.of(task, who, examples), answers.seconds(task, who)
     by_id, began = {example.id: example for example in examples}, time.monotonic()
     for _ in saved:
-        heard(False)
+        answered(False)
 
     def made(row: Row) -> None:
         answers.add(task, who, by_id[row.id], row, before + time.monotonic() - began)
-        heard(True)
+        answered(True)
 
     found = await evaluate(answerer, examples, progress=made, answered=saved)
     return replace(found, seconds=before + found.seconds)

@@ -20,7 +20,7 @@ from kit.metrics.reductions import ratio_of
 from kit.task import Completion, Example, Metric, Predictor, Record, Task, UnreadableAnswer, labels_of
 
 STOP_RATE = "stop_rate"
-_STOP_RATE = ratio_of("stopped", "completions", description="Share of completions that the model ended by itself")
+_STOP_RATE = ratio_of("stopped", "completions", description="Share of completions that end before the token limit")
 
 
 @dataclass(frozen=True)

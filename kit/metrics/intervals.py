@@ -34,7 +34,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Change:
-    """The difference of two figures on the same rows: second less first.
+    """The difference of two figures on the same rows: second minus first.
 
     `interval` is None with too few groups. `needed` estimates the rows for a clear verdict; None if the verdict is
     clear, or if no practical number is enough. `first` and `second` are the two figures on the `rows` that both have.
@@ -91,7 +91,7 @@ def sample(metric: Metric, groups: Sequence[str], records: Sequence[Record | Non
 
 
 def change_between(first: Sampled, second: Sampled, higher_is_better: bool) -> Change | None:
-    """Compare two samples of the same rows, drawn alike: second less first. None if either cannot be measured."""
+    """Compare two samples of the same rows with the same draws: second minus first. None if one cannot be measured."""
     if first.value is None or second.value is None:
         return None
     difference = second.value - first.value

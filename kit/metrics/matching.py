@@ -12,7 +12,7 @@ from kit.task import Record
 def matches(expected: Collection[tuple[str, Any]], actual: Collection[tuple[str, Any]]) -> Record:
     """Return the fields that `f1_over` and `macro_f1_over` read: `tp`, `fp`, `fn`, and each as `tp:LABEL`.
 
-    An item is a label and what tells it apart, such as its place. Equal items count once.
+    An item is a label and a key that identifies it, such as its place. Equal items count once.
     """
     true, given = set(expected), set(actual)
     record: Counter[str] = Counter(tp=0, fp=0, fn=0)

@@ -1,10 +1,8 @@
-"""ROUGE-L: how much of a text another one says in the same order (Lin 2004)."""
+"""ROUGE-L: the overlap of two texts by their longest common subsequence of words (Lin 2004)."""
 
 from __future__ import annotations
 
-import re
-
-_WORD = re.compile(r"\w+")
+from kit.metrics.similarity import word_list
 
 
 def rouge_l(expected: str, actual: str) -> float:
@@ -12,7 +10,7 @@ def rouge_l(expected: str, actual: str) -> float:
 
     Case and punctuation do not count.
     """
-    left, right = _WORD.findall(expected.casefold()), _WORD.findall(actual.casefold())
+    left, right = word_list(expected), word_list(actual)
     both = len(left) + len(right)
     return 2 * _longest_common(left, right) / both if both else 1.0
 

@@ -1,4 +1,4 @@
-"""How alike two texts are."""
+"""Similarity of two texts by their words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import re
 _WORD = re.compile(r"\w+")
 
 
+def word_list(text: str) -> list[str]:
+    """Return the words of a text in order, in lower case and without punctuation."""
+    return _WORD.findall(text.casefold())
+
+
 def words_of(text: str) -> frozenset[str]:
-    """Return the distinct words of a text, without regard to case, punctuation and white space."""
-    return frozenset(_WORD.findall(text.casefold()))
+    """Return the distinct words of a text; case, punctuation and white space do not count."""
+    return frozenset(word_list(text))
 
 
 def jaccard(left: frozenset[str], right: frozenset[str]) -> float:

@@ -16,7 +16,7 @@ from kit.search.study import Study, result_of
 from kit.system.files import write_atomically
 
 BEST_FILE = "recipe.best.yaml"
-Outcome = Literal["better", "worse", "cannot tell", "the default"]
+SearchOutcome = Literal["better", "worse", "cannot tell", "the default"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Report:
     best: Tried
     default: Tried | None
     importance: Mapping[str, float] | None
-    outcome: Outcome
+    outcome: SearchOutcome
     change: Change | None
     recipe: Path
 
@@ -95,7 +95,7 @@ def write_report(study: Study, metric: str, change: Change | None) -> Report:
     """Write the best recipe as a file, and return the report."""
     best, default = best_and_default(study)
     same = default is not None and best.number == default.number
-    outcome: Outcome = "the default" if same else change.verdict if change else "cannot tell"
+    outcome: SearchOutcome = "the default" if same else change.verdict if change else "cannot tell"
     file = study.folder / BEST_FILE
     report = Report(metric, tried(study), best, default, study.importance(), outcome, change, file)
     recipe = with_values(study.recipe, best.values)

@@ -1,7 +1,8 @@
-"""Writing files so that a reader sees the old text or the new one, never half of either."""
+"""Writes files so that a reader sees the old text or the new one, never a part of it; and hashes files."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
@@ -9,8 +10,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file in one step: to a neighbour first, then over the old one. The folder must exist."""
+    """Write a text file in one step: a temporary file replaces the old one. The folder must exist."""
     staged = _stage(path, text.encode("utf-8"))
     try:
         staged.replace(path)
@@ -34,7 +41,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 class _Staged:
-    """New contents beside a file. At exit the old file is back, unless the change is `done`."""
+    """New contents in a temporary file next to the old one. At exit the old file returns, unless `done` is set."""
 
     def __init__(self, path: Path, content: bytes) -> None:
         self.path, self.done = path, False

@@ -12,7 +12,7 @@ from kit.train.report.applied import Fact
 
 
 @dataclass(frozen=True)
-class Began:
+class PhaseStarted:
     """A phase of the run starts that may take more than a moment; `what` is a sentence for the person who waits."""
 
     what: str
@@ -116,7 +116,7 @@ class Audited:
     facts: tuple[Fact, ...]
 
 
-Event = Audited | Began | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
+Event = Audited | PhaseStarted | Planned | Probed | Stepped | Evaluated | Saved | StoppedEarly
 Report = Callable[[Event], None]
 
 
@@ -144,9 +144,9 @@ class Reporter:
         self._metrics, self._report, self._active = MetricsFile(folder / "metrics.jsonl"), report, active
 
     def announce(self, what: str) -> None:
-        """Say which phase starts. It goes to the caller only: it is not a fact about the run."""
+        """Report to the caller which phase starts. It is no result of the run, so it is not written to the file."""
         if self._active:
-            self._report(Began(what))
+            self._report(PhaseStarted(what))
 
     def write(self, event: Event) -> None:
         """Write an event to the file and pass it to the caller."""

@@ -32,7 +32,7 @@ from kit.train.state.checkpoint import Cursor, Snapshot, take_snapshot
 from kit.train.state.machine import repeatable
 from kit.train.state.signals import Signals
 from kit.train.step.batch import kernel_name
-from kit.train.step.optimiser import Optimiser, Outcome
+from kit.train.step.optimiser import Optimiser, StepFigures
 
 
 def train(job: TrainJob, scorer: Scorer | None, report: Report) -> Trained:
@@ -86,7 +86,7 @@ class TrainingLoop:
         self._utilisation = utilisation(job.base, self.plan, processes.device)
         self._recorder = StepRecorder(job.folder, self.plan.rows)
         self._divergence = Divergence(self._recorder.losses(start.step))
-        self._unread: deque[Outcome] = deque()
+        self._unread: deque[StepFigures] = deque()
         self._saved_at = time.monotonic()
 
     def run(self, probed: Probed) -> Trained:

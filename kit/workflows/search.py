@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kit.metrics.intervals import Change
     from kit.project.project import Project
     from kit.recipe import Range, Recipe
-    from kit.search.report import Outcome, Tried
+    from kit.search.report import SearchOutcome, Tried
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SearchResult:
     best: Tried
     default: Tried | None
     importance: Mapping[str, float] | None
-    outcome: Outcome
+    outcome: SearchOutcome
     change: Change | None
     verdict: str
     recipe: Path

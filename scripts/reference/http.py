@@ -64,7 +64,7 @@ def page() -> str:
 
 
 def _application() -> FastAPI:
-    """Return the service's routes without an engine: they are described here and never asked."""
+    """Return the service's routes without an engine: they are described here and never called."""
     settings, engine, workers = Settings(), cast(Engine, None), cast(Workers, None)
     app, catalogue = FastAPI(), Catalogue([cast(Model, _Described())])
     app.include_router(domain_router(catalogue, engine, workers, settings))
@@ -117,9 +117,7 @@ def _fields(name: str, definitions: Mapping[str, Schema]) -> str:
     listed = table(("field", "type", "meaning"), [row for row in rows if row[0] not in unsupported])
     if not unsupported:
         return listed
-    return (
-        f"{listed}\n\n{_UNSUPPORTED}, and accepted only with a value that asks for nothing: {', '.join(unsupported)}."
-    )
+    return f"{listed}\n\n{_UNSUPPORTED}, and accepted only with a value that changes nothing: {', '.join(unsupported)}."
 
 
 def _rows(name: str, top: str, definitions: Mapping[str, Schema]) -> Iterator[tuple[str, str, str]]:

@@ -41,7 +41,7 @@ def page() -> str:
 
 
 def _results(annotation: str, module: str, known: Mapping[str, type]) -> dict[str, type]:
-    """Return the results that an annotation names, and those that their fields name: types of the workflows alone."""
+    """Return the result types that an annotation names, and those of their fields; only types of the workflows."""
     names = {name: getattr(sys.modules[module], name, None) for name in re.findall(r"\w+", annotation)}
     found = {name: each for name, each in names.items() if name not in known and _is_result(each)}
     for each in list(found.values()):

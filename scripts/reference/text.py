@@ -28,7 +28,7 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def cell(text: str) -> str:
-    """Return text that keeps to one cell of a table."""
+    """Return text that stays in one cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
@@ -48,7 +48,7 @@ def default_of(schema: Schema) -> str:
 
 
 def short(name: str) -> str:
-    """Return a type's own name, without the module that tells it from another of the same name."""
+    """Return a type's own name, without the module that distinguishes types of the same name."""
     return name.rpartition("__")[2]
 
 

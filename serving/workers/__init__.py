@@ -1,1 +1,1 @@
-"""Work of a task or of a renderer, in processes that can be killed: what a thread does outlives its client."""
+"""Run the code of tasks and renderers in processes: they can be killed when the client leaves, unlike threads."""

@@ -44,7 +44,7 @@ class Row:
         if self.matcher is not None:
             self.matcher.accept_token(token)
         self._writing.add(token, logprob)
-        if self.job.on_delta and (delta := self._writing.news()):
+        if self.job.on_delta and (delta := self._writing.new_text()):
             self.job.on_delta(delta)
 
     @property

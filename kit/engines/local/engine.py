@@ -209,6 +209,6 @@ class LocalEngine:
 
 
 def _send(loop: asyncio.AbstractEventLoop, deltas: asyncio.Queue[Delta | None], delta: Delta | None) -> None:
-    """Put a delta in a queue on another thread's loop; a loop that has closed listens no more."""
+    """Put a delta in a queue on another thread's loop; do nothing if the loop is closed."""
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(deltas.put_nowait, delta)

@@ -12,7 +12,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 
 from kit.adapters.attaching import refuse_part
-from kit.adapters.format import BESIDE, adapter_kind, check_adapter
+from kit.adapters.format import HOOKED_KINDS, adapter_kind, check_adapter
 from kit.adapters.hooked import Hooked, read_hooked
 from kit.base.loading import load_causal
 from kit.engines.admission import check_model
@@ -60,7 +60,7 @@ class Adapters:
         if kind == "LORA":
             check_adapter(name, adapter, self._config.model, self._config.max_rank)
         try:
-            if kind in BESIDE:
+            if kind in HOOKED_KINDS:
                 self._hooked[name] = read_hooked(adapter, self._plain)
                 return
             self._attach(name, adapter)

@@ -14,7 +14,7 @@ from kit.task import Completion
 
 MAX_ROWS = 128
 MAX_TOKENS = 32_768
-_LINGER = 0.003  # seconds to wait for more requests, so that they share a batch
+_BATCHING_WAIT = 0.003  # seconds to wait for more requests, so that they share a batch
 
 
 @dataclass(eq=False)
@@ -78,7 +78,7 @@ def settle(job: Job, result: Any) -> None:
         pass
 
 
-def together(waiting: Sequence[Job]) -> list[Job]:
+def choose_batch(waiting: Sequence[Job]) -> list[Job]:
     """Choose the next batch: the oldest job, and the jobs nearest to it in length that can join it."""
     oldest = waiting[0]
     if isinstance(oldest, Calling):
@@ -100,7 +100,7 @@ class Worker:
     def __init__(self, work: Callable[[list[Any]], None]) -> None:
         self._work = work
         self._waiting: list[Job] = []
-        self._at_work: list[Job] = []
+        self._running: list[Job] = []
         self._changed = threading.Condition()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="kit-local-engine", daemon=True)
@@ -132,7 +132,7 @@ class Worker:
         """Fail all running and waiting jobs, and end the thread."""
         with self._changed:
             self._stopping = True
-            for job in [*self._at_work, *self._waiting]:
+            for job in [*self._running, *self._waiting]:
                 settle(job, KitError("The engine was stopped."))
             self._changed.notify()
         self._thread.join()
@@ -154,18 +154,18 @@ class Worker:
     def _next(self) -> list[Job]:
         """Wait for a batch; an empty list means: stop."""
         with self._changed:
-            self._at_work = []
+            self._running = []
             while not self._stopping:
                 self._waiting = [job for job in self._waiting if not job.future.done()]
                 if not self._waiting:
                     self._changed.wait()
-                elif not self._company_came():
-                    self._at_work = together(self._waiting)
-                    self._waiting = [job for job in self._waiting if job not in self._at_work]
+                elif not self._more_jobs_arrived():
+                    self._running = choose_batch(self._waiting)
+                    self._waiting = [job for job in self._waiting if job not in self._running]
                     break
-            return self._at_work
+            return self._running
 
-    def _company_came(self) -> bool:
+    def _more_jobs_arrived(self) -> bool:
         """Wait a moment; return whether more jobs arrived."""
         before = len(self._waiting)
-        return before < MAX_ROWS and self._changed.wait(_LINGER) and len(self._waiting) > before
+        return before < MAX_ROWS and self._changed.wait(_BATCHING_WAIT) and len(self._waiting) > before

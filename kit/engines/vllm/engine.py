@@ -91,7 +91,7 @@ class VllmEngine:
         if engine is not None:
             await asyncio.to_thread(_shut_down, engine)
             del engine
-            gc.collect()  # it is part of a reference cycle, and complains if the interpreter ends first
+            gc.collect()  # the engine is in a reference cycle, and logs errors if it outlives the interpreter
 
     def _launch(self) -> None:
         """Import vLLM and start its engine; takes tens of seconds.
@@ -128,7 +128,7 @@ class VllmEngine:
         """Yield the completion piece by piece; closing the iterator frees the slot."""
         async with aclosing(self._write(request, whole=False)) as steps:
             async for writing in steps:
-                if delta := writing.news():
+                if delta := writing.new_text():
                     yield delta
 
     async def _write(self, request: Generation, whole: bool) -> AsyncGenerator[Writing]:
@@ -183,7 +183,7 @@ class VllmEngine:
         engine = self._running()
         if name in self._adapters:
             raise InputError(f"An adapter '{name}' is loaded already.", next="Unload it first, or take a new name.")
-        if len(self._adapters) >= 2 * self._slots:  # one more would push another out of memory, unasked
+        if len(self._adapters) >= 2 * self._slots:  # one more would silently push another one out of memory
             raise KitError(f"The engine has no room for the adapter '{name}'.", next="Unload another one first.")
         check_adapter(name, adapter, self._config.model, self._config.max_rank)
         if strange := adapted(adapter) - self._adaptable:

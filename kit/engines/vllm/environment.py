@@ -15,7 +15,7 @@ _DEFAULTS = {
     "VLLM_NO_USAGE_STATS": "1",
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; vLLM's default is a share of all memory
-    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # for one token more than the context: kit.engines.admission holds the bound
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # for one token more than the context: kit.engines.admission keeps the limit
 }
 _UNLOADABLE = ("torchvision", "torchaudio", "torchcodec")
 
@@ -42,9 +42,10 @@ def starting_environment(threads: int | None) -> Iterator[None]:
 
 @contextmanager
 def block_sigint() -> Iterator[None]:
-    """Let processes that are started inside never hear Ctrl-C.
+    """Block Ctrl-C in all processes that are started inside the block.
 
-    A terminal sends it to all of them at once; the program that started an engine lets requests finish, then ends it.
+    A terminal sends it to every process of a command. The program that started the engine first lets the running
+    requests finish, then ends these processes.
     """
     resource_tracker.ensure_running()  # started inside the block, it would unblock interrupts
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

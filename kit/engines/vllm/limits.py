@@ -22,7 +22,7 @@ class VllmLimits:
 
     @property
     def name(self) -> str:
-        """What to call it in a sentence."""
+        """The name for a sentence."""
         return f"vLLM {self.version}{'' if self.installed else ' (not installed here)'}"
 
     def support(self, architecture: str) -> Support:

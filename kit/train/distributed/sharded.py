@@ -52,7 +52,7 @@ def shard(body: Body, device: torch.device) -> Body:
 
 
 def _prefetch_nothing_before(layer: Any) -> None:
-    """Turn off prefetching there: torch would gather what ran before, which maybe only one process ran."""
+    """Turn off prefetching in a layer: torch would gather the module before it, which perhaps one process alone ran."""
     layer.set_modules_to_backward_prefetch([layer])
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 @dataclass(eq=False)
 class _Recomputed:
-    """A tensor that several operations saved: computed for the first one that reads it, kept until the last one did."""
+    """A tensor that several operations saved: computed at its first read, released after its last one."""
 
     compute: Callable[[], Tensor]
     readers: int = 0
@@ -34,7 +34,7 @@ _Saved = Tensor | tuple[_Recomputed, torch.Size]
 
 
 class CheapTensors:
-    """The living tensors of a forward pass that are cheap to recompute, by their address in memory."""
+    """The tensors of a forward pass that are in memory and cheap to recompute, by their address."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[ref[Tensor], int, _Recomputed]] = {}

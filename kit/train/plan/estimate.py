@@ -70,7 +70,7 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """Parameters of the model, those of the norms left out."""
+        """Parameters of the model without those of its norms."""
         return self.linear_parameters + self.vocabulary * self.hidden * (1 if self.tied else 2)
 
 
@@ -145,7 +145,7 @@ def estimate_memory(
         weights=_weights(shape, section, size),
         adapter=0 if whole else trained * 4,
         optimiser=trained * 12,
-        activations=round(tokens * (_kept_of_layers(shape, section, size) + shape.hidden * size)),
+        activations=round(tokens * (_stored_by_layers(shape, section, size) + shape.hidden * size)),
         logits=min(labels, _LOGITS_AT_ONCE) * shape.vocabulary * (size + 8),
     )
 
@@ -167,25 +167,25 @@ def _weights(shape: Shape, section: TrainSection, size: int) -> int:
     return round(shape.linear_parameters * _NF4) + others * size
 
 
-def _kept_of_layers(shape: Shape, section: TrainSection, size: int) -> float:
+def _stored_by_layers(shape: Shape, section: TrainSection, size: int) -> float:
     """Bytes that all layers store per token; with gradient checkpointing, their inputs and all of one layer."""
     if section.gradient_checkpointing == "on":
-        return shape.layers * shape.hidden * size + _kept(shape, section, size)
-    return shape.layers * _kept(shape, section, size)
+        return shape.layers * shape.hidden * size + _stored_per_layer(shape, section, size)
+    return shape.layers * _stored_per_layer(shape, section, size)
 
 
-def _kept(shape: Shape, section: TrainSection, size: int) -> float:
+def _stored_per_layer(shape: Shape, section: TrainSection, size: int) -> float:
     """Bytes that a layer stores per token for the backward pass."""
     heads = shape.queries + shape.keys
     frozen = (2 * shape.inner + 2 * shape.hidden + (3 if shape.query_norm else 2) * heads) * size
     if section.method in ("full", "prompt"):
         return frozen
     if section.method == "bottleneck":
-        return frozen + _kept_behind(shape, section.bottleneck) * size
-    return frozen + _kept_by_factors(shape, section, size)
+        return frozen + _stored_by_bottlenecks(shape, section.bottleneck) * size
+    return frozen + _stored_by_factors(shape, section, size)
 
 
-def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
+def _stored_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
     """Bytes that low-rank adapters add per token: the activations between their two factors.
 
     Their inputs are stored or recomputed anyway. With dropout each stores its own input and a mask; over 4 bits, peft's
@@ -200,7 +200,7 @@ def _kept_by_factors(shape: Shape, section: TrainSection, size: int) -> int:
     return (inputs + inner) * 4 if copies else inner * size
 
 
-def _kept_behind(shape: Shape, settings: BottleneckSection) -> int:
+def _stored_by_bottlenecks(shape: Shape, settings: BottleneckSection) -> int:
     """Elements that bottleneck layers add per token: their input, a dropout mask, and both sides of the activation."""
     ends = settings.width * (1 if settings.activation == "relu" else 2)
     names = _adapted(shape, settings.targets)

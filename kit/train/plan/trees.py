@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 
 SPLIT_SAVES = 32
-"""Fewest tokens that a branching must save; with fewer, its calls of attention cost more than they save."""
+"""Fewest tokens that a branching must save; with fewer, its calls of attention cost more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,9 @@ _WORD = array("I").itemsize
 def build_forest(keys: Sequence[bytes], saves: int = SPLIT_SAVES) -> Forest:
     """Return the forest of rows that are given as `encoded` ids.
 
-    A branching is kept where its node's tokens times the branches but one are at least `saves`; else every branch gets
-    a copy. Equal rows always share their path. A row that others continue ends with an inner node.
+    A branching saves its node's tokens once for every branch after the first. If that is less than `saves` tokens,
+    every branch gets a copy instead. Equal rows always share their path. A row that others continue ends with an inner
+    node.
     """
     order = sorted(range(len(keys)), key=lambda row: (keys[row], row))
     return _Builder([keys[row] for row in order], saves).forest(order)

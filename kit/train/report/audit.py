@@ -22,7 +22,7 @@ from kit.train.job import TrainJob
 from kit.train.model.loading import DTYPES
 from kit.train.model.methods.targets import HEAD, linear_names
 from kit.train.report.applied import Fact, fact, write_facts
-from kit.train.step.optimiser import Optimiser, Outcome
+from kit.train.step.optimiser import Optimiser, StepFigures
 
 _SAMPLED = 32
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -78,7 +78,7 @@ class Audit:
         self._seen = _Seen()
         self.facts: list[Fact] | None = None
 
-    def watched(self, number: int, step: Callable[[int], Outcome]) -> Outcome:
+    def watched(self, number: int, step: Callable[[int], StepFigures]) -> StepFigures:
         """Make a step (counted from 0), and watch it if it is the first of the session."""
         if self.facts is not None:
             return step(number)
@@ -195,7 +195,7 @@ def _revision(base: Base) -> Fact:
     """Compare the revision in the recipe with the folder name, which for a base from the hub is its commit."""
     name, here = "base revision", base.folder.name
     if base.name == "nano" or base.folder.parent.name != "snapshots":
-        return fact(name, "as it lies on this machine", "as it lies on this machine")
+        return fact(name, "the folder on this machine", "the folder on this machine")
     if base.revision is None or not _COMMIT.fullmatch(base.revision):
         return Fact(name, base.revision or "none in the recipe", here, "unmeasured")
     return fact(name, base.revision, here)

@@ -30,12 +30,12 @@ class Divergence:
         self._add(loss)
         if len(self._last) < WINDOW:
             return
-        began = statistics.fmean(self._first) if base is None else base
+        start = statistics.fmean(self._first) if base is None else base
         last = statistics.fmean(self._last)
-        if last > _FACTOR * began + _NATS:
-            what = f"Training diverges: the loss of the {WINDOW} steps up to step {step} is {last:.3g}"
+        if last > _FACTOR * start + _NATS:
+            what = f"Training diverges: the mean loss of the {WINDOW} steps up to step {step} is {last:.3g}"
             advice = f"Nothing was published. Lower train.learning_rate, or see: kit runs explain {step}"
-            raise RunBroke(f"{what}, and the base's is {began:.3g}.", next=advice)
+            raise RunBroke(f"{what}; it was {start:.3g} at the start.", next=advice)
 
     def _add(self, loss: float) -> None:
         self._first = [*self._first, loss] if len(self._first) < WINDOW else self._first

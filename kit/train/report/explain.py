@@ -14,7 +14,7 @@ from kit.train.report.recorder import RecordedStep, Recording
 _BEFORE = 50
 _SPIKE = 3.0  # standard deviations above the steps before
 
-Standing = Literal["same", "changed", "gone"]
+RowState = Literal["same", "changed", "gone"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Suspect:
     usual: float | None
     seen: int
     share: float
-    standing: Standing
+    standing: RowState
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _suspects(
         usual = statistics.fmean(known or others) if known or others else None
         share = (loss - (usual or 0.0)) * row.labels * row.weight / weight
         now = digests.get(row.example)
-        standing: Standing = "gone" if now is None else "same" if row.digest in now else "changed"
+        standing: RowState = "gone" if now is None else "same" if row.digest in now else "changed"
         suspects.append(Suspect(row.example, row.digest, loss, usual, len(known), share, standing))
     return suspects
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 
 from kit.errors import InputError, Problem
 from kit.system.disk import sync_folder, sync_tree
+from kit.system.files import file_digest
 from kit.train.distributed.sharded import load_whole_state, whole_state
 from kit.train.job import Evaluation, RunBroke
 from kit.train.state.saved import StateDict, raw_state, restore_trained, trained_state, write_trained
@@ -168,7 +168,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _write_manifest(folder: Path, cursor: Cursor) -> None:
-    files = {str(path.relative_to(folder)): _digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = {str(path.relative_to(folder)): file_digest(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     (folder / _MANIFEST).write_text(json.dumps({"cursor": asdict(cursor), "files": files}, indent=1) + "\n")
 
 
@@ -176,7 +176,7 @@ def _verified(folder: Path) -> Checkpoint:
     manifest = json.loads((folder / _MANIFEST).read_text())
     for name, digest in manifest["files"].items():
         path = folder / name
-        if not path.is_file() or _digest(path) != digest:
+        if not path.is_file() or file_digest(path) != digest:
             advice = f"Remove {folder} to continue from the checkpoint before it."
             raise RunBroke("The file differs from what was saved.", str(path), advice)
     return Checkpoint(folder, Cursor(**manifest["cursor"]))
@@ -187,8 +187,3 @@ def _publish(draft: Path, target: Path) -> None:
     sync_tree(draft)
     draft.replace(target)
     sync_folder(target.parent)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

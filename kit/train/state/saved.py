@@ -13,7 +13,7 @@ from torch import Tensor
 from kit.adapters.format import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from kit.adapters.hooked import HookedModel, rename_state
 from kit.bundle.manifest import canonical_json
-from kit.bundle.parity import MODEL_WEIGHTS, is_whole
+from kit.bundle.scoring import MODEL_WEIGHTS, is_whole
 from kit.train.distributed.sharded import whole
 from kit.train.model.methods.full import Whole
 from kit.train.model.methods.lora import plain_settings, plain_state
@@ -57,7 +57,7 @@ def raw_state(model: Any, state: StateDict) -> StateDict:
 
 
 def write_trained(model: Any, state: StateDict, folder: Path) -> None:
-    """Write an adapter that attaches to the unchanged base, or a whole model that loads by itself.
+    """Write an adapter that attaches to the unchanged base, or a whole model that needs no base.
 
     `state` is the model's `trained_state`.
     """

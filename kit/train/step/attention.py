@@ -142,7 +142,7 @@ AttentionInterface.register(NAME, _forest_attention)
 def attending(model: Any, along_paths: bool) -> Iterator[None]:
     """Let a model attend along the paths of a forest, or with its own attention.
 
-    The backward pass belongs inside too: with gradient checkpointing, it runs layers again.
+    Run the backward pass inside the block too: with gradient checkpointing, it runs layers again.
     """
     before = model.config._attn_implementation
     if along_paths:
@@ -156,8 +156,8 @@ def attending(model: Any, along_paths: bool) -> Iterator[None]:
 def forest_inputs(attention: Attention, depths: Tensor) -> dict[str, Any]:
     """Return the model's other inputs for a forest: (1, T) depths as positions, the attention, and an empty mask.
 
-    transformers passes a mask of four dimensions on unchanged; without one, it would take jumps in the positions for
-    rows packed one after another. The mask has no columns, so any other attention fails instead of ignoring the forest.
+    transformers does not change a mask of four dimensions. Without a mask, it would treat every jump in the positions
+    as the start of another row. The mask has no columns, so any other attention fails instead of ignoring the forest.
     """
     none = torch.empty(1, 1, 1, 0, dtype=torch.bool, device=depths.device)
     return {"position_ids": depths, "attention_mask": none, "forest": attention}

@@ -20,9 +20,10 @@ class Batch:
     """A micro-batch of R rows with N supervised tokens: padded on the right to L tokens, or packed as a forest.
 
     Causal attention never looks to the right, so padding needs no mask. A forest is one sequence of T tokens; `depths`
-    counts the tokens before each one on its path, and `attention` computes who attends to whom. For every supervised
-    token of every row there is its row, the hidden state that predicts it (an index into the flattened batch), its id,
-    and the weight of its row. In a forest, one state predicts several tokens where rows branch.
+    counts the tokens before each one on its path, and `attention` computes attention along these paths. The four
+    fields of length N describe each supervised token: its row, the hidden state that predicts it (an index into the
+    flattened batch), its id, and the weight of its row. Where the rows of a forest branch, one state predicts several
+    tokens.
     """
 
     ids: Tensor  # (R, L) or (1, T) int64

@@ -54,7 +54,7 @@ class BlockSparse:
         self.mask = block_mask(spans, device)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """Return what each token sees along its path: (1, heads, T, size)."""
+        """Return the attention of each token along its path: (1, heads, T, size)."""
         size = query.shape[-1]
         whole = [functional.pad(part, (0, max(0, SMALLEST_HEAD - size))) for part in (query, key, value)]
         out: Tensor = _compiled()(*whole, block_mask=self.mask, scale=scale, enable_gqa=True)

@@ -26,7 +26,7 @@ from kit.train.step.loss import batch_loss
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepFigures:
     """The figures of a step, on their way to the host: loss, gradient norm, and one loss per row of the step."""
 
     number: int
@@ -99,7 +99,7 @@ class Optimiser:
         make = pack if step.packs else collate
         return (make([rows[index] for index in micro], self._pad_id, self.device) for micro in step.micros)
 
-    def step(self, number: int) -> Outcome:
+    def step(self, number: int) -> StepFigures:
         """Make an optimiser step (counted from 0) without waiting for a GPU."""
         total, rows = self.ranks.accumulate(self.plan, self.plan.steps[number], self.parameters, self.accumulate)
         if self.penalty is not None:
@@ -109,16 +109,16 @@ class Optimiser:
             group["lr"] = self.rate(number)
         self.adam.step()
         self.adam.zero_grad()
-        return self._outcome(number, torch.cat([torch.stack([total, norm]), rows]))
+        return self._send_to_host(number, torch.cat([torch.stack([total, norm]), rows]))
 
-    def _outcome(self, number: int, figures: Tensor) -> Outcome:
+    def _send_to_host(self, number: int, figures: Tensor) -> StepFigures:
         """Send the figures to the host; a GPU keeps working meanwhile."""
         if self.device.type != "cuda":
-            return Outcome(number + 1, figures.cpu(), None)
+            return StepFigures(number + 1, figures.cpu(), None)
         host = figures.to("cpu", non_blocking=True)
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record()
-        return Outcome(number + 1, host, ready)
+        return StepFigures(number + 1, host, ready)
 
     @torch.no_grad()
     def validation_loss(self, rows: Sequence[Row]) -> float | None:

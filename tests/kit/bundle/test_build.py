@@ -16,10 +16,10 @@ import pytest
 from kit.base import NANO, find_base
 from kit.bundle.build import PARITY, BuildPlan, build_bundle
 from kit.bundle.golden import dialogues_of
-from kit.bundle.manifest import file_digest
 from kit.bundle.store import Store
 from kit.chat import Renderer
 from kit.errors import GateFailed, InputError
+from kit.system.files import file_digest
 from kit.task import Message
 from tests.kit.bundle.conftest import Built
 from tests.kit.bundle.parts import TASK, THINGS, make_recipe, rewrite_tensors

@@ -58,7 +58,7 @@ def test_all_differences_are_reported_at_once_by_name(folder: Path) -> None:
         "a.txt: This file has 18 bytes; the manifest says 5.",
         "extra.txt: This file is not in the manifest.",
         "gone.txt: This file is in the manifest, but it is missing.",
-        "model/weights.bin: This file has changed: its SHA-256 is not the manifest's.",
+        "model/weights.bin: This file has changed: the manifest has another SHA-256.",
     ]
 
 

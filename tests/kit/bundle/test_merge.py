@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from kit.base import find_base
-from kit.bundle.merge import MergeParity, check_adapter, check_parity, merge_adapter
+from kit.bundle.merge import MergeParity, check_lora_adapter, check_parity, merge_adapter
 from kit.bundle.seal import Noise
 from kit.errors import GateFailed, InputError
 from tests.kit.bundle.parts import TUNED, rewrite_tensors, rows_of
@@ -42,7 +42,7 @@ def test_the_merged_files_are_the_adapter_on_its_base(adapter: Path, tmp_path: P
 
 
 def test_an_honest_adapter_may_be_published(adapter: Path) -> None:
-    check_adapter(NANO, adapter, 8)
+    check_lora_adapter(NANO, adapter, 8)
 
 
 @pytest.mark.parametrize("zeroed", ["lora_B", "lora_A", "lora_"])
@@ -51,7 +51,7 @@ def test_an_adapter_that_changes_nothing_is_refused(
 ) -> None:
     folder = damaged(lambda name, tensor: tensor * 0 if zeroed in name else tensor)
     with pytest.raises(GateFailed, match="all zero: training changed nothing"):
-        check_adapter(NANO, folder, 8)
+        check_lora_adapter(NANO, folder, 8)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -64,7 +64,7 @@ def test_one_value_that_is_not_a_number_is_refused_by_name(
         return tensor
 
     with pytest.raises(GateFailed, match=r"not numbers, first in .*layers\.2\.mlp\.up_proj\.lora_B"):
-        check_adapter(NANO, damaged(spoil), 8)
+        check_lora_adapter(NANO, damaged(spoil), 8)
 
 
 def test_an_adapter_on_a_tied_head_is_refused(adapter: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_an_adapter_on_a_tied_head_is_refused(adapter: Path, tmp_path: Path) -> 
     tensors["base_model.model.lm_head.lora_B.weight"] = torch.ones(8192, 8)
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(InputError, match=r"changes base_model\.model\.lm_head.* ties its output head"):
-        check_adapter(NANO, folder, 8)
+        check_lora_adapter(NANO, folder, 8)
 
 
 def test_an_adapter_that_an_engine_would_attach_only_in_part_is_refused(adapter: Path, tmp_path: Path) -> None:
@@ -86,15 +86,15 @@ def test_an_adapter_that_an_engine_would_attach_only_in_part_is_refused(adapter:
     }
     save_file(tensors, folder / WEIGHTS)
     with pytest.raises(InputError, match="no module for 3 of its 56"):
-        check_adapter(NANO, folder, 8)
+        check_lora_adapter(NANO, folder, 8)
 
 
 def test_a_folder_without_an_adapter_is_not_merged(adapter: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"adapter_config\.json is missing"):
-        check_adapter(NANO, tmp_path, 8)
+        check_lora_adapter(NANO, tmp_path, 8)
     shutil.copy(adapter / "adapter_config.json", tmp_path)
     with pytest.raises(InputError, match="weights cannot be read"):
-        check_adapter(NANO, tmp_path, 8)
+        check_lora_adapter(NANO, tmp_path, 8)
 
 
 def parity(stored: float, largest: float, rounding: float, shift: float) -> MergeParity:

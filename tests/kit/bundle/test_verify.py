@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO, find_base
-from kit.bundle.manifest import MANIFEST_FILE, file_digest
+from kit.bundle.manifest import MANIFEST_FILE
 from kit.bundle.seal import SEAL_FILE, read_seal
 from kit.bundle.store import Bundle
 from kit.bundle.verify import verify_base, verify_files, verify_renders
 from kit.errors import InputError, Refused
+from kit.system.files import file_digest
 from kit.workflows.steps.engines import engine_config, sealed_base
 from tests.kit.bundle.conftest import Built
 from tests.kit.bundle.parts import flip_byte, manifest_again, seal_again
@@ -71,7 +72,7 @@ def test_a_flipped_byte_under_a_new_manifest_is_not_what_was_sealed(bundle: Bund
 def test_a_new_manifest_in_an_old_folder_is_not_the_bundle_that_was_asked_for(bundle: Bundle) -> None:
     (bundle.folder / "README.md").write_text("Trust me.")
     manifest_again(bundle)
-    with pytest.raises(Refused, match="not the one that the bundle is named after"):
+    with pytest.raises(Refused, match="does not have the digest that the bundle is named after"):
         verify_files(bundle)
 
 
@@ -161,7 +162,7 @@ def test_a_template_whose_hash_was_sealed_again_is_caught_by_what_it_renders(bun
         verify_renders(careless, careless.renderer())
     count = len(bundle.seal.golden)
     assert len(caught.value.problems) == count
-    assert f"Golden dialogue 1 of {count} renders differently from character 47 on." in str(caught.value)
+    assert f"Golden dialogue 1 of {count} does not render as sealed; it differs at character 47." in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_a_tokenizer_with_other_ids_is_caught_by_token(bundle: Bundle) -> None:
     file = bundle.tokenizer_folder / "tokenizer.json"
     swap_two_words(file)
     careless = seal_again(bundle, tokenizer={**bundle.seal.tokenizer, file.name: file_digest(file)})
-    with pytest.raises(Refused, match=r"Golden dialogue 1 of \d+ renders differently from token \d+ on"):
+    with pytest.raises(Refused, match=r"Golden dialogue 1 of \d+ does not render as sealed; it differs at token \d+\."):
         verify_renders(careless, careless.renderer())
 
 

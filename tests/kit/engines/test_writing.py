@@ -24,7 +24,7 @@ def write(ids: tuple[int, ...], stop: tuple[str, ...] = (), max_tokens: int = 50
     pieces = []
     for token in (*ids, 2):
         writing.add(token, -1.0)
-        if news := writing.news():
+        if news := writing.new_text():
             pieces.append(news.text)
         if writing.finish:
             break

@@ -60,7 +60,7 @@ def planned_of(events: Sequence[Event]) -> Planned:
     return next(event for event in events if isinstance(event, Planned))
 
 
-def bytes_kept(model: Any, ids: Tensor) -> int:
+def bytes_stored(model: Any, ids: Tensor) -> int:
     """Return the bytes that the layers store for the backward pass, without parameters."""
     held = {each.untyped_storage().data_ptr() for each in model.parameters()}
     kept: dict[int, Tensor] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from kit.base import NANO
-from kit.bundle.parity import Weights, opened
+from kit.bundle.scoring import Weights, opened
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from kit.base import Base, find_base
 from kit.data.rows import Row
-from kit.train.events import Began, Evaluated, Event, Planned, Saved, Stepped
+from kit.train.events import Evaluated, Event, PhaseStarted, Planned, Saved, Stepped
 from kit.train.job import Evaluation, RunBroke, Trained
 from kit.train.loop import train
 from kit.train.model.loading import load_model
@@ -71,9 +71,9 @@ def test_events_are_reported_and_written_line_by_line(learned: tuple[Trained, li
     assert [event.step for event in events if isinstance(event, Evaluated)] == [0, 5, 10, 15]
     assert [event.step for event in events if isinstance(event, Saved)] == [5, 10, 15]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    facts = [event for event in events if not isinstance(event, Began)]
+    facts = [event for event in events if not isinstance(event, PhaseStarted)]
     assert [line["event"] for line in lines] == [type(event).__name__.lower() for event in facts]
-    assert [event.what.split()[0] for event in events[:3] if isinstance(event, Began)] == [
+    assert [event.what.split()[0] for event in events[:3] if isinstance(event, PhaseStarted)] == [
         *("Loading", "Attaching", "Measuring")
     ]
     assert trained.tokens == planned.tokens

@@ -12,7 +12,7 @@ import pytest
 from kit.bundle.store import Store
 from kit.bundle.verify import verify_files
 from kit.errors import Exit, InputError, Interrupted
-from kit.train.events import Began, Evaluated, Planned, Stepped
+from kit.train.events import Evaluated, PhaseStarted, Planned, Stepped
 from kit.train.job import Stopped
 from kit.workflows import Note, TrainResult, explain_step, list_runs, plan_train, train
 from tests.kit.cli.conftest import with_training
@@ -34,12 +34,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A project trained from another folder, interrupted once in a step and once while its bundle was built."""
     project = with_training(make_toy(tmp_path_factory.mktemp("api") / "toy"))
     events: list[object] = []
-    stops = {Stepped: signal.SIGINT, Began: signal.SIGINT}
+    stops = {Stepped: signal.SIGINT, PhaseStarted: signal.SIGINT}
     interruptions: list[Exception] = []
 
     def report(event: object) -> None:
         events.append(event)
-        building = isinstance(event, Began) and event.what.startswith("Sealing")
+        building = isinstance(event, PhaseStarted) and event.what.startswith("Sealing")
         if (isinstance(event, Stepped) or building) and type(event) in stops:
             signal.raise_signal(stops.pop(type(event)))
 
@@ -67,7 +67,7 @@ def test_the_result_names_a_bundle_that_verifies_and_the_run_behind_it(made: Tra
 
 def test_events_go_to_the_callback_and_nothing_is_written(made: Trained) -> None:
     kinds = {type(event) for event in made.events}
-    assert {Note, Began, Planned, Stepped, Evaluated} <= kinds
+    assert {Note, PhaseStarted, Planned, Stepped, Evaluated} <= kinds
     steps = [event.step for event in made.events if isinstance(event, Stepped)]
     assert steps == sorted(set(steps))
     assert made.written == ""

@@ -31,7 +31,7 @@ def attach(model: Any, section: TrainSection, base_name: str) -> PeftModel:
 
 
 def _config(settings: LoraSection) -> LoraConfig:
-    begin = settings.initialisation
+    initial = settings.initialisation
     return LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -39,7 +39,7 @@ def _config(settings: LoraSection) -> LoraConfig:
         target_modules=settings.targets,
         use_rslora=settings.rslora,
         use_dora=settings.dora,
-        init_lora_weights=True if begin == "default" else begin,
+        init_lora_weights=True if initial == "default" else initial,
         task_type="CAUSAL_LM",
     )
 

@@ -18,9 +18,9 @@ from kit.recipe import PromptSection, TrainSection
 def attach(model: Any, section: TrainSection, base_name: str) -> PeftModel:
     """Return the frozen model with a fresh soft prompt in float32 before every row."""
     settings = section.prompt
-    begin = "SAMPLE_VOCAB" if settings.initialisation == "vocabulary" else "RANDOM"
+    initial = "SAMPLE_VOCAB" if settings.initialisation == "vocabulary" else "RANDOM"
     config = PromptTuningConfig(
-        num_virtual_tokens=settings.tokens, prompt_tuning_init=begin, task_type="CAUSAL_LM", num_layers=None
+        num_virtual_tokens=settings.tokens, prompt_tuning_init=initial, task_type="CAUSAL_LM", num_layers=None
     )
     adapted = get_peft_model(model, config, autocast_adapter_dtype=True)
     adapted.peft_config["default"].base_model_name_or_path = base_name

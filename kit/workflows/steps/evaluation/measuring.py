@@ -19,9 +19,9 @@ from kit.engines import Kind, make_engine
 from kit.engines.answerer import Answerer, SamplingDefaults
 from kit.engines.base import Capabilities, Engine
 from kit.errors import InputError, Interrupted, SigTerm, Terminated
+from kit.evals.data_gates import with_data_gates
 from kit.evals.figures import read_figures
 from kit.evals.gates import thresholds_by_task
-from kit.evals.leaks import with_data_gates
 from kit.evals.measure import BASE, TUNED, measure, measure_baseline
 from kit.evals.report import TaskReport, report_on
 from kit.evals.run import Evaluation

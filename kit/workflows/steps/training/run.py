@@ -13,7 +13,7 @@ from kit.project.runs import Run, new_run, unfinished_run
 from kit.recipe import Recipe
 from kit.task import Message
 from kit.train.distributed.ranks import start_ranks
-from kit.train.events import Began
+from kit.train.events import PhaseStarted
 from kit.train.job import Trained
 from kit.train.loop import train
 from kit.train.plan.plan import make_plan
@@ -94,7 +94,7 @@ def _build(inputs: Inputs, run: Run, trained: Trained, report: Report) -> Bundle
         record=record_of(inputs.project, inputs.recipe, inputs.data.tasks),
         requests=first_requests(inputs.data.tasks),
     )
-    return build_bundle(build, Store(inputs.project.root), lambda sentence: report(Began(sentence)))
+    return build_bundle(build, Store(inputs.project.root), lambda sentence: report(PhaseStarted(sentence)))
 
 
 def _dialogues(inputs: Inputs) -> Sequence[Sequence[Message]]:

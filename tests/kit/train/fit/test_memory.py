@@ -16,7 +16,7 @@ from kit.train.model.split import split_model
 from kit.train.model.takeover import fuse_layers
 from kit.train.plan.estimate import estimate_memory, read_shape, trained_parameters
 from tests.kit.train.forks import Nursery, tiny_base
-from tests.kit.train.parts import bytes_kept
+from tests.kit.train.parts import bytes_stored
 
 MIB = 1024**2
 
@@ -82,7 +82,7 @@ def test_activations_and_parameters_of_a_method_are_estimated_within_five_percen
     base, section, rows, length = find_base("nano"), TrainSection.model_validate(settings), 4, 256
     loaded = section.model_copy(update={"method": "lora"}) if section.method == "qlora" else section
     model = attach(lean(load_base(base, kind, loaded, torch.device("cpu"), kind)), section, "nano").train()
-    kept = bytes_kept(model, torch.arange(rows * length).view(rows, length) + 100)
+    kept = bytes_stored(model, torch.arange(rows * length).view(rows, length) + 100)
     shape = read_shape(base.folder)
     assert shape is not None
     memory = estimate_memory(shape, section, kind, rows * length, 0, rows)
@@ -98,7 +98,7 @@ def test_with_gradient_checkpointing_layers_are_estimated_to_store_their_inputs(
     loaded = load_base(base, "float32", TrainSection(), torch.device("cpu"), "float32")
     model = attach(lean(loaded), TrainSection(), "nano")
     split_model(model.train()).checkpoint_layers(True)
-    kept = bytes_kept(model, torch.arange(rows * length).view(rows, length) + 100)
+    kept = bytes_stored(model, torch.arange(rows * length).view(rows, length) + 100)
     shape = read_shape(base.folder)
     assert shape is not None
     on, off = (

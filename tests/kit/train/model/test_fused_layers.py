@@ -20,7 +20,7 @@ from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
 from kit.train.model.recompute import CheapTensors, recomputing
 from kit.train.model.takeover import FusedLayers, fuse_layers
-from tests.kit.train.parts import bytes_kept, job
+from tests.kit.train.parts import bytes_stored, job
 
 SIZES = {
     "vocab_size": 64,
@@ -99,7 +99,7 @@ def test_nano_stores_at_most_two_thirds_of_the_activations(settings: dict[str, A
     for less in (False, True):
         base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
         assert not less or fuse_layers(base).replaced
-        kept.append(bytes_kept(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
+        kept.append(bytes_stored(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
     stock, lean = kept
     assert lean < 2 / 3 * stock
 

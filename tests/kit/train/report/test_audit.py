@@ -17,7 +17,7 @@ from kit.train.model.split import split_model
 from kit.train.plan.plan import make_plan
 from kit.train.report.applied import Fact, read_facts, trouble
 from kit.train.report.audit import Audit, LoadedBase, inspect_base
-from kit.train.step.optimiser import Optimiser, Outcome
+from kit.train.step.optimiser import Optimiser, StepFigures
 from tests.kit.train.parts import PAD, copy_rows, job, section
 from tests.kit.train.tiny import make_tiny
 
@@ -38,7 +38,7 @@ class Parts:
     model: Any
     optimiser: Optimiser
     loaded: LoadedBase
-    step: Callable[[int], Outcome]
+    step: Callable[[int], StepFigures]
 
     def facts(self) -> dict[str, Fact]:
         audit = Audit(self.job, self.optimiser, self.loaded)
@@ -80,7 +80,7 @@ def lose_a_part(parts: Parts, patch: pytest.MonkeyPatch) -> None:
 def step_twice(parts: Parts, patch: pytest.MonkeyPatch) -> None:
     whole = parts.optimiser.step
 
-    def twice(number: int) -> Outcome:
+    def twice(number: int) -> StepFigures:
         whole(number)
         return whole(number)
 
@@ -170,7 +170,7 @@ def test_what_cannot_be_read_back_is_unknown_and_not_ok(parts: Parts, tiny: Base
         if hasattr(module, "lora_A"):
             module.scaling = {}
     parts.loaded = inspect_base(torch.nn.Linear(2, 2), tiny, "float32")  # no tensor has the name of one in the files
-    parts.step = lambda number: Outcome(number + 1, torch.zeros(2), None)  # nothing is done, so nothing is seen
+    parts.step = lambda number: StepFigures(number + 1, torch.zeros(2), None)  # nothing is done, so nothing is seen
     facts = parts.facts()
     unknown = {name for name, fact in facts.items() if fact.outcome == "unmeasured"}
     assert unknown == {"adapter scale", "base weights", "clipping"}

@@ -1,4 +1,4 @@
-"""Per-token log-probabilities of models on disk, fingerprints, and the noise between ways to compute them.
+"""Scores models on disk: log-probabilities per token, the fingerprints, and the noise between ways to compute them.
 
 As a program, it reads a request (JSON, from a file) and writes log-probabilities: a new process has only the files of a
 model that was just saved.
@@ -97,7 +97,7 @@ def score_in_fresh_process(weights: Weights, rows: Rows) -> LogProbs:
         request, answer = Path(scratch, "request.json"), Path(scratch, "answer.json")
         request.write_text(json.dumps([str(weights.folder), weights.dtype, [list(row) for row in rows]]))
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-m", "kit.bundle.parity", str(request), str(answer)]
+        command = [sys.executable, "-m", "kit.bundle.scoring", str(request), str(answer)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]

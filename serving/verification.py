@@ -47,7 +47,7 @@ def _verified_model(id: str, index: int, deployed: Deployed, context: int) -> Mo
 
 
 async def _check_generation(model: Model, engine: Engine) -> None:
-    """Make the model generate one token: a running process alone does not count as ready."""
+    """Make the model generate one token: a running process is not enough to be ready."""
     ids = model.renderer.dialogue([_GREETING], generation=True)
     request = Generation(ids, Sampling(max_tokens=1), adapter=model.deployed.adapter)
     completion = await engine.generate(request)

@@ -1,4 +1,4 @@
-"""Gates on the test data: was a row also trained on, and is every trained label tested?"""
+"""Gates on the test data: no test row was trained on, and every trained label is tested."""
 
 from __future__ import annotations
 

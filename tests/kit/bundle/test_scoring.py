@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from kit.base import NANO
-from kit.bundle.parity import (
+from kit.bundle.scoring import (
     Weights,
     choose_fingerprints,
     gap_between,

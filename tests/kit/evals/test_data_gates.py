@@ -9,8 +9,8 @@ import pytest
 
 from kit.bundle.trained import TrainedTask
 from kit.data.keys import Keys
+from kit.evals.data_gates import label_gate, leak_gate
 from kit.evals.gates import Gate
-from kit.evals.leaks import label_gate, leak_gate
 from kit.project.project import AnyTask, Project
 from tests.kit.toy import make_toy, row
 

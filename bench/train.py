@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.shared.clauses import RENDERER, change_figure, difference
 from bench.shared.harness import Figure, Figures, four_digits, ratio_of
 from bench.shared.requirements import require_trl
-from bench.shared.trainers import TRAINERS, Outcome, Run, Trainer, new_folder, perform
+from bench.shared.trainers import TRAINERS, Run, RunCost, Trainer, new_folder, perform
 from bench.shared.tuning import evaluate_adapter
 from bench.shared.workloads import WORKLOADS, legal_task
 from kit.base import find_base
@@ -57,7 +57,7 @@ def _speed(workload: str, folder: Path, rows: int | None = None) -> Figure:
     return {**ratio.figure("rows/s"), **forms, **named, "steps": ours.steps, **way}
 
 
-def _rounds(runs: Sequence[Run], folder: Path) -> Iterator[list[Outcome]]:
+def _rounds(runs: Sequence[Run], folder: Path) -> Iterator[list[RunCost]]:
     """Run all in every round; each round starts with another one."""
     for number in range(_ROUNDS):
         order = [(number + offset) % len(runs) for offset in range(len(runs))]
@@ -101,7 +101,7 @@ def _held_out(order: str, folder: Path) -> Figure:
     }  # fmt: skip
 
 
-def _loss(workload: str, outcome: Outcome) -> float:
+def _loss(workload: str, outcome: RunCost) -> float:
     """Return nats per supervised token on the workload's held-out rows, computed by the same code for all trainers."""
     from peft import PeftModel
 

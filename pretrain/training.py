@@ -130,7 +130,7 @@ class Trainer:
         self._log("stepped", loss=nats, norm=norm, share=share, length=length, rate=tokens / seconds)
 
     def _measured(self) -> dict[str, float]:
-        """Measure the model without compiling, which would happen again for every length of text."""
+        """Measure the model without compiled layers, because torch would compile them for every length of text."""
         with torch.compiler.set_stance("force_eager"):
             return self._measure(self.model)
 

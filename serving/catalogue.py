@@ -1,4 +1,4 @@
-"""The bundles to serve with their standing, and, after verification, the models that answer requests."""
+"""The bundles to serve with their status, and, after verification, the models that answer requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.bundle.attestation import Attestation, Standing, shortfalls, was_measured
+from kit.bundle.attestation import Attestation, Status, shortfalls, was_measured
 from kit.bundle.manifest import MANIFEST_FILE
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
@@ -22,10 +22,10 @@ _DIGEST_PREFIX = 12
 
 @dataclass(frozen=True)
 class Deployed:
-    """A bundle to serve, its attestations, and the standing that follows from them."""
+    """A bundle to serve, its attestations, and the status that follows from them."""
 
     bundle: Bundle
-    standing: Standing
+    status: Status
     attestations: tuple[Attestation, ...] = ()
 
     @property
@@ -110,7 +110,7 @@ def check_compatible(deployed: Sequence[Deployed]) -> None:
 
 def exposed_previews(settings: Settings, deployed: Sequence[Deployed]) -> list[str]:
     """Return the names of the preview bundles that other machines could reach."""
-    return [each.pinned_name for each in deployed if each.standing == "preview" and settings.beyond_loopback]
+    return [each.pinned_name for each in deployed if each.status == "preview" and settings.beyond_loopback]
 
 
 def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:

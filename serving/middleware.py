@@ -104,7 +104,7 @@ class ServiceMiddleware:
         """Headers that name the bundle and its status; every bundle is a preview until this process verified it."""
         deployed: Deployed = scope["state"].get("deployed", self.default)
         headers = {
-            "x-domainkit-status": deployed.standing if self.readiness.ready else "preview",
+            "x-domainkit-status": deployed.status if self.readiness.ready else "preview",
             "x-domainkit-bundle": deployed.bundle.digest,
             "link": f'<{SCORES_PATH}>; rel="describedby"',
         }

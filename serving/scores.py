@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kit.bundle.attestation import EVALUATION, Standing
+from kit.bundle.attestation import EVALUATION, Status
 from kit.checks import Outcome
 from serving.catalogue import Deployed
 
 PATH = "/scores"
 _ALTERED = "An evaluation was altered after it was written, so it does not count."
-_MEANING: Mapping[Standing, str] = {
+_MEANING: Mapping[Status, str] = {
     "verified": (
         "This is the model that was measured, and every gate that was declared held. "
         "It does not mean that an answer is right: the scores say how often answers were."
@@ -43,7 +43,7 @@ class Scores(BaseModel):
 
     bundle: str
     name: str
-    status: Standing
+    status: Status
     meaning: str
     evaluated_at: str | None
     gates: list[GateScore]
@@ -60,8 +60,8 @@ def scores_of(deployed: Deployed) -> Scores:
     return Scores(
         bundle=deployed.bundle.digest,
         name=deployed.bundle.seal.name,
-        status=deployed.standing,
-        meaning=_MEANING[deployed.standing],
+        status=deployed.status,
+        meaning=_MEANING[deployed.status],
         evaluated_at=latest.at if latest else None,
         gates=[GateScore.model_validate(gate) for gate in payload.get("gates", [])],
         tasks=[dict(task) for task in payload.get("tasks", [])],

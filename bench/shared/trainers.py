@@ -46,7 +46,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunCost:
     """The cost of a run. `peak` is in bytes beyond the loaded model; `adapter` is a folder in peft's format.
 
     For our trainer, `type` is the type of computation, and `slower` names layers without a fused form.
@@ -70,14 +70,14 @@ class Outcome:
         return "".join(f", {fact}" for fact in (self.type, self.slower) if fact)
 
 
-def perform(run: Run, folder: Path) -> Outcome:
+def perform(run: Run, folder: Path) -> RunCost:
     """Train in a new process and save the adapter under the folder. Raises KitError if that fails."""
     command = [sys.executable, "-m", "bench.shared.trainers", json.dumps(asdict(run)), str(folder)]
     offline = environment(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=offline)
     if done.returncode != 0:
         raise KitError(f"Training {run.workload} ({run.trainer}) ended with {done.returncode}: {done.stderr[-600:]}")
-    outcome = Outcome(**json.loads(done.stdout.splitlines()[-1]))
+    outcome = RunCost(**json.loads(done.stdout.splitlines()[-1]))
     print(
         f"{run.workload} {run.trainer}: {outcome.rate:.2f} rows/s, {outcome.steps} steps{outcome.suffix()}",
         file=sys.stderr,
@@ -90,7 +90,7 @@ def new_folder(folder: Path) -> Path:
     return Path(tempfile.mkdtemp(dir=folder))
 
 
-def _ours(run: Run, folder: Path) -> Outcome:
+def _ours(run: Run, folder: Path) -> RunCost:
     """Run the loop of `kit train`, from the first step to the saved checkpoint."""
     from kit.train.events import Event, Planned
     from kit.train.fit.memory import forget_peak, peak_bytes
@@ -107,13 +107,13 @@ def _ours(run: Run, folder: Path) -> Outcome:
     events: list[Event] = []
     trained = train(job, None, events.append)
     planned = next(event for event in events if isinstance(event, Planned))
-    return Outcome(
+    return RunCost(
         trained.seconds, len(work.rows) * work.section.epochs, trained.step, peak_bytes(device) - resident,
         str(trained.adapter), planned.compute, "; ".join(planned.slower),
     )  # fmt: skip
 
 
-def _peer(run: Run, folder: Path) -> Outcome:
+def _peer(run: Run, folder: Path) -> RunCost:
     """Run TRL's SFTTrainer with the loss on answers only, from our initial adapter, on the rows of our steps."""
     import torch
     from datasets import Dataset
@@ -134,11 +134,11 @@ def _peer(run: Run, folder: Path) -> Outcome:
         train_dataset=rows,
         processing_class=AutoTokenizer.from_pretrained(NANO),
     )
-    resident, began = forget_peak(device), time.perf_counter()
+    resident, started = forget_peak(device), time.perf_counter()
     trainer.train()
-    seconds, peak = time.perf_counter() - began, peak_bytes(device) - resident
+    seconds, peak = time.perf_counter() - started, peak_bytes(device) - resident
     trainer.save_model(str(folder / "adapter"))
-    return Outcome(seconds, len(rows), trainer.state.global_step, peak, str(folder / "adapter"))
+    return RunCost(seconds, len(rows), trainer.state.global_step, peak, str(folder / "adapter"))
 
 
 def _model(run: Run, work: Workload, device: Any) -> Any:

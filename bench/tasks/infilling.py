@@ -16,7 +16,7 @@ from kit.data.split import limited
 from kit.metrics.reductions import mean_of
 from kit.recipe import TrainSection
 from kit.task import Completion, Example, Prompt, Strict, Task
-from pretrain.exercises import Around, passages
+from pretrain.exercises import Context, passages
 from pretrain.exercises.code import fill_line
 from pretrain.texts.documents import Document, split
 from pretrain.texts.pieces import Infill, infill_prompt
@@ -83,7 +83,7 @@ def _gaps(data: Path) -> Iterator[Example[Gap, Filling]]:
     documents, _ = split([*small_programs(data / "code" / "mbpp"), *standard_library(data)])
     draw.shuffle(documents)
     for number, passage in enumerate(part for each in documents for part in passages(_program(each), draw, 200, 900)):
-        for piece in fill_line(passage, Around(()), draw):
+        for piece in fill_line(passage, Context(()), draw):
             if isinstance(piece, Infill) and len(piece.middle) < 100:
                 yield _example(f"gap-{number}", passage.group, piece.prefix, piece.suffix, piece.middle)
 

@@ -16,7 +16,7 @@ from kit.data.split import split_examples
 from kit.metrics.reductions import mean_of
 from kit.recipe import TrainSection
 from kit.task import Choices, Completion, Example, Message, Prompt, Strict, Task, Text
-from pretrain.exercises.labels import worn
+from pretrain.exercises.labels import with_word_errors
 from pretrain.texts.documents import HELD_OUT_SHARE
 from pretrain.texts.reading import banking_queries
 
@@ -82,7 +82,7 @@ def banking77(data: Path, likely: int = 3, minutes: float = 5.0) -> Trial:
     """Return a trial on BANKING77 intents: tested on all queries that pretraining held out, trained on all others.
 
     Each prompt also has the `likely` intents that a classifier suggests. The base has memorised the training queries
-    and would learn to ignore the suggestions, so each query is added three times with words lost or exchanged.
+    and would learn to ignore the suggestions, so each query is added three times with words dropped or swapped.
     """
     examples = [
         _example(f"query-{number}", document.group, document.text, document.label)
@@ -91,7 +91,7 @@ def banking77(data: Path, likely: int = 3, minutes: float = 5.0) -> Trial:
     task = _task("Choose the intent of the message.", examples)
     train, test = _shortlisted(*split_examples(examples, HELD_OUT_SHARE), count=likely)
     section = TrainSection(learning_rate=5e-3, epochs=20, batch_rows=32, evaluations=1, warmup=0.05)
-    return Trial(task, [*train, *_worn(train, copies=3)], test, section, minutes, shots=10)
+    return Trial(task, [*train, *_copies_with_word_errors(train, copies=3)], test, section, minutes, shots=10)
 
 
 def pubmedqa(data: Path, minutes: float = 5.0) -> Trial:
@@ -125,11 +125,13 @@ def _shortlisted(
     )
 
 
-def _worn(examples: Sequence[LabelledText], copies: int) -> list[LabelledText]:
-    """Return copies of the examples with words lost or exchanged."""
+def _copies_with_word_errors(examples: Sequence[LabelledText], copies: int) -> list[LabelledText]:
+    """Return copies of the examples with words dropped or swapped."""
     draw = random.Random(0)
     return [
-        _with(each, text=worn(each.request.text, draw, share=1.0)).model_copy(update={"id": f"{each.id}-{copy}"})
+        _with(each, text=with_word_errors(each.request.text, draw, share=1.0)).model_copy(
+            update={"id": f"{each.id}-{copy}"}
+        )
         for copy in range(copies)
         for each in examples
     ]

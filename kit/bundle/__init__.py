@@ -1,1 +1,1 @@
-"""Bundles: the immutable, content-addressed deployable, its seal, and what is attested about it."""
+"""Bundles: immutable, content-addressed folders to deploy, with their seals and the attestations about them."""

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kit.bundle.manifest import canonical_json
 from kit.errors import InputError
 
-Standing = Literal["verified", "preview"]
+Status = Literal["verified", "preview"]
 EVALUATION = "evaluation"
 VERIFIED_MEANS = (
     "the service runs exactly the model that was measured, with its gates passed; "
@@ -66,18 +66,18 @@ def read_attestation(file: Path, bundle: str) -> Attestation:
     kind = file.stem.rsplit("-", 1)[0]
     try:
         found = Attestation(**json.loads(file.read_bytes()))
-        honest = found == make_attestation(found.kind, found.bundle, found.sequence, found.at, found.payload)
-        honest = honest and found.file_name == file.name
+        valid = found == make_attestation(found.kind, found.bundle, found.sequence, found.at, found.payload)
+        valid = valid and found.file_name == file.name
     except (ValueError, TypeError, InputError):
-        honest = False
-    if not honest:
-        return _void(kind, bundle, f"{file} was altered after it was written, so it does not count.")
+        valid = False
+    if not valid:
+        return _invalid(kind, bundle, f"{file} was altered after it was written, so it does not count.")
     if found.bundle != bundle:
-        return _void(kind, bundle, f"{file} is about another bundle, so it does not count.")
+        return _invalid(kind, bundle, f"{file} is about another bundle, so it does not count.")
     return found
 
 
-def _void(kind: str, bundle: str, fault: str) -> Attestation:
+def _invalid(kind: str, bundle: str, fault: str) -> Attestation:
     return Attestation(kind, bundle, 0, "", {}, "", fault)
 
 
@@ -87,7 +87,7 @@ def attestation_json(attestation: Attestation) -> str:
     return canonical_json(fields).decode()
 
 
-def standing(attestations: Sequence[Attestation]) -> Standing:
+def status_of(attestations: Sequence[Attestation]) -> Status:
     """Return "verified" if the latest evaluation declared gates and all of them held; else "preview".
 
     An altered evaluation might have been the latest one, so its file keeps the bundle from being verified.
@@ -102,7 +102,7 @@ def shortfalls(attestations: Sequence[Attestation]) -> tuple[str, ...]:
 
 
 def status_sentence(attestations: Sequence[Attestation]) -> str:
-    """Return a bundle's standing with its reason: "Status: preview (accuracy 0.163, 0.8 required)."."""
+    """Return a bundle's status with its reason: "Status: preview (accuracy 0.163, 0.8 required)."."""
     why, gates = _latest(attestations)
     short = [why[:1].lower() + why[1:]] if why else [_in_brackets(gate) for gate in _not_held(gates)]
     if short:

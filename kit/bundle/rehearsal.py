@@ -52,7 +52,7 @@ async def _serve(staged: Bundle, plan: BuildPlan, renderer: Renderer, tasks: Seq
         for task in tasks:
             if task.name in plan.requests:
                 request = again(plan.requests[task.name], task.request_type)
-                await _answered(Answerer(task, renderer, _Brief(engine), adapter), request)
+                await _answered(Answerer(task, renderer, _ShortAnswers(engine), adapter), request)
     finally:
         await engine.stop()
 
@@ -74,7 +74,7 @@ def _config(staged: Bundle, plan: BuildPlan, adapter: str | None) -> EngineConfi
     )
 
 
-class _Brief:
+class _ShortAnswers:
     """An engine that writes only the beginning of an answer: the test is whether it answers, not how well."""
 
     def __init__(self, engine: Engine) -> None:

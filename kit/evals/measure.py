@@ -26,12 +26,12 @@ async def measure(
     """
     task = answerer.task.name
     saved, before = answers.of(task, who, examples), answers.seconds(task, who)
-    by_id, began = {example.id: example for example in examples}, time.monotonic()
+    by_id, started = {example.id: example for example in examples}, time.monotonic()
     for _ in saved:
         answered(False)
 
     def made(row: Row) -> None:
-        answers.add(task, who, by_id[row.id], row, before + time.monotonic() - began)
+        answers.add(task, who, by_id[row.id], row, before + time.monotonic() - started)
         answered(True)
 
     found = await evaluate(answerer, examples, progress=made, answered=saved)
@@ -47,9 +47,9 @@ def measure_baseline(
     """
     if not isinstance(task, ClassicalBaseline):
         return None
-    began, by_id = time.monotonic(), {example.id: example for example in examples}
+    started, by_id = time.monotonic(), {example.id: example for example in examples}
 
     def made(row: Row) -> None:
-        answers.add(task.name, BASELINE, by_id[row.id], row, time.monotonic() - began)
+        answers.add(task.name, BASELINE, by_id[row.id], row, time.monotonic() - started)
 
     return evaluate_predictor(task, task.fit_baseline(trained()), examples, made)

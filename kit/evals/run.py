@@ -114,9 +114,9 @@ async def evaluate(
             progress(row)
         return row
 
-    began = time.monotonic()
+    started = time.monotonic()
     rows = await side_by_side([ask(example) for example in examples])
-    return Evaluation(tuple(rows), time.monotonic() - began)
+    return Evaluation(tuple(rows), time.monotonic() - started)
 
 
 def evaluate_predictor(
@@ -126,13 +126,13 @@ def evaluate_predictor(
     progress: Callable[[Row], None] | None = None,
 ) -> Evaluation:
     """Score a predictor without a language model on the same examples."""
-    began, rows = time.monotonic(), list[Row]()
+    started, rows = time.monotonic(), list[Row]()
     for example in examples:
         response = predictor(example.request)
         rows.append(_row(task, example, task.observe(example.response, response), {}, response=response))
         if progress is not None:
             progress(rows[-1])
-    return Evaluation(tuple(rows), time.monotonic() - began)
+    return Evaluation(tuple(rows), time.monotonic() - started)
 
 
 async def _ask(answerer: Answerer, example: Example[Any, Any]) -> Row:

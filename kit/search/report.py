@@ -32,7 +32,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Report:
+class SearchReport:
     """A finished search. `change` is best minus default on the test examples, paired; None without a comparison."""
 
     metric: str
@@ -91,13 +91,13 @@ def tried(study: Study) -> tuple[Tried, ...]:
     )
 
 
-def write_report(study: Study, metric: str, change: Change | None) -> Report:
+def write_report(study: Study, metric: str, change: Change | None) -> SearchReport:
     """Write the best recipe as a file, and return the report."""
     best, default = best_and_default(study)
     same = default is not None and best.number == default.number
     outcome: SearchOutcome = "the default" if same else change.verdict if change else "cannot tell"
     file = study.folder / BEST_FILE
-    report = Report(metric, tried(study), best, default, study.importance(), outcome, change, file)
+    report = SearchReport(metric, tried(study), best, default, study.importance(), outcome, change, file)
     recipe = with_values(study.recipe, best.values)
     said = [
         f"# {line}\n" for line in (f"Made by kit search: trial {best.number}, {metric} {best.value}.", report.verdict())

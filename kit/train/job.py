@@ -50,7 +50,7 @@ class TrainJob:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class StepEvaluation:
     """The measurements after a step. Losses are nats per supervised token; None: not measured."""
 
     step: int
@@ -73,7 +73,7 @@ class Trained:
     validation_loss: float | None
     tokens: int
     seconds: float
-    history: tuple[Evaluation, ...]
+    history: tuple[StepEvaluation, ...]
 
 
 class RunBroke(KitError):

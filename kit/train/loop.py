@@ -8,7 +8,7 @@ from collections import deque
 from kit.errors import Exit
 from kit.train.events import Audited, Evaluated, Planned, Probed, Report, Reporter, Saved, Stepped, StoppedEarly
 from kit.train.fit.memory import translate_out_of_memory
-from kit.train.job import Evaluation, Scorer, Stopped, Trained, TrainJob
+from kit.train.job import Scorer, StepEvaluation, Stopped, Trained, TrainJob
 from kit.train.prepare import (
     AttachedModel,
     OpenedRun,
@@ -196,7 +196,7 @@ class TrainingLoop:
         self._meter.pause()
         self._reporter.write(self._evaluated(made))
 
-    def _evaluated(self, made: Evaluation) -> Evaluated:
+    def _evaluated(self, made: StepEvaluation) -> Evaluated:
         best = made is self._evaluations.best
         return Evaluated(made.step, len(self.plan.steps), made.validation_loss, made.score, made.scores or {}, best)
 

@@ -15,7 +15,7 @@ from kit.train.distributed.sharded import shard
 from kit.train.events import Probed, Reporter
 from kit.train.fit.memory import probe_memory
 from kit.train.fit.time import steps_within
-from kit.train.job import Evaluation, TrainJob
+from kit.train.job import StepEvaluation, TrainJob
 from kit.train.model.methods import attach, load_base
 from kit.train.model.split import Body, split_model
 from kit.train.model.takeover import FusedLayers, fuse_layers
@@ -67,7 +67,7 @@ class Start:
 
     step: int
     seconds: float
-    history: list[Evaluation]
+    history: list[StepEvaluation]
 
 
 def join_processes(job: TrainJob) -> Processes:

@@ -11,7 +11,7 @@ from kit.workflows.events import Report, ignore
 
 if TYPE_CHECKING:
     from kit.preflight.time import Forecast
-    from kit.train.job import Evaluation
+    from kit.train.job import StepEvaluation
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TrainResult:
     validation_loss: float | None
     tokens: int
     seconds: float
-    history: tuple[Evaluation, ...]
+    history: tuple[StepEvaluation, ...]
     not_as_asked: str
 
 

@@ -16,7 +16,7 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True)
-class Around:
+class Context:
     """The context of a passage: the documents of its set."""
 
     others: Sequence[Document]
@@ -37,7 +37,7 @@ class Around:
         return found
 
 
-Exercise = Callable[[Document, Around, random.Random], Iterator[Piece]]
+Exercise = Callable[[Document, Context, random.Random], Iterator[Piece]]
 """Takes a passage (a document of a few hundred words), and yields pieces, or none if the passage does not fit."""
 
 
@@ -78,12 +78,12 @@ def tidy(text: str) -> str:
     return "\n".join(filter(None, (" ".join(part.split()) for part in _PARAGRAPH.split(text))))
 
 
-def some(names: Sequence[str], most: int, draw: random.Random) -> list[str]:
+def sample_names(names: Sequence[str], most: int, draw: random.Random) -> list[str]:
     """Sample up to `most` different names."""
     return draw.sample(names, min(most, len(names)))
 
 
-def laid_out(instruction: str, text: str, draw: random.Random) -> tuple[str, str]:
+def place_instruction(instruction: str, text: str, draw: random.Random) -> tuple[str, str]:
     """Return system and user text: the instruction before the text, after it, or in the system text."""
     kind = draw.random()
     if kind < 0.4:

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from pretrain.exercises import Around
+from pretrain.exercises import Context
 from pretrain.texts.documents import Document
 from pretrain.texts.pieces import Infill, Piece, asked
 
@@ -21,17 +21,17 @@ _WRITE = (
 )
 
 
-def fill_line(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def fill_line(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """One whole line is missing."""
     yield from _lines(passage, 1, draw)
 
 
-def fill_lines(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def fill_lines(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """Two to six whole lines are missing."""
     yield from _lines(passage, draw.randint(2, 6), draw)
 
 
-def fill_span(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def fill_span(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """Any span of characters is missing."""
     text = passage.text
     if len(text) > 100:
@@ -40,7 +40,7 @@ def fill_span(passage: Document, _: Around, draw: random.Random) -> Iterator[Pie
         yield _gap(text, start, end, draw)
 
 
-def write_function(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def write_function(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """A function from the first line of its docstring."""
     for body in _FUNCTION.findall(passage.text):
         node = _parsed(body)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from kit.task import Role
-from pretrain.exercises import Around
+from pretrain.exercises import Context
 from pretrain.texts.documents import Document
 from pretrain.texts.pieces import Chat, Piece
 
@@ -28,20 +28,20 @@ _CHARACTER = (
 )
 
 
-def answers(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def answers(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """The document's own question and answer."""
     yield _chat(draw.choice(_ASSISTANT), passage.turns)
 
 
-def several_turns(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
+def several_turns(passage: Document, context: Context, draw: random.Random) -> Iterator[Piece]:
     """Up to three questions about one subject in one dialogue, short answers only."""
-    same = [other for other in around.alike.get(passage.label, ()) if len(other.text) < _LONGEST]
+    same = [other for other in context.alike.get(passage.label, ()) if len(other.text) < _LONGEST]
     if len(same) >= 2:
         chosen = draw.sample(same, min(3, len(same)))
         yield _chat(draw.choice(_ASSISTANT), tuple(turn for other in chosen for turn in other.turns))
 
 
-def spoken(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def spoken(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """Quoted speech in consecutive paragraphs, speaker by speaker."""
     lines: list[str] = []
     for paragraph in re.split(r"\n\s*\n", passage.text):

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pretrain.exercises import Around, laid_out, some, tidy
+from pretrain.exercises import Context, place_instruction, sample_names, tidy
 from pretrain.texts.documents import Document
 from pretrain.texts.pieces import Piece, asked, compact_json
 
@@ -48,35 +48,35 @@ _WHICH = (
 )
 
 
-def intent(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def intent(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """The intent of a query, by its bare name, in words or as JSON."""
     if passage.label:
         instruction = draw.choice(_INTENT)
         answer = _named(passage.label, draw)
         if draw.random() < 0.15:
             instruction, answer = f"{instruction} Reply in JSON.", compact_json({"intent": passage.label})
-        system, user = laid_out(instruction, worn(passage.text, draw), draw)
+        system, user = place_instruction(instruction, with_word_errors(passage.text, draw), draw)
         yield asked(user, answer, system)
 
 
-def intent_of_some(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
+def intent_of_some(passage: Document, context: Context, draw: random.Random) -> Iterator[Piece]:
     """The intent of a query, chosen from a list."""
-    names = _among(passage.label, around.labels, draw.randint(2, 15), draw)
+    names = _among(passage.label, context.labels, draw.randint(2, 15), draw)
     instruction = draw.choice(_INTENT_OF).format(names=", ".join(names))
-    system, user = laid_out(instruction, worn(passage.text, draw), draw)
+    system, user = place_instruction(instruction, with_word_errors(passage.text, draw), draw)
     yield asked(user, passage.label, system)
 
 
-def intents_of_turns(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def intents_of_turns(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """The intents of a customer's turns, line by line."""
     marks = passage.marks[:8]
     lines = "\n".join(passage.text[mark.start : mark.end] for mark in marks)
     if len(marks) >= 2:
-        system, user = laid_out(draw.choice(_TURNS), lines, draw)
+        system, user = place_instruction(draw.choice(_TURNS), lines, draw)
         yield asked(user, compact_json([mark.label for mark in marks]), system)
 
 
-def marked_openings(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
+def marked_openings(passage: Document, context: Context, draw: random.Random) -> Iterator[Piece]:
     """The labelled clauses that start in a window, by their opening words; one in five windows may have none."""
     window = _window(passage, draw)
     count = draw.randint(3, 6)
@@ -87,27 +87,27 @@ def marked_openings(passage: Document, around: Around, draw: random.Random) -> I
             found.setdefault(_spaced(mark.label), []).append(" ".join(words[:count]))
     if not found and draw.random() < 0.8:
         return
-    listed = sorted({*found, *map(_spaced, some(around.labels, draw.randint(2, 12), draw))})
+    listed = sorted({*found, *map(_spaced, sample_names(context.labels, draw.randint(2, 12), draw))})
     wordings = draw.choices((_ANY_CLAUSES, _CLAUSES, _EVERY_KIND), (2, 3, 5))[0]
     instruction = draw.choice(wordings).format(count=count, names=", ".join(listed))
-    system, user = laid_out(instruction, tidy(window.text), draw)
+    system, user = place_instruction(instruction, tidy(window.text), draw)
     kinds = listed if wordings is _EVERY_KIND else found
     yield asked(user, compact_json({name: found.get(name, [])[:3] for name in kinds}), system)
 
 
-def which_label(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
+def which_label(passage: Document, context: Context, draw: random.Random) -> Iterator[Piece]:
     """The kind of one labelled clause among several."""
     marks = [mark for mark in passage.marks if mark.end - mark.start > 60]
     if marks:
         mark = draw.choice(marks)
         clause = " ".join(passage.text[mark.start : mark.end].split())
-        names = [_spaced(name) for name in _among(mark.label, around.labels, draw.randint(3, 10), draw)]
-        system, user = laid_out(draw.choice(_WHICH).format(names=", ".join(names)), clause, draw)
+        names = [_spaced(name) for name in _among(mark.label, context.labels, draw.randint(3, 10), draw)]
+        system, user = place_instruction(draw.choice(_WHICH).format(names=", ".join(names)), clause, draw)
         yield asked(user, _spaced(mark.label), system)
 
 
-def worn(text: str, draw: random.Random, share: float = 0.4) -> str:
-    """Return a text, for a share of cases with some words dropped or two swapped (Wei & Zou 2019)."""
+def with_word_errors(text: str, draw: random.Random, share: float = 0.4) -> str:
+    """Return a text; in a share of the cases, drop some of its words or swap two of them (Wei & Zou 2019)."""
     words, kind = text.split(), draw.random()
     if kind > share or len(words) < 4:
         return text
@@ -132,7 +132,7 @@ def _window(passage: Document, draw: random.Random) -> Document:
 
 
 def _among(label: str, labels: Sequence[str], count: int, draw: random.Random) -> list[str]:
-    names = sorted({label, *some(labels, count, draw)})
+    names = sorted({label, *sample_names(labels, count, draw)})
     draw.shuffle(names)
     return names
 

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from pretrain.exercises import Around, laid_out, sentences, some, tidy
+from pretrain.exercises import Context, place_instruction, sample_names, sentences, tidy
 from pretrain.texts.documents import Document
 from pretrain.texts.pieces import Piece, asked, compact_json
 
@@ -35,25 +35,25 @@ _KEY_OPENINGS = (
 )
 
 
-def quote_sentence(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def quote_sentence(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """The sentence that mentions a term."""
     for term, sentence in _chosen(passage, draw, 1):
-        system, user = laid_out(draw.choice(_SENTENCE).format(term=term), tidy(passage.text), draw)
+        system, user = place_instruction(draw.choice(_SENTENCE).format(term=term), tidy(passage.text), draw)
         yield asked(user, sentence, system)
 
 
-def opening_words(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def opening_words(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """The first words of the sentence that mentions a term."""
     count = draw.randint(3, 6)
     for term, sentence in _chosen(passage, draw, 1):
-        system, user = laid_out(draw.choice(_OPENING).format(term=term, count=count), tidy(passage.text), draw)
+        system, user = place_instruction(draw.choice(_OPENING).format(term=term, count=count), tidy(passage.text), draw)
         yield asked(user, _first(sentence, count), system)
 
 
-def quotes_by_key(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
+def quotes_by_key(passage: Document, context: Context, draw: random.Random) -> Iterator[Piece]:
     """Quotes, or their opening words, for the terms that the passage mentions; `{}` if it mentions none."""
     here = _chosen(passage, draw, draw.choice((0, 1, 1, 2, 3)))
-    there = _absent(passage, around, draw, 5 - len(here))
+    there = _absent(passage, context, draw, 5 - len(here))
     terms = [*(term for term, _ in here), *there]
     if not terms:
         return
@@ -61,7 +61,7 @@ def quotes_by_key(passage: Document, around: Around, draw: random.Random) -> Ite
     count = draw.randint(3, 5) if draw.random() < 0.7 else None
     wording = draw.choice(_KEYS if count is None else _KEY_OPENINGS)
     found = {term: [sentence if count is None else _first(sentence, count)] for term, sentence in here}
-    system, user = laid_out(wording.format(terms=", ".join(terms), count=count), tidy(passage.text), draw)
+    system, user = place_instruction(wording.format(terms=", ".join(terms), count=count), tidy(passage.text), draw)
     yield asked(user, compact_json({term: found[term] for term in terms if term in found}), system)
 
 
@@ -81,10 +81,10 @@ def _chosen(passage: Document, draw: random.Random, most: int) -> list[tuple[str
     return chosen
 
 
-def _absent(passage: Document, around: Around, draw: random.Random, most: int) -> list[str]:
+def _absent(passage: Document, context: Context, draw: random.Random, most: int) -> list[str]:
     """Sample terms of another document that the passage does not mention."""
-    text = draw.choice(around.others).text
+    text = draw.choice(context.others).text
     start = draw.randrange(max(1, len(text) - 1500))
     terms = Counter(_TERM.findall(text[start : start + 1500]))
     rare = sorted(term for term in terms if term not in passage.text)
-    return some(rare, most, draw)
+    return sample_names(rare, most, draw)

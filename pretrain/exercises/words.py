@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from pretrain.exercises import Around, laid_out, sentences, some
+from pretrain.exercises import Context, place_instruction, sample_names, sentences
 from pretrain.texts.documents import Document
 from pretrain.texts.pieces import Infill, Piece, asked
 
@@ -23,7 +23,7 @@ _SUBJECT = (
 )
 
 
-def cloze(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def cloze(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """A word of the passage in place of a gap."""
     listed = sentences(passage.text)[:4]
     text = " ".join(listed)
@@ -31,11 +31,11 @@ def cloze(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
     if len(found) > 8:
         word = draw.choice(found)
         gapped = f"{text[: word.start()]}____{text[word.end() :]}"
-        system, user = laid_out(draw.choice(_CLOZE), gapped, draw)
+        system, user = place_instruction(draw.choice(_CLOZE), gapped, draw)
         yield asked(user, word.group(), system)
 
 
-def restore(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece]:
+def restore(passage: Document, _: Context, draw: random.Random) -> Iterator[Piece]:
     """A sentence of the passage from the text before and after it."""
     listed = sentences(passage.text)
     if len(listed) >= 3:
@@ -45,12 +45,12 @@ def restore(passage: Document, _: Around, draw: random.Random) -> Iterator[Piece
             yield Infill(before, after, found, suffix_first=draw.random() < 0.3)
 
 
-def choose_subject(passage: Document, around: Around, draw: random.Random) -> Iterator[Piece]:
+def choose_subject(passage: Document, context: Context, draw: random.Random) -> Iterator[Piece]:
     """The subject of the passage among several."""
-    names = {passage.label, *some(around.labels, draw.randint(2, 7), draw)}
+    names = {passage.label, *sample_names(context.labels, draw.randint(2, 7), draw)}
     if passage.label and len(names) > 1:
         listed = sorted(names)
         draw.shuffle(listed)
         text = passage.text[: draw.randint(300, 1200)]
-        system, user = laid_out(draw.choice(_SUBJECT).format(names=", ".join(listed)), text, draw)
+        system, user = place_instruction(draw.choice(_SUBJECT).format(names=", ".join(listed)), text, draw)
         yield asked(user, passage.label, system)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kit.data.checking.duplicates import NearDuplicates
 from kit.errors import InputError, Problem
-from pretrain.exercises import Around, passages
+from pretrain.exercises import Context, passages
 from pretrain.texts import reading
 from pretrain.texts.contamination import Evaluated
 from pretrain.texts.documents import Document, split
@@ -136,12 +136,12 @@ def _plain(portion: Portion, documents: Sequence[Document], draw: random.Random)
 
 
 def _made(portion: Portion, documents: Sequence[Document], draw: random.Random) -> Iterator[Piece]:
-    around = Around(documents)
+    context = Context(documents)
     for document in documents:
         for passage in passages(document, draw):
             for exercise, share in portion.exercises.items():
                 for _ in range(_times(share, draw)):
-                    yield from exercise(passage, around, draw)
+                    yield from exercise(passage, context, draw)
 
 
 def _times(rate: float, draw: random.Random) -> int:

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from kit.bundle.attestation import Standing
+from kit.bundle.attestation import Status
 from kit.engines.base import Engine
 from serving.catalogue import Deployed
 from serving.errors import ErrorBody
@@ -29,7 +29,7 @@ class ReadyModel(BaseModel):
 
     id: str
     bundle: str
-    status: Standing
+    status: Status
 
 
 class Ready(BaseModel):
@@ -66,7 +66,7 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
         catalogue = readiness.models()
         await engine.health()
         models = [
-            {"id": model.id, "bundle": model.deployed.bundle.digest, "status": model.deployed.standing}
+            {"id": model.id, "bundle": model.deployed.bundle.digest, "status": model.deployed.status}
             for model in catalogue.models
         ]
         return Response(orjson.dumps({"status": "ready", "models": models}), media_type="application/json")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kit.bundle.attestation import standing
+from kit.bundle.attestation import status_of
 from kit.bundle.store import Store
 from kit.bundle.verify import verify_files
 from tests.e2e.commands import kit_json, serving
@@ -32,7 +32,7 @@ def test_its_files_verify_and_its_evaluation_still_counts(earlier: Path) -> None
     bundle = store.get("production")
     assert bundle.digest == store.get("latest").digest == store.get(DIGEST[:4]).digest == DIGEST
     verify_files(bundle)
-    assert standing(store.attestations(DIGEST)) == "verified"
+    assert status_of(store.attestations(DIGEST)) == "verified"
 
 
 @pytest.mark.parametrize("profile", [(), ("--profile", "smoke"), ("--profile", "cuad")])

@@ -45,7 +45,7 @@ def untie(folder: Path) -> None:
 
 
 def overflow_on(folder: Path, token: int) -> None:
-    """Change a base, all of whose values stay finite, so that every row with one token overflows, and no other row."""
+    """Change a base so that every row with one token overflows, and no other row; all its values stay finite."""
 
     def change(state: State) -> State:
         embeddings, layer = state["model.embed_tokens.weight"], "model.layers.0"

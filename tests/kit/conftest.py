@@ -12,7 +12,7 @@ from tests.kit.toy import make_toy
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny project with a bundle, and what training wrote to stderr in `said.txt`; to be read, or copied."""
+    """The tiny project with a bundle; `said.txt` has the stderr of its training. Copy it before you change it."""
     project = with_training(make_toy(tmp_path_factory.mktemp("trained") / "toy"))
     ran = run_kit("train", cwd=project)
     assert ran.code == 0, ran.err

@@ -1,7 +1,7 @@
 """Small tokenizers built the way each supported family builds its own: pre-tokenizer, added tokens, turn markers.
 
-The vocabularies are trained here on this project's own text and the templates are ours; what is true to the family is
-the machinery, which is what a renderer can get wrong.
+The vocabularies are trained on this project's own text, and the chat templates are our own. The tokenizer's steps are
+those of the family, because a renderer can get these wrong.
 """
 
 from __future__ import annotations

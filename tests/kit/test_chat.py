@@ -1,4 +1,4 @@
-"""The renderer: equal to transformers token for token, and proof against forged special tokens."""
+"""The renderer gives the same tokens as transformers, and no user text can forge a special token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hint names what the person meant, or there is none."""
+"""A hint names the intended word, or there is no hint."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ OPTIONS = ("--engine", "--expose-preview", "--host", "--json", "--port", "--prof
         ("--expose-previw", OPTIONS, "--expose-preview"),
     ],
 )
-def test_a_slip_of_the_keys_is_answered_with_the_word_that_was_meant(
-    word: str, known: tuple[str, ...], meant: str
-) -> None:
+def test_a_typing_error_is_answered_with_the_intended_word(word: str, known: tuple[str, ...], meant: str) -> None:
     assert nearest(word, known) == f"Did you mean '{meant}'?"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-from pretrain.exercises import Around, Exercise, code, dialogue, labels, passages, quoting, sentences, words
+from pretrain.exercises import Context, Exercise, code, dialogue, labels, passages, quoting, sentences, words
 from pretrain.texts.documents import Document, Mark
 from pretrain.texts.pieces import Chat, Infill, Piece
 
@@ -35,7 +35,7 @@ def _made(
     exercise: Exercise, document: Document, times: int = 30, others: tuple[Document, ...] = (_OTHER,)
 ) -> list[Piece]:
     draw = random.Random(1)
-    return [piece for _ in range(times) for piece in exercise(document, Around((document, *others)), draw)]
+    return [piece for _ in range(times) for piece in exercise(document, Context((document, *others)), draw)]
 
 
 def _parts(piece: Piece) -> tuple[str, str]:

@@ -12,17 +12,17 @@ from tests.serving.http import Service
 PATHS = ["/livez", "/readyz", "/v1/models", "/v1/nowhere", "/openapi.json"]
 
 
-@pytest.mark.parametrize("standing", ["verified", "preview"])
-def test_every_response_has_the_standing_and_the_digest(
-    service: Service, serve: Serve, bundle: Bundle, standing: str
+@pytest.mark.parametrize("status", ["verified", "preview"])
+def test_every_response_has_the_status_and_the_digest(
+    service: Service, serve: Serve, bundle: Bundle, status: str
 ) -> None:
-    if standing == "verified":
+    if status == "verified":
         service = serve(bundles=[Deployed(bundle, "verified")])
     answers = [service.http.get(path) for path in PATHS]
     answers += [service.chat(), service.chat(stream=True), service.chat(n=2)]
     answers += [service.http.post("/v1/counter", json={"text": "x"}), service.http.post("/v1/counter")]
     for answer in answers:
-        assert answer.headers["x-domainkit-status"] == standing
+        assert answer.headers["x-domainkit-status"] == status
         assert answer.headers["x-domainkit-bundle"] == bundle.digest
         assert "x-domainkit-override" not in answer.headers
 

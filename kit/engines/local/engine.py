@@ -39,7 +39,7 @@ class LocalEngine:
 
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
-        self._lender: Adapters | Live | None = None
+        self._models: Adapters | Live | None = None
         self._grammars: Grammars | None = None
         self._worker: Worker | None = None
 
@@ -51,13 +51,13 @@ class LocalEngine:
         Nothing else may use it during a batch.
         """
         engine = cls(EngineConfig(renderer.folder, max_length=max_length))
-        engine._lender = Live(model)
+        engine._models = Live(model)
         return engine
 
     @property
     def capabilities(self) -> Capabilities:
         """Name, version and abilities of the engine."""
-        adapters = not isinstance(self._lender, Live)
+        adapters = not isinstance(self._models, Live)
         return Capabilities("local", transformers.__version__, self._config.max_length, adapters)
 
     async def start(self) -> None:
@@ -76,19 +76,19 @@ class LocalEngine:
     def _load_all(self) -> None:
         if self._config.threads is not None:
             torch.set_num_threads(self._config.threads)
-        if self._lender is None:
+        if self._models is None:
             adapters = Adapters(load_model(self._config), self._config)
             for name, folder in self._config.adapters.items():
                 adapters.load(name, folder)
-            self._lender = adapters
+            self._models = adapters
 
     async def stop(self) -> None:
         """Abort the running requests, and free the weights; calling it twice is harmless."""
         worker, self._worker = self._worker, None
         if worker is not None:
             await asyncio.to_thread(worker.stop)
-        if isinstance(self._lender, Adapters):
-            self._lender = None
+        if isinstance(self._models, Adapters):
+            self._models = None
         self._grammars = None
 
     async def health(self) -> None:
@@ -101,16 +101,16 @@ class LocalEngine:
 
     async def generate(self, request: Generation) -> Completion:
         """Return the whole completion, with one log-probability per token."""
-        worker, lender = self._running()
-        request = admit(request, self._config.max_length, lender.names)
+        worker, models = self._running()
+        request = admit(request, self._config.max_length, models.names)
         job = Generating(request)
         worker.submit(job)
         return await asyncio.wrap_future(job.future)
 
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
         """Yield the completion piece by piece; closing the iterator frees the row."""
-        worker, lender = self._running()
-        request = admit(request, self._config.max_length, lender.names)
+        worker, models = self._running()
+        request = admit(request, self._config.max_length, models.names)
         loop = asyncio.get_running_loop()
         deltas: asyncio.Queue[Delta | None] = asyncio.Queue()
         job = Generating(request, on_delta=lambda delta: _send(loop, deltas, delta))
@@ -125,8 +125,8 @@ class LocalEngine:
 
     async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
         """Return the log-probability of every token but the first, each given those before it."""
-        worker, lender = self._running()
-        admit_score(ids, self._config.max_length, adapter, lender.names)
+        worker, models = self._running()
+        admit_score(ids, self._config.max_length, adapter, models.names)
         job = Scoring(tuple(ids), adapter)
         worker.submit(job)
         return await asyncio.wrap_future(job.future)
@@ -136,33 +136,33 @@ class LocalEngine:
 
         Raises InputError if it cannot be read or does not fit, KitError if this engine takes none.
         """
-        worker, lender = self._running()
-        if isinstance(lender, Live):
+        worker, models = self._running()
+        if isinstance(models, Live):
             raise KitError("An engine on a module that is in training takes no adapters.")
-        await asyncio.wrap_future(worker.call(partial(lender.load, name, adapter)))
+        await asyncio.wrap_future(worker.call(partial(models.load, name, adapter)))
 
     async def unload(self, name: str) -> None:
         """Forget an adapter, between batches.
 
         Raises KitError if it is not loaded.
         """
-        worker, lender = self._running()
-        admit_adapter(name, lender.names)
-        if isinstance(lender, Adapters):
-            await asyncio.wrap_future(worker.call(partial(lender.unload, name)))
+        worker, models = self._running()
+        admit_adapter(name, models.names)
+        if isinstance(models, Adapters):
+            await asyncio.wrap_future(worker.call(partial(models.unload, name)))
 
     def _running(self) -> tuple[Worker, Adapters | Live]:
-        if self._worker is None or self._lender is None:
+        if self._worker is None or self._models is None:
             raise KitError("The local engine is not running.", next="Start it first.")
-        return self._worker, self._lender
+        return self._worker, self._models
 
     # --- on the worker's thread ---------------------------------------------------------------------------------
 
     def _work(self, batch: list[Generating] | list[Scoring]) -> None:
         late: list[tuple[Job, Any]] = []  # answers that wait until a live module is back in its own mode
-        with self._lent(batch[0].adapter) as model:
+        with self._active_model(batch[0].adapter) as model:
             for job, result in self._results(model, batch):
-                if isinstance(self._lender, Live):
+                if isinstance(self._models, Live):
                     late.append((job, result))
                 else:
                     settle(job, result)
@@ -197,10 +197,10 @@ class LocalEngine:
         return Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
 
     @contextmanager
-    def _lent(self, adapter: str | None) -> Iterator[Any]:
+    def _active_model(self, adapter: str | None) -> Iterator[Any]:
         """Yield the model ready to run."""
-        assert self._lender is not None
-        with torch.inference_mode(), self._lender.active(adapter) as model, folded_attention(model):
+        assert self._models is not None
+        with torch.inference_mode(), self._models.active(adapter) as model, folded_attention(model):
             try:
                 yield model
             except torch.OutOfMemoryError as error:

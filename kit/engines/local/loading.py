@@ -112,7 +112,7 @@ class Adapters:
 
 
 class Live:
-    """A model in training: lent for one batch at a time, and returned unchanged.
+    """A model in training: used for one batch at a time, and left unchanged.
 
     Training wraps modules inside the model or hooks them, so that the model itself answers.
     """

@@ -164,8 +164,8 @@ def _propose(optimiser: Optimiser, piece: Step, device: torch.device, free: int 
     """
     plan = optimiser.plan
     longest, budget = max(len(plan.rows[index].ids) for index in piece.rows), plan.step_computed(piece)
-    had = "" if free is None else f" {gib(free)} GiB were free."
-    what = f"A micro-batch of {budget} tokens does not fit the memory.{had}"
+    available = "" if free is None else f" {gib(free)} GiB were free."
+    what = f"A micro-batch of {budget} tokens does not fit the memory.{available}"
     if optimiser.ranks.sharded:
         raise RunBroke(what, "train.batch_tokens", "Lower it, or start more processes.")
     while budget > longest:

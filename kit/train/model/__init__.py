@@ -1,1 +1,1 @@
-"""The model as it is trained: loading, methods, attachment, fused layers."""
+"""The model to train: loading, methods, attachment, fused layers."""

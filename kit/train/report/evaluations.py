@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kit.train.distributed.sharded import gathered_weights
-from kit.train.job import Evaluation, Scorer, TrainJob
+from kit.train.job import Scorer, StepEvaluation, TrainJob
 from kit.train.report.measure import best_of, measure
 from kit.train.report.stopping import should_stop
 from kit.train.step.optimiser import Optimiser
@@ -17,13 +17,13 @@ class Evaluations:
     """Evaluates the model, and holds all evaluations so far; every process holds the same."""
 
     def __init__(
-        self, job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, threads: int, history: list[Evaluation]
+        self, job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, threads: int, history: list[StepEvaluation]
     ) -> None:
         self.history = history
         self._job, self._optimiser, self._scorer, self._threads = job, optimiser, scorer, threads
 
     @property
-    def best(self) -> Evaluation | None:
+    def best(self) -> StepEvaluation | None:
         """The evaluation of the checkpoint to publish; None until a trained model was evaluated."""
         return best_of(self.history, self._job.higher_is_better)
 
@@ -41,7 +41,7 @@ class Evaluations:
         """Whether the evaluations no longer improve."""
         return should_stop(self.history, self._job.section.early_stopping, self._job.higher_is_better)
 
-    def make(self, step: int) -> Evaluation:
+    def make(self, step: int) -> StepEvaluation:
         """Evaluate the model after a step, and add the result to the history."""
         ranks, scorer = self._optimiser.ranks, self._scorer if step else None
         if scorer and ranks.sharded:
@@ -50,7 +50,7 @@ class Evaluations:
         self.history.append(made)
         return made
 
-    def _measured(self, scorer: Scorer | None, step: int) -> Evaluation:
+    def _measured(self, scorer: Scorer | None, step: int) -> StepEvaluation:
         made, penalty = measure(self._job, self._optimiser, scorer, step, self._threads), self._optimiser.penalty
         if penalty is None:
             return made

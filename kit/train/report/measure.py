@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from kit.train.distributed.sharded import whole
-from kit.train.job import Evaluation, RunBroke, Scorer, TrainJob
+from kit.train.job import RunBroke, Scorer, StepEvaluation, TrainJob
 from kit.train.model.methods import METHODS
 from kit.train.state.checkpoint import random_state, set_random_state
 from kit.train.state.saved import weights_file
@@ -20,7 +20,7 @@ _SAMPLED = 64
 _NOTHING = "Nothing was published."
 
 
-def measure(job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, step: int, threads: int) -> Evaluation:
+def measure(job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, step: int, threads: int) -> StepEvaluation:
     """Return the validation loss and the scores of the model after a step.
 
     Random states, threads and training mode are restored. Raises RunBroke if the validation loss is not finite.
@@ -38,10 +38,10 @@ def measure(job: TrainJob, optimiser: Optimiser, scorer: Scorer | None, step: in
     if loss is not None and not math.isfinite(loss):
         raise RunBroke(f"The validation loss after step {step} is {loss}.", next=_NOTHING)
     score = scores.get(job.metric) if job.metric else None
-    return Evaluation(step, loss, score if score is not None and math.isfinite(score) else None, scores)
+    return StepEvaluation(step, loss, score if score is not None and math.isfinite(score) else None, scores)
 
 
-def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Evaluation | None:
+def best_of(history: Sequence[StepEvaluation], higher_is_better: bool = True) -> StepEvaluation | None:
     """Return the evaluation to publish: the one with the best score, or without scores the lowest validation loss.
 
     For equal scores the validation loss decides; without any measurement, the last evaluation is chosen. The base model
@@ -50,7 +50,7 @@ def best_of(history: Sequence[Evaluation], higher_is_better: bool = True) -> Eva
     trained = [evaluation for evaluation in history if evaluation.step > 0]
     scored = [evaluation for evaluation in trained if evaluation.score is not None]
 
-    def merit(evaluation: Evaluation) -> tuple[float, float, int]:
+    def merit(evaluation: StepEvaluation) -> tuple[float, float, int]:
         score = evaluation.score or 0.0
         loss = evaluation.validation_loss
         return (score if higher_is_better else -score, float("-inf") if loss is None else -loss, evaluation.step)

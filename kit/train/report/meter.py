@@ -12,7 +12,7 @@ class Meter:
     """Rates over the last minute of steps. Evaluations do not count in the rates, but in the time that is left."""
 
     def __init__(self, seconds_before: float = 0.0) -> None:
-        self._began = time.monotonic() - seconds_before
+        self._started = time.monotonic() - seconds_before
         self._steps: deque[tuple[float, int, int, int]] = deque()
         self._pauses: list[float] = []
         self._resumed = time.monotonic()
@@ -20,7 +20,7 @@ class Meter:
     @property
     def seconds(self) -> float:
         """Wall time of the run so far, earlier sessions included."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self._started
 
     def step(self, tokens: int, supervised: int, computed: int) -> None:
         """Count a finished step: the tokens of its rows, its supervised tokens, and its computed tokens."""

@@ -3,9 +3,9 @@
 `flight-rows.json`  the rows of the run: example, digest, supervised tokens, weight
 `flight.jsonl`      one line per step: loss, norm of the gradient, row numbers, and one loss per row
 
-A resumed run repeats the steps after its checkpoint; the last line of a step counts. The file has a maximum size: when
-it would be exceeded, the older half of the steps is thinned, and of two neighbours the one with the larger loss stays,
-so that spikes are kept.
+A resumed run repeats the steps after its checkpoint; the last line of a step counts. The file has a maximum size.
+Before it is exceeded, half of the older steps are removed: of each two in a row, the one with the smaller loss, so that
+spikes are kept.
 """
 
 from __future__ import annotations

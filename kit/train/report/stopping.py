@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kit.recipe import EarlyStoppingSection
-from kit.train.job import Evaluation
+from kit.train.job import StepEvaluation
 
 
-def should_stop(history: Sequence[Evaluation], section: EarlyStoppingSection | None, higher_is_better: bool) -> bool:
+def should_stop(
+    history: Sequence[StepEvaluation], section: EarlyStoppingSection | None, higher_is_better: bool
+) -> bool:
     """Whether the last `patience` evaluations brought no improvement by more than `min_delta`.
 
     An evaluation without the figure is ignored.
@@ -25,7 +27,7 @@ def should_stop(history: Sequence[Evaluation], section: EarlyStoppingSection | N
     return without_improvement >= section.patience
 
 
-def _merits(history: Sequence[Evaluation], section: EarlyStoppingSection, higher_is_better: bool) -> list[float]:
+def _merits(history: Sequence[StepEvaluation], section: EarlyStoppingSection, higher_is_better: bool) -> list[float]:
     """Return the figures in order, with the sign changed where needed so that higher is better."""
     if section.on == "score":
         sign = 1 if higher_is_better else -1

@@ -17,7 +17,7 @@ from kit.errors import InputError, Problem
 from kit.system.disk import sync_folder, sync_tree
 from kit.system.files import file_digest
 from kit.train.distributed.sharded import load_whole_state, whole_state
-from kit.train.job import Evaluation, RunBroke
+from kit.train.job import RunBroke, StepEvaluation
 from kit.train.state.saved import StateDict, raw_state, restore_trained, trained_state, write_trained
 
 _MANIFEST, _STATE, _HISTORY = "checkpoint.json", "state.pt", "history.json"
@@ -120,17 +120,17 @@ class Checkpoints:
         for folder in set(self._folder.glob("step-*")) - wanted:
             shutil.rmtree(folder.rename(folder.with_name(f".removed-{folder.name}")))
 
-    def read_history(self, up_to: int) -> list[Evaluation]:
+    def read_history(self, up_to: int) -> list[StepEvaluation]:
         """Return the evaluations up to a step."""
         file = self._folder / _HISTORY
         try:
-            made = [Evaluation(**item) for item in json.loads(file.read_text())] if file.is_file() else []
+            made = [StepEvaluation(**item) for item in json.loads(file.read_text())] if file.is_file() else []
         except (ValueError, TypeError):
             what = "The evaluations of the run cannot be read, so the best checkpoint is unknown."
             raise RunBroke(what, str(file), "Start a new run, without --resume.") from None
         return [evaluation for evaluation in made if evaluation.step <= up_to]
 
-    def write_history(self, history: Sequence[Evaluation]) -> None:
+    def write_history(self, history: Sequence[StepEvaluation]) -> None:
         """Replace the list of evaluations."""
         draft = self._folder / f".{_HISTORY}"
         draft.write_text(json.dumps([asdict(evaluation) for evaluation in history], indent=1) + "\n")

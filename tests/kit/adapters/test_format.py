@@ -31,8 +31,8 @@ def renamed(old: str, new: str) -> Callable[[Weights], Weights]:
     return lambda weights: {key.replace(old, new): value for key, value in weights.items()}
 
 
-def test_an_honest_adapter_passes(adapter: Path, tmp_path: Path) -> None:
-    check_adapter("honest", adapter, NANO, max_rank=8)
+def test_a_sound_adapter_passes(adapter: Path, tmp_path: Path) -> None:
+    check_adapter("sound", adapter, NANO, max_rank=8)
     check_adapter(
         "a wrapper's prefix",
         copy(adapter, tmp_path / "wrapped", renamed("model.model.layers", "model.model.language_model.layers")),

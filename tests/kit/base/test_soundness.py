@@ -64,7 +64,7 @@ def cut(folder: Path) -> None:
     (folder / FIRST).write_bytes((folder / FIRST).read_bytes()[:-100])
 
 
-def lying_index(folder: Path) -> None:
+def wrong_index(folder: Path) -> None:
     text = (folder / INDEX).read_text()
     (folder / INDEX).write_text(text.replace('"model.norm.weight"', '"model.other.weight"'))
 
@@ -106,7 +106,7 @@ DAMAGES: dict[str, tuple[Damage, str, str]] = {
     "a missing shard": (lambda folder: (folder / SECOND).unlink(), SECOND, "This file is missing; the index places"),
     "a missing index": (lambda folder: (folder / INDEX).unlink(), "nano", f"no {INDEX}"),
     "a broken index": (lambda folder: (folder / INDEX).write_text("{"), INDEX, "index of the weights cannot be read"),
-    "an index that lies": (lying_index, SECOND, "does not hold, such as 'model.other.weight'"),
+    "a wrong index": (wrong_index, SECOND, "does not hold, such as 'model.other.weight'"),
     "a shard that was cut": (cut, FIRST, "the file has been cut"),
     "another vocabulary": (config(vocab_size=9000), "config.json", "vocab_size is 9000; the embeddings .* 8192 rows"),
     "values that are not a number": (
@@ -168,7 +168,7 @@ HONEST: dict[str, Damage] = {
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_an_honest_base_passes_and_loads(name: str, tmp_path: Path) -> None:
+def test_a_sound_base_passes_and_loads(name: str, tmp_path: Path) -> None:
     folder = copy_nano(tmp_path / "nano")
     HONEST[name](folder)
     found = inspect_model(folder)
@@ -240,9 +240,9 @@ def test_one_value_of_many_is_found_in_every_type(kind: torch.dtype, value: floa
     from safetensors.torch import save_file
 
     most = torch.finfo(kind).max
-    honest = torch.tensor([0.0, -0.0, 1.0, most, -most, torch.finfo(kind).tiny], dtype=kind)
-    broken = torch.cat([torch.randn(999).to(kind), torch.tensor([value]).to(kind), honest])
-    save_file({"honest": honest, "broken": broken}, tmp_path / SINGLE)
+    sound = torch.tensor([0.0, -0.0, 1.0, most, -most, torch.finfo(kind).tiny], dtype=kind)
+    broken = torch.cat([torch.randn(999).to(kind), torch.tensor([value]).to(kind), sound])
+    save_file({"sound": sound, "broken": broken}, tmp_path / SINGLE)
     assert not_finite(tmp_path / SINGLE) == ("broken",)
 
 

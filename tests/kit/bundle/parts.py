@@ -118,19 +118,19 @@ def copy_of(bundle: Bundle, place: Path) -> Bundle:
 
 
 def manifest_again(bundle: Bundle) -> Bundle:
-    """Do what a careless rebuild does: write a new manifest over the files as they are."""
+    """Write a new manifest over the current files, as a careless rebuild would."""
     return Bundle(write_manifest(bundle.folder), bundle.folder, read_seal(bundle.folder))
 
 
 def seal_weights_again(bundle: Bundle) -> Bundle:
-    """Also write the digest of the present weights into the seal, and keep the rest."""
+    """Also write the digest of the current weights into the seal, and keep the rest."""
     digests = bundle.seal.digests.model_dump()
     digests["weights"] = entries_digest(weight_entries(list_files(bundle.folder)))
     return seal_again(bundle, digests=digests)
 
 
 def seal_again(bundle: Bundle, **changes: Any) -> Bundle:
-    """Edit the seal and write a new manifest: only the rest of the seal can reveal it."""
+    """Edit the seal and write a new manifest, so that only other parts of the seal can show the change."""
     raw = json.loads((bundle.folder / SEAL_FILE).read_text())
     (bundle.folder / SEAL_FILE).write_bytes(canonical_json({**raw, **changes}))
     return manifest_again(bundle)

@@ -13,7 +13,7 @@ from kit.bundle.attestation import (
     Attestation,
     make_attestation,
     shortfalls,
-    standing,
+    status_of,
     status_sentence,
 )
 from kit.bundle.card import write_card
@@ -61,7 +61,7 @@ def evaluation(*gates: dict[str, Any], tasks: tuple[str, ...] = ("toy",), sequen
 )
 def test_the_status_says_why(attested: list[Attestation], status: str) -> None:
     assert status_sentence(attested) == status
-    assert status.startswith(f"Status: {standing(attested)} ")
+    assert status.startswith(f"Status: {status_of(attested)} ")
 
 
 def test_each_shortfall_is_a_sentence_and_failed_gates_come_first() -> None:
@@ -73,7 +73,7 @@ def test_each_shortfall_is_a_sentence_and_failed_gates_come_first() -> None:
 
 
 def refusal(place: Path, *attested: Attestation) -> str:
-    deployed = Deployed(weightless_bundle(place), standing(attested), attested)
+    deployed = Deployed(weightless_bundle(place), status_of(attested), attested)
     with pytest.raises(Refused) as refused:
         check_exposure(Settings(host="0.0.0.0"), [deployed])
     return str(refused.value)

@@ -29,12 +29,12 @@ def copied(folder: Path, place: Path) -> Path:
     return place
 
 
-# --- honest starts ----------------------------------------------------------------------------------------------
+# --- unmodified bundles ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
-def test_honest_starts_of_both_forms_pass(built: Built, dtype: str, threads: int) -> None:
+def test_unmodified_bundles_of_both_forms_start(built: Built, dtype: str, threads: int) -> None:
     merged = ask_local(built.merged.seal, built.merged.model_folder, dtype=dtype, threads=threads)
     adapter = ask_local(built.adapter.seal, NANO, built.adapter.adapter_folder, dtype=dtype, threads=threads)
     for check in (merged, adapter):
@@ -44,7 +44,7 @@ def test_honest_starts_of_both_forms_pass(built: Built, dtype: str, threads: int
 
 @pytest.mark.vllm
 @pytest.mark.parametrize("form", ["merged", "adapter"])
-def test_an_honest_start_on_vllm_passes(built: Built, form: str) -> None:
+def test_an_unmodified_bundle_starts_on_vllm(built: Built, form: str) -> None:
     pytest.importorskip("vllm")
     from kit.engines.vllm.engine import VllmEngine
 
@@ -130,7 +130,7 @@ def test_the_engine_itself_refuses_a_missing_adapter(built: Built, tmp_path: Pat
         ask_local(built.adapter.seal, NANO, tmp_path / "nowhere")
 
 
-def test_a_seal_without_fingerprints_proves_nothing_and_is_refused(built: Built) -> None:
+def test_a_seal_without_fingerprints_is_refused(built: Built) -> None:
     with pytest.raises(Refused, match="holds no fingerprints"):
         ask_local(built.merged.seal.model_copy(update={"fingerprints": []}), built.merged.model_folder)
 

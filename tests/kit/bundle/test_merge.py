@@ -41,7 +41,7 @@ def test_the_merged_files_are_the_adapter_on_its_base(adapter: Path, tmp_path: P
     assert parity.shift.mean > 1
 
 
-def test_an_honest_adapter_may_be_published(adapter: Path) -> None:
+def test_a_sound_adapter_may_be_published(adapter: Path) -> None:
     check_lora_adapter(NANO, adapter, 8)
 
 

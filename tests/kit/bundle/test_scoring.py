@@ -50,7 +50,7 @@ def test_a_fresh_process_reads_the_same_model(rows: list[tuple[int, ...]]) -> No
     assert gap_between(score_in_fresh_process(FLOAT, rows), score(FLOAT, rows)).largest < 1e-3
 
 
-def test_a_model_that_cannot_be_read_again_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_read_again_is_reported_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(KitError, match=r"cannot be loaded again: \S+"):
         score_in_fresh_process(Weights(tmp_path, "float32"), [(1, 2)])
 

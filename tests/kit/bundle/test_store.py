@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.bundle.attestation import standing
+from kit.bundle.attestation import status_of
 from kit.bundle.manifest import canonical_json, write_manifest
 from kit.bundle.store import Bundle, Store
 from kit.errors import InputError, Refused
@@ -145,7 +145,7 @@ def test_an_empty_store_says_how_to_fill_it(store: Store) -> None:
 
 
 @pytest.mark.parametrize("ref", ["../../etc", "a/b", "", "*"])
-def test_a_reference_that_is_no_name_is_only_not_found(store: Store, add: Callable[[str], Bundle], ref: str) -> None:
+def test_an_invalid_reference_is_reported_as_not_found(store: Store, add: Callable[[str], Bundle], ref: str) -> None:
     add("one")
     with pytest.raises(InputError, match="There is no bundle"):
         store.get(ref)
@@ -163,9 +163,7 @@ def test_an_alias_moves_and_keeps_its_history(store: Store, add: Callable[[str],
 
 
 @pytest.mark.parametrize("name", ["latest", "deadbeef", "beef", "", "../up", "a b", "9lives"])
-def test_a_name_that_could_mean_something_else_is_no_alias(
-    store: Store, add: Callable[[str], Bundle], name: str
-) -> None:
+def test_a_reserved_or_ambiguous_name_cannot_be_an_alias(store: Store, add: Callable[[str], Bundle], name: str) -> None:
     digest = add("one").digest
     with pytest.raises(InputError, match="cannot be the name of an alias"):
         store.alias(name, digest)
@@ -178,7 +176,7 @@ def test_an_alias_cannot_point_to_nothing(store: Store, add: Callable[[str], Bun
     assert store.history("production") == []
 
 
-def test_a_line_that_a_crash_left_unfinished_never_happened(store: Store, add: Callable[[str], Bundle]) -> None:
+def test_a_line_that_a_crash_left_unfinished_is_ignored(store: Store, add: Callable[[str], Bundle]) -> None:
     first, second = add("first"), add("second")
     store.alias("production", first.digest)
     with (store.root / "aliases" / "production.jsonl").open("a") as stream:
@@ -219,7 +217,7 @@ def test_many_writers_number_their_attestations_without_a_gap(store: Store, add:
 
 
 @pytest.mark.parametrize("payload", [{"x": float("nan")}, {"x": object()}])
-def test_what_is_not_json_is_not_attested(
+def test_a_payload_that_is_not_json_cannot_be_attested(
     store: Store, add: Callable[[str], Bundle], payload: dict[str, object]
 ) -> None:
     digest = add("one").digest
@@ -228,7 +226,7 @@ def test_what_is_not_json_is_not_attested(
     assert store.attestations(digest) == []
 
 
-def test_nothing_is_attested_about_a_bundle_that_is_not_there(store: Store) -> None:
+def test_a_missing_bundle_cannot_be_attested(store: Store) -> None:
     with pytest.raises(InputError, match="There is no bundle"):
         store.attest("0" * 64, "evaluation", HELD)
 
@@ -246,14 +244,14 @@ def test_nothing_is_attested_about_a_bundle_that_is_not_there(store: Store) -> N
         ([HELD, FAILED], "preview"),
     ],
 )
-def test_a_bundle_is_proved_by_its_latest_evaluation_alone(
+def test_only_the_latest_evaluation_verifies_a_bundle(
     store: Store, add: Callable[[str], Bundle], payloads: list[dict[str, object]], expected: str
 ) -> None:
     digest = add("one").digest
     for payload in payloads:
         store.attest(digest, "evaluation", payload)
     store.attest(digest, "parity", {"gates": [{"name": "other", "outcome": "failed"}]})
-    assert standing(store.attestations(digest)) == expected
+    assert status_of(store.attestations(digest)) == expected
 
 
 def only_file(store: Store, digest: str) -> Path:
@@ -286,9 +284,9 @@ def test_an_attestation_that_was_altered_does_not_count_and_says_so(
     tamper(only_file(store, digest))
     (found,) = store.attestations(digest)
     assert "altered after it was written, so it does not count" in found.fault
-    assert standing([found]) == "preview"
+    assert status_of([found]) == "preview"
     store.attest(digest, "evaluation", HELD)
-    assert standing(store.attestations(digest)) == "preview"
+    assert status_of(store.attestations(digest)) == "preview"
 
 
 def test_an_attestation_about_another_bundle_does_not_count(store: Store, add: Callable[[str], Bundle]) -> None:
@@ -299,4 +297,4 @@ def test_an_attestation_about_another_bundle_does_not_count(store: Store, add: C
     shutil.copy(only_file(store, good), folder)
     (found,) = store.attestations(other)
     assert "about another bundle" in found.fault
-    assert standing([found]) == "preview"
+    assert status_of([found]) == "preview"

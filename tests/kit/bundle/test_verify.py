@@ -38,7 +38,7 @@ def change_template(bundle: Bundle, old: str = "im_end|>\n", new: str = "im_end|
     return file
 
 
-def test_an_honest_bundle_passes_every_check(bundle: Bundle) -> None:
+def test_an_unmodified_bundle_passes_every_check(bundle: Bundle) -> None:
     verify_files(bundle)
     verify_renders(bundle, bundle.renderer())
     verify_base(bundle, find_base("nano"))

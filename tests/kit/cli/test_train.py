@@ -46,9 +46,9 @@ def test_rows_that_changed_since_are_told_as_changed(project: Path) -> None:
     (project / "data/train.jsonl").write_text(text)
     found = run_kit("runs", "explain", "3", "--json", cwd=project).json
     assert (found["step"], found["changed"], found["unread"]) == (3, 2, None)
-    standing = {suspect["example"]: suspect["standing"] for suspect in found["suspects"]}
-    assert (standing.pop(changed), standing.pop(gone)) == ("changed", "gone")
-    assert set(standing.values()) == {"same"}
+    states = {suspect["example"]: suspect["standing"] for suspect in found["suspects"]}
+    assert (states.pop(changed), states.pop(gone)) == ("changed", "gone")
+    assert set(states.values()) == {"same"}
     told = run_kit("runs", "explain", "3", cwd=project).out
     assert "The data changed since: 2 of its 6 rows differ from what was trained on" in told
 

@@ -49,7 +49,7 @@ def test_a_row_that_was_trained_on_fails_and_is_named_with_its_line(task: AnyTas
     )
 
 
-def test_of_many_rows_that_were_trained_on_the_first_are_named_and_all_are_counted(task: AnyTask) -> None:
+def test_the_first_rows_that_were_trained_on_are_named_and_all_are_counted(task: AnyTask) -> None:
     gate = leak_gate(examples(task, "train", *range(12)), {}, trained(task))
     assert gate.reason.startswith("12 of 12 test rows were trained on")
     assert gate.reason.endswith(": 'train-0', 'train-1', 'train-2' and 9 more.")

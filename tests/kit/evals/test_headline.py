@@ -82,7 +82,7 @@ def test_a_base_that_was_not_measured_is_named() -> None:
     assert not any("better" in sentence or "Nothing got worse" in sentence for sentence in found)
 
 
-def test_a_comparison_on_a_sample_says_of_how_many_examples_it_is() -> None:
+def test_a_comparison_on_a_sample_shows_its_number_of_examples() -> None:
     whole = asked(sometimes(2, wrong), ROWS)
     found = headline(report_on(TASK, SETTINGS, whole, asked(wrong, ROWS[:20])))
     assert "better than the base on word_f1: 0.500 against 0.000 on the 20 examples of both." in " ".join(found)

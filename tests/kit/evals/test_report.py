@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kit.bundle.attestation import EVALUATION, make_attestation, standing
+from kit.bundle.attestation import EVALUATION, make_attestation, status_of
 from kit.errors import InputError
 from kit.evals.figures import read_figures, write_figures
 from kit.evals.report import TaskReport, attestation, report_on
@@ -59,7 +59,7 @@ def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
 def test_the_gates_decide_the_status_of_a_bundle(tell: Tell, base: Tell, settings: EvalSection, expected: str) -> None:
     found = payload(report(tell, base, settings))
     attested = make_attestation(EVALUATION, "ab" * 32, 1, "2026-01-01T00:00:00+00:00", found)
-    assert standing([attested]) == expected
+    assert status_of([attested]) == expected
 
 
 def test_a_pages_table_has_one_row_per_metric_and_only_the_columns_that_were_asked_for() -> None:

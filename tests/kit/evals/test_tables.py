@@ -56,7 +56,7 @@ def test_a_column_of_fewer_examples_says_so_in_both_tables() -> None:
     assert "base (20 examples)" in page_table(found)[0]
 
 
-def test_a_column_of_which_rows_could_not_be_scored_says_of_how_many_it_is() -> None:
+def test_a_column_with_unscored_rows_shows_the_number_of_scored_ones() -> None:
     task = NeedsAnAnswer()
     found = report_on(task, SETTINGS, asked(lambda text: (cut if "lantern7" in text else right)(text), ROWS, task))
     assert printed(found).splitlines()[1].split() == ["examples", "29", "of", "30"]

@@ -142,7 +142,7 @@ def _run(folder: str, base: str, limit: int | None = None, checkpointing: str = 
     try:
         train(started, None, report)
     except KitError as error:
-        _say(told=str(error))
+        _say(error=str(error))
         return int(error.code)
     return 0
 

@@ -81,7 +81,7 @@ def parted(base: Path) -> None:
     with gathered_weights(body):
         shares.append(sum(map(local_bytes, model.parameters())) / total)
     shares.append(sum(map(local_bytes, model.parameters())) / total)
-    os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # in one piece, beside what others say
+    os.write(1, f"share {' '.join(map(str, shares))}\n".encode())  # one write: lines of two processes do not mix
 
 
 def _one_byte(device: torch.device) -> int | None:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from kit.base import Base, find_base
 from kit.data.rows import Row
 from kit.train.events import Evaluated, Event, PhaseStarted, Planned, Saved, Stepped
-from kit.train.job import Evaluation, RunBroke, Trained
+from kit.train.job import RunBroke, StepEvaluation, Trained
 from kit.train.loop import train
 from kit.train.model.loading import load_model
 from kit.train.report.measure import best_of
@@ -106,7 +106,7 @@ def test_without_a_measured_score_the_validation_loss_decides(tmp_path: Path) ->
 
 
 def test_a_measured_score_is_preferred_to_one_that_was_not() -> None:
-    history = [Evaluation(0, 9.0), Evaluation(1, 1.0), Evaluation(2, 5.0, 0.3), Evaluation(3, 4.0, 0.3)]
+    history = [StepEvaluation(0, 9.0), StepEvaluation(1, 1.0), StepEvaluation(2, 5.0, 0.3), StepEvaluation(3, 4.0, 0.3)]
     assert best_of(history) == history[3]
     assert best_of(history[:2]) == history[1]
     assert best_of(history[:1]) is None
@@ -155,10 +155,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_step_and_row(poisoned
     events: list[Event] = []
     with pytest.raises(RunBroke, match=r"Step \d: the loss is nan; its worst rows: 'poison' \(loss nan\)\.") as error:
         train(job(tmp_path / "run", rows=rows, base=poisoned), None, events.append)
-    told = int(str(error.value).split(":")[0].removeprefix("Step "))
-    assert [event.step for event in events if isinstance(event, Stepped)] == list(range(1, told))
+    step = int(str(error.value).split(":")[0].removeprefix("Step "))
+    assert [event.step for event in events if isinstance(event, Stepped)] == list(range(1, step))
     saved = {path.name for path in (tmp_path / "run/checkpoints").glob("step-*")}
-    assert f"step-{told:06d}" not in saved
+    assert f"step-{step:06d}" not in saved
 
 
 def test_a_validation_loss_that_is_not_finite_stops_the_run(poisoned: Base, tmp_path: Path) -> None:

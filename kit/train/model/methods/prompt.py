@@ -26,12 +26,12 @@ def attach(model: Any, section: TrainSection, base_name: str) -> PeftModel:
     adapted.peft_config["default"].base_model_name_or_path = base_name
     embedding = adapted.prompt_encoder["default"].embedding.float()
     if settings.initialisation == "text" and embedding.weight.device.type != "meta":
-        embedding.weight.data.copy_(_spoken(model, settings))
+        embedding.weight.data.copy_(_text_embeddings(model, settings))
     SoftPrompt(embedding.weight).hook(model)
     return adapted
 
 
-def _spoken(model: Any, settings: PromptSection) -> torch.Tensor:
+def _text_embeddings(model: Any, settings: PromptSection) -> torch.Tensor:
     """Return the embeddings of the text's tokens, cut or repeated to the length of the prompt."""
     ids = Tokenizer.from_file(str(Path(model.name_or_path) / "tokenizer.json")).encode(settings.text).ids
     if not ids:

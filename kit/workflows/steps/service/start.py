@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from kit.bundle.attestation import standing, status_sentence
+from kit.bundle.attestation import status_of, status_sentence
 from kit.bundle.store import Bundle, Store
 from kit.bundle.verify import verify_files
 from kit.engines import Kind, check_installed, make_engine
@@ -83,7 +83,7 @@ def _settings(host: str, port: int, expose_preview: bool) -> Settings:
 
 def _deployed(store: Store, bundle: Bundle) -> Deployed:
     attestations = tuple(store.attestations(bundle.digest))
-    return Deployed(bundle, standing(attestations), attestations)
+    return Deployed(bundle, status_of(attestations), attestations)
 
 
 def rehearsed(prepared: Prepared) -> ServicePlan:

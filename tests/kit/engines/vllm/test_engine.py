@@ -60,7 +60,7 @@ def mean_gap(left: list[tuple[float, ...]], right: list[tuple[float, ...]]) -> f
 def test_fifty_answers_have_the_same_log_probabilities_within_the_noise_floor(
     vllm: Engine, half: LocalEngine, local: LocalEngine, loop: asyncio.Runner, adapter_name: str | None
 ) -> None:
-    # A score looks each token up in what the engine says about the prompt that it read: other tokens would be missing.
+    # `score` looks up each token in the engine's output for the prompt: if the engine read other tokens, it would fail.
     written = loop.run(answers(vllm, FIFTY))
     sequences = [(*request.ids, *answer.token_ids) for request, answer in zip(FIFTY, written, strict=True)]
     exact, ours, theirs = [loop.run(scores(engine, sequences, adapter_name)) for engine in (local, half, vllm)]

@@ -1,4 +1,4 @@
-"""The kit's table of vLLM's releases says what the installed vLLM says."""
+"""The kit's table of vLLM's releases agrees with the installed vLLM."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_shares_are_unequal_so_that_padding_is_needed(base: Base, tmp_path: Path
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_two_processes_make_the_losses_gradients_and_adapter_of_one(
+def test_two_processes_compute_the_same_losses_gradients_and_adapter_as_one(
     variant: str, alone: dict[str, Alone], together: tuple[Path, str]
 ) -> None:
     one, (folder, said), within = alone[variant], together, tolerance(variant)

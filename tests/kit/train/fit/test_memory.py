@@ -37,11 +37,11 @@ def test_the_memory_of_a_batch_is_predicted_within_a_factor_of_two(forks: Nurser
 def test_a_batch_that_does_not_fit_is_refused_with_a_size_that_does(forks: Nursery, base: Base, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run = forks.start(folder=str(folder), base=str(base.folder), limit=240 * MIB, checkpointing="off")
-    told = run.says("told")
+    error = run.says("error")
     assert run.code() == 1
-    assert "A micro-batch of 65536 tokens does not fit the memory." in told
-    fits = re.search(r"train\.batch_tokens: (\d+) fits", told)
-    assert fits, told
+    assert "A micro-batch of 65536 tokens does not fit the memory." in error
+    fits = re.search(r"train\.batch_tokens: (\d+) fits", error)
+    assert fits, error
     assert 256 <= int(fits[1]) < 65536
     assert not (folder / "metrics.jsonl").exists()
 
@@ -81,7 +81,7 @@ def test_activations_and_parameters_of_a_method_are_estimated_within_five_percen
     """For qlora, peft's layer is measured over a base that is not in 4 bits; it stores the same."""
     base, section, rows, length = find_base("nano"), TrainSection.model_validate(settings), 4, 256
     loaded = section.model_copy(update={"method": "lora"}) if section.method == "qlora" else section
-    model = attach(lean(load_base(base, kind, loaded, torch.device("cpu"), kind)), section, "nano").train()
+    model = attach(fused(load_base(base, kind, loaded, torch.device("cpu"), kind)), section, "nano").train()
     kept = bytes_stored(model, torch.arange(rows * length).view(rows, length) + 100)
     shape = read_shape(base.folder)
     assert shape is not None
@@ -96,7 +96,7 @@ def test_with_gradient_checkpointing_layers_are_estimated_to_store_their_inputs(
     """The formula adds one whole layer: the backward pass recomputes one layer at a time."""
     base, rows, length = find_base("nano"), 2, 256
     loaded = load_base(base, "float32", TrainSection(), torch.device("cpu"), "float32")
-    model = attach(lean(loaded), TrainSection(), "nano")
+    model = attach(fused(loaded), TrainSection(), "nano")
     split_model(model.train()).checkpoint_layers(True)
     kept = bytes_stored(model, torch.arange(rows * length).view(rows, length) + 100)
     shape = read_shape(base.folder)
@@ -110,6 +110,6 @@ def test_with_gradient_checkpointing_layers_are_estimated_to_store_their_inputs(
     assert kept + off.activations / shape.layers == pytest.approx(on.activations, rel=0.1)
 
 
-def lean(base: Any) -> Any:
+def fused(base: Any) -> Any:
     assert fuse_layers(base).replaced
     return base

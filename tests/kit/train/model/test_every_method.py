@@ -1,4 +1,4 @@
-"""Every method: it learns, it comes back from disk in a fresh process, it goes on where it was stopped, it serves."""
+"""Every method: it learns, loads from disk in a new process, resumes after a stop, and serves."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def settings(name: str, **changes: Any) -> TrainSection:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A finished run, and the logits of the model that was trained, before it was let go."""
+    """A finished run, and the logits of its model, computed before the model was freed."""
 
     trained: Trained
     logits: Tensor
@@ -97,7 +97,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tuned]:
 
 @pytest.fixture(scope="module")
 def read_again(tuned: dict[str, Tuned], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tensor]:
-    """What a process that knows nothing but the files computes."""
+    """Return the logits that a new process computes from the files alone."""
     answer = tmp_path_factory.mktemp("again") / "logits.pt"
     folders = json.dumps({name: str(each.trained.adapter) for name, each in tuned.items()})
     command = [sys.executable, "-m", "tests.kit.train.reader", folders, json.dumps(PROBE), str(answer)]
@@ -203,7 +203,7 @@ def bundle_of(tuned: dict[str, Tuned], tmp_path_factory: pytest.TempPathFactory)
 
 
 def served(bundle: Bundle, kind: Any) -> None:
-    """Start an engine on a bundle as `kit serve` does, and hold it to the seal."""
+    """Start an engine on a bundle as `kit serve` does, and compare its answers with the seal."""
     from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running
 
     async def hold() -> None:
@@ -236,7 +236,7 @@ def test_its_bundle_is_served_by_the_local_engine(
 
 
 @pytest.mark.vllm
-def test_an_adapter_that_changed_its_base_is_served_by_vllm_all_the_same(
+def test_vllm_serves_an_adapter_that_changed_its_base(
     bundle_of: Callable[[str, str], Bundle],
 ) -> None:
     served(bundle_of("pissa", "adapter"), "vllm")

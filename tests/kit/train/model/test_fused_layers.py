@@ -70,12 +70,12 @@ def gradients(model: Any, kept: Any) -> dict[str, Tensor]:
 def test_loss_and_all_gradients_are_those_of_the_models_own_parts(kind: str, settings: dict[str, Any]) -> None:
     section, taken = TrainSection.model_validate(settings), []
     stock = gradients(model_of(kind, section), nullcontext())
-    lean = gradients(model_of(kind, section, lambda base: taken.append(fuse_layers(base))), recomputing())
+    fused = gradients(model_of(kind, section, lambda base: taken.append(fuse_layers(base))), recomputing())
     assert taken == [FusedLayers(PARTS[kind], {})]
-    assert stock.keys() == lean.keys()
+    assert stock.keys() == fused.keys()
     assert all(bool(value.any()) for value in stock.values())
     for name, expected in stock.items():
-        gap = (lean[name] - expected).norm() / expected.norm()
+        gap = (fused[name] - expected).norm() / expected.norm()
         assert float(gap) < 1e-5, name
 
 
@@ -100,8 +100,8 @@ def test_nano_stores_at_most_two_thirds_of_the_activations(settings: dict[str, A
         base = load_base(find_base("nano"), "float32", section, torch.device("cpu"))
         assert not less or fuse_layers(base).replaced
         kept.append(bytes_stored(attach(base, section, "nano").train(), torch.arange(512).view(2, 256) + 100))
-    stock, lean = kept
-    assert lean < 2 / 3 * stock
+    stock, fused = kept
+    assert fused < 2 / 3 * stock
 
 
 def test_a_tensor_that_several_products_read_is_recomputed_once_and_released_after_the_last(
@@ -148,9 +148,9 @@ def test_under_autocast_types_are_those_of_the_models_own_parts(kind: str) -> No
 
 
 def test_a_run_reports_how_many_parts_are_fused(tmp_path: Path) -> None:
-    told: list[Event] = []
-    train(job(tmp_path), None, told.append)
-    planned = next(event for event in told if isinstance(event, Planned))
+    events: list[Event] = []
+    train(job(tmp_path), None, events.append)
+    planned = next(event for event in events if isinstance(event, Planned))
     assert planned.fused_layers == 8 * 2 + 1 + 8 * 2 + 8 + 8
 
 

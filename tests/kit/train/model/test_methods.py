@@ -34,7 +34,7 @@ def test_named_targets_are_adapted_and_no_others() -> None:
     assert len([name for name, value in model.named_parameters() if value.requires_grad]) == 8 * 2
 
 
-def test_targets_that_match_no_module_are_refused_even_beside_one_that_does() -> None:
+def test_targets_that_match_no_module_are_refused_even_if_another_one_does() -> None:
     lora = {"targets": ["q_proj", "up_porj", "lm_head"]}
     with pytest.raises(InputError) as error:
         attach(load_model(find_base("nano"), "bfloat16", CPU), section(lora=lora), "nano")

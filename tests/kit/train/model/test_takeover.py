@@ -82,8 +82,8 @@ def other_scale(made: Any) -> None:
 def test_a_norm_with_another_formula_is_not_replaced(kind: type[Qwen3RMSNorm], dtype: torch.dtype) -> None:
     found = fuse_layers(kind(64).to(dtype))
     assert (found.replaced, sum(found.kept.values())) == (0, 1)
-    (told,) = found.sentences()
-    assert told.startswith(f"1 {kind.__name__} in {str(dtype).removeprefix('torch.')} keeps the model's own")
+    (message,) = found.sentences()
+    assert message.startswith(f"1 {kind.__name__} in {str(dtype).removeprefix('torch.')} keeps the model's own")
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
@@ -130,6 +130,6 @@ def test_a_run_says_which_parts_are_slower_and_in_which_type(
     assert "2 Qwen3Attention in float32 keep the model's own, slower code" in planned.slower[0]
     with TrainingLine(Output()) as line:
         line.report(planned)
-    told = capsys.readouterr().err
-    assert "computed in float32" in told
-    assert "Slower: 2 Qwen3Attention in float32" in told
+    message = capsys.readouterr().err
+    assert "computed in float32" in message
+    assert "Slower: 2 Qwen3Attention in float32" in message

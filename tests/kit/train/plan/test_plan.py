@@ -96,7 +96,7 @@ def test_all_rows_that_cannot_be_trained_are_refused_by_name_at_once() -> None:
         assert f"'{row.example}'" in problem.what
 
 
-def test_a_row_that_is_larger_than_a_micro_batch_is_a_matter_of_the_recipe() -> None:
+def test_a_row_that_is_larger_than_a_micro_batch_is_an_error_of_the_recipe() -> None:
     with pytest.raises(InputError, match=r"makes a row of 100 tokens; a micro-batch may hold 64.*train\.batch_tokens"):
         make_plan([*copy_rows(4), Row("long", "g", tuple(range(100)), 50)], section(batch_tokens=64))
 

@@ -56,7 +56,7 @@ def _ancestors(forest: Forest, node: Node) -> list[Node]:
     return found
 
 
-def test_a_branching_is_kept_only_where_it_saves_enough() -> None:
+def test_a_branching_is_used_only_if_it_saves_enough() -> None:
     begin = tuple(range(100, 116))
     pair = [(*begin, 1, 2), (*begin, 3, 4)]
     assert forest_of(pair, saves=17).tokens == 36
@@ -104,7 +104,7 @@ def test_packs_hold_every_row_once_and_keep_to_the_budget(rows: list[tuple[int, 
         assert tokens == forest_of([rows[index] for index in micro], saves=32).tokens
 
 
-def test_a_cut_runs_between_trees_and_not_through_one() -> None:
+def test_packs_are_cut_between_trees() -> None:
     rows = [tuple(range(tree * 1000, tree * 1000 + 400)) + (leaf,) * 50 for leaf in range(6) for tree in (1, 2, 3)]
     step, _ = make_packs(range(18), [450] * 18, [encoded(row) for row in rows], budget=1000)
     assert step.packs == (700, 700, 700)

@@ -1,4 +1,4 @@
-"""Asked and applied: every fact is ok where all is well, and not ok as soon as the real objects are not as asked."""
+"""Asked and applied: every fact is ok in a correct run, and differs once the real objects differ from the recipe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 @dataclass
 class Parts:
-    """What a run is made of; a test spoils one of them before the first step."""
+    """The parts of a run; a test damages one of them before the first step."""
 
     job: TrainJob
     base: Any
@@ -134,7 +134,7 @@ def fewer_targets(parts: Parts, patch: pytest.MonkeyPatch) -> None:
         (fewer_targets, {"targets"}),
     ],
 )
-def test_what_is_not_as_asked_differs_and_is_told(
+def test_a_setting_that_was_not_applied_is_reported_as_different(
     spoil: Callable[[Parts, pytest.MonkeyPatch], None],
     names: set[str],
     parts: Parts,
@@ -143,8 +143,8 @@ def test_what_is_not_as_asked_differs_and_is_told(
     spoil(parts, monkeypatch)
     facts = parts.facts()
     assert {name for name, fact in facts.items() if fact.outcome == "failed"} == names
-    told = trouble(list(facts.values()))
-    assert all(f"{name} differs: asked " in told for name in names)
+    message = trouble(list(facts.values()))
+    assert all(f"{name} differs: asked " in message for name in names)
 
 
 def test_a_weight_that_is_not_the_files_differs_and_one_in_no_file_too(tiny: Base, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
     ("revision", "outcome"),
     [(COMMIT, "held"), ("f" * 40, "failed"), ("main", "unmeasured"), (None, "unmeasured")],
 )
-def test_a_base_from_the_hub_is_the_commit_that_was_asked_or_nobody_knows(
+def test_the_revision_of_a_base_from_the_hub_is_compared_or_unknown(
     revision: str | None, outcome: str, parts: Parts, tmp_path: Path
 ) -> None:
     folder = tmp_path / "models--some--base" / "snapshots" / COMMIT

@@ -29,7 +29,7 @@ def flown(folder: Path, spike_at: int = 9) -> Path:
     return folder
 
 
-def test_the_row_behind_a_spike_comes_first_beside_its_own_earlier_losses(tmp_path: Path) -> None:
+def test_the_row_behind_a_spike_comes_first_with_its_own_earlier_losses(tmp_path: Path) -> None:
     found = explain(read_recording(flown(tmp_path)), 9, SAME)
     worst, other = found.suspects
     assert found.spike

@@ -9,7 +9,7 @@ from typing import Any
 
 from kit.recipe import EarlyStoppingSection
 from kit.train.events import Evaluated, Event, Stepped, StoppedEarly
-from kit.train.job import Evaluation
+from kit.train.job import StepEvaluation
 from kit.train.loop import train
 from kit.train.report.stopping import should_stop
 from tests.kit.train.parts import job, section
@@ -18,12 +18,12 @@ ON_LOSS = EarlyStoppingSection(on="validation_loss", patience=2)
 ON_SCORE = EarlyStoppingSection(on="score", patience=2)
 
 
-def losses(*values: float | None) -> list[Evaluation]:
-    return [Evaluation(step, value) for step, value in enumerate(values)]
+def losses(*values: float | None) -> list[StepEvaluation]:
+    return [StepEvaluation(step, value) for step, value in enumerate(values)]
 
 
-def scored(*values: float | None) -> list[Evaluation]:
-    return [Evaluation(step, 1.0, value) for step, value in enumerate(values)]
+def scored(*values: float | None) -> list[StepEvaluation]:
+    return [StepEvaluation(step, 1.0, value) for step, value in enumerate(values)]
 
 
 def silent(_: Event) -> None:

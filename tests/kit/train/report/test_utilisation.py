@@ -24,7 +24,7 @@ from tests.kit.train.parts import copy_rows, section
         ("NVIDIA L40S", 362),
     ],
 )
-def test_a_gpu_is_known_by_the_name_that_torch_gives_it(name: str, tflops: float) -> None:
+def test_a_gpu_is_found_by_its_name_in_torch(name: str, tflops: float) -> None:
     assert peak_of(name) == tflops * 1e12
 
 
@@ -37,12 +37,12 @@ def test_half_of_the_peak_is_a_utilisation_of_a_half() -> None:
     assert Utilisation(per_token=1e9, peak=1e12).of(500.0) == 0.5
 
 
-def test_on_a_cpu_there_is_none() -> None:
+def test_there_is_no_utilisation_on_a_cpu() -> None:
     plan = make_plan(copy_rows(8), section())
     assert utilisation(find_base("nano"), plan, torch.device("cpu")) is None
 
 
-def test_rates_are_of_tokens_of_rows_of_supervised_ones_and_of_computed_ones() -> None:
+def test_rates_count_tokens_of_rows_supervised_tokens_and_computed_tokens() -> None:
     meter = Meter()
     assert meter.rates() == (0.0, 0.0, 0.0)
     meter.step(600, 30, 200)

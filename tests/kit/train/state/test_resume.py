@@ -92,9 +92,9 @@ def test_a_terminated_process_saves_its_step_and_exits_143(tmp_path: Path) -> No
     with worker(tmp_path) as process:
         wait_for_step(process, 2)
         process.terminate()
-        _, told = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
         assert process.returncode == Exit.TERMINATED
-    assert "kit train --resume" in told
+    assert "kit train --resume" in message
     last = Checkpoints(tmp_path / "checkpoints").last()
     assert last is not None
     assert 2 <= last.cursor.step < 6

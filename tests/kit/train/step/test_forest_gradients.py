@@ -74,7 +74,7 @@ def assert_equal(found: tuple[Gradients, list[float]], expected: tuple[Gradients
     largest = max(float(gradient.norm()) for gradient in expected[0].values())
     for name, gradient in expected[0].items():
         gap = float((found[0][name] - gradient).norm())
-        # where rows are of two or three tokens, a gradient can cancel out to the rounding of what it is a sum of
+        # in rows of two or three tokens, the terms of a gradient can cancel out, so that only their rounding is left
         assert gap < 1e-5 * float(gradient.norm()) + 3e-7 * largest, f"{name} differs by {gap:.1e}"
 
 

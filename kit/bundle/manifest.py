@@ -14,6 +14,7 @@ from kit.recipe import Section
 from kit.system.files import file_digest
 
 MANIFEST_FILE = "manifest.json"
+BUILD_AGAIN = "Build the bundle again with: kit train"
 _OF_DESKTOPS = frozenset({".DS_Store"})
 """Files that a desktop writes into folders. Nothing reads them, so they are not part of a bundle."""
 
@@ -55,9 +56,9 @@ def read_manifest(folder: Path) -> list[Entry]:
     try:
         return _ENTRIES.validate_json(file.read_bytes())
     except FileNotFoundError:
-        raise Refused("The bundle has no manifest.", str(folder), "Build it again with: kit train") from None
+        raise Refused("The bundle has no manifest.", str(folder), BUILD_AGAIN) from None
     except ValueError:
-        raise Refused("The manifest cannot be read.", str(file), "Build the bundle again with: kit train") from None
+        raise Refused("The manifest cannot be read.", str(file), BUILD_AGAIN) from None
 
 
 def manifest_digest(folder: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
+from kit.bundle.manifest import BUILD_AGAIN
 from kit.engines.answerer import SamplingDefaults
 from kit.errors import Refused
 from kit.recipe import FloatType, Section
@@ -137,6 +138,6 @@ def read_seal(folder: Path) -> Seal:
     try:
         return Seal.model_validate_json(file.read_bytes())
     except FileNotFoundError:
-        raise Refused("The bundle has no seal.", str(folder), "Build it again with: kit train") from None
+        raise Refused("The bundle has no seal.", str(folder), BUILD_AGAIN) from None
     except ValueError as error:
-        raise Refused(f"The seal cannot be read: {error}", str(file), "Build it again with: kit train") from None
+        raise Refused(f"The seal cannot be read: {error}", str(file), BUILD_AGAIN) from None

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kit.bundle.attestation import Attestation, attestation_json, make_attestation, read_attestation
-from kit.bundle.manifest import Entry, file_problems, manifest_digest
+from kit.bundle.manifest import BUILD_AGAIN, Entry, file_problems, manifest_digest
 from kit.bundle.seal import Seal, read_seal
 from kit.chat import Renderer
 from kit.errors import InputError, Problem, Refused, nearest
@@ -74,7 +74,7 @@ class Bundle:
         try:
             return Recipe.model_validate_json(file.read_bytes())
         except (OSError, ValueError):
-            advice = "Build it again with: kit train"
+            advice = BUILD_AGAIN
             raise Refused("The bundle's recipe is missing or cannot be read.", str(file), advice) from None
 
     def tasks(self) -> list[Task[Any, Any]]:

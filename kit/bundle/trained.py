@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from kit.bundle.manifest import Entry
+from kit.bundle.manifest import BUILD_AGAIN, Entry
 from kit.errors import Refused
 from kit.recipe import Section
 
@@ -53,6 +53,4 @@ def read_trained(folder: Path) -> TrainedRecord | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise Refused(
-            f"The record of the training examples cannot be read: {error}", str(file), "Build it again with: kit train"
-        ) from None
+        raise Refused(f"The record of the training examples cannot be read: {error}", str(file), BUILD_AGAIN) from None

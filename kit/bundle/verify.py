@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kit.base import Base
 from kit.bundle.fingerprint import mean_gap, tolerance
-from kit.bundle.manifest import entries_digest, file_problems, manifest_digest, read_manifest
+from kit.bundle.manifest import BUILD_AGAIN, entries_digest, file_problems, manifest_digest, read_manifest
 from kit.bundle.seal import Fingerprint, Seal
 from kit.bundle.store import RECIPE_FILE, Bundle, recipe_digest, task_entries, weight_entries
 from kit.bundle.trained import TRAINED_FILE, examples_digest
@@ -21,8 +21,6 @@ from kit.engines.base import Engine
 from kit.errors import KitError, Problem, Refused
 from kit.system.files import file_digest
 from kit.task import Message
-
-_AGAIN = "Build it again with: kit train"
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ def verify_files(bundle: Bundle) -> None:
     problems = file_problems(bundle.folder)
     if manifest_digest(bundle.folder) != bundle.digest:
         what = "The manifest does not have the digest that the bundle is named after."
-        problems.append(Problem(what, str(bundle.folder), _AGAIN))
+        problems.append(Problem(what, str(bundle.folder), BUILD_AGAIN))
     _refuse(problems or _seal_problems(bundle))
 
 
@@ -53,7 +51,7 @@ def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
     try:
         problems += [*_stop_problems(seal, renderer), *_golden_problems(seal, renderer)]
     except (KitError, ValueError, KeyError) as error:
-        problems.append(Problem(f"The golden dialogues cannot be rendered. {error}", str(renderer.folder), _AGAIN))
+        problems.append(Problem(f"The golden dialogues cannot be rendered. {error}", str(renderer.folder), BUILD_AGAIN))
     _refuse(problems)
 
 
@@ -70,7 +68,7 @@ def verify_base(bundle: Bundle, base: Base) -> None:
 async def verify_fingerprints(seal: Seal, engine: Engine, adapter: str | None) -> FingerprintCheck:
     """Compare the engine's log-probabilities of the sealed tokens with those of the tuned model."""
     if not seal.fingerprints:
-        raise Refused("The seal has no fingerprints, so it cannot be checked which model answers.", next=_AGAIN)
+        raise Refused("The seal has no fingerprints, so it cannot be checked which model answers.", next=BUILD_AGAIN)
     answered = [await _answers(engine, fingerprint, adapter) for fingerprint in seal.fingerprints]
     check = FingerprintCheck(
         distance_to_tuned=mean_gap(answered, [fingerprint.tuned for fingerprint in seal.fingerprints]),
@@ -100,7 +98,9 @@ def _seal_problems(bundle: Bundle) -> list[Problem]:
         ("The recipe is", bundle.task_folder / RECIPE_FILE, recipe_digest(entries) == sealed.recipe),
         ("The record of the examples is", bundle.folder / TRAINED_FILE, examples_digest(entries) == sealed.examples),
     ]
-    other = [Problem(f"{what} not what was sealed.", str(where), _AGAIN) for what, where, same in checks if not same]
+    other = [
+        Problem(f"{what} not what was sealed.", str(where), BUILD_AGAIN) for what, where, same in checks if not same
+    ]
     return [*_tokenizer_problems(bundle.seal, place, hashes), *other]
 
 
@@ -108,7 +108,7 @@ def _tokenizer_problems(seal: Seal, folder: Path, hashes: Mapping[str, str]) -> 
     """Compare the hashes of a folder's files with the sealed ones."""
     missing, changed = "This tokenizer file is missing.", "This is not the tokenizer file that was sealed."
     return [
-        Problem(changed if name in hashes else missing, str(folder / name), _AGAIN)
+        Problem(changed if name in hashes else missing, str(folder / name), BUILD_AGAIN)
         for name, sealed in sorted(seal.tokenizer.items())
         if hashes.get(name) != sealed
     ]
@@ -118,7 +118,7 @@ def _stop_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
     if list(renderer.stop_ids) == seal.stop_ids:
         return []
     what = f"The tokens that end an answer are {list(renderer.stop_ids)}; sealed are {seal.stop_ids}."
-    return [Problem(what, str(renderer.folder), _AGAIN)]
+    return [Problem(what, str(renderer.folder), BUILD_AGAIN)]
 
 
 def _golden_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
@@ -130,7 +130,7 @@ def _golden_problems(seal: Seal, renderer: Renderer) -> list[Problem]:
         if character is not None or token is not None:
             place = f"character {character}" if character is not None else f"token {token}"
             what = f"Golden dialogue {number} of {len(seal.golden)} does not render as sealed; it differs at {place}."
-            problems.append(Problem(what, str(renderer.folder), _AGAIN))
+            problems.append(Problem(what, str(renderer.folder), BUILD_AGAIN))
     return problems
 
 

@@ -1,3 +1,5 @@
+"""A random adapter on nano, written once."""
+
 from __future__ import annotations
 
 from pathlib import Path

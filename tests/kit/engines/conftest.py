@@ -1,3 +1,5 @@
+"""A random adapter, an event loop for each module, and the local engine."""
+
 from __future__ import annotations
 
 import asyncio

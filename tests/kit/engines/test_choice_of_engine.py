@@ -1,3 +1,5 @@
+"""The choice of an engine depends on the installed packages, and loads none of the heavy ones."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The local engine: equal to transformers, independent of the batch, constrained, bounded, with adapters."""
+
 from __future__ import annotations
 
 import asyncio

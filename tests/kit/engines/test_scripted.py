@@ -1,3 +1,5 @@
+"""The scripted engine answers from its script, and keeps the contract of an engine."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""A completion has the same text in pieces and whole; stop strings and half characters are never streamed."""
+
 from __future__ import annotations
 
 from hypothesis import given

@@ -1,3 +1,5 @@
+"""The training loop: it learns, reports and saves, publishes the best checkpoint, and stops a broken run."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The fused LoRA layer equals peft's own layer in output and gradients."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""Weights keep their stored values, and adapters are attached to the modules that the recipe names."""
+
 from __future__ import annotations
 
 import pytest

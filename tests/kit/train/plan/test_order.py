@@ -1,3 +1,5 @@
+"""Grouped order: the rows of a step come from few groups, and every row is trained once."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,3 +1,5 @@
+"""The plan of a run: its steps, micro-batches and evaluations, and the rows that it refuses."""
+
 from __future__ import annotations
 
 import math

@@ -1,3 +1,5 @@
+"""The learning rate at every step: warm-up, then the schedule."""
+
 from __future__ import annotations
 
 from itertools import pairwise

@@ -1,3 +1,5 @@
+"""Rows share prefixes only where the result is exact."""
+
 from __future__ import annotations
 
 import json

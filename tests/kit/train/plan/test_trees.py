@@ -1,3 +1,5 @@
+"""Prefix trees hold every row, compute each shared prefix once, and keep to the budget of tokens."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,3 +1,5 @@
+"""A run that was killed or stopped resumes to the same bits, and only under the same conditions."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""Attention over lists of blocks equals the attention on a CPU."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""The loss at labels equals that of the whole logits, however a step is split."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ from bench.shared.requirements import public_sets
 from bench.shared.tuning import Trial, measure_trial
 from bench.tasks import characters, clauses, infilling, labelling
 from kit.base import Base, find_base
-from kit.train.state.machine import physical_cores
+from kit.train.state.conditions import physical_cores
 
 PAGE = bits.PAGE
 TRIALS: Mapping[str, Callable[[Path], Trial]] = {

@@ -12,7 +12,7 @@ from bench.shared.requirements import require_vllm
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.engines import Kind, make_engine
-from kit.engines.answerer import side_by_side
+from kit.engines.answerer import run_concurrently
 from kit.engines.base import Engine, EngineConfig, Generation, Sampling
 from kit.recipe import FloatType
 from kit.task import FreeText, Message, Prompt
@@ -84,7 +84,7 @@ async def _engine(kind: Kind, dtype: FloatType) -> AsyncIterator[Engine]:
 async def _greedy(engine: Engine) -> list[_Answer]:
     sampling = Sampling(max_tokens=_ANSWER_TOKENS, stop_ids=Renderer(NANO).stop_ids)
     prompts = _prompts()
-    written = await side_by_side([engine.generate(Generation(ids, sampling)) for ids in prompts])
+    written = await run_concurrently([engine.generate(Generation(ids, sampling)) for ids in prompts])
     return [
         _Answer(prompt, completion.token_ids, completion.logprobs)
         for prompt, completion in zip(prompts, written, strict=True)
@@ -93,7 +93,7 @@ async def _greedy(engine: Engine) -> list[_Answer]:
 
 async def _scored(engine: Engine, answers: Sequence[_Answer]) -> list[tuple[float, ...]]:
     """Return the log-probabilities that an engine gives to the answers' tokens."""
-    scores = await side_by_side([engine.score((*each.prompt, *each.answer)) for each in answers])
+    scores = await run_concurrently([engine.score((*each.prompt, *each.answer)) for each in answers])
     return [score[len(each.prompt) - 1 :] for each, score in zip(answers, scores, strict=True)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.shared.commands import cpu_minutes, kit, project
 from bench.shared.harness import Figure, Figures, four_digits, interval_text
-from kit.train.state.machine import physical_cores
+from kit.train.state.conditions import physical_cores
 
 _TRIALS = 6
 

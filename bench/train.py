@@ -108,7 +108,7 @@ def _loss(workload: str, outcome: RunCost) -> float:
     from kit.train.model.loading import load_model
     from kit.train.model.split import split_model
     from kit.train.plan.plan import make_plan
-    from kit.train.state.machine import training_device
+    from kit.train.state.conditions import training_device
     from kit.train.step.optimiser import Optimiser
 
     work, device = WORKLOADS[workload](), training_device()

@@ -32,7 +32,7 @@ class Readiness:
         self.refusal = reason
         self._decided.set()
 
-    async def decided(self) -> None:
+    async def wait_until_decided(self) -> None:
         """Wait until the service is ready or refused."""
         await self._decided.wait()
 

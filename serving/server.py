@@ -73,7 +73,7 @@ def rehearse(settings: Settings, bundles: Sequence[Deployed], context: int) -> N
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:
-    await readiness.decided()
+    await readiness.wait_until_decided()
     if readiness.ready:
         announce()
     else:

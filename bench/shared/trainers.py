@@ -96,7 +96,7 @@ def _ours(run: Run, folder: Path) -> RunCost:
     from kit.train.fit.memory import forget_peak, peak_bytes
     from kit.train.job import TrainJob
     from kit.train.loop import train
-    from kit.train.state.machine import physical_cores, training_device
+    from kit.train.state.conditions import physical_cores, training_device
 
     work, base, device = run.selected(), find_base(run.base), training_device()
     loaded = _model(run, work, device)
@@ -122,7 +122,7 @@ def _peer(run: Run, folder: Path) -> RunCost:
 
     from kit.train.fit.memory import forget_peak, peak_bytes
     from kit.train.plan.plan import make_plan
-    from kit.train.state.machine import physical_cores, training_device
+    from kit.train.state.conditions import physical_cores, training_device
 
     torch.set_num_threads(physical_cores())
     work, device = run.selected(), training_device()
@@ -157,7 +157,7 @@ def _peer_settings(run: Run, work: Workload, rows: Any, folder: Path) -> Any:
     """Translate our section for TRL. Gradient checkpointing is off, because it would only slow the peer down."""
     from trl import SFTConfig
 
-    from kit.train.state.machine import training_device
+    from kit.train.state.conditions import training_device
 
     device, section, longest = training_device().type, work.section, work.longest
     packed, together = run.trainer == "packed", divisor(section.batch_rows, max(1, _AT_ONCE // longest))

@@ -64,7 +64,7 @@ def is_tied(config: Mapping[str, Any]) -> bool:
     return bool(config.get("tie_word_embeddings", family.tied))
 
 
-def described(config: Mapping[str, Any]) -> dict[str, Dimensions] | None:
+def expected_tensors(config: Mapping[str, Any]) -> dict[str, Dimensions] | None:
     """Return the tensors that a configuration describes; None for a family that is not known here."""
     family, layers = FAMILIES.get(str(config.get("model_type"))), number(config, "num_hidden_layers")
     if family is None or layers is None:

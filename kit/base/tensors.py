@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from kit.base.families import EMBEDDINGS, HEAD, Dimensions, described, is_tied, number
+from kit.base.families import EMBEDDINGS, HEAD, Dimensions, expected_tensors, is_tied, number
 from kit.base.values import same_values
 from kit.base.weight_files import INDEX, Weights
 from kit.errors import Problem
@@ -44,7 +44,7 @@ def modules_of(names: Iterable[str]) -> frozenset[str]:
 def tensor_problems(config: Mapping[str, Any], weights: Weights, folder: Path) -> tuple[list[Problem], str]:
     """Compare a configuration with the tensors in files; also return why the names could not be compared, if so."""
     held = {_full_name(name, weights): tensor.shape for name, tensor in weights.tensors.items()}
-    wanted = described(config)
+    wanted = expected_tensors(config)
     problems = _of_layers(config, held, folder) + _of_vocabulary(config, held, folder) + _of_head(config, held, folder)
     problems += _of_tie(config, weights, folder)
     if wanted is None:

@@ -19,7 +19,7 @@ from kit.bundle.scoring import Weights, choose_fingerprints, measure_noise, scor
 from kit.bundle.seal import SEAL_FILE, Fingerprint, Noise, read_seal
 from kit.bundle.sealing import make_seal
 from kit.bundle.store import RECIPE_FILE, Bundle, Store
-from kit.bundle.trained import write_trained
+from kit.bundle.training_record import write_trained
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.errors import GateFailed, InputError
 from kit.phases import Say, silent

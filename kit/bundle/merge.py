@@ -18,7 +18,7 @@ from kit.bundle.scoring import (
     Weights,
     gap_between,
     is_whole,
-    opened,
+    loaded_model,
     score,
     score_in_fresh_process,
     score_rows,
@@ -87,7 +87,7 @@ def merge_adapter(base: Base, adapter: Path, dtype: str, rows: Rows, folder: Pat
     """
     if not is_whole(adapter) and adapter_kind(adapter) in HOOKED_KINDS:
         raise InputError(*_NO_MERGE)
-    with opened(Weights(base.folder, "float32", adapter)) as tuned:
+    with loaded_model(Weights(base.folder, "float32", adapter)) as tuned:
         plain = _plain_scores(base, tuned, adapter, rows)
         wanted = score_rows(tuned, rows)
         merged = _merged(tuned, adapter).to(getattr(torch, dtype))

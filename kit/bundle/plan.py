@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from kit.base import Base
-from kit.bundle.trained import TrainedRecord
+from kit.bundle.training_record import TrainedRecord
 from kit.recipe import Recipe
 from kit.task import Message
 

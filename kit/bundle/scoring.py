@@ -49,7 +49,7 @@ def is_whole(trained: Path) -> bool:
 
 
 @contextmanager
-def opened(weights: Weights) -> Iterator[Any]:
+def loaded_model(weights: Weights) -> Iterator[Any]:
     """Load a model for scoring and free its memory at the end."""
     whole = weights.adapter is not None and is_whole(weights.adapter)
     with without_progress_bars():
@@ -68,7 +68,7 @@ def opened(weights: Weights) -> Iterator[Any]:
 
 def score(weights: Weights, rows: Rows) -> LogProbs:
     """Return len(row) - 1 natural-log probabilities per row: of each token given those before, the first left out."""
-    with opened(weights) as model:
+    with loaded_model(weights) as model:
         return score_rows(model, rows)
 
 
@@ -124,7 +124,7 @@ def measure_noise(weights: Weights, fingerprints: Sequence[Fingerprint]) -> Nois
     mean and the largest absolute gap over the sealed positions; the worst way counts.
     """
     rows = [item.ids for item in fingerprints]
-    with opened(weights) as model:
+    with loaded_model(weights) as model:
         ways = [score_batch(model, rows)]
         with _threads(1):
             ways.append(score_rows(model, rows))

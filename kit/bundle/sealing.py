@@ -24,7 +24,7 @@ from kit.bundle.seal import (
     SealedTurn,
 )
 from kit.bundle.store import recipe_digest, task_entries, weight_entries
-from kit.bundle.trained import examples_digest
+from kit.bundle.training_record import examples_digest
 from kit.chat import TOKENIZER_FILES, Renderer
 from kit.engines.answerer import SamplingDefaults
 from kit.recipe import Recipe

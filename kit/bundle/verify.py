@@ -15,7 +15,7 @@ from kit.bundle.fingerprint import mean_gap, tolerance
 from kit.bundle.manifest import BUILD_AGAIN, entries_digest, file_problems, manifest_digest, read_manifest
 from kit.bundle.seal import Fingerprint, Seal
 from kit.bundle.store import RECIPE_FILE, Bundle, recipe_digest, task_entries, weight_entries
-from kit.bundle.trained import TRAINED_FILE, examples_digest
+from kit.bundle.training_record import TRAINED_FILE, examples_digest
 from kit.chat import Renderer
 from kit.engines.base import Engine
 from kit.errors import KitError, Problem, Refused

@@ -113,14 +113,14 @@ class Answerer:
         Raises InputError if a prompt does not fit the context.
         """
         generations = await asyncio.to_thread(self._bound().generations, request)
-        completions = await side_by_side([self.engine.generate(generation) for generation in generations])
+        completions = await run_concurrently([self.engine.generate(generation) for generation in generations])
         return tuple(completions), sum(len(generation.ids) for generation in generations)
 
     def _bound(self) -> BoundTask:
         return BoundTask(self.task, self.renderer, self.engine.capabilities.max_length, self.adapter, self.defaults)
 
 
-async def side_by_side(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
+async def run_concurrently(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
     """Run the calls concurrently and return the results in order.
 
     If one fails, or the caller is cancelled, the others are cancelled. The first failure is raised unchanged.

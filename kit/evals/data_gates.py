@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kit.bundle.trained import TrainedRecord, TrainedTask
+from kit.bundle.training_record import TrainedRecord, TrainedTask
 from kit.data.checking.labels import WAIVER, count_labels, untested
 from kit.data.checking.leaks import leak_of
 from kit.data.keys import Keys

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kit.engines.answerer import Answerer, side_by_side
+from kit.engines.answerer import Answerer, run_concurrently
 from kit.errors import InputError
 from kit.metrics.intervals import value_of
 from kit.metrics.reductions import ratio_of
@@ -115,7 +115,7 @@ async def evaluate(
         return row
 
     started = time.monotonic()
-    rows = await side_by_side([ask(example) for example in examples])
+    rows = await run_concurrently([ask(example) for example in examples])
     return Evaluation(tuple(rows), time.monotonic() - started)
 
 

@@ -29,7 +29,7 @@ from kit.train.report.meter import Meter
 from kit.train.report.recorder import StepRecorder
 from kit.train.report.utilisation import utilisation
 from kit.train.state.checkpoint import Cursor, Snapshot, take_snapshot
-from kit.train.state.machine import repeatable
+from kit.train.state.conditions import repeatable
 from kit.train.state.signals import Signals
 from kit.train.step.batch import kernel_name
 from kit.train.step.optimiser import Optimiser, StepFigures

@@ -17,14 +17,14 @@ from kit.train.fit.memory import probe_memory
 from kit.train.fit.time import steps_within
 from kit.train.job import StepEvaluation, TrainJob
 from kit.train.model.methods import attach, load_base
+from kit.train.model.replacement import FusedLayers, fuse_layers
 from kit.train.model.split import Body, split_model
-from kit.train.model.takeover import FusedLayers, fuse_layers
 from kit.train.plan.plan import StepPlan, make_plan, refuse_unfit
 from kit.train.plan.sharing import sharing
 from kit.train.report.audit import LoadedBase, inspect_base
 from kit.train.report.measure import sample
 from kit.train.state.checkpoint import Checkpoint, Checkpoints, refuse_other
-from kit.train.state.machine import conditions, physical_cores, training_device
+from kit.train.state.conditions import conditions, physical_cores, training_device
 from kit.train.step.ewc import Elastic, rows_digest
 from kit.train.step.optimiser import Optimiser
 

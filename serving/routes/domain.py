@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kit.engines.answerer import side_by_side
+from kit.engines.answerer import run_concurrently
 from kit.engines.base import Engine
 from kit.task import Task
 from serving.catalogue import Catalogue
@@ -50,7 +50,7 @@ class _TypedRoute:
         body = await json_body(request)
         async with asyncio.timeout(self._settings.answer_seconds):
             generations = await self._workers.run("prompts", model.index, self._route, body)
-            completions = await side_by_side([self._engine.generate(generation) for generation in generations])
+            completions = await run_concurrently([self._engine.generate(generation) for generation in generations])
             response = await self._workers.run("read", model.index, self._route, body, completions)
         return Response(response, 200, GENERATED_HEADERS, "application/json")
 

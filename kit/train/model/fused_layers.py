@@ -1,7 +1,7 @@
 """Norms, gates and rotated heads of known layers in fewer passes over memory; their outputs are cheap to recompute.
 
-On a CPU, these passes take half as long as all matrix products. `kit.train.model.takeover` uses this code for the parts
-of a base for which it computes the same.
+On a CPU, these passes take half as long as all matrix products. `kit.train.model.replacement` uses this code for
+the parts of a base for which it computes the same.
 """
 
 from __future__ import annotations

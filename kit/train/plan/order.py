@@ -8,7 +8,7 @@ from kit.data.rows import Row
 from kit.recipe import TrainSection
 
 
-def arranged(indices: Sequence[int], rows: Sequence[Row], section: TrainSection, taken_before: int) -> list[int]:
+def arrange_rows(indices: Sequence[int], rows: Sequence[Row], section: TrainSection, taken_before: int) -> list[int]:
     """Return the shuffled rows of an epoch, unchanged or in `grouped` order; each step takes the next `batch_rows`.
 
     In grouped order, a step gets pieces of several groups: at most `group_rows` rows of each, as long as other groups

@@ -15,7 +15,7 @@ from kit.data.rows import Row
 from kit.errors import InputError, Problem
 from kit.recipe import TrainSection
 from kit.train.job import RunBroke
-from kit.train.plan.order import arranged
+from kit.train.plan.order import arrange_rows
 from kit.train.plan.packing import Keys, Step, make_step
 from kit.train.plan.schedule import warmup_steps
 from kit.train.plan.sharing import NOT_ASKED, Sharing
@@ -199,5 +199,5 @@ def _order(rows: Sequence[Row], section: TrainSection, mixture: Mixture | None) 
     for epoch in range(math.ceil(section.epochs)):
         indices = mixture.epoch(epoch, section.seed) if mixture else list(range(len(rows)))
         random.Random(f"{section.seed}/{epoch}").shuffle(indices)
-        order += arranged(indices, rows, section, len(order))
+        order += arrange_rows(indices, rows, section, len(order))
     return order[: max(1, round(section.epochs * (mixture.epoch_rows if mixture else len(rows))))]

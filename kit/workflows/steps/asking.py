@@ -15,7 +15,7 @@ from kit.bundle.attestation import status_sentence
 from kit.bundle.store import Bundle, Store
 from kit.bundle.verify import verify_files, verify_fingerprints, verify_renders
 from kit.engines import make_engine
-from kit.engines.answerer import Answerer, SamplingDefaults, side_by_side
+from kit.engines.answerer import Answerer, SamplingDefaults, run_concurrently
 from kit.engines.base import Engine
 from kit.errors import InputError, KitError, Problem, nearest
 from kit.project.project import AnyTask, Project
@@ -106,4 +106,4 @@ async def _answered(
 
     async with running(engine):
         await verify_fingerprints(bundle.seal, engine, adapter_name(bundle))
-        return await side_by_side([respond(number, request) for number, request in enumerate(requests)])
+        return await run_concurrently([respond(number, request) for number, request in enumerate(requests)])

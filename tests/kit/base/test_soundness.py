@@ -12,7 +12,7 @@ import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 from kit.base import NANO
-from kit.base.families import FAMILIES, described
+from kit.base.families import FAMILIES, expected_tensors
 from kit.base.loading import load_causal
 from kit.base.soundness import inspect_model, refuse_unsound
 from kit.base.values import not_finite
@@ -204,9 +204,9 @@ def test_the_tensors_of_a_family_are_those_of_its_class(kind: str, flags: dict[s
     stored = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         del stored["lm_head.weight"]
-    assert described(declared) == stored
+    assert expected_tensors(declared) == stored
     brief = {key: value for key, value in declared.items() if key in SMALL or key in flags or key == "model_type"}
-    found = described(brief) or {}
+    found = expected_tensors(brief) or {}
     assert found.keys() == stored.keys()
     assert all(None in shape or shape == stored[name] for name, shape in found.items())
 

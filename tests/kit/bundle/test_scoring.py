@@ -13,8 +13,8 @@ from kit.bundle.scoring import (
     Weights,
     choose_fingerprints,
     gap_between,
+    loaded_model,
     measure_noise,
-    opened,
     score,
     score_batch,
     score_in_fresh_process,
@@ -40,7 +40,7 @@ def test_scores_are_the_log_softmax_of_the_models_own_logits(rows: list[tuple[in
 
 
 def test_rows_scored_together_score_as_they_do_alone(rows: list[tuple[int, ...]]) -> None:
-    with opened(FLOAT) as model:
+    with loaded_model(FLOAT) as model:
         together = score_batch(model, rows)
     assert [len(scores) for scores in together] == [len(row) - 1 for row in rows]
     assert gap_between(together, score(FLOAT, rows)).largest < 1e-3

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kit.bundle.trained import TrainedTask
+from kit.bundle.training_record import TrainedTask
 from kit.data.keys import Keys
 from kit.evals.data_gates import label_gate, leak_gate
 from kit.evals.gates import Gate

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kit.train.forks import Nursery, nursery
+from tests.kit.train.forks import ForkServer, fork_server
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Nursery]:
-    with nursery() as started:
+def forks() -> Iterator[ForkServer]:
+    with fork_server() as started:
         yield started

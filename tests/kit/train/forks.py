@@ -83,7 +83,7 @@ class Child:
         return int(self.says("code"))
 
 
-class Nursery:
+class ForkServer:
     """Starts runs by forking a process that has loaded all packages, which saves a minute of loading."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
@@ -99,11 +99,11 @@ class Nursery:
 
 
 @contextmanager
-def nursery() -> Iterator[Nursery]:
+def fork_server() -> Iterator[ForkServer]:
     words = [sys.executable, "-m", "tests.kit.train.forks"]
     process = subprocess.Popen(words, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        yield Nursery(process)
+        yield ForkServer(process)
     finally:
         process.kill()
         process.communicate()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from kit.base import NANO
-from kit.bundle.scoring import Weights, opened
+from kit.bundle.scoring import Weights, loaded_model
 
 
 def main() -> None:
@@ -18,7 +18,7 @@ def main() -> None:
     torch.set_num_threads(1)
     found = {}
     for name, folder in folders.items():
-        with opened(Weights(NANO, "float32", Path(folder))) as model, torch.no_grad():
+        with loaded_model(Weights(NANO, "float32", Path(folder))) as model, torch.no_grad():
             found[name] = model(input_ids=ids).logits[0]
     torch.save(found, answer)
 

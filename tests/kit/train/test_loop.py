@@ -19,7 +19,7 @@ from kit.train.job import RunBroke, StepEvaluation, Trained
 from kit.train.loop import train
 from kit.train.model.loading import load_model
 from kit.train.report.measure import best_of
-from kit.train.state.machine import physical_cores
+from kit.train.state.conditions import physical_cores
 from tests.kit.bases import copy_nano, overflow_on
 from tests.kit.train.parts import copy_rows, job, planned_of, section
 

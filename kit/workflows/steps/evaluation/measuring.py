@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kit.bundle.store import Bundle, Store
-from kit.bundle.trained import read_trained
+from kit.bundle.training_record import read_trained
 from kit.bundle.verify import verify_files, verify_fingerprints
 from kit.data.split import limited
 from kit.engines import Kind, make_engine

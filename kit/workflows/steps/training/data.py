@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import TypeVar
 
-from kit.bundle.trained import TrainedRecord, TrainedTask
+from kit.bundle.training_record import TrainedRecord, TrainedTask
 from kit.chat import Renderer
 from kit.data.checking.labels import count_labels
 from kit.data.general import examples_beside, general_rows

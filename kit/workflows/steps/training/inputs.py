@@ -20,7 +20,7 @@ from kit.task.copy import try_copy
 from kit.train.job import RunBroke, TrainJob
 from kit.train.model.attachment import preview
 from kit.train.model.methods.qlora import refuse_elsewhere
-from kit.train.state.machine import training_device
+from kit.train.state.conditions import training_device
 from kit.workflows.events import Note, Report
 from kit.workflows.steps.training.data import TrainingData, gather
 

@@ -12,10 +12,10 @@ import torch
 from kit.base import Base, find_base
 from kit.recipe import FloatType, TrainSection
 from kit.train.model.methods import attach, load_base
+from kit.train.model.replacement import fuse_layers
 from kit.train.model.split import split_model
-from kit.train.model.takeover import fuse_layers
 from kit.train.plan.estimate import estimate_memory, read_shape, trained_parameters
-from tests.kit.train.forks import Nursery, tiny_base
+from tests.kit.train.forks import ForkServer, tiny_base
 from tests.kit.train.parts import bytes_stored
 
 MIB = 1024**2
@@ -26,7 +26,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Base:
     return tiny_base(tmp_path_factory.mktemp("base"))
 
 
-def test_the_memory_of_a_batch_is_predicted_within_a_factor_of_two(forks: Nursery, base: Base, tmp_path: Path) -> None:
+def test_the_memory_of_a_batch_is_predicted_within_a_factor_of_two(
+    forks: ForkServer, base: Base, tmp_path: Path
+) -> None:
     run = forks.start(folder=str(tmp_path / "run"), base=str(base.folder), limit=8192 * MIB)
     probed = run.says("probed")
     assert run.code() == 0
@@ -34,7 +36,9 @@ def test_the_memory_of_a_batch_is_predicted_within_a_factor_of_two(forks: Nurser
     assert probed["predicted"] / 2 < probed["added"] < probed["predicted"] * 2
 
 
-def test_a_batch_that_does_not_fit_is_refused_with_a_size_that_does(forks: Nursery, base: Base, tmp_path: Path) -> None:
+def test_a_batch_that_does_not_fit_is_refused_with_a_size_that_does(
+    forks: ForkServer, base: Base, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     run = forks.start(folder=str(folder), base=str(base.folder), limit=240 * MIB, checkpointing="off")
     error = run.says("error")
@@ -46,7 +50,7 @@ def test_a_batch_that_does_not_fit_is_refused_with_a_size_that_does(forks: Nurse
     assert not (folder / "metrics.jsonl").exists()
 
 
-def test_gradient_checkpointing_is_used_only_if_nothing_else_fits(forks: Nursery, tmp_path: Path) -> None:
+def test_gradient_checkpointing_is_used_only_if_nothing_else_fits(forks: ForkServer, tmp_path: Path) -> None:
     """If a batch only fits with gradient checkpointing, the run turns it on and reports it."""
     deep = str(tiny_base(tmp_path / "deep", layers=16).folder)
     plain = forks.start(folder=str(tmp_path / "plain"), base=deep, limit=8192 * MIB)

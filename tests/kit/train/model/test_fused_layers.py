@@ -19,7 +19,7 @@ from kit.train.events import Event, Planned
 from kit.train.loop import train
 from kit.train.model.methods import attach, load_base
 from kit.train.model.recompute import CheapTensors, recomputing
-from kit.train.model.takeover import FusedLayers, fuse_layers
+from kit.train.model.replacement import FusedLayers, fuse_layers
 from tests.kit.train.parts import bytes_stored, job
 
 SIZES = {

@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 from kit.train.loop import train
-from tests.kit.train.forks import Nursery, tiny_base, tiny_job
+from tests.kit.train.forks import ForkServer, tiny_base, tiny_job
 from tests.kit.train.state.test_resume import silent, weights
 
 
-def test_a_run_killed_ten_times_at_random_ends_with_the_same_bits(forks: Nursery, tmp_path: Path) -> None:
+def test_a_run_killed_ten_times_at_random_ends_with_the_same_bits(forks: ForkServer, tmp_path: Path) -> None:
     base = tiny_base(tmp_path / "base")
     whole = weights(train(tiny_job(tmp_path / "whole", base), None, silent))
     for kill in range(10):

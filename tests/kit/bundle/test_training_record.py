@@ -12,7 +12,7 @@ from kit.bundle.build import BuildPlan, build_bundle
 from kit.bundle.manifest import canonical_json
 from kit.bundle.seal import SEAL_FILE, read_seal
 from kit.bundle.store import Bundle, Store
-from kit.bundle.trained import TRAINED_FILE, TrainedRecord, TrainedTask, read_trained
+from kit.bundle.training_record import TRAINED_FILE, TrainedRecord, TrainedTask, read_trained
 from kit.bundle.verify import verify_files
 from kit.errors import Refused
 from tests.kit.bundle.parts import copy_of, manifest_again

@@ -20,7 +20,7 @@ from kit.recipe import FloatType, TrainSection
 from kit.train.events import Event
 from kit.train.loop import train
 from kit.train.model.methods import load_base
-from kit.train.model.takeover import FusedLayers, fuse_layers
+from kit.train.model.replacement import FusedLayers, fuse_layers
 from tests.kit.train.model.test_fused_layers import PARTS, SIZES
 from tests.kit.train.parts import job, planned_of
 from tests.kit.train.tiny import make_tiny
@@ -121,7 +121,7 @@ def test_parts_with_nan_weights_are_not_replaced() -> None:
 def test_a_run_says_which_parts_are_slower_and_in_which_type(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("kit.train.model.takeover._ROUNDING_STEPS", -1)
+    monkeypatch.setattr("kit.train.model.replacement._ROUNDING_STEPS", -1)
     events: list[Event] = []
     asked = job(tmp_path, base=make_tiny(tmp_path / "base"), dtype="float32")
     train(asked, None, events.append)

@@ -84,7 +84,7 @@ def _main_metric(report: TaskReport) -> list[str]:
         found.append("The base was not measured.")
     compared = {metric for rival in rivals for metric, _ in rival.changes}
     if compared and not any(rival.named("worse") for rival in rivals):
-        found.append(f"Nothing got worse that {len(compared)} metrics can tell.")
+        found.append(f"No metric got worse, as far as these examples show ({len(compared)} compared).")
     return found
 
 

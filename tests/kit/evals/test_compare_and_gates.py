@@ -13,15 +13,15 @@ from kit.evals.gates import Gate, judge, outcome_of
 from kit.evals.run import Evaluation, evaluate_predictor
 from kit.recipe import load_recipe
 from kit.task import Task
-from tests.kit.evals.words import LongWords, NeedsAnAnswer, Tell, Words, asked, cut, examples, right, wrong
+from tests.kit.evals.words import LongWords, NeedsAnAnswer, Script, Words, asked, cut, examples, right, wrong
 from tests.kit.toy import RECIPE
 
 TASK = LongWords()
 MAIN, STOPS = "word_f1 not worse than base", "stop_rate not worse than base"
 
 
-def measured(tell: Tell, count: int = 30, task: Task[Any, Any] | None = None) -> Evaluation:
-    return asked(tell, examples(count), task)
+def measured(script: Script, count: int = 30, task: Task[Any, Any] | None = None) -> Evaluation:
+    return asked(script, examples(count), task)
 
 
 def gates(
@@ -110,7 +110,7 @@ def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest
 
 
 @pytest.mark.parametrize(
-    ("tell", "thresholds", "outcome"),
+    ("script", "thresholds", "outcome"),
     [
         (right, {"word_f1": 0.9}, "held"),
         (wrong, {"word_f1": 0.9}, "failed"),
@@ -121,9 +121,9 @@ def test_default_gates_over_unscored_examples_are_unmeasured_even_where_the_rest
     ],
 )
 def test_a_threshold_is_the_least_value_or_the_most_where_lower_is_better(
-    tell: Tell, thresholds: dict[str, Any], outcome: str
+    script: Script, thresholds: dict[str, Any], outcome: str
 ) -> None:
-    found = gates(measured(tell), **thresholds)
+    found = gates(measured(script), **thresholds)
     assert [gate.outcome for gate in found] == [outcome]
     assert outcome_of(found) == outcome
 

@@ -15,16 +15,16 @@ from kit.evals.report import TaskReport, attestation, report_on
 from kit.evals.run import evaluate_predictor
 from kit.evals.tables import NOT_MEASURED, markdown, page_table
 from kit.recipe import EvalSection
-from tests.kit.evals.words import LongWords, Tell, Words, answerer, asked, cut, examples, right, wrong
+from tests.kit.evals.words import LongWords, Script, Words, answerer, asked, cut, examples, right, wrong
 
 TASK = LongWords()
 SETTINGS = EvalSection(resamples=200)
 
 
-def report(tell: Tell = right, base_tell: Tell = wrong, settings: EvalSection = SETTINGS) -> TaskReport:
+def report(script: Script = right, base_script: Script = wrong, settings: EvalSection = SETTINGS) -> TaskReport:
     rows = examples(24, per_group=2)
     baseline = evaluate_predictor(TASK, lambda request: Words(words=tuple(request.text.split())), rows)
-    tuned, base = (asked(each, rows) for each in (tell, base_tell))
+    tuned, base = (asked(each, rows) for each in (script, base_script))
     return report_on(TASK, settings, tuned, base, baseline)
 
 
@@ -48,7 +48,7 @@ def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tell", "base", "settings", "expected"),
+    ("script", "base", "settings", "expected"),
     [
         (right, wrong, SETTINGS, "verified"),
         (wrong, right, SETTINGS, "preview"),
@@ -56,8 +56,10 @@ def test_the_payload_is_json_and_says_what_was_measured_on_what() -> None:
         (wrong, wrong, EvalSection(resamples=200, gates={"word_f1": 0.9}), "preview"),
     ],
 )
-def test_the_gates_decide_the_status_of_a_bundle(tell: Tell, base: Tell, settings: EvalSection, expected: str) -> None:
-    found = payload(report(tell, base, settings))
+def test_the_gates_decide_the_status_of_a_bundle(
+    script: Script, base: Script, settings: EvalSection, expected: str
+) -> None:
+    found = payload(report(script, base, settings))
     attested = make_attestation(EVALUATION, "ab" * 32, 1, "2026-01-01T00:00:00+00:00", found)
     assert status_of([attested]) == expected
 
@@ -76,7 +78,7 @@ def test_a_pages_table_has_one_row_per_metric_and_only_the_columns_that_were_ask
 
 
 def test_a_page_has_findings_then_the_table_then_the_number_of_examples() -> None:
-    text = markdown(report(tell=cut, base_tell=right))
+    text = markdown(report(script=cut, base_script=right))
     assert text.splitlines()[0].startswith("Gate 'word_f1 not worse than base' failed: 0.000 against 1.000: worse.")
     assert text.splitlines()[-1] == "24 examples in 12 groups; intervals at 95% resample groups."
 

@@ -16,7 +16,7 @@ from kit.evals.measure import TUNED, measure, measure_baseline
 from kit.evals.run import Evaluation
 from kit.evals.saved import Answers, open_answers
 from kit.task import Example, Predictor
-from tests.kit.evals.words import CountingEngine, LongWords, Tell, Words, answerer, cut, examples, right
+from tests.kit.evals.words import CountingEngine, LongWords, Script, Words, answerer, cut, examples, right
 
 BUNDLE = "ab" * 32
 
@@ -25,9 +25,9 @@ def opened(root: Path, **changes: Any) -> Answers:
     return open_answers(root, **{"bundle": BUNDLE, "engine": "local", **changes})
 
 
-def measured(answers: Answers, rows: list[Example[Any, Any]], tell: Tell = right) -> tuple[Evaluation, int]:
-    """Measure with an engine that writes what `tell` says; return the evaluation, and the number of requests."""
-    subject = answerer(tell)
+def measured(answers: Answers, rows: list[Example[Any, Any]], script: Script = right) -> tuple[Evaluation, int]:
+    """Measure with an engine that writes what `script` returns; return the evaluation, and the number of requests."""
+    subject = answerer(script)
     assert isinstance(subject.engine, CountingEngine)
 
     async def ask() -> Evaluation:

@@ -16,7 +16,7 @@ from kit.evals.run import Evaluation, evaluate
 from kit.metrics.reductions import f1_over, mean_of
 from kit.task import Completion, Example, FreeText, Message, Metric, Prompt, Record, Strict, Task, UnreadableAnswer
 
-Tell = Callable[[str], str]
+Script = Callable[[str], str]
 RENDERER = Renderer(Path(kit.base.__file__).parent / "nano")
 
 
@@ -87,15 +87,15 @@ class CountingEngine(ScriptedEngine):
         return await super().generate(request)
 
 
-def answerer(tell: Tell, task: Task[Any, Any] | None = None, max_length: int = 512) -> Answerer:
-    """Bind a task to an engine that writes what `tell` makes of the prompt's text."""
-    engine = CountingEngine(lambda _, text: tell(text), RENDERER, max_length=max_length)
+def answerer(script: Script, task: Task[Any, Any] | None = None, max_length: int = 512) -> Answerer:
+    """Bind a task to an engine that writes what `script` returns for the text of a prompt."""
+    engine = CountingEngine(lambda _, text: script(text), RENDERER, max_length=max_length)
     return Answerer(task or LongWords(), RENDERER, engine)
 
 
-def asked(tell: Tell, rows: Sequence[Example[Any, Any]], task: Task[Any, Any] | None = None) -> Evaluation:
+def asked(script: Script, rows: Sequence[Example[Any, Any]], task: Task[Any, Any] | None = None) -> Evaluation:
     """Evaluate a task on rows."""
-    return asyncio.run(run(answerer(tell, task), rows))
+    return asyncio.run(run(answerer(script, task), rows))
 
 
 async def run(subject: Answerer, rows: Sequence[Example[Any, Any]], **options: Any) -> Evaluation:

@@ -27,7 +27,7 @@ def check_adapter(name: str, adapter: Path, model: Path, max_rank: int) -> None:
     config = _read_config(adapter / ADAPTER_CONFIG)
     matrices, strangers = _pairs(shapes_in(adapter / ADAPTER_WEIGHTS))
     faults = _unsupported(config, max_rank)
-    faults += [f"it holds '{stranger}', which is no adapter matrix." for stranger in strangers[:3]]
+    faults += [f"it has a tensor '{stranger}', which is not an adapter matrix." for stranger in strangers[:3]]
     faults += _misfits(matrices, model)
     if faults:
         raise InputError([Problem(f"The adapter '{name}' is refused: {fault}", str(adapter)) for fault in faults])
@@ -67,7 +67,7 @@ def _unsupported(config: dict[str, Any], max_rank: int) -> list[str]:
 
 
 def _pairs(shapes: Shapes) -> tuple[dict[str, Shapes], list[str]]:
-    """Group an adapter's tensors by module and side; also return the names that are no adapter matrix."""
+    """Group an adapter's tensors by module and side; also return the names of all other tensors."""
     modules: dict[str, Shapes] = defaultdict(dict)
     strangers = []
     for key, shape in shapes.items():

@@ -55,7 +55,7 @@ class Base:
 def find_base(model: str, revision: str | None = None, offline: bool = False, root: Path | None = None) -> Base:
     """Return the base model's files: `nano`, a folder, or a Hugging Face id (downloaded once, then cached).
 
-    A path that exists counts as a path in any form; a relative path starts at `root`, a project's folder, or at the
+    A path that exists is used whatever its form; a relative path starts at `root`, a project's folder, or at the
     current folder. Raises InputError for an invalid name, and BaseNotHere if the model cannot be found;
     with `offline`, nothing is downloaded.
     """

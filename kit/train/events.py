@@ -144,7 +144,7 @@ class Reporter:
         self._metrics, self._report, self._active = MetricsFile(folder / "metrics.jsonl"), report, active
 
     def announce(self, what: str) -> None:
-        """Report to the caller which phase starts. It is no result of the run, so it is not written to the file."""
+        """Report to the caller which phase starts. This is not a result of the run, so the file does not get it."""
         if self._active:
             self._report(PhaseStarted(what))
 

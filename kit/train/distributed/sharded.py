@@ -2,7 +2,7 @@
 
 The weights of a layer are gathered while it computes, and sharded again afterwards. Gradients are summed over the
 processes, not averaged, because each is already divided by the weight of the whole step. Weights outside the layers
-(embeddings, head, last norm, adapters that are no layers) stay gathered until the end of the backward pass, so that
+(embeddings, head, last norm, adapters of other modules) stay gathered until the end of the backward pass, so that
 prefix trees and the loss at labels work unchanged.
 """
 

@@ -46,7 +46,7 @@ def test_a_sound_adapter_passes(adapter: Path, tmp_path: Path) -> None:
     [
         (renamed("layers", "blocks"), "fits no module of this model"),
         (renamed("layers.7.", "layers.70."), "lacks 7 of its 56 modules"),
-        (renamed("lora_A", "lora_Z"), "is no adapter matrix"),
+        (renamed("lora_A", "lora_Z"), "is not an adapter matrix"),
         (
             lambda weights: {key: value for key, value in weights.items() if "0.mlp.up_proj.lora_B" not in key},
             "another size",

@@ -16,10 +16,8 @@ from kit.errors import InputError
 from kit.task import Completion, write_answer
 
 cuad = module("importers").importers["cuad"]
-
 Marks = dict[str, list[tuple[str, int]]]
 Contracts = dict[str, tuple[str, Marks]]
-
 LAW = "This Agreement is governed by\n   the law of Sweden."
 SOLD = "The Seller sells. No party may assign it.  Neither may lend it."
 

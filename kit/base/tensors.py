@@ -108,21 +108,21 @@ def _layers(names: Iterable[str]) -> set[int]:
 
 
 def _of_layers(config: Mapping[str, Any], held: Iterable[str], folder: Path) -> list[Problem]:
-    said, layers = number(config, "num_hidden_layers"), _layers(held)
+    declared, layers = number(config, "num_hidden_layers"), _layers(held)
     beyond = not config.get("num_nextn_predict_layers")  # layers for speculative decoding come after the others
-    if said is None or not layers or (layers >= set(range(said)) and (not beyond or len(layers) == said)):
+    if declared is None or not layers or (layers >= set(range(declared)) and (not beyond or len(layers) == declared)):
         return []
-    what = f"num_hidden_layers is {said}; the files hold {len(layers)} layers."
+    what = f"num_hidden_layers is {declared}; the files hold {len(layers)} layers."
     advice = f"Set num_hidden_layers: {len(layers)}, or get the weights again."
     return [Problem(what, str(folder / "config.json"), advice)]
 
 
 def _of_vocabulary(config: Mapping[str, Any], held: Mapping[str, tuple[int, ...]], folder: Path) -> list[Problem]:
     rows = next((shape[0] for name, shape in held.items() if _EMBEDDINGS.search(name) and shape), None)
-    said = number(config, "vocab_size")
-    if rows is None or said is None or rows == said:
+    declared = number(config, "vocab_size")
+    if rows is None or declared is None or rows == declared:
         return []
-    what = f"vocab_size is {said}; the embeddings in the files have {rows} rows."
+    what = f"vocab_size is {declared}; the embeddings in the files have {rows} rows."
     return [Problem(what, str(folder / "config.json"), f"Set vocab_size: {rows}, or get the weights again.")]
 
 

@@ -85,7 +85,7 @@ def test_an_adapter_that_an_engine_would_attach_only_in_part_is_refused(adapter:
         name.replace("layers.7.mlp", "layers.9.mlp"): tensor for name, tensor in load_file(folder / WEIGHTS).items()
     }
     save_file(tensors, folder / WEIGHTS)
-    with pytest.raises(InputError, match="no module for 3 of its 56"):
+    with pytest.raises(InputError, match="lacks 3 of its 56 modules"):
         check_lora_adapter(NANO, folder, 8)
 
 

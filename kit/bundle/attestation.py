@@ -149,8 +149,8 @@ def _not_held(gates: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _in_brackets(gate: Mapping[str, Any]) -> str:
     reason = gate.get("reason") or gate.get("outcome")
-    apart = "" if reason == "failed" or str(reason).partition(",")[0].replace(".", "").isdigit() else ":"
-    return f"{_name(gate)}{apart} {reason}"
+    separator = "" if reason == "failed" or str(reason).partition(",")[0].replace(".", "").isdigit() else ":"
+    return f"{_name(gate)}{separator} {reason}"
 
 
 def _name(gate: Mapping[str, Any]) -> str:

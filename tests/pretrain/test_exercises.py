@@ -105,10 +105,10 @@ def test_queries_lose_words_or_swap_two_and_gain_none() -> None:
     text = "I would like to know where my new card is"
     query = Document("set", "a", text, label="card_arrival")
     asked = [_parts(piece)[0] for piece in _made(labels.intent, query, 60)]
-    worn = [each for each in asked if text not in each]
-    assert 10 <= len(worn) <= 40
-    assert all(sum(word in each.split() for word in text.split()) >= 3 for each in worn)
-    assert any(all(word in each.split() for word in text.split()) for each in worn), "exchanged"
+    changed = [each for each in asked if text not in each]
+    assert 10 <= len(changed) <= 40
+    assert all(sum(word in each.split() for word in text.split()) >= 3 for each in changed)
+    assert any(all(word in each.split() for word in text.split()) for each in changed), "exchanged"
 
 
 def test_marked_clauses_are_quoted_by_their_opening_words() -> None:

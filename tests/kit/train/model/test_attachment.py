@@ -25,7 +25,7 @@ QWEN3_4B = {
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Path:
+def config_only(tmp_path: Path) -> Path:
     """A folder with only nano's configuration."""
     shutil.copy(NANO / "config.json", tmp_path)
     return tmp_path
@@ -47,21 +47,21 @@ CASES: dict[str, tuple[dict[str, Any], bool]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_preview_without_weights_equals_attaching_to_the_real_model(name: str, bare: Path) -> None:
+def test_a_preview_without_weights_equals_attaching_to_the_real_model(name: str, config_only: Path) -> None:
     settings, mergeable = CASES[name]
-    found = preview(bare, section(**settings))
+    found = preview(config_only, section(**settings))
     real = attach(load_base(find_base("nano"), "float32", section(**settings), CPU), section(**settings), "nano")
     assert found.trainable == sum(value.numel() for value in real.parameters() if value.requires_grad)
     assert found.mergeable is mergeable
 
 
-def test_the_modules_are_counted_by_name(bare: Path) -> None:
-    assert preview(bare, section(lora={"rank": 8, "targets": ["q_proj", "down_proj"]})).targets == {
+def test_the_modules_are_counted_by_name(config_only: Path) -> None:
+    assert preview(config_only, section(lora={"rank": 8, "targets": ["q_proj", "down_proj"]})).targets == {
         "q_proj": 8,
         "down_proj": 8,
     }
-    assert preview(bare, section(method="bottleneck")).targets == {"o_proj": 8, "down_proj": 8}
-    assert preview(bare, section(method="prompt")).targets == {}
+    assert preview(config_only, section(method="bottleneck")).targets == {"o_proj": 8, "down_proj": 8}
+    assert preview(config_only, section(method="prompt")).targets == {}
 
 
 def test_a_base_of_four_billion_parameters_is_previewed_without_its_memory(tmp_path: Path) -> None:
@@ -88,15 +88,17 @@ def test_a_base_of_four_billion_parameters_is_previewed_without_its_memory(tmp_p
         ),
     ],
 )
-def test_what_does_not_fit_is_refused_with_advice(settings: dict[str, Any], said: str, advice: str, bare: Path) -> None:
+def test_what_does_not_fit_is_refused_with_advice(
+    settings: dict[str, Any], said: str, advice: str, config_only: Path
+) -> None:
     with pytest.raises(InputError, match=said) as error:
-        preview(bare, section(**settings))
+        preview(config_only, section(**settings))
     assert error.value.problems[0].next == advice
 
 
-def test_an_argument_that_peft_refuses_is_reported_with_its_message(bare: Path) -> None:
+def test_an_argument_that_peft_refuses_is_reported_with_its_message(config_only: Path) -> None:
     with pytest.raises(InputError, match="C3A cannot be attached: The block size should be a factor"):
-        preview(bare, section(method="peft", peft={"type": "C3A", "arguments": {"block_size": 250}}))
+        preview(config_only, section(method="peft", peft={"type": "C3A", "arguments": {"block_size": 250}}))
 
 
 def test_qlora_without_a_gpu_is_refused_with_a_sentence() -> None:

@@ -52,7 +52,7 @@ class Parts:
 @pytest.fixture
 def parts(tiny: Base, tmp_path: Path) -> Parts:
     rows = copy_rows(8, longest=40)
-    train = section(batch_tokens=96, clip=1e-3, weight_decay=0.1)  # several parts, and a clip that bites
+    train = section(batch_tokens=96, clip=1e-3, weight_decay=0.1)  # several parts, and a clip that takes effect
     made = job(tmp_path, rows, train, base=tiny, dtype="float32")
     base = load_base(tiny, "float32", train, CPU)
     loaded = inspect_base(base, tiny, "float32")
@@ -62,7 +62,7 @@ def parts(tiny: Base, tmp_path: Path) -> Parts:
     return Parts(made, base, model, optimiser, loaded, optimiser.step)
 
 
-def test_all_is_ok_where_nothing_was_spoilt(parts: Parts) -> None:
+def test_all_is_ok_where_nothing_was_damaged(parts: Parts) -> None:
     facts = parts.facts()
     assert list(facts) == [
         *("loss mask", "accumulation", "clipping", "optimiser", "dtype", "seed", "base revision", "base weights"),
@@ -120,7 +120,7 @@ def fewer_targets(parts: Parts, patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "names"),
+    ("damage", "names"),
     [
         (lose_a_part, {"loss mask", "accumulation"}),
         (step_twice, {"loss mask", "accumulation"}),
@@ -135,12 +135,12 @@ def fewer_targets(parts: Parts, patch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_setting_that_was_not_applied_is_reported_as_different(
-    spoil: Callable[[Parts, pytest.MonkeyPatch], None],
+    damage: Callable[[Parts, pytest.MonkeyPatch], None],
     names: set[str],
     parts: Parts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spoil(parts, monkeypatch)
+    damage(parts, monkeypatch)
     facts = parts.facts()
     assert {name for name, fact in facts.items() if fact.outcome == "failed"} == names
     message = trouble(list(facts.values()))

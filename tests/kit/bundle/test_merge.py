@@ -58,13 +58,13 @@ def test_an_adapter_that_changes_nothing_is_refused(
 def test_one_value_that_is_not_a_number_is_refused_by_name(
     damaged: Callable[[Callable[[str, torch.Tensor], torch.Tensor]], Path], value: float
 ) -> None:
-    def to_nan(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    def set_one_value(name: str, tensor: torch.Tensor) -> torch.Tensor:
         if "layers.2.mlp.up_proj.lora_B" in name:
             tensor[3, 1] = value
         return tensor
 
     with pytest.raises(GateFailed, match=r"not numbers, first in .*layers\.2\.mlp\.up_proj\.lora_B"):
-        check_lora_adapter(NANO, damaged(to_nan), 8)
+        check_lora_adapter(NANO, damaged(set_one_value), 8)
 
 
 def test_an_adapter_on_a_tied_head_is_refused(adapter: Path, tmp_path: Path) -> None:

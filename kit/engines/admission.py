@@ -41,7 +41,7 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     if not request.ids:
         raise InputError("The prompt is empty.")
     if (length := len(request.ids)) >= max_length:
-        raise InputError(f"The prompt has {length} tokens; the context of {max_length} has no room for an answer.")
+        raise InputError(f"The prompt has {length} tokens; the context of {max_length} leaves no room for an answer.")
     if not isinstance(request.answer, FreeText) and not sampling.stop_ids:
         raise InputError("An answer of a fixed format needs a stop token that ends it.")
     admit_adapter(request.adapter, adapters)

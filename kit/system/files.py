@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the old text or the new one, never half of either."""
+"""Writes files atomically: a reader sees the old text or the new text, never a mixture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file in one step: to a neighbour first, then over the old one. The folder must exist."""
+    """Write a text file in one step: a temporary file is written and then replaces it. The folder must exist."""
     staged = _stage(path, text.encode("utf-8"))
     try:
         staged.replace(path)
@@ -34,7 +34,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 class _Staged:
-    """New contents beside a file. At exit the old file is back, unless the change is `done`."""
+    """New contents in a temporary file. At exit the old file is restored, unless the change is `done`."""
 
     def __init__(self, path: Path, content: bytes) -> None:
         self.path, self.done = path, False

@@ -83,7 +83,7 @@ def test_a_replayed_dialogue_that_is_masked_whole_breaks_a_run_by_its_line(toy: 
     with_training(toy, replay={"data": "general.jsonl"})
     told = broken(toy)
     assert "general.jsonl:2:" in told
-    assert "no turn of the assistant is there to learn from" in told
+    assert "there is no assistant's turn to learn from" in told
 
 
 def test_what_is_only_badly_written_is_input(toy: Path) -> None:

@@ -260,7 +260,7 @@ def test_a_replayed_turn_without_a_word_is_refused_by_check_with_its_line(toy: P
     edit(toy / "recipe.yaml", "  max_length: 256\n", "  max_length: 256\n  replay: {data: data/general.jsonl}\n")
     ran = run("check", cwd=toy)
     assert ran.code == 2
-    assert f"{toy}/data/general.jsonl:1: Turn 2, the assistant's, is without a word" in ran.out
+    assert f"{toy}/data/general.jsonl:1: Turn 2, the assistant's, is empty" in ran.out
 
 
 def test_the_ceiling_is_printed_and_what_stays_below_it_is_named(toy: Path, run: Run) -> None:
@@ -278,7 +278,7 @@ def test_a_label_that_is_not_tested_is_a_warning_until_the_recipe_waives_it(toy:
     ran = run("check", cwd=toy)
     assert ran.code == 0
     assert "warning  data.labels: " in ran.out
-    assert "of the training examples and no test example give the label 'complaint'." in ran.out
+    assert "training examples and no test example have the label 'complaint'." in ran.out
     edit(toy / "recipe.yaml", "train:\n  max", "eval: {untested_labels: [complaint]}\ntrain:\n  max")
     assert states(run("check", "--json", cwd=toy).json)["data.labels"] == "held"
 

@@ -18,7 +18,7 @@ def test_servability_and_ranges_are_told_without_the_heavy_packages(toy: Path, r
     ran = run("check", cwd=toy)
     assert ran.code == 0
     assert "ok  servability: lora, rank 16: serves merged on vllm and local. vLLM" in ran.out
-    assert "takes no DoRA adapters." in ran.out
+    assert "does not support DoRA adapters." in ran.out
     assert "warning  train.learning_rate: 0.09 is above the recommended range" in ran.out
 
 
@@ -57,7 +57,7 @@ def test_an_unknown_method_and_parts_that_do_not_fit_are_told_with_their_place(t
     assert "train.method: This must be 'lora', 'qlora', 'full'" in ran.err
     edit(toy / "recipe.yaml", "  method: lorra\n  lora: {dora: true}", "  lora: {dora: true, initialisation: pissa}")
     told = run("check", "--recipe-only", cwd=toy).err
-    assert "train.lora: dora does not go with initialisation: pissa, which changes the base." in told
+    assert "train.lora: dora cannot be combined with initialisation: pissa, which changes the base." in told
 
 
 def test_a_run_that_was_not_as_asked_says_so_in_the_list(toy: Path, run: Run) -> None:

@@ -129,7 +129,7 @@ def test_what_would_be_tried_is_told_and_nothing_is_trained(tmp_path: Path) -> N
         ({"train.learning_rate": {"low": 1e-2, "high": 2e-2}}, "The default 0.001 is outside of the range."),
         ({"train.lora.rank": {"choices": [8, 9]}}, "The recipe refuses {'train.lora.rank': 9}"),
         ({"eval.limit": {"low": 1, "high": 9}}, "The recipe has no setting 'eval.limit' to search."),
-        ({"train.epochs": {"low": 3}}, "A range has low and high"),
+        ({"train.epochs": {"low": 3}}, "A range needs"),
         ({}, "The recipe declares nothing to search."),
     ],
 )

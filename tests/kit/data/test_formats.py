@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.data.additional import Dialogue
 from kit.data.formats import read_examples, read_file, read_records, write_examples
-from kit.data.general import Dialogue
 from kit.data.positions import positions
 from kit.errors import InputError, UnfitRows
 from kit.project.project import AnyTask, Project
@@ -170,7 +170,7 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         (
             ROWS.encode("cp1252"),
             f"FILE:1:{ROWS.index('é') + 1}: Byte 0xe9 is not UTF-8; the file may be Windows-1252. "
-            "1 more lines are like it. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW",
+            "1 more lines have this problem. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW",
         ),
         (
             b"PK\x03\x04rest",
@@ -200,7 +200,7 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         ),
         (
             json.dumps(json.loads(good(1)), indent=1).encode(),
-            "FILE: This file has JSON over several lines; each example is to be one line. "
+            "FILE: This file has JSON over several lines; each example must be one line. "
             "Convert it with: jq -c . FILE > NEW",
         ),
         (
@@ -232,7 +232,7 @@ def test_a_damaged_line_of_a_utf8_file_is_not_called_another_encoding(tmp_path: 
     line = ROWS.split("\n")[0]
     path = file_of(tmp_path, line, ROWS.split("\n")[1].replace("é", "#").encode().replace(b"#", b"\xff"))
     path.write_bytes(path.read_bytes().replace("é".encode(), "éé".encode()))
-    assert "though the rest of the file is: the line is damaged." in refusal(path, task)
+    assert "but the rest of the file is: the line is damaged." in refusal(path, task)
 
 
 @pytest.mark.parametrize("escape", ["\\ud83d", "\\ude00", "\\ude00\\ud83d", "\\\\\\ud83d"])
@@ -240,7 +240,7 @@ def test_half_of_a_surrogate_pair_is_reported_at_its_own_place(tmp_path: Path, t
     line = good(1, request={"text": "HERE"}).replace("HERE", f"so {escape} it")
     half = escape[-6:] if escape.startswith("\\\\") else escape[:6]
     assert told(file_of(tmp_path, line), task) == [
-        f"1:{line.index(half) + 1}: request.text: {half} is half of a surrogate pair, and no character. "
+        f"1:{line.index(half) + 1}: request.text: {half} is half of a surrogate pair, not a character. "
         "Write the character itself, or both halves of its pair."
     ]
 

@@ -52,7 +52,7 @@ def test_a_file_whose_name_is_made_while_running_is_told_with_its_line(tmp_path:
     told = str(caught.value)
     assert f"{project}/task.py:" in told
     assert "FileNotFoundError" in told
-    assert "the files that it names in a string" in told
+    assert "the files that its code names in a string" in told
 
 
 def test_a_path_that_starts_at_the_current_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

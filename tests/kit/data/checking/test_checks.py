@@ -104,7 +104,7 @@ def test_parts_that_use_the_same_ids_are_compared_by_their_texts(
     late = example("late", 1, request={"text": " ".join(words)})
     own = [example("own", number, id=f"train-{number}") for number in range(20)]
     (problem,) = states(train=train, validation=own, test=[*test, late])["data.alike"].problems
-    assert problem.what.endswith("the same as 'train-7' in train.")
+    assert problem.what.endswith("equal to 'train-7' in train.")
 
 
 def test_nearly_the_same_text_in_two_parts_is_a_warning(

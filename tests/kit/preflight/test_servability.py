@@ -114,9 +114,9 @@ def test_a_bundle_that_could_not_be_served_is_refused_before_training(asked: Rec
 
 
 def test_what_only_the_local_engine_serves_is_said_before_training() -> None:
-    told = refuse_unservable(recipe("adapter", train={"method": "bottleneck"}), NANO, None)
-    assert "bottleneck: serves as an adapter on local only." in told
-    assert "Bottleneck layers cannot be merged" in told
+    shown = refuse_unservable(recipe("adapter", train={"method": "bottleneck"}), NANO, None)
+    assert "bottleneck: serves as an adapter on local only." in shown
+    assert "Bottleneck layers cannot be merged" in shown
 
 
 # --- learning rate and epochs -------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR
-from kit.cli.output import Output, kit_command
+from kit.cli.output import WIDTH, Output, kit_command
 from kit.workflows import CheckReport, check
 
 if TYPE_CHECKING:
@@ -40,8 +42,14 @@ def command(output: Output, recipe_only: bool, **options: Any) -> int:
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
     data |= {"checks": [asdict(each) for each in found.checks], "facts": found.facts}
-    output.result(data, "\n".join([head, *_lines(found)]))
+    lines = [head, *_lines(found)]
+    output.result(data, "\n".join(map(_wrapped, lines) if sys.stdout.isatty() else lines))
     return found.exit_code
+
+
+def _wrapped(line: str) -> str:
+    """Wrap a line for a terminal; a pipe gets whole lines, which are easier to search."""
+    return textwrap.fill(line, WIDTH, subsequent_indent=" " * 16, break_long_words=False, break_on_hyphens=False)
 
 
 def _lines(found: CheckReport) -> list[str]:

@@ -1,4 +1,4 @@
-"""The renderer: a prompt (and an answer) to token ids and a loss mask. The only one in the project.
+"""The renderer: turns a prompt (and an answer) into token ids and a loss mask. The project has no other renderer.
 
 It uses `tokenizers` and Jinja's sandbox, so that rendering loads no deep-learning package. Text from a user never
 becomes a special token: only the template's own text and trusted segments can have special tokens.
@@ -24,7 +24,7 @@ from kit.errors import InputError
 from kit.task import Message, Prompt, Text
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
-_REMEMBERED, _SHORT = 512, 512  # pieces, and characters per piece: for the text that a template repeats
+_REMEMBERED, _SHORT = 512, 512  # limits of the cache of tokenised text: number of pieces, and characters per piece
 _PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
 
@@ -40,7 +40,7 @@ class Special:
 
 @dataclass(frozen=True)
 class Supervised:
-    """A training row: token ids; the loss counts from `answer_start` on, the end token included."""
+    """A training row of token ids. The loss covers those from `answer_start`, including the end token."""
 
     ids: tuple[int, ...]
     answer_start: int
@@ -108,7 +108,7 @@ class Renderer:
         return environment.from_string(self.template_text)
 
     def text(self, messages: Sequence[Message], generation: bool) -> str:
-        """Render messages to text; with `generation`, up to where the assistant begins to write."""
+        """Render messages to text; with `generation`, up to the point where the assistant's answer starts."""
         return self._rendered(messages, generation).replace(self._mark(messages), "")
 
     def _rendered(self, messages: Sequence[Message], generation: bool) -> str:
@@ -142,11 +142,11 @@ class Renderer:
 
     @staticmethod
     def _mark(messages: Sequence[Message]) -> str:
-        """Return a character for private use that no message has; raises InputError if they have all 137,468."""
+        """Return a private-use character that is in no message. Raises InputError if the messages have all 137,468."""
         used: set[str] = set().union(*(message.text for message in messages))
         mark = next((chr(code) for code in chain(*_PRIVATE_USE) if chr(code) not in used), None)
         if mark is None:
-            raise InputError("The text holds every character for private use.", next="Leave them out.")
+            raise InputError("The text contains every private-use character of Unicode.", next="Remove some of them.")
         return mark
 
     def _token_text(self, key: str) -> str | None:
@@ -176,14 +176,14 @@ class Renderer:
         return Supervised((*head, *self.answer(answer), *self._turn_tail), len(head))
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """Return the token ids of an answer, without the end of the turn; none of them is a special token."""
+        """Return the token ids of an answer, without special tokens and without the end of the turn."""
         return self._plain(text, first=False)
 
     @cached_property
     def _turn_tail(self) -> tuple[int, ...]:
         """Ids that follow an answer, up to and including the special token that ends the turn.
 
-        Raises InputError if a finished dialogue does not begin with its own prompt, or its turn never ends.
+        Raises InputError if a finished dialogue does not start with its own prompt, or its turn never ends.
         """
         user, reply = Message.of("user", "Hello"), "Good day"
         prompt = self.text([user], generation=True)
@@ -197,14 +197,14 @@ class Renderer:
         return self._encode(tail[: end.end()], mark="")
 
     def _broken_prefix(self, asked: str, prompt: str, whole: str) -> tuple[str, str, str]:
-        """Explain why a finished dialogue does not begin with its own prompt and the reply: what, where, what to do."""
+        """Explain why a finished dialogue does not start with its own prompt: what is wrong, where, and what to do."""
         where, begins = str(self.template_file), whole[len(prompt) :][:40]
         if whole.startswith(prompt) and prompt == asked:
-            what = f"The chat template has no generation prompt: after a question the answer begins with {begins!r}."
+            what = f"The chat template has no generation prompt: after a question, the answer starts with {begins!r}."
             return what, where, "Write the text before the answer if add_generation_prompt is true."
-        what = "A finished dialogue does not begin with its own prompt."
+        what = "A finished dialogue does not start with its own prompt."
         if "think" in self.template_text:
-            return what, where, "If the model can think aloud, set base.template_args: {enable_thinking: false}."
+            return what, where, "If this is a reasoning model, set base.template_args: {enable_thinking: false}."
         return what, where, "Make the template write the same text before an answer as in a finished dialogue."
 
     def _encode(self, text: str, mark: str) -> tuple[int, ...]:
@@ -233,7 +233,7 @@ class Renderer:
             raise InputError(what, str(self.folder / "tokenizer.json"), advice)
 
     def _plain(self, text: str, first: bool) -> tuple[int, ...]:
-        """Tokenise text without special tokens; short pieces, which every window of a document repeats, are cached."""
+        """Tokenise text without special tokens. Short pieces, which each window of a document repeats, are cached."""
         return self._remembered(text, first) if len(text) <= _SHORT else self._words(text, first)
 
     @cached_property
@@ -241,7 +241,7 @@ class Renderer:
         return lru_cache(_REMEMBERED)(self._words)
 
     def _words(self, text: str, first: bool) -> tuple[int, ...]:
-        """Tokenise text; cut it where the vocabulary would produce a special token."""
+        """Tokenise text, split wherever the vocabulary would produce a special token."""
         tokenizer = self._first if first else self._rest
         ids = tokenizer.encode(text, add_special_tokens=False).ids
         if not self.special_ids.isdisjoint(ids):
@@ -250,7 +250,7 @@ class Renderer:
             ids = [id for part in parts for id in self._rest.encode(part, add_special_tokens=False).ids]
         return tuple(ids)
 
-    # --- the model's ends -------------------------------------------------------------------------------------
+    # --- special tokens --------------------------------------------------------------------------------------
 
     @cached_property
     def special_ids(self) -> frozenset[int]:
@@ -273,7 +273,7 @@ class Renderer:
 
     @cached_property
     def pad_id(self) -> int:
-        """Id used to fill batches; it is never supervised and never attended to."""
+        """Id used to fill batches. No loss is computed on it, and no token attends to it."""
         pad = self._token_text("pad_token")
         return self._special_ids[pad].id if pad in self._special_ids else self.turn_end
 
@@ -291,7 +291,7 @@ def _read_tokenizer(folder: Path) -> dict[str, Any]:
     file = folder / "tokenizer.json"
     if not file.is_file():
         raise InputError(
-            "The model has no tokenizer.json.", str(folder), "Choose a base that ships one; others are not supported."
+            "The model has no tokenizer.json.", str(folder), "Choose a base that has one; others are not supported."
         )
     return {"added_tokens": [], **_read_json(file)}
 
@@ -319,7 +319,7 @@ def _without_added_tokens(definition: Mapping[str, Any]) -> Tokenizer:
 
 
 def _never_prepend(definition: Any) -> Any:
-    """Return the definition for text after the start: no space is added before it."""
+    """Return the definition for text that is not at the start: it adds no space before the text."""
     if isinstance(definition, dict):
         inner = {key: _never_prepend(value) for key, value in definition.items() if key != "vocab"}
         if definition.get("type") == "Metaspace" and definition.get("prepend_scheme") == "first":

@@ -16,7 +16,7 @@ from kit.engines.answerer import Answerer
 from kit.engines.base import Engine, EngineConfig, Generation
 from kit.errors import GateFailed, Problem
 from kit.task import Completion, Task, UnreadableAnswer
-from kit.task.copy import again, as_if_alone, why_alone
+from kit.task.copy import as_type, explain_copy_failure, isolated
 
 _MOST_TOKENS = 48
 _HEAD = Problem(
@@ -33,13 +33,13 @@ def rehearse(staged: Bundle, plan: BuildPlan) -> None:
     GateFailed with the reasons.
     """
     try:
-        with as_if_alone():
+        with isolated():
             verify_files(staged)
             renderer = staged.renderer()
             verify_renders(staged, renderer)
             asyncio.run(_serve(staged, plan, renderer, staged.tasks()))
     except Exception as error:
-        reasons = why_alone(error, staged.task_folder, plan.project.absolute())
+        reasons = explain_copy_failure(error, staged.task_folder, plan.project.absolute())
         raise GateFailed([_HEAD, *reasons]) from error
 
 
@@ -51,7 +51,7 @@ async def _serve(staged: Bundle, plan: BuildPlan, renderer: Renderer, tasks: Seq
         await verify_fingerprints(staged.seal, engine, adapter)
         for task in tasks:
             if task.name in plan.requests:
-                request = again(plan.requests[task.name], task.request_type)
+                request = as_type(plan.requests[task.name], task.request_type)
                 await _answered(Answerer(task, renderer, _ShortAnswers(engine), adapter), request)
     finally:
         await engine.stop()

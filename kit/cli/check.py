@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR
-from kit.cli.output import Output, kit_command
+from kit.cli.output import WIDTH, Output, kit_command
 from kit.workflows import CheckReport, check
 
 if TYPE_CHECKING:
@@ -20,15 +22,17 @@ _SHOWN = 5
 
 
 @kit_command("check", example="kit check --profile smoke")
-@click.option("--profile", help="A profile of the recipe.")
+@click.option("--profile", help="Profile of the recipe; default: none.")
 @click.option("--recipe-only", is_flag=True, help="Read only the recipe and its tasks.")
-@click.option("--attach", is_flag=True, help="Also attach the method to the base's architecture; this loads torch.")
-@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine; gives a cost.")
-@click.option("--peak-tflops", type=PEAK_TFLOPS, help="Peak speed of the device; gives a lower bound of the time.")
+@click.option("--attach", is_flag=True, help="Also try the method on the base's architecture; this loads torch.")
+@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine per hour; gives a cost.")
+@click.option(
+    "--peak-tflops", type=PEAK_TFLOPS, help="Peak speed of the device in TFLOP/s; gives a lower bound of the time."
+)
 def command(output: Output, recipe_only: bool, **options: Any) -> int:
     """Check recipe, data, rows and servability, and estimate memory and time, before anyone pays for a GPU.
 
-    Exit code 0: all held. 2: something is wrong. 3: something could not be measured.
+    Exit code 0: every check held. 2: a check failed. 3: something could not be measured.
     """
 
     found = check(recipe_only=recipe_only, **options)
@@ -38,8 +42,14 @@ def command(output: Output, recipe_only: bool, **options: Any) -> int:
         output.result(data, f"{head}\nThe recipe is valid.")
         return 0
     data |= {"checks": [asdict(each) for each in found.checks], "facts": found.facts}
-    output.result(data, "\n".join([head, *_lines(found)]))
+    lines = [head, *_lines(found)]
+    output.result(data, "\n".join(map(_wrapped, lines) if sys.stdout.isatty() else lines))
     return found.exit_code
+
+
+def _wrapped(line: str) -> str:
+    """Wrap a line for a terminal; a pipe gets whole lines, which are easier to search."""
+    return textwrap.fill(line, WIDTH, subsequent_indent=" " * 16, break_long_words=False, break_on_hyphens=False)
 
 
 def _lines(found: CheckReport) -> list[str]:
@@ -49,7 +59,7 @@ def _lines(found: CheckReport) -> list[str]:
 
 
 def _of_checks(checks: Sequence[Check]) -> list[str]:
-    """Return the lines of all checks; those that wait for another are listed under it, not one by one."""
+    """Return the lines of all checks. Checks that need another one are listed together under it."""
     waiting = {first.name: [each.name for each in checks if each.waits_for == first.name] for first in checks}
     lines = []
     for first in (each for each in checks if not each.waits_for):

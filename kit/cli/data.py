@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from kit.cli.augmenting import augment
+from kit.cli.data_augment import augment
+from kit.cli.data_import import import_
+from kit.cli.data_split import split
 from kit.cli.groups import Group, show_overview
-from kit.cli.importing import import_
-from kit.cli.splitting import split
 
 
 @click.group(

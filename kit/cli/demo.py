@@ -1,4 +1,4 @@
-"""`kit demo`: the whole loop on a template's smoke profile, each step a command that a user would type."""
+"""`kit demo`: all commands, one after the other, on a template's smoke profile."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 @kit_command("demo", "kit demo legal")
 @click.argument("template", default="legal")
 @click.option("--into", type=click.Path(path_type=Path), help="Folder of the project; default: a new one here.")
-@click.option("--engine", type=click.Choice(["auto", "vllm", "local"]), default="auto", help="What serves.")
+@click.option(
+    "--engine", type=click.Choice(["auto", "vllm", "local"]), default="auto", show_default=True, help="Engine."
+)
 @click.option("--dry-run", is_flag=True, help="Print the commands, and run none.")
 def command(
     output: Output, template: str, into: Path | None, engine: Literal["auto", "vllm", "local"], dry_run: bool
 ) -> None:
-    """Make a project, check it, train it, measure it, and serve it; keep the bundle and stop what was started."""
+    """Make a project, check, train, measure and serve it, and send it one request; then stop and keep the bundle."""
     if dry_run:
         steps = [["kit", *words] for words in plan_demo(template, into, engine=engine).commands]
         output.result({"commands": steps}, "\n".join(shlex.join(step) for step in steps))
@@ -52,9 +54,9 @@ def _reporter(output: Output) -> Callable[[object], None]:
 def _shown(result: DemoResult) -> tuple[dict[str, Any], str]:
     serve = f"cd {shlex.quote(os.path.relpath(result.project))} && kit serve"
     text = (
-        f"\nThe service answered ({result.status}), to a text that was in no training row:\n"
+        f"\nThe service answered ({result.status}) a text that is in no training row:\n"
         f"{json.dumps(result.response, indent=2, ensure_ascii=False)}\n\n"
-        f"It is stopped; the bundle {result.bundle[:12]} is kept. {result.seconds:.0f} s in all. "
+        f"The service is stopped; the bundle {result.bundle[:12]} is kept. {result.seconds:.0f} s in all. "
         f"Serve it again:\n\n    {serve}"
     )
     return {**asdict(result), "project": str(result.project), "seconds": round(result.seconds, 1), "serve": serve}, text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.evaluated import show
+from kit.cli.eval_output import show
 from kit.cli.output import Output, kit_command
 from kit.errors import Exit
 from kit.workflows import evaluate, plan_evaluate
@@ -19,23 +19,31 @@ if TYPE_CHECKING:
 _CODES = {"held": Exit.OK, "failed": Exit.GATE_FAILED, "unmeasured": Exit.UNMEASURED}
 
 
-@kit_command("eval", "kit eval --base-limit 20   # the newest bundle; its base on 20 of the test examples")
+@kit_command("eval", "kit eval --base-limit 20   # the newest bundle; ask its base only 20 test examples")
 @click.argument("bundle", default="latest")
-@click.option("--engine", type=click.Choice(["local", "vllm"]), help="What generates; default: the bundle's recipe.")
-@click.option("--base", type=click.Path(path_type=Path), help="The base model's folder, if it has moved.")
-@click.option("--limit", type=click.IntRange(min=1), help="Score at most this many test examples.")
-@click.option("--base-limit", type=click.IntRange(min=1), help="Ask the base at most this many of them.")
-@click.option("--no-base", is_flag=True, help="Leave the base out; what is judged against it is not measured.")
-@click.option("--restart", is_flag=True, help="Ask everything again, and do not continue an interrupted evaluation.")
-@click.option("--page", type=click.Path(dir_okay=False, path_type=Path), help="Write the table into this page.")
-@click.option("--block", help="Name of the place in the page; default: the bundle's name.")
-@click.option("--dry-run", is_flag=True, help="Say what would be measured.")
+@click.option(
+    "--engine", type=click.Choice(["local", "vllm"]), help="Engine that answers; default: from the bundle's recipe."
+)
+@click.option(
+    "--base", type=click.Path(path_type=Path), help="Folder of the base model; default: where the bundle says."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Score at most this many test examples; default: the recipe's."
+)
+@click.option("--base-limit", type=click.IntRange(min=1), help="Ask the base at most this many; default: the recipe's.")
+@click.option("--no-base", is_flag=True, help="Do not ask the base; gates against it are then not measured.")
+@click.option("--restart", is_flag=True, help="Start again; do not continue an interrupted evaluation.")
+@click.option(
+    "--page", type=click.Path(dir_okay=False, path_type=Path), help="Also write the table into this Markdown file."
+)
+@click.option("--block", help="With --page: name of the marked block to fill; default: the bundle's name.")
+@click.option("--dry-run", is_flag=True, help="Print what would be measured, and measure nothing.")
 def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int:
-    """Measure BUNDLE: base and tuned model and a classical baseline, side by side, and what got worse.
+    """Measure BUNDLE against its base and a classical baseline, and report what got worse.
 
-    Every answer is saved as it is made, under evaluations/. After Ctrl-C, the same command continues where it was.
-    The result is attested beside the bundle, and decides where it may be served. Exit 4: a gate failed; 3: something
-    could not be measured.
+    Every answer is saved as it is made, under evaluations/. After Ctrl-C, the same command continues.
+    The result is saved as an attestation of the bundle, and decides where it may be served. BUNDLE is a digest or an
+    alias; default: the newest. Exit code 4: a gate failed. 3: something could not be measured.
     """
     asked = {name: options[name] for name in ("bundle", "engine", "limit", "base_limit")}
     if dry_run:

@@ -1,4 +1,4 @@
-"""The command `kit`: its table of commands, and the only place that turns errors into sentences and exit codes."""
+"""The command `kit`: finds its commands, and turns errors into sentences and exit codes (only here)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _modules() -> list[str]:
 @click.option("--debug", is_flag=True, expose_value=False, help="Show a traceback on errors.")
 @click.pass_context
 def commands(context: click.Context) -> None:
-    """From a domain to a production endpoint that answers only with the model that was measured."""
+    """Fine-tune a language model for your domain, measure it, and serve exactly the model that was measured."""
     show_overview(context)
 
 

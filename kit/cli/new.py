@@ -16,13 +16,13 @@ from kit.workflows import NewPlan, NewProject, TemplateSummary, list_templates, 
 @kit_command("new", example="kit new legal contracts && cd contracts")
 @click.argument("template", required=False)
 @click.argument("target", required=False, type=click.Path(path_type=Path))
-@click.option("--name", help="Name of the project and of its model; default: the template's.")
-@click.option("--list", "listing", is_flag=True, help="List the templates, as without a TEMPLATE.")
-@click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
+@click.option("--name", help="Name of the project and of its model; default: the template's name.")
+@click.option("--list", "listing", is_flag=True, help="List the templates; so does `kit new` alone.")
+@click.option("--dry-run", is_flag=True, help="Print what would be made, and make nothing.")
 def command(
     output: Output, template: str | None, target: Path | None, name: str | None, listing: bool, dry_run: bool
 ) -> None:
-    """Copy TEMPLATE to TARGET (by default a folder of its name): a project that you own.
+    """Copy TEMPLATE to the folder TARGET (default: the template's name), as a project that you own.
 
     Without a TEMPLATE, list the starters (small, for your own data) and the templates (complete, for a domain).
     """

@@ -14,7 +14,7 @@ _GREATEST = 2**63 - 1  # a signed integer of 64 bits
 
 
 class BoundedCommand(click.Command):
-    """A command that refuses numbers which its options' types accept but nothing can compute with."""
+    """A command that refuses numbers that are not finite or too large for 64 bits."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Raises BadParameter for a number that is not finite or does not fit 64 bits."""

@@ -1,4 +1,4 @@
-"""What a command prints: results on stdout, as text or as JSON; everything else on stderr.
+"""Prints results on stdout, as text or as JSON, and everything else on stderr.
 
 Characters that the terminal's encoding lacks are replaced, so that a result is always printed.
 """
@@ -48,7 +48,7 @@ class Output:
         """Print why the command failed: sentences on stderr, or a JSON object on stdout with all problems."""
         if self.as_json and not self._lost:
             error = {"code": int(code), "kind": kind, "problems": [asdict(problem) for problem in problems]}
-            with suppress(KitError, BrokenPipeError):  # _print has put it on stderr then
+            with suppress(KitError, BrokenPipeError):  # _print has then written it to stderr
                 self._print(json.dumps({"error": error}, ensure_ascii=_is_narrow()))
             return
         for problem in problems[:_SHOWN]:
@@ -57,7 +57,7 @@ class Output:
             self.say(f"… and {len(problems) - _SHOWN} more.")
 
     def _print(self, text: str) -> None:
-        """Print a result and flush. Raises KitError if it cannot be written, BrokenPipeError if the reader has gone."""
+        """Print a result and flush. Raises KitError if it cannot be written, BrokenPipeError if the pipe is closed."""
         try:
             print(text, flush=True)
         except BrokenPipeError:
@@ -143,7 +143,7 @@ def _discard_stdout() -> None:
 
 
 def _is_narrow() -> bool:
-    """Whether stdout has an encoding that cannot hold every character."""
+    """Whether the encoding of stdout lacks some characters."""
     return not (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
 
 

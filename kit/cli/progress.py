@@ -59,7 +59,7 @@ class TrainingLine:
         self._line.close()
 
     def phase(self, sentence: str) -> None:
-        """Say what starts now: on a terminal until the next line, on a pipe as a line."""
+        """Show the phase that starts: on a terminal until the next line, on a pipe as a line."""
         self._line.show(sentence, always=True)
 
     def report(self, event: object) -> None:

@@ -1,4 +1,4 @@
-"""`kit runs`: what was trained here, and what came of it."""
+"""`kit runs`: lists the training runs and their results."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from kit.cli.explain import explain
 from kit.cli.groups import Group
 from kit.cli.output import Output, table, wrapped
+from kit.cli.runs_explain import explain
 from kit.workflows import RunSummary, list_runs
 
 _COLUMNS = ("run", "state", "recipe", "profile", "score", "step", "made")
@@ -22,7 +22,7 @@ _COLUMNS = ("run", "state", "recipe", "profile", "score", "step", "made")
 def command(context: click.Context) -> None:
     """List the project's runs, oldest first, each with its state, score and bundle.
 
-    The command `explain` shows the rows behind the loss of a step.
+    `kit runs explain STEP` shows the rows behind the loss of a step.
     """
 
     output = context.find_object(Output)

@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 @kit_command("search", "kit search --trials 20 --workers 2")
-@click.option("--profile", help="A profile of the recipe.")
-@click.option("--trials", type=click.IntRange(min=1), help="Trials in all; default: the recipe's.")
-@click.option("--workers", type=click.IntRange(min=1, max=64), help="Trials at a time; default: the recipe's.")
+@click.option("--profile", help="Profile of the recipe; default: none.")
+@click.option("--trials", type=click.IntRange(min=1), help="Number of trials in all; default: the recipe's.")
+@click.option(
+    "--workers", type=click.IntRange(min=1, max=64), help="Number of trials at the same time; default: the recipe's."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be tried, and try nothing.")
 @click.option("--worker", "number", type=click.IntRange(min=0), hidden=True)
 def command(output: Output, dry_run: bool, number: int | None, **options: Any) -> None:
-    """Search the ranges of the recipe's search section; its own values are always one of the trials.
+    """Try settings within the ranges of the recipe's search section; one trial always uses the recipe's own values.
 
     Safe to interrupt; run it again to continue, or with more --trials to extend the search. The best recipe is written
-    as a file, and compared with the recipe's own values on the test examples, paired.
+    to a file, and compared with the recipe's own values on the test examples (paired).
     """
     from kit.cli.progress import TrainingLine
     from kit.workflows.search import run_search_worker

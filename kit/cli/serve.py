@@ -1,4 +1,4 @@
-"""`kit serve`: answer requests with bundles that are verified first."""
+"""`kit serve`: verify bundles, then answer requests with them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,29 @@ if TYPE_CHECKING:
 
 @kit_command("serve", "kit serve --port 8000          # the newest bundle, on loopback")
 @click.argument("bundles", nargs=-1)
-@click.option("--engine", type=click.Choice(["auto", "vllm", "local"]), help="Default: the bundle's recipe.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "vllm", "local"]),
+    help="Engine that answers; default: from the bundle's recipe.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="0: any free port.")
-@click.option("--base", type=click.Path(path_type=Path), help="The base model's folder, if it has moved.")
-@click.option("--threads", type=THREADS, help="Threads of the engine; default: one per core.")
-@click.option("--expose-preview", is_flag=True, help="Serve a bundle beyond loopback though its gates did not hold.")
-@click.option("--dry-run", is_flag=True, help="Check all that a start checks before the engine, and leave.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0: any free port.",
+)
+@click.option(
+    "--base", type=click.Path(path_type=Path), help="Folder of the base model; default: where the bundle says."
+)
+@click.option("--threads", type=THREADS, help="CPU threads of the engine; default: one per core.")
+@click.option("--expose-preview", is_flag=True, help="Allow other machines to reach a bundle with failed gates.")
+@click.option("--dry-run", is_flag=True, help="Make all checks that need no engine, and stop.")
 def command(output: Output, dry_run: bool, **options: Any) -> None:
-    """Serve BUNDLES (digests or aliases; the newest where none is named): one merged, or adapters of one base.
+    """Serve BUNDLES (digests or aliases; default: the newest): one merged bundle, or adapters of one base.
 
-    Ready means verified: files, renders and fingerprints are those of the bundle that was measured. Exit 4: refused.
+    Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """
     if dry_run:
         output.result(*_planned(plan_serve(**options)))

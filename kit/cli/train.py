@@ -12,16 +12,18 @@ from kit.workflows import TrainPlan, TrainResult, plan_train, train
 
 
 @kit_command("train", "kit train --profile smoke")
-@click.option("--profile", help="A profile of the recipe.")
+@click.option("--profile", help="Profile of the recipe; default: none.")
 @click.option("--resume", is_flag=True, help="Continue the last unfinished run of this recipe and data.")
 @click.option("--threads", type=THREADS, help="CPU threads; default: one per core.")
 @click.option("--dry-run", is_flag=True, help="Print the plan, and train nothing.")
-@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine; gives a cost.")
-@click.option("--peak-tflops", type=PEAK_TFLOPS, help="Peak speed of the device; gives a lower bound of the time.")
+@click.option("--price-per-hour", type=PRICE_PER_HOUR, help="Price of the machine per hour; gives a cost.")
+@click.option(
+    "--peak-tflops", type=PEAK_TFLOPS, help="Peak speed of the device in TFLOP/s; gives a lower bound of the time."
+)
 def command(output: Output, resume: bool, threads: int | None, dry_run: bool, **options: Any) -> None:
-    """Train, choose the best checkpoint by the task's own metric, and build a sealed bundle.
+    """Train, choose the best checkpoint by the task's metric, and build a sealed bundle.
 
-    Ctrl-C saves a checkpoint first; --resume continues from it and gives the same result as a run without a stop.
+    Ctrl-C saves a checkpoint and stops. --resume continues from it, with the same result as an uninterrupted run.
     """
     from kit.cli.progress import TrainingLine
 
@@ -32,7 +34,7 @@ def command(output: Output, resume: bool, threads: int | None, dry_run: bool, **
             result = train(resume=resume, threads=threads, report=line.report, **options)
     if dry_run:
         _show_plan(output, plan)
-    elif result.bundle:  # of several processes, only the first has built one
+    elif result.bundle:  # of several processes, only the first builds a bundle
         _show_result(output, result)
 
 

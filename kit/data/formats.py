@@ -1,4 +1,4 @@
-"""Reads examples from JSONL, with the place of every mistake; writes them atomically."""
+"""Reads examples from JSONL, with the position of every mistake; writes them atomically."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from kit.data.foreign import no_line_is_json, refuse_other_layouts
+from kit.data.not_jsonl import no_line_is_json, refuse_other_layouts
 from kit.data.positions import positions
 from kit.errors import InputError, Problem, UnfitRows
 from kit.recipe.validation import KeyPath, dotted, problems_of
@@ -27,7 +27,7 @@ _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
 )
 NOTHING_TO_LEARN = "nothing_to_learn"
-"""The type of the pydantic error that a line raises which has no target to learn from."""
+"""Type of the pydantic error for a line without a target to learn from."""
 _POISON = {"finite_number", "greater_than_equal", "less_than_equal", "value_error"}
 
 
@@ -47,8 +47,8 @@ class DataFile:
 def read_examples(path: Path, task: Task[Any, Any]) -> list[AnyExample]:
     """Return the examples of a JSONL file.
 
-    Raises InputError with every problem of the file at once, each as file:line:column; UnfitRows where one of them is
-    a number that is none, a weight below 0, or a line that has no target to learn from.
+    Raises InputError with every problem of the file at once, each as file:line:column; UnfitRows if one of them is
+    NaN, a weight below 0, or a line without a target to learn from.
     """
     return read_file(path, task).examples
 
@@ -79,7 +79,7 @@ def read_records(path: Path, kind: type[Model]) -> list[tuple[str, Model]]:
     if wrong:
         raise _together(wrong)
     if not found:
-        raise InputError("There is nothing in this file.", str(path))
+        raise InputError("This file is empty.", str(path))
     return found
 
 
@@ -91,15 +91,15 @@ def write_examples(path: Path, examples: Iterable[BaseModel]) -> None:
 
 
 def _together(errors: Sequence[InputError]) -> InputError:
-    """All problems as one error, which is the worse kind where one of them is."""
+    """All problems as one error; UnfitRows if one of the errors is."""
     kind = UnfitRows if any(isinstance(error, UnfitRows) for error in errors) else InputError
     return kind([problem for error in errors for problem in error.problems])
 
 
 def each_line(path: Path, kind: type[Model], wrong: list[InputError]) -> Iterator[tuple[str, Model]]:
-    """Yield each line that is as it should be, with its file and line; note the errors of all others.
+    """Yield each valid line with its file and line number; add the errors of the others to `wrong`.
 
-    Raises InputError where the file is not lines of JSON at all.
+    Raises InputError if no line of the file is JSON.
     """
     content = _content(path)
     refuse_other_files(content, path)
@@ -133,10 +133,10 @@ def _undecoded(lines: Sequence[bytes]) -> set[int]:
 
 
 def _one_for_all(lines: Sequence[bytes], undecoded: set[int], path: Path, content: bytes) -> InputError:
-    """One problem for all lines that are not UTF-8: the first one's."""
+    """One problem for all lines that are not UTF-8: that of the first line."""
     first = min(undecoded)
     problem = not_utf8(lines[first - 1], f"{path}:{first}", path, content)
-    more = f" {len(undecoded) - 1} more lines are like it." if len(undecoded) > 1 else ""
+    more = f" {len(undecoded) - 1} more lines have this problem." if len(undecoded) > 1 else ""
     return InputError(f"{problem.what}{more}", problem.where, problem.next)
 
 
@@ -150,7 +150,7 @@ def _content(path: Path) -> bytes:
 
 
 def _read_line(line: bytes, place: str, kind: type[Model]) -> Model:
-    """Raises InputError with every problem of one line; UnfitRows where it is not fit to be trained on."""
+    """Raises InputError with every problem of one line; UnfitRows if the line must not be trained on."""
     text = _text(line, place)
     repeated: list[str] = []
     _parse(text, place, repeated)
@@ -216,7 +216,7 @@ def _half_problem(text: str, place: str) -> InputError | None:
     except RecursionError:
         path = ()
     where = f"{place}:{match.start() + 1}" + (f": {dotted(path)}" if path else "")
-    what = f"{match['half']} is half of a surrogate pair, and no character."
+    what = f"{match['half']} is half of a surrogate pair, not a character."
     return InputError(what, where, "Write the character itself, or both halves of its pair.")
 
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from kit.data.earlier import tested_groups
 from kit.data.formats import write_examples
 from kit.data.split import first_groups, held_out, split_examples
+from kit.data.tested_groups import tested_groups
 from kit.errors import InputError, Problem, nearest
 from kit.recipe.validation import dotted, problems_of
 from kit.task import Example, Task
@@ -33,7 +33,7 @@ class Importer(Protocol):
     """
 
     def __call__(self, path: Path, settings: Mapping[str, str]) -> Sequence[AnyExample]:
-        """Return the examples, in a fixed order; each group is what must never part in a split."""
+        """Return the examples, in a fixed order; rows that a split must keep together have the same group."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Import:
     train_path: Path
     test_path: Path
     stayed: int = 0
-    """Groups that stay in the test file because an earlier import put them there."""
+    """Number of groups that stay in the test file, because an earlier import put them there."""
 
     def write(self) -> None:
         """Write both files, or neither."""
@@ -60,7 +60,7 @@ class Import:
 
 
 def load_importers(project: Path) -> Mapping[str, Importer]:
-    """Return the importers of a project by name. Raises InputError where it has none."""
+    """Return the importers of a project by name. Raises InputError if it has none."""
     found = getattr(load_module(project, IMPORTERS_FILE), "importers", None)
     if not isinstance(found, Mapping) or not found:
         raise InputError("It declares no `importers`.", str(project / IMPORTERS_FILE))
@@ -68,7 +68,7 @@ def load_importers(project: Path) -> Mapping[str, Importer]:
 
 
 def find_importer(project: Path, name: str) -> Importer:
-    """Return one importer. Raises InputError with the nearest name where there is none."""
+    """Return one importer. Raises InputError with the nearest name if there is none."""
     known = load_importers(project)
     if name not in known:
         advice = nearest(name, known) or f"Known: {', '.join(sorted(known))}."
@@ -77,7 +77,7 @@ def find_importer(project: Path, name: str) -> Importer:
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """Read `key=value` pairs. Raises InputError with every one that is none, and every repeated key."""
+    """Read `key=value` pairs. Raises InputError with every invalid pair and every repeated key."""
     settings: dict[str, str] = {}
     problems: list[Problem] = []
     for pair in pairs:
@@ -95,7 +95,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
 def read_set(importer: Importer, task: Task[Any, Any], source: Path, settings: Mapping[str, str]) -> list[AnyExample]:
     """Return the importer's examples as the task's own type.
 
-    Raises InputError with every example that is not valid, every repeated id, and where there is none at all.
+    Raises InputError with every invalid example and every repeated id, and if there is no example.
     """
     kind = task.example_type()
     examples: dict[str, AnyExample] = {}
@@ -119,11 +119,11 @@ def read_set(importer: Importer, task: Task[Any, Any], source: Path, settings: M
 def plan_import(
     examples: Sequence[AnyExample], folder: Path, name: str, groups: int | None, test_share: float, replace: bool
 ) -> Import:
-    """Split examples and name their files: the first `groups` groups in hash order train, or all but a share of them.
+    """Plan the split into two files. Train on the first `groups` groups in hash order, or on all but a share of them.
 
     With a share, a group that an earlier import put into the test file stays there.
 
-    Raises InputError where a part would be empty, or where a file exists and is not to be replaced.
+    Raises InputError if a part would be empty, or if a file exists and `replace` is false.
     """
     paths = (folder / f"{name}-train.jsonl", folder / f"{name}-test.jsonl")
     stay = tested_groups(paths[1]) if replace and groups is None else frozenset[str]()
@@ -137,7 +137,7 @@ def plan_import(
         if not chosen
     ]
     problems += [
-        Problem("This file exists; nothing is overwritten unasked.", str(path), "Use --replace to overwrite it.")
+        Problem("This file exists and is not overwritten.", str(path), "Use --replace to overwrite it.")
         for path in paths
         if path.exists() and not replace
     ]

@@ -1,6 +1,6 @@
-"""Rows of several sources in one run: how many of each an epoch takes, and which. Pure, and a function of the seed.
+"""Mixes rows of several sources: how many of each an epoch takes, and which. The seed decides everything random.
 
-Shares go as (number of rows)^(1/T), the temperature-scaled mixing of Raffel et al. (2020), section 3.5.2.
+Shares are proportional to (number of rows)^(1/T), the temperature-scaled mixing of Raffel et al. (2020), section 3.5.2.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kit.recipe import TrainSection
 
 @dataclass(frozen=True)
 class Source:
-    """The rows of one task, and how much more or less of it is wanted than the number of its rows gives."""
+    """The rows of one task, and its sampling weight, by which the share of its rows is multiplied."""
 
     name: str
     rows: tuple[Row, ...]
@@ -29,8 +29,8 @@ class Source:
 class Mixture:
     """All rows, source after source, and how many of each source an epoch takes.
 
-    A source is an endless row of shuffled passes, of which every epoch takes the next part: nothing of it comes twice
-    before all of it came once.
+    A source is an endless sequence of shuffled passes over its rows. Every epoch takes the next part of it, so that no
+    row comes twice before all of them came once.
     """
 
     rows: tuple[Row, ...]
@@ -53,7 +53,7 @@ class Mixture:
         ]
 
     def shares(self) -> dict[str, float]:
-        """The share of each source in what is trained on, by name."""
+        """The share of each source in the training rows, by name."""
         return {name: quota / self.epoch_rows for name, quota in zip(self.names, self.quotas, strict=True)}
 
 
@@ -62,7 +62,7 @@ def mix(
 ) -> Mixture:
     """Mix sources by temperature into epochs as long as all their rows, and add replayed rows up to their share.
 
-    Rows of weight 0 are left out. At temperature 1 and equal weights every row comes once an epoch. Raises UnfitRows
+    Rows of weight 0 are left out. At temperature 1 and equal weights, every row comes once per epoch. Raises UnfitRows
     where nothing is left to train on.
     """
     kept = [Source(source.name, tuple(row for row in source.rows if row.weight), source.weight) for source in sources]
@@ -84,14 +84,14 @@ def mix(
 
 
 def mixed(sources: Sequence[Source], replay: Source | None, section: TrainSection) -> Mixture | None:
-    """Mix sources as the recipe says; None where there is one alone, each of whose rows then comes once an epoch."""
+    """Mix sources as the recipe says; None if there is only one source; each of its rows then comes once per epoch."""
     if len(sources) == 1 and replay is None:
         return None
     return mix(sources, section.mixing_temperature, replay, section.replay.share if section.replay else 0.0)
 
 
 def _drawn(size: int, quota: int, epoch: int, seed: str) -> list[int]:
-    """The part of the endless row of passes that belongs to an epoch."""
+    """The part of the endless sequence of passes that belongs to an epoch."""
     first, last = epoch * quota, (epoch + 1) * quota
     passes = range(first // size, math.ceil(last / size))
     endless = [index for number in passes for index in _shuffled(size, f"{seed}/{number}")]

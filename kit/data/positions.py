@@ -31,21 +31,21 @@ class Positions:
         return self.keys.get(known, self.values[known]) if known == path else self.values[known]
 
     def path_at(self, offset: int) -> KeyPath:
-        """The innermost key or value that begins at or before an offset; of a key, the path of what it leads to."""
+        """Path of the innermost key or value that starts at or before an offset. A key has the path of its value."""
         before = [(at, len(path), path) for places in (self.keys, self.values) for path, at in places.items()]
         return max((each for each in before if each[0] <= offset), key=lambda each: each[:2])[2]
 
 
 @lru_cache(maxsize=1)
 def positions(text: str) -> Positions:
-    """Return the place of every key and value in a text that is valid JSON."""
+    """Return the positions of all keys and values in a text that is valid JSON."""
     found = Positions()
     _value(text, _skip(text, 0), (), found)
     return found
 
 
 def _value(text: str, at: int, path: KeyPath, found: Positions) -> int:
-    """Note the value that begins here and all within it; return where it ends."""
+    """Record the value that starts here, and everything in it; return where it ends."""
     found.values[path] = at
     if text[at] == "{":
         return _object(text, at, path, found)

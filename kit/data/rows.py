@@ -17,7 +17,7 @@ _NO_TARGET = "The task has no target for any of its prompts: correct the example
 
 @dataclass(frozen=True)
 class Row:
-    """One training row: token ids, of which those from `answer_start` on carry the loss."""
+    """One training row of token ids. The loss covers those from `answer_start`."""
 
     example: str
     group: str
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that was left out. Without a `reason`, it is longer than allowed."""
+    """A row that was left out. Without a `reason`, it is too long."""
 
     example: str
     tokens: int
@@ -36,7 +36,7 @@ class Dropped:
 
     @property
     def sentence(self) -> str:
-        """What was left out, and why."""
+        """A sentence about the row and why it was left out."""
         return f"Left out: example '{self.example}' {self.reason or f'makes a row of {self.tokens} tokens'}."
 
 
@@ -61,11 +61,10 @@ def build_rows(
 ) -> Rows:
     """Return one row per prompt that has a target, in the order of the examples.
 
-    `places` maps an example's id to its file and line; `part` is what the examples are for, and `setting` is where
-    `max_length` comes from. Raises InputError with every row that is too long (unless they are to be dropped), and
-    every answer longer than its prompt allows;
-    UnfitRows where nothing is left to train on or, with `must_teach`, where an example that weighs something has no
-    target at all.
+    `places` maps an example's id to its file and line; `part` is the purpose of the examples, and `setting` names the
+    recipe's setting behind `max_length`. Raises InputError with every row that is too long (unless `drop`) and every
+    answer that is longer than its prompt allows; UnfitRows if no row is left or, with `must_teach`, if an example of a
+    weight above 0 has no target.
     """
     rows: list[Row] = []
     dropped: list[Dropped] = []
@@ -119,7 +118,7 @@ def _supervised(task: Task[Any, Any], renderer: Renderer, example: AnyExample) -
 
 
 def _budget_problem(example: AnyExample, where: str, prompt: Prompt, supervised: Supervised) -> Iterator[Problem]:
-    """Refuse an answer that is longer than its prompt allows: it would be trained whole and cut when generated."""
+    """Refuse an answer that is longer than its prompt allows: it would be learned whole and cut in generation."""
     if supervised.labels > prompt.max_tokens:
         yield Problem(
             f"Example '{example.id}' has an answer of {supervised.labels} tokens (end included); "
@@ -139,5 +138,5 @@ def _too_long(example: AnyExample, where: str, tokens: int, max_length: int, set
 
 
 def _within(where: str, problem: Problem) -> str:
-    """The file and line of an example, and the place within it."""
+    """The file and line of an example, with the place inside the example."""
     return ": ".join(filter(None, (where, problem.where)))

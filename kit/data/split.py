@@ -1,4 +1,4 @@
-"""Stable splits: the hash of a group's name decides its part, so new rows never move an old test row.
+"""Stable splits: the hash of a group's name decides its part, so new rows do not move old ones to another part.
 
 Each split uses its own salt. With the same hash, two splits would take the same groups, and the second would find none
 left. The test split has no salt, as in earlier versions, so that its rows stay the same.
@@ -31,11 +31,11 @@ def held_out(group: str, share: float, salt: str = "") -> bool:
 
 
 def held_out_groups(groups: Iterable[str], share: float, salt: str = "", stay: Set[str] = frozenset()) -> set[str]:
-    """Return the groups that are held out; of two groups or more, at least one is held out and one is kept.
+    """Return the held-out groups. Of two groups or more, at least one is held out and one is kept.
 
-    Those of `stay` were held out before, and still are. With few groups, the hash may fall into the share for none of
-    them or for all: then the group with the lowest hash is held out, or the one with the highest is kept. One group
-    alone is kept.
+    Groups in `stay` were held out before, and stay held out. With few groups, the share may contain the hashes of
+    none or of all. Then the group with the lowest hash is held out, or the one with the highest is kept. A single group
+    is kept.
     """
     names = set(groups)
     ordered = sorted(names, key=lambda name: (position(name, salt), name))
@@ -66,7 +66,7 @@ def first_groups(examples: Sequence[ExampleT], count: int) -> tuple[list[Example
 
 
 def limited(examples: Sequence[ExampleT], limit: int | None) -> list[ExampleT]:
-    """Return at most `limit` examples, the first in hash order of their ids, in their order."""
+    """Return at most `limit` examples: the first in hash order of their ids, but in their original order."""
     if limit is None or len(examples) <= limit:
         return list(examples)
     chosen = set(sorted((example.id for example in examples), key=position)[:limit])

@@ -1,1 +1,1 @@
-"""What can be known before a run: data, base, ranges, servability, time and memory."""
+"""Checks and estimates before a run: data, base, ranges, servability, time and memory."""

@@ -13,8 +13,8 @@ from kit.errors import InputError, KitError, Problem
 from kit.task import FreeText, Message, Prompt
 
 BASE = "base"
-"""The check that the base is here. The checks of rows and of much of the recipe depend on it."""
-_LATER = "They are compared when the model is loaded."
+"""Name of the check that the base is on this machine. The checks of rows and many others depend on it."""
+_LATER = "They are checked when the model is loaded."
 
 
 def check_soundness(base: Path, template_args: Mapping[str, Any]) -> list[Check]:
@@ -23,7 +23,7 @@ def check_soundness(base: Path, template_args: Mapping[str, Any]) -> list[Check]
     checks = [
         _of("base.files", found.files, "Configuration and weights are complete."),
         _tensors(found),
-        _of("base.ids", found.ids, "Every word of the tokenizer and every end token has an embedding."),
+        _of("base.ids", found.ids, "Every token of the tokenizer and every end token has an embedding."),
         _of("base.values", found.values, "All weights are finite numbers."),
     ]
     return [*checks, _template(base, template_args) if is_sound(checks) else _hidden("base.template")]
@@ -60,7 +60,7 @@ def _hidden(name: str) -> Check:
 
 
 def _template(base: Path, template_args: Mapping[str, Any]) -> Check:
-    """Render a row as training does, and a longer dialogue as serving does."""
+    """Check the chat template: render a row as in training, and a longer dialogue as in serving."""
     name = "base.template"
     try:
         renderer = Renderer(base, template_args)

@@ -23,14 +23,15 @@ def check_ranges(recipe: Recipe, base: Path) -> list[Check]:
 
 
 def safe_rates(section: TrainSection, hidden: int) -> tuple[float, float, str] | None:
-    """Return the least and the largest learning rate that is known to be safe, and why; None where nothing is known.
+    """Return the smallest and the largest learning rate that is known to be safe, and why; None if none is known.
 
-    A model of hidden size H is best tuned, all weights, near 5e-5 · (2000 / H)^0.781, and with low-rank adapters near
-    ten times that (Schulman et al. 2025, "LoRA Without Regret", a fit over 14 models of 1 to 70 billion parameters); a
-    narrower base wants more. The loss is flat near the best rate, falls off slowly below it, and diverges not far above
-    it, so from a twentieth to two and a half times it passes: 2e-4 and 1e-4 of Hu et al. 2021 and Dettmers et al. 2023
-    for 7 to 175 billion parameters lie inside. Bottleneck adapters were tuned over 3e-5 to 3e-3 at H = 1024 (Houlsby et
-    al. 2019), which is the adapters' range there. Scales other than alpha / rank near 2 shift the best rate.
+    The best rate for a model of hidden size H is near 5e-5 · (2000 / H)^0.781 for all weights, and near ten times that
+    for low-rank adapters (Schulman et al. 2025, "LoRA Without Regret", a fit over 14 models of 1 to 70 billion
+    parameters); a narrower base needs a higher rate. The loss is flat near the best rate, falls off slowly below it,
+    and diverges not far above it, so from one twentieth to two and a half times the best rate is accepted. 2e-4 and
+    1e-4 of Hu et al. 2021 and Dettmers et al. 2023 for 7 to 175 billion parameters are in this range. Bottleneck
+    adapters were tuned over 3e-5 to 3e-3 at H = 1024 (Houlsby et al. 2019), which is the range for low-rank adapters at
+    that size. Scales other than alpha / rank near 2 shift the best rate.
     """
     if section.method == "peft":
         return _PEFT.get(section.peft.type.upper())
@@ -42,7 +43,7 @@ def safe_rates(section: TrainSection, hidden: int) -> tuple[float, float, str] |
 
 
 def most_epochs(section: TrainSection, parameters: int) -> tuple[float, str]:
-    """Return the most passes that are known to do no harm, and why.
+    """Return the largest number of epochs that is known to do no harm, and why.
 
     Rows repeated up to four times are worth nearly as much as new ones, then less and less (Muennighoff et al. 2023);
     tuning on demonstrations overfits its validation loss after one pass already (Ouyang et al. 2022), and forgetting
@@ -50,9 +51,9 @@ def most_epochs(section: TrainSection, parameters: int) -> tuple[float, str]:
     al. 2022): ten. A soft prompt has too few weights to memorise with, and is trained for many passes.
     """
     if section.method == "prompt":
-        return math.inf, "a soft prompt is too small to memorise rows"
+        return math.inf, "a soft prompt has too few weights to memorise rows"
     if parameters < _SMALL:
-        return 10.0, "a small base memorises slowly, but does so after ten epochs"
+        return 10.0, "a small base memorises rows slowly, but does so after ten epochs"
     return 4.0, "after four epochs a repeated row teaches little, and the base forgets more with each one"
 
 

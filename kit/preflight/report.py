@@ -9,14 +9,14 @@ from typing import Any
 from kit.base import BaseNotHere
 from kit.chat import Renderer
 from kit.checks import Check
+from kit.data.additional import general_rows
+from kit.data.assignment import PARTS, Part
 from kit.data.checking.blank import check_blank
 from kit.data.checking.ceiling import ceilings, check_ceiling
 from kit.data.checking.checks import Parts, check_data, check_prompts, data_facts, row_facts
 from kit.data.checking.labels import check_labels
 from kit.data.formats import DataFile
-from kit.data.general import general_rows
 from kit.data.mixture import Source, mixed
-from kit.data.parting import PARTS, Part
 from kit.data.rows import Rows
 from kit.errors import InputError, Problem
 from kit.evals.gates import check_thresholds, thresholds_by_task
@@ -24,7 +24,7 @@ from kit.preflight.base import BASE, check_soundness, is_sound
 from kit.preflight.ranges import check_ranges
 from kit.preflight.servability import check_base, check_servability, check_targets
 from kit.preflight.time import Forecast, Work, forecast, work_of_epoch
-from kit.project.project import Data, Project, first_requests, leaks_beside
+from kit.project.project import Data, Project, first_requests, leaks_into
 from kit.recipe import Recipe, RowsSection
 from kit.search.space import defaults
 from kit.system.machine import machine_facts
@@ -57,9 +57,9 @@ def preflight(
 ) -> Report:
     """Check data, rows, servability and settings, and estimate the training.
 
-    `mergeable` is what an attach pre-flight found, if one was made.
+    `mergeable` is the result of `kit check --attach`, if it was run.
 
-    Raises InputError where the tasks or the data cannot be read at all.
+    Raises InputError if the tasks or the data cannot be read at all.
     """
     tasks = project.all_data(recipe)
     try:
@@ -77,7 +77,13 @@ def preflight(
     gates = thresholds_by_task(recipe.eval.gates, [data.task.name for data in tasks])
     reports = [_of_task(data, gates[data.task.name], renderer) for data in tasks]
     additional, replayed = _additional(project, recipe, tasks, renderer)
-    checks = [check_targets(recipe), *_search(recipe), _travels(project, recipe, tasks), *of_base, *additional]
+    checks = [
+        check_targets(recipe),
+        *_search(recipe),
+        _check_copied_tasks(project, recipe, tasks),
+        *of_base,
+        *additional,
+    ]
     facts: dict[str, Any] = {}
     for data, report in zip(tasks, reports, strict=True):
         if len(tasks) == 1:
@@ -93,14 +99,14 @@ def preflight(
 
 
 def _after_the_base(checks: Sequence[Check], of_base: Sequence[Check]) -> Iterator[Check]:
-    """Yield the checks; those that wait for the base name the check of it that failed, where it is here."""
+    """Yield the checks. If the base is here but a check of it failed, checks that wait for the base name that check."""
     failed = next((check.name for check in of_base if check.state == "failed"), BASE)
     for check in checks:
         yield replace(check, waits_for=failed) if check.waits_for == BASE else check
 
 
 def _work(recipe: Recipe, tasks: Sequence[Data], reports: Sequence[_TaskReport], replayed: Rows | None) -> Work | None:
-    """Return what an epoch of all tasks and of what is replayed takes; None where some rows cannot be made."""
+    """Return the amount of data in an epoch of all tasks and replayed rows; None if some rows cannot be made."""
     sources = [
         Source(data.task.name, report.train.rows, section.weight)
         for data, report, section in zip(tasks, reports, recipe.tasks, strict=True)
@@ -131,7 +137,7 @@ def _of_task(data: Data, gates: Mapping[str, float], renderer: Renderer | None) 
 def _additional(
     project: Project, recipe: Recipe, tasks: Sequence[Data], renderer: Renderer | None
 ) -> tuple[list[Check], Rows | None]:
-    """Check the additional rows (replay, EWC), and return those that are replayed."""
+    """Check the additional rows (replay, EWC), and return the replayed rows."""
     checks: list[Check] = []
     found: dict[str, Rows] = {}
     for name, section in (("train.replay", recipe.train.replay), ("train.ewc", recipe.train.ewc)):
@@ -151,18 +157,18 @@ def _additional(
 
 
 def _apart(name: str, project: Project, section: RowsSection, tasks: Sequence[Data]) -> list[Check]:
-    """Look for test examples among the additional rows."""
+    """Check that no test example is among the additional rows."""
     if section.use is None:
         return []
     try:
-        problems = leaks_beside(project.root, section, tasks)
+        problems = leaks_into(project.root, section, tasks)
     except InputError as error:
         return [Check.failed(name, error)]
     return [Check.listed(name, problems, f"No test example is among the rows of {section.data}.")]
 
 
 def _gates(data: Data, gates: Mapping[str, float]) -> Check:
-    """Check the gates now: a gate on an unknown metric would otherwise fail only after training."""
+    """Check the gates now. A gate with an unknown metric would otherwise fail only after training."""
     try:
         check_thresholds(data.task, gates)
     except InputError as error:
@@ -172,7 +178,7 @@ def _gates(data: Data, gates: Mapping[str, float]) -> Check:
 
 
 def _search(recipe: Recipe) -> list[Check]:
-    """Check the ranges that `kit search` would try, if the recipe has any. A problem here blocks nothing else."""
+    """Check the ranges that `kit search` would try, if the recipe has any. A problem here is only a warning."""
     if not recipe.search.ranges:
         return []
     try:
@@ -202,7 +208,7 @@ def _parts(data: Data) -> Parts:
 
 def _no_base(recipe: Recipe) -> list[Check]:
     what = f"The base model '{recipe.base.model}' is not on this machine."
-    first = Check(BASE, "unmeasured", what, (Problem(what, next="`kit train` fetches it; `kit check` does not."),))
+    first = Check(BASE, "unmeasured", what, (Problem(what, next="`kit train` downloads it; `kit check` does not."),))
     return [first, *map(_waiting, _OF_BASE)]
 
 
@@ -234,8 +240,8 @@ def _context(data: Data, renderer: Renderer, parts: Parts) -> Check:
         return Check("serve.context", "unmeasured", "Not checked, because some rows are invalid.")
 
 
-def _travels(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> Check:
-    """Run a copy of the tasks outside the project: a file that the bundle would lack is found before training."""
+def _check_copied_tasks(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> Check:
+    """Try a copy of the tasks outside the project, to find before training a file that the bundle would lack."""
     try:
         files = try_copy(project.root, recipe, first_requests(tasks))
     except InputError as error:
@@ -244,7 +250,7 @@ def _travels(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> Check:
 
 
 def _memory(estimate: Forecast) -> list[Check]:
-    """Warn only: another machine may train, and the estimate is rough."""
+    """Only warn: training may use another machine, and the estimate is rough."""
     memory, here = estimate.memory, machine_facts()["memory_gib"]
     if memory is None or here is None:
         return []

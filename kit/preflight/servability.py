@@ -1,4 +1,4 @@
-"""Says before training whether the result can be served, in which form, and by which engine."""
+"""Decides before training whether the result can be served, in which form, and by which engine."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Engines = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Servability:
-    """The engines that serve the adapter, and those that serve the merged model; None: not known yet.
+    """The engines that can serve the adapter, and those that can serve the merged model; None: not known yet.
 
-    `reason` says why an engine is missing in one of them; empty if none is. `vllm_unknown` marks a vLLM release that is
-    not in the kit's table: what is said here about vLLM is then a guess.
+    `reason` says why an engine cannot serve one of them; empty if all can. `vllm_unknown` marks a vLLM release that is
+    not in the kit's table: the statements about vLLM are then a guess.
     """
 
     adapter: Engines
@@ -34,7 +34,7 @@ class Servability:
 
     @property
     def decision(self) -> Decision:
-        """The best way to serve it."""
+        """The best form and engine for serving."""
         if self.merged is None or (self.vllm_unknown and "vllm" in (*self.adapter, *self.merged)):
             return "unmeasured"
         if "vllm" in self.adapter:
@@ -59,7 +59,7 @@ def servability(
         merged = None if found.merged is None else _without_vllm(found.merged)
         return Servability(_without_vllm(found.adapter), merged, f"{limits.name} does not know {architecture}.")
     if support == "merged only" and "vllm" in found.adapter:
-        return Servability(LOCAL, found.merged, f"{limits.name} takes no adapters on {architecture}.")
+        return Servability(LOCAL, found.merged, f"{limits.name} does not support adapters on {architecture}.")
     return found
 
 
@@ -74,13 +74,15 @@ def _of_method(section: TrainSection, limits: VllmLimits, mergeable: bool | None
             return Servability(LOCAL, NONE, "Bottleneck layers cannot be merged, and vLLM does not support them.")
         case "peft":
             merged = {True: BOTH, False: NONE, None: None}[mergeable]
-            what = f"{limits.name} takes no {section.peft.type} adapters"
-            note = {True: "", False: ", and it cannot be merged", None: "; whether it merges was not tried"}[mergeable]
+            what = f"{limits.name} does not support {section.peft.type} adapters"
+            note = {True: "", False: ", and it cannot be merged", None: "; whether it can be merged was not tried"}[
+                mergeable
+            ]
             return Servability(LOCAL, merged, f"{what}{note}.")
     if lora.dora:
-        return Servability(NONE, BOTH, f"{limits.name} takes no DoRA adapters.")
+        return Servability(NONE, BOTH, f"{limits.name} does not support DoRA adapters.")
     if limits.release and lora.saved_rank > (most := max(limits.release.ranks)):
-        what = f"{limits.name} holds ranks up to {most}; the saved adapter has {lora.saved_rank}."
+        what = f"{limits.name} supports ranks up to {most}; the saved adapter has {lora.saved_rank}."
         return Servability(LOCAL, BOTH, what)
     return Servability(BOTH, BOTH)
 
@@ -185,10 +187,10 @@ def _context(recipe: Recipe, config: dict[str, Any]) -> Check:
 
 
 def check_targets(recipe: Recipe) -> Check:
-    """Check that an engine can load an adapter of the modules that the recipe names."""
+    """Check that an engine can load an adapter on the modules that the recipe names."""
     targets = recipe.train.lora.targets
     names = [targets] if isinstance(targets, str) else targets
     embedding = [name for name in names if name in _EMBEDDINGS]
-    wrong = f"{' and '.join(embedding)}: an adapted embedding cannot be served, and merging it unties the embeddings."
+    wrong = f"{' and '.join(embedding)}: an adapter on an embedding cannot be served, and a merge would untie it."
     right = f"The adapted modules ({', '.join(names)}) can be served."
     return Check.of("train.lora.targets", not embedding, right, wrong, next="Remove it; all-linear leaves it out.")

@@ -40,12 +40,12 @@ class Work:
 
 
 def work_of(facts: Mapping[str, Any]) -> Work:
-    """Return the work that measured rows describe."""
+    """Return the amount of training data, from the facts about measured rows."""
     return Work(facts["rows"], facts["tokens"], facts["supervised_tokens"], facts["longest"])
 
 
 def work_of_epoch(rows: Sequence[Row], mixture: Mixture | None, seed: int) -> Work:
-    """Return the work of the first epoch: every row once, or the rows that a mixture draws."""
+    """Return the amount of data in the first epoch: every row once, or the rows that a mixture draws."""
     taken = [rows[index] for index in mixture.epoch(0, seed)] if mixture else rows
     work = work_of(row_facts(Rows(tuple(taken))))
     return replace(work, longest=max(len(row.ids) for row in rows))
@@ -69,7 +69,7 @@ class Forecast:
         """Return the forecast as data, in bytes and seconds."""
         memory = {**asdict(self.memory), "total": self.memory.total} if self.memory else None
         found = {"memory": memory, "seconds": self.seconds, "basis": self.basis, "how": self.how, "cost": self.cost}
-        return {**found, "told": self.lines()}
+        return {**found, "sentences": self.lines()}
 
     def lines(self) -> list[str]:
         """Return the forecast as sentences."""
@@ -84,7 +84,7 @@ class Forecast:
 def forecast(
     root: Path, base: Path, recipe: Recipe, work: Work, peak_tflops: float | None, price: float | None
 ) -> Forecast:
-    """Estimate a run of a project. `peak_tflops` is the device's, `price` per hour; scoring is not counted."""
+    """Estimate a run of a project. `peak_tflops` is the device's speed, `price` is per hour. Excludes evaluation."""
     shape = read_shape(base)
     memory = _memory(shape, recipe, work) if shape else None
     seconds, basis, how = _time(root, shape, recipe, work, peak_tflops)
@@ -129,7 +129,7 @@ def _time(
     labels = round(work.supervised * recipe.train.epochs)
     frozen = recipe.train.method != "full"
     flops = training_flops(shape, round(tokens), labels, work.tokens / work.rows, frozen)
-    how = f"at {peak:g} TFLOP/s; a real run reaches only a part of that"
+    how = f"at {peak:g} TFLOP/s; a real run is slower than that"
     return flops / (peak * 1e12), "peak", how
 
 
@@ -137,9 +137,9 @@ def measured_rate(root: Path, recipe: Recipe) -> tuple[Run, float] | None:
     """Return the latest run with steps of the same base, method, type and machine, and its last rate."""
     for run in reversed(list_runs(root)):
         events = _events(run.metrics)
-        began = next((event for event in events if event["event"] == "probed"), None)
+        probed = next((event for event in events if event["event"] == "probed"), None)
         rates = [event["tokens_per_second"] for event in events if event["event"] == "stepped"]
-        if began and rates and began["machine"] == machine_name() and _same_base(run, recipe):
+        if probed and rates and probed["machine"] == machine_name() and _same_base(run, recipe):
             return run, float(rates[-1])
     return None
 

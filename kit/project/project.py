@@ -12,13 +12,13 @@ from pydantic import BaseModel
 
 from kit.base import Base, find_base, find_config
 from kit.chat import Renderer
-from kit.data.augmentation.augmented import is_augmented, refuse_augmented, validation_groups
+from kit.data.additional import additional_examples
+from kit.data.assignment import PARTS, Part
+from kit.data.augmentation.provenance import is_augmented, refuse_augmented, validation_groups
 from kit.data.checking.checks import check_parts, check_prompts, require
 from kit.data.checking.leaks import leaked
 from kit.data.formats import DataFile, read_file
-from kit.data.general import examples_beside
 from kit.data.keys import Keys
-from kit.data.parting import PARTS, Part
 from kit.data.rows import Rows, Setting, build_rows
 from kit.data.split import limited
 from kit.errors import InputError, Problem, nearest
@@ -42,7 +42,7 @@ class Project:
     def find(cls, start: Path | None = None) -> Project:
         """Return the project that a folder (by default the current one) is in.
 
-        Raises InputError where neither it nor a folder above it has a recipe.
+        Raises InputError if neither it nor a folder above it has a recipe.
         """
         start = (start or Path.cwd()).absolute()
         for folder in (start, *start.parents):
@@ -60,7 +60,7 @@ class Project:
         return next((name for name in profile_names(self.root / RECIPE_FILE) if self.has_base(self.recipe(name))), None)
 
     def has_base(self, recipe: Recipe) -> bool:
-        """Whether the recipe's base model is on this machine; nothing is fetched."""
+        """Whether the recipe's base model is on this machine. Downloads nothing."""
         try:
             self.base(recipe, offline=True)
         except InputError:
@@ -72,11 +72,11 @@ class Project:
         return load_tasks(self.root, recipe)
 
     def base(self, recipe: Recipe, offline: bool = False) -> Base:
-        """Return the base model; a path that exists in the project is a path. Raises as `find_base` does."""
+        """Return the base model. A name that exists as a path in the project is a path. Raises as `find_base` does."""
         return find_base(recipe.base.model, recipe.base.revision, offline, self.root)
 
     def base_config(self, recipe: Recipe) -> Path:
-        """Return a folder with the base model's configuration; its weights are not fetched. Raises as `base` does."""
+        """Return a folder with the base model's configuration. Does not download the weights. Raises as `base` does."""
         return find_config(recipe.base.model, recipe.base.revision, self.root)
 
     def renderer(self, recipe: Recipe, offline: bool = False) -> Renderer:
@@ -101,18 +101,18 @@ class Project:
 
 
 def data_of(root: Path, recipe: Recipe, tasks: Sequence[AnyTask]) -> list[Data]:
-    """Return the data of a recipe's tasks, which were made from it in its order."""
+    """Return the data of the tasks; `tasks` are the recipe's, in its order."""
     return [Data(root, recipe, task, section.data) for section, task in zip(recipe.tasks, tasks, strict=True)]
 
 
-def leaks_beside(root: Path, section: RowsSection, tasks: Sequence[Data]) -> list[Problem]:
-    """Return a problem per test example that is among the additional rows, if those are examples.
+def leaks_into(root: Path, section: RowsSection, tasks: Sequence[Data]) -> list[Problem]:
+    """Return a problem for each test example that is also in a file of additional rows (replay, EWC).
 
-    Raises InputError where a file cannot be read.
+    Raises InputError if a file cannot be read.
     """
     if section.use is None:
         return []
-    task, file = examples_beside(root, section)
+    task, file = additional_examples(root, section)
     trained = Keys.of(file.examples)
     return [
         problem
@@ -123,7 +123,7 @@ def leaks_beside(root: Path, section: RowsSection, tasks: Sequence[Data]) -> lis
 
 
 def first_requests(tasks: Sequence[Data]) -> dict[str, BaseModel]:
-    """Return, by task name, the shortest of its validation examples' requests, or of the training ones."""
+    """Return the shortest request of each task, by task name: from its validation (or else training) examples."""
     found = {data.task.name: data.examples("validation") or data.examples("train") for data in tasks}
     return {
         name: min((example.request for example in examples), key=lambda request: len(request.model_dump_json()))
@@ -134,7 +134,7 @@ def first_requests(tasks: Sequence[Data]) -> dict[str, BaseModel]:
 
 @dataclass(frozen=True)
 class Data:
-    """A task's examples by part, under one recipe. Each file is read on first use.
+    """A task's examples by part (train, validation, test). Each file is read on first use.
 
     `own` is the task's own data section; without it, the recipe's applies.
     """
@@ -151,19 +151,19 @@ class Data:
 
     @cached_property
     def train_file(self) -> DataFile:
-        """The training file as it is. Raises InputError with all of its problems."""
+        """The whole training file. Raises InputError with all of its problems."""
         return read_file(self.root / self.settings.train, self.task)
 
     @cached_property
     def test_file(self) -> DataFile:
-        """The test file as it is. Raises InputError with all of its problems, and for examples that were made up."""
+        """The whole test file. Raises InputError with all of its problems, and for augmented examples."""
         file = read_file(self.root / self.settings.test, self.task)
         refuse_augmented(file)
         return file
 
     @cached_property
     def validation_file(self) -> DataFile | None:
-        """The validation file, where the recipe names one. Raises InputError with all of its problems."""
+        """The validation file, if the recipe names one. Raises InputError with all of its problems."""
         name = self.settings.validation
         return read_file(self.root / name, self.task) if name else None
 
@@ -215,7 +215,7 @@ class Data:
         require(check_parts(parts, {part: self.places(part) for part in found}))
 
     def require_measurable(self, renderer: Renderer) -> None:
-        """Raise InputError with every problem that makes the test useless.
+        """Raise InputError with every problem that makes the test examples useless.
 
         These are examples that the task refuses, and answers or prompts that are too long.
         """

@@ -1,4 +1,4 @@
-"""Runs: what was trained, with which recipe, and how it ended. `runs/<id>/` is only ever added to.
+"""Runs: each training run, its recipe, and its result. Files are only added to `runs/<id>/`.
 
 run.json         when it was made, its profile, the digests of its recipe and data
 recipe.json      the resolved recipe
@@ -7,7 +7,7 @@ checkpoints/     written by training
 status.jsonl     every change of state, with the process and the reason
 report.json      written at the end
 
-What cannot be read of one run never hides the others: such a run is listed as damaged, with the file.
+A run that cannot be read does not hide the others: it is listed as damaged, with the file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class UnreadableRun(InputError, ValueError):
 
 @dataclass(frozen=True)
 class Run:
-    """A run on disk. `created` is in UTC, ISO 8601; `fault` says why nothing more is known of a damaged one."""
+    """A run on disk. `created` is in UTC, ISO 8601; `fault` says what is wrong with a damaged run."""
 
     folder: Path
     created: str
@@ -73,14 +73,14 @@ class Run:
         return self.folder / "metrics.jsonl"
 
     def report(self) -> dict[str, Any] | None:
-        """What came of the run, or None while nothing has."""
+        """The run's report, or None if it has not finished."""
         try:
             return dict(json.loads((self.folder / "report.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
 
     def recipe(self) -> Recipe:
-        """The resolved recipe that the run was made with. Raises UnreadableRun where it cannot be read."""
+        """The resolved recipe that the run was made with. Raises UnreadableRun if it cannot be read."""
         file = self.folder / "recipe.json"
         try:
             return Recipe.model_validate_json(file.read_text(encoding="utf-8"))
@@ -89,20 +89,20 @@ class Run:
             raise UnreadableRun(what, str(file)) from None
 
     def status(self) -> Status:
-        """Return the run's state; one whose process is gone without a word was interrupted."""
+        """Return the run's state: interrupted if its process ended without recording a state."""
         if self.fault:
             return Status("damaged", self.fault)
         last = self._last_status()
         if last.state == "finished" and self.report() is None:
             return Status("damaged", "report.json cannot be read, or is missing.", last.pid, last.time)
-        if not last.sentence and self.is_ahead:
-            last = replace(last, sentence=f"It is dated {self.created[:10]}, which is to come: a clock was wrong.")
+        if not last.sentence and self.is_dated_in_future:
+            last = replace(last, sentence=f"It is dated {self.created[:10]}, a date in the future: a clock was wrong.")
         if last.state == "running" and not is_locked(self.folder / ".lock"):
-            return Status("interrupted", "Its process ended without a word.", last.pid, last.time)
+            return Status("interrupted", "Its process ended without recording why.", last.pid, last.time)
         return last
 
     @property
-    def is_ahead(self) -> bool:
+    def is_dated_in_future(self) -> bool:
         """Whether the run's date is in the future: such a run is not the latest."""
         try:
             return datetime.fromisoformat(self.created) > datetime.now(UTC) + _CLOCKS_DIFFER
@@ -113,7 +113,7 @@ class Run:
     def working(self) -> Iterator[None]:
         """Mark the run as running inside, and afterwards as finished, interrupted or failed with the sentence.
 
-        Raises KitError where another process works on it.
+        Raises KitError if another process works on it.
         """
         with self._lock():
             self._say("running")
@@ -131,7 +131,7 @@ class Run:
             self._say("finished")
 
     def finish(self, report: Mapping[str, Any]) -> None:
-        """Write what came of the run to `report.json`."""
+        """Write the run's results to `report.json`."""
         write_atomically(self.folder / "report.json", json.dumps(report, indent=1) + "\n")
 
     # --- the state --------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class Run:
             stream.write((b"" if not written or written.endswith(b"\n") else b"\n") + line.encode() + b"\n")
 
     def _last_status(self) -> Status:
-        """The last state that can be read: a line that a crash cut off leaves the one before."""
+        """The last state that can be read; a line that a crash cut off is ignored."""
         try:
             lines = (self.folder / "status.jsonl").read_bytes().splitlines()
         except FileNotFoundError:
@@ -156,7 +156,7 @@ class Run:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Hold the run. The system lets go of the lock when the process ends, however it ends."""
+        """Lock the run. The system releases the lock when the process ends, even if it is killed."""
         lock = try_lock(self.folder / ".lock")
         if lock is None:
             pid = self._last_status().pid
@@ -181,12 +181,12 @@ def new_run(root: Path, recipe: Recipe, data_digest: str, profile: str | None) -
 def list_runs(root: Path) -> list[Run]:
     """Return the project's runs, oldest first. Those that are damaged, or dated in the future, come before all others.
 
-    What has neither a `run.json` nor a run's name is none.
+    A folder with neither a `run.json` nor a run's name is ignored.
     """
     folder = root / "runs"
     places = folder.iterdir() if folder.is_dir() else ()
     runs = [_read(place) for place in places if (place / "run.json").is_file() or _is_run(place)]
-    return sorted(runs, key=lambda run: (not (run.fault or run.is_ahead), run.created, run.id))
+    return sorted(runs, key=lambda run: (not (run.fault or run.is_dated_in_future), run.created, run.id))
 
 
 def _is_run(place: Path) -> bool:
@@ -194,7 +194,7 @@ def _is_run(place: Path) -> bool:
 
 
 def _read(folder: Path) -> Run:
-    """Read a run, or say what is wrong with it."""
+    """Read a run; if it is damaged, its `fault` says why."""
     file = folder / "run.json"
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
@@ -209,7 +209,7 @@ def _read(folder: Path) -> Run:
         fault = f"run.json cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError):
         fault = "run.json is not what the kit writes: it is empty, or was cut off"
-    return Run(folder, "", None, "", "", f"Damaged: {fault}. The other runs are as they were.")
+    return Run(folder, "", None, "", "", f"Damaged: {fault}. The other runs are not affected.")
 
 
 def _status_of(line: bytes) -> Status | None:
@@ -222,9 +222,9 @@ def _status_of(line: bytes) -> Status | None:
 
 
 def find_run(root: Path, ref: str = "latest") -> Run:
-    """Return a run by its id, by a part of it that no other has, or the latest.
+    """Return a run by its id, by a unique part of its id, or the latest.
 
-    Raises InputError with a near miss where there is none, and with the candidates where there are several.
+    Raises InputError: with the nearest id if there is none, with the candidates if there are several.
     """
     runs = list_runs(root)
     if not runs:
@@ -246,9 +246,9 @@ def _whole(run: Run) -> Run:
 
 
 def unfinished_run(root: Path, recipe: Recipe, data_digest: str) -> Run:
-    """Return the latest run of the same recipe and data that did not finish and is not at work.
+    """Return the latest run of the same recipe and data that did not finish and is not running.
 
-    Raises InputError where there is none.
+    Raises InputError if there is none.
     """
     wanted = (recipe.digest(), data_digest)
     runs = list_runs(root)
@@ -256,6 +256,6 @@ def unfinished_run(root: Path, recipe: Recipe, data_digest: str) -> Run:
     unfinished = [run for run in same if run.status().state in ("new", "interrupted", "failed")]
     if unfinished:
         return unfinished[-1]
-    what = "The runs of this recipe and data are finished, or at work." if same else _CHANGED
+    what = "The runs of this recipe and data are finished or still running." if same else _CHANGED
     damaged = [Problem(run.fault, str(run.folder)) for run in runs if run.fault]
-    raise InputError([Problem(what, str(root / "runs"), "Leave out --resume to begin a new run."), *damaged])
+    raise InputError([Problem(what, str(root / "runs"), "Leave out --resume to start a new run."), *damaged])

@@ -53,7 +53,7 @@ class Template:
 
 @dataclass(frozen=True)
 class NewProject:
-    """The plan of a new project: what is copied, where to, and under which name."""
+    """The plan of a new project: its template, its folder and its name."""
 
     template: Template
     target: Path
@@ -64,7 +64,7 @@ class NewProject:
         return sorted(str(path.relative_to(self.template.folder)) for path in _files(self.template.folder))
 
     def make(self) -> None:
-        """Copy the template. Where this fails or is interrupted, nothing is left behind."""
+        """Copy the template. If this fails or is interrupted, no files are left behind."""
         staging = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
         try:
             shutil.copytree(self.template.folder, staging, ignore=_MADE_BY_RUNNING, dirs_exist_ok=True)
@@ -100,7 +100,7 @@ def find_template(name: str) -> Template:
 def plan_project(template: str, target: Path, name: str | None = None) -> NewProject:
     """Check everything that a new project needs.
 
-    Raises InputError for an unknown template, a bad name, and a target that is not free.
+    Raises InputError for an unknown template, a bad name, and a target that already has files.
     """
     found = find_template(template)
     if name is not None and not _NAME.match(name):
@@ -109,9 +109,11 @@ def plan_project(template: str, target: Path, name: str | None = None) -> NewPro
     if target.exists() and not target.is_dir():
         raise InputError("The target is a file.", str(target), "Choose another folder.")
     if target.is_dir() and any(target.iterdir()):
-        raise InputError("The target is not empty; nothing is overwritten.", str(target), "Choose another folder.")
+        raise InputError(
+            "The target is not empty, and files are not overwritten.", str(target), "Choose another folder."
+        )
     if not target.parent.is_dir():
-        raise InputError("The folder around the target does not exist.", str(target.parent), "Make it first.")
+        raise InputError("The parent folder of the target does not exist.", str(target.parent), "Create it first.")
     return NewProject(found, target, name)
 
 
@@ -137,7 +139,7 @@ def _rename(recipe: Path, name: str) -> None:
 
 
 def _put(staging: Path, target: Path) -> None:
-    """Move the finished folder into place; an empty target stays the folder that it is, since a shell may be in it."""
+    """Move the finished folder into place. An empty target folder is kept and filled, because a shell may be in it."""
     if not target.exists():
         staging.rename(target)
         return

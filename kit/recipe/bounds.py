@@ -1,4 +1,4 @@
-"""Types of values with bounds: beyond them a number overflows somewhere, or makes no sense."""
+"""Types of values with bounds. Numbers beyond them overflow in some library, or make no sense."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 _MOST_COUNTED = 2**31 - 1
-"""The most of anything that is counted: what a 32-bit library holds."""
+"""The largest count: a signed integer of 32 bits, because some libraries use those."""
 _GREATEST_SEED = 2**63 - 1
 _EXACT = 2**53
 _LARGEST_WEIGHT = 1e6
@@ -17,9 +17,9 @@ Count = Annotated[int, Field(ge=1, le=_MOST_COUNTED)]
 Tokens = Annotated[int, Field(le=2**24)]
 """A length in tokens; no model has a longer context."""
 Seed = Annotated[int, Field(ge=0, le=_GREATEST_SEED)]
-"""A seed that every library's random generator takes."""
+"""A seed that every library's random generator accepts."""
 RangeEnd = Annotated[int, Field(ge=-_EXACT, le=_EXACT)] | Annotated[float, Field(ge=-_EXACT, le=_EXACT)]
-"""Whole numbers within these are exact as floats."""
+"""Whole numbers in this range are exact as floats."""
 Weight = Annotated[float, Field(ge=1 / _LARGEST_WEIGHT, le=_LARGEST_WEIGHT)]
 """Relative weight of one source."""
 

@@ -34,7 +34,7 @@ def load_recipe(path: Path, profile: str | None = None) -> Recipe:
 
 
 def profile_names(path: Path) -> list[str]:
-    """Return the names of a recipe's profiles. Raises InputError where there is no recipe, or it is not YAML."""
+    """Return the names of a recipe's profiles. Raises InputError if there is no recipe, or it is not YAML."""
     return list(_read(path).data.get("profiles") or {})
 
 
@@ -49,7 +49,7 @@ def _known(names: Mapping[str, Any]) -> str:
 
 
 def _resolve(source: Source, profile: str | None) -> tuple[Recipe | None, list[Problem]]:
-    """Return the recipe under a profile, or what is wrong with it; nothing is coerced."""
+    """Return the recipe with a profile, or its problems. Values are not converted to other types."""
     raw = {key: value for key, value in source.data.items() if key != "profiles"}
     overlay: KeyPath = ("profiles", profile) if profile is not None else ()
 

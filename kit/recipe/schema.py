@@ -13,7 +13,7 @@ from kit.system.machine import ComputeType, FloatType
 
 
 class Section(BaseModel):
-    """A part of the recipe: frozen, and closed to unknown keys and to numbers that are not finite."""
+    """A part of the recipe: frozen; refuses unknown keys and numbers that are not finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -83,7 +83,7 @@ class ReplaySection(RowsSection):
 
 
 class EwcSection(RowsSection):
-    """Elastic weight consolidation (Kirkpatrick et al. 2017): weights that the reference rows need move less."""
+    """Elastic weight consolidation (Kirkpatrick et al. 2017): weights important to the reference rows change less."""
 
     strength: Annotated[
         float, Field(gt=0, le=1e15, description="λ of λ/2 · Σ F Δ²; F in squared nats per supervised token")
@@ -92,7 +92,7 @@ class EwcSection(RowsSection):
 
 
 class EarlyStoppingSection(Section):
-    """Stops a run that no longer improves. The best checkpoint is published in any case."""
+    """Stops a run that no longer improves. The bundle gets the best checkpoint in any case."""
 
     on: Annotated[Literal["score", "validation_loss"], Field(description="What has to improve")] = "score"
     patience: Annotated[Count, Field(description="Evaluations without improvement before stopping")] = 2
@@ -117,12 +117,12 @@ class LoraSection(Section):
     dora: Annotated[bool, Field(description="Train each weight's magnitude separately (DoRA, Liu et al. 2024)")] = False
     initialisation: Annotated[
         Initialisation,
-        Field(description="Initial values of the factors, by peft's name; 'default' leaves the base unchanged"),
+        Field(description="Initial values of the factors, by peft's name; 'default' does not change the base's output"),
     ] = "default"
 
     @property
     def changes_base(self) -> bool:
-        """Whether the initialisation takes its part out of the base's weights, so that the adapter alone fits no base.
+        """Whether the initialisation changes the base's weights, so that the adapter does not fit the original base.
 
         Such an adapter is saved as an equivalent plain one of twice the rank.
         """
@@ -130,13 +130,15 @@ class LoraSection(Section):
 
     @property
     def saved_rank(self) -> int:
-        """Rank of the adapter that is saved, and that an engine has to hold."""
+        """Rank of the saved adapter, which an engine must support."""
         return 2 * self.rank if self.changes_base else self.rank
 
     @model_validator(mode="after")
     def _parts_that_fit(self) -> LoraSection:
         if self.dora and self.changes_base:
-            raise ValueError(f"dora does not go with initialisation: {self.initialisation}, which changes the base")
+            raise ValueError(
+                f"dora cannot be combined with initialisation: {self.initialisation}, which changes the base"
+            )
         return self
 
 
@@ -153,7 +155,7 @@ class PromptSection(Section):
     @model_validator(mode="after")
     def _text_where_it_is_used(self) -> PromptSection:
         if (self.initialisation == "text") != bool(self.text):
-            raise ValueError("'text' and initialisation: text go together")
+            raise ValueError("'text' and 'initialisation: text' need each other")
         return self
 
 
@@ -190,7 +192,8 @@ class TrainSection(Section):
     learning_rate: Annotated[float, Field(gt=0, lt=0.1, description="Peak learning rate of the schedule")] = 2e-4
     epochs: Annotated[float, Field(gt=0, le=50, description="Passes over the training rows")] = 2.0
     max_minutes: Annotated[
-        float | None, Field(gt=0, le=1e7, description="Plan only the steps that fit this time, at the measured speed")
+        float | None,
+        Field(gt=0, le=1e7, description="Time limit: plan only the steps that fit in it, at the measured speed"),
     ] = None
     compute: Annotated[
         ComputeType, Field(description="Type to compute in; auto: the base's, or float32 on a CPU where it is faster")
@@ -254,7 +257,9 @@ class TrainSection(Section):
     @model_validator(mode="after")
     def _shards_of_what_is_known(self) -> TrainSection:
         if self.parallel == "sharded" and (self.method not in ("lora", "full", "bottleneck") or self.ewc):
-            raise ValueError("parallel: sharded goes with method: lora, full or bottleneck, and without ewc")
+            raise ValueError(
+                "parallel: sharded needs method: lora, full or bottleneck, and cannot be combined with ewc"
+            )
         return self
 
     @model_validator(mode="after")
@@ -262,7 +267,7 @@ class TrainSection(Section):
         plain = not (self.lora.dora or self.lora.changes_base)
         if self.ewc and self.method != "full" and not (self.method == "lora" and plain):
             raise ValueError(
-                "ewc ties the base's own weights: method: full, or plain lora, without dora or pissa or olora"
+                "ewc protects the base's own weights: it needs method: full, or lora without dora, pissa or olora"
             )
         return self
 
@@ -282,26 +287,26 @@ class EvalSection(Section):
 
 
 class BundleSection(Section):
-    """What is deployed."""
+    """The form of the bundle, its intended use and its licences."""
 
     form: Annotated[
         Literal["merged", "adapter"], Field(description="Merge the adapter into the base, or ship the adapter alone")
     ] = "merged"
-    intended_use: Annotated[str, Field(description="What the model is for; written to the model card and the seal")] = (
-        ""
-    )
+    intended_use: Annotated[
+        str, Field(description="Intended use of the model; written to the model card and the seal")
+    ] = ""
     licences: Annotated[dict[str, str], Field(description="Name of a data set or base to its licence")] = {}
 
 
 class ServeSection(Section):
-    """How the bundle answers."""
+    """The engine that serves the bundle, and its context."""
 
     engine: Annotated[Literal["auto", "vllm", "local"], Field(description="Engine; auto: vllm if installed")] = "auto"
     max_length: Annotated[Tokens, Field(ge=64, description="Context of the engine in tokens")] = 2048
 
 
 class Range(Section):
-    """The values that a search tries for a setting: from `low` to `high`, or one of `choices`."""
+    """The range of a setting in a search: from `low` to `high`, or one of `choices`."""
 
     low: Annotated[RangeEnd | None, Field(description="Least value")] = None
     high: Annotated[RangeEnd | None, Field(description="Greatest value")] = None
@@ -311,11 +316,11 @@ class Range(Section):
     @model_validator(mode="after")
     def _one_of_both(self) -> Range:
         if self.choices is None and not (self.low is not None and self.high is not None and self.low < self.high):
-            raise ValueError("A range has low and high, low being less, or choices")
+            raise ValueError("A range needs low and high (low less than high), or choices")
         if self.choices is not None and (self.low is not None or self.high is not None or self.log):
-            raise ValueError("A range has low and high, or choices, and not both")
+            raise ValueError("A range needs either low and high or choices, not both")
         if self.log and (self.low or 0) <= 0:
-            raise ValueError("A range over a logarithm begins above 0")
+            raise ValueError("A logarithmic range must start above 0")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Turns a pydantic error into problems, each with its place, and with the most similar key for an unknown one."""
+"""Turns a pydantic error into problems with their places; for an unknown key, the advice is the most similar one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """Return the keys that are allowed at a place in a model; empty where any key is."""
+    """Return the keys that are allowed at a place in a model; empty if any key is allowed."""
     found: list[Any] = [model]
     for part in path:
         found = [inner for annotation in found for inner in _step(annotation, part)] or found
@@ -45,7 +45,7 @@ def keys_at(model: type[BaseModel], path: KeyPath) -> list[str]:
 
 
 def _step(annotation: Any, part: str | int) -> Iterator[Any]:
-    """Yield the types that a key or an index leads to; nothing for what pydantic adds to name the arm of a union."""
+    """Yield the types behind a key or an index; nothing for the parts that pydantic adds to name a union's member."""
     fields = getattr(annotation, "model_fields", None)
     if fields is not None:
         if part in fields:

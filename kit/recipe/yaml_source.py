@@ -1,4 +1,4 @@
-"""Reads YAML strictly: repeated keys are refused, and every value knows its line."""
+"""Reads YAML strictly: repeated keys are refused, and the line of every value is known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kit.system.decoding import read_text
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML 1.1, but 2e-4 is a number as in YAML 1.2, and a date is left as it was typed."""
+    """Safe YAML 1.1, but 2e-4 is a number as in YAML 1.2, and a date stays text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -37,18 +37,18 @@ class Source:
     _node: yaml.Node
 
     def holds(self, path: KeyPath) -> bool:
-        """Whether there is something at a path of keys and indices."""
+        """Whether a value exists at a path of keys and indices."""
         return _walk(self._node, path)[1]
 
     def place(self, path: KeyPath) -> str:
-        """File and line of what a path leads to, or of the innermost part of it that is there."""
+        """File and line of the value at a path, or of the innermost part of the path that exists."""
         return f"{self.path}:{_walk(self._node, path)[0] + 1}"
 
 
 def read_yaml(path: Path) -> Source:
     """Read a file that holds a mapping.
 
-    Raises InputError where there is none, where it is not YAML (with line and column), and for every repeated key.
+    Raises InputError if there is no file, if it is not YAML (with line and column), and for every repeated key.
     """
     text = read_text(path)
     loader = _loader(text, path)
@@ -58,7 +58,7 @@ def read_yaml(path: Path) -> Source:
         data = loader.construct_document(node) if node is not None and not problems else None
     except (RecursionError, ValueError) as error:
         what = "It is nested too deeply" if isinstance(error, RecursionError) else "It has a value that cannot be read"
-        raise InputError(f"This is not YAML that can be read. {what}.", str(path)) from None
+        raise InputError(f"This YAML cannot be read. {what}.", str(path)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -68,7 +68,7 @@ def read_yaml(path: Path) -> Source:
     if problems:
         raise InputError(problems)
     if node is None or not isinstance(data, dict):
-        raise InputError("This file is to be a mapping from keys to values.", str(path))
+        raise InputError("This file must be a mapping from keys to values.", str(path))
     return Source(path, data, node)
 
 
@@ -101,7 +101,7 @@ def _repeated(path: Path, node: yaml.Node, seen: set[int]) -> Iterator[Problem]:
 
 
 def _walk(node: yaml.Node, path: KeyPath) -> tuple[int, bool]:
-    """Return the line (from 0) that a path leads to, and whether all of it is there."""
+    """Return the line (from 0) of a path, and whether the whole path exists."""
     line, whole = node.start_mark.line, True
     for part in path:
         found = _child(node, part)

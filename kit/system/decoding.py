@@ -1,4 +1,4 @@
-"""Decodes a user's file; for a file that is not UTF-8, says what it is and how to convert it."""
+"""Decodes a user's file. If it is not UTF-8, the error says what the file is and how to convert it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKED = {
 }
 _WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SAMPLE = 4_096
-_NOT_WINDOWS = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that Windows-1252 gives no character
+_NOT_WINDOWS = frozenset(b"\x81\x8d\x8f\x90\x9d")  # bytes that have no character in Windows-1252
 
 
 def refuse_other_files(content: bytes, path: Path) -> None:
@@ -68,7 +68,7 @@ def not_utf8(line: bytes, place: str, path: Path, content: bytes) -> Problem:
         where = f"{place}:{column}"
         if _is_mostly_utf8(content):
             advice = "Get the file from its source again, or correct the line."
-            return Problem(f"{byte}, though the rest of the file is: the line is damaged.", where, advice)
+            return Problem(f"{byte}, but the rest of the file is: the line is damaged.", where, advice)
         if not _NOT_WINDOWS.isdisjoint(content):
             advice = f"Find its encoding with: file -i {shlex.quote(str(path))}; then convert the file with iconv."
             return Problem(f"{byte}, and the file is not Windows-1252 either.", where, advice)

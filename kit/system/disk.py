@@ -1,4 +1,4 @@
-"""Writes that survive a crash and a second process: whole lines, and files synced to disk."""
+"""Writes that stay valid after a crash or beside another process: whole lines, and files synced to disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes files so that a reader sees the old text or the new one, never a part of it; and hashes files."""
+"""Writes files atomically: a reader sees the old text or the new text, never a mixture. Hashes files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def file_digest(path: Path) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file in one step: a temporary file replaces the old one. The folder must exist."""
+    """Write a text file in one step: a temporary file is written and then replaces it. The folder must exist."""
     staged = _stage(path, text.encode("utf-8"))
     try:
         staged.replace(path)
@@ -41,7 +41,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 
 class _Staged:
-    """New contents in a temporary file next to the old one. At exit the old file returns, unless `done` is set."""
+    """New contents in a temporary file. At exit the old file is restored, unless the change is `done`."""
 
     def __init__(self, path: Path, content: bytes) -> None:
         self.path, self.done = path, False

@@ -1,4 +1,4 @@
-"""Locks on files and folders. The system releases them when the process ends, however it ends."""
+"""Locks on files and folders. The system releases them when the process ends, even if it is killed."""
 
 from __future__ import annotations
 

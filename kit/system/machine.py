@@ -62,16 +62,16 @@ def has_nvidia() -> bool:
 def multiplies_bfloat16_fast() -> bool:
     """Return whether the processor has matrix units for bfloat16 (Intel's AMX).
 
-    Without them torch multiplies bfloat16 slower than float32, AVX-512's bfloat16 instructions or not.
+    Without them, torch multiplies bfloat16 slower than float32, even with AVX-512's bfloat16 instructions.
     """
     return any(line.startswith("flags") and " amx_bf16" in line for line in _cpu_table())
 
 
 def compute_type(asked: ComputeType, stored: FloatType, device: str) -> FloatType:
-    """Return the type to compute in: the requested one, or for "auto" the stored one if it is not slower here.
+    """Return the type to compute in: the requested type, or for "auto" the stored type unless it is slow here.
 
-    The environment variable DOMAINKIT_COMPUTE makes "auto" decide as on another machine: "bfloat16" as if bfloat16
-    were fast here, "float32" as if it were slow. Raises InputError if it has another value.
+    The environment variable DOMAINKIT_COMPUTE makes "auto" decide as if on another machine: "bfloat16" where bfloat16
+    is fast, "float32" where it is slow. Raises InputError if it has another value.
     """
     if asked != "auto":
         return asked

@@ -6,9 +6,9 @@ import os
 
 
 def share_cores() -> None:
-    """Let a waiting thread spin for only some microseconds, unless the user has set it.
+    """Let waiting threads spin for only a few microseconds, unless the user has set the spin time.
 
-    With the default, a second busy process on the machine costs several times the speed, because threads spin for
-    work that a descheduled thread still holds; without any spinning, small layers lose a fifth.
+    With the default, a second busy process makes this one several times slower: threads spin while they wait for a
+    thread that is not scheduled. Without any spinning, small layers are a fifth slower.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")

@@ -1,4 +1,4 @@
-"""Tasks: typed functions that a language model implements. The loader and what travels are modules."""
+"""Tasks: typed functions that a language model implements; how they are loaded, and copied into bundles."""
 
 from kit.task.types import (
     Answer,

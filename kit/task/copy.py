@@ -18,8 +18,8 @@ from kit.task.files import task_files
 from kit.task.loader import load_tasks, loaded_afresh
 
 _RULE = (
-    "What travels with a task is what its code imports relatively, and the files that it names in a string. Name the "
-    "file, such as FILES = ('labels.json',), and read it from beside the code: Path(__file__).parent / 'labels.json'."
+    "A bundle gets the task's relative imports and the files that its code names in a string. Name the file, for "
+    "example FILES = ('labels.json',), and read it from the code's folder: Path(__file__).parent / 'labels.json'."
 )
 
 
@@ -32,7 +32,7 @@ def copy_task(project: Path, recipe: Recipe, place: Path) -> None:
 
 
 @contextmanager
-def as_if_alone() -> Iterator[None]:
+def isolated() -> Iterator[None]:
     """Work in an empty folder with no task loaded, so that a path relative to the current folder finds nothing."""
     with tempfile.TemporaryDirectory() as empty, chdir(empty), loaded_afresh():
         yield
@@ -41,29 +41,29 @@ def as_if_alone() -> Iterator[None]:
 def try_copy(project: Path, recipe: Recipe, requests: Mapping[str, BaseModel]) -> int:
     """Load a copy of the tasks in a separate folder, and make prompts with each; return how many files are copied.
 
-    `requests` has a request for each task by name. Raises InputError where the copy does not do what the project's
-    own files do, with the project's files and lines.
+    `requests` has a request for each task by name. Raises InputError if the copy does not work as the project's
+    own files do; the error names the project's files and lines.
     """
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch).resolve()
         copy_task(project, recipe, place)
         try:
-            with as_if_alone():
+            with isolated():
                 for task in load_tasks(place, recipe):
                     if (request := requests.get(task.name)) is not None:
-                        task.prompts(again(request, task.request_type))
+                        task.prompts(as_type(request, task.request_type))
         except Exception as error:
-            raise InputError(why_alone(error, place, project.absolute())) from error
+            raise InputError(explain_copy_failure(error, place, project.absolute())) from error
         return sum(path.is_file() for path in place.rglob("*"))
 
 
-def again(request: BaseModel, kind: type[BaseModel]) -> Any:
-    """Return a request as the same type of a task that was loaded once more."""
+def as_type(request: BaseModel, kind: type[BaseModel]) -> Any:
+    """Return a request as the same type from another copy of its task."""
     return kind.model_validate_json(request.model_dump_json())
 
 
-def why_alone(error: Exception, place: Path, project: Path) -> list[Problem]:
-    """Say why a copy of a task does not work, in the project's own paths. Raises what is no fault of the task's."""
+def explain_copy_failure(error: Exception, place: Path, project: Path) -> list[Problem]:
+    """Return why a copy of a task does not work, with the project's paths. Re-raises any other error."""
     if isinstance(error, KitError):
         found = error.problems
     elif fault := task_fault(error):
@@ -72,11 +72,11 @@ def why_alone(error: Exception, place: Path, project: Path) -> list[Problem]:
         raise error
     advice = _RULE if _misses_a_file(error) else ""
 
-    def at_home(text: str) -> str:
+    def in_project(text: str) -> str:
         return text.replace(str(place), str(project))
 
     return [
-        Problem(at_home(each.what), at_home(each.where), " ".join(filter(None, (at_home(each.next), advice))))
+        Problem(in_project(each.what), in_project(each.where), " ".join(filter(None, (in_project(each.next), advice))))
         for each in found
     ]
 

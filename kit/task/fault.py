@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from kit.errors import InputError, KitError, Problem
-from kit.task.moved import new_name
+from kit.task.former_names import new_name
 
 MODULE_PREFIX = "kit_task_"
 
@@ -16,9 +16,9 @@ class TaskBroke(InputError):
 
 
 def task_fault(error: BaseException) -> Problem | None:
-    """Return what broke in a task's code, with file, line and method; None where the error comes from elsewhere.
+    """Return the error in a task's code, with file, line and method; None if the error comes from elsewhere.
 
-    Returns None for a KitError, which already is a sentence.
+    Returns None for a KitError, which is already a sentence.
     """
     if isinstance(error, KitError) or not isinstance(error, Exception):
         return None
@@ -36,7 +36,7 @@ def task_fault(error: BaseException) -> Problem | None:
 
 
 def _advice(file: str) -> str:
-    """Say which file to correct: an edited copy in a bundle would be refused."""
+    """Return which file to correct: an edited copy in a bundle would be refused."""
     if any((folder / "seal.json").is_file() for folder in Path(file).parents):
         return "This is the bundle's copy: correct the project's file, and make a new bundle."
     return "Correct it there."

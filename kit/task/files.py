@@ -1,9 +1,9 @@
-"""Finds the files that belong to a task and are copied into its bundle, from the code, without running it.
+"""Finds the files that belong to a task and are copied into its bundle. It reads the code and does not run it.
 
-The rule: the task's file is copied, with every module and package of the project that it imports relatively, and what
-those import. A file that this code names in a string is copied too, if it is next to the module or in the project's
-root. So is a folder that is named in a path or a call, with its content. Never copied: data, runs, bundles,
-evaluations, tests, and hidden files.
+The rule: the task's file is copied, with every module and package that it imports relatively, directly or not. A file
+that this code names in a string is copied too, if it is next to the module or in the project's root. So is a folder
+that is named in a path or a call, with its content. Never copied: data, runs, bundles, evaluations, tests, and hidden
+files.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _LONGEST_NAME = 255
 
 
 def task_files(folder: Path, file: str = "task.py") -> dict[str, Path]:
-    """Return the task's file and every file that travels with it, by relative path with forward slashes.
+    """Return the task's file and every file that is copied with it, by relative path with forward slashes.
 
-    Raises InputError with every import that is not allowed, and where the files are too large to travel.
+    Raises InputError with every import that is not allowed, and if the files are too large to copy.
     """
     found = _Found(folder)
     found.add_module(file)
@@ -48,14 +48,14 @@ def files_digest(files: Mapping[str, Path]) -> str:
 
 @dataclass
 class _Found:
-    """What was found so far below a project's folder."""
+    """The files found so far in a project's folder."""
 
     folder: Path
     files: dict[str, Path] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def add_module(self, file: str) -> None:
-        """Take a module, the packages that it is in, what it imports and what it names."""
+        """Add a module, its packages, its imports and the files that it names."""
         if file in self.files:
             return
         self.files[file] = self.folder / file
@@ -74,7 +74,7 @@ class _Found:
             self._add_named(file, name, in_path)
 
     def _judge(self, module: str, where: str) -> None:
-        """Refuse an absolute import of what is not there when the task is served."""
+        """Refuse an absolute import that is not available when the task is served."""
         top = module.split(".")[0]
         if top in _ALLOWED:
             return
@@ -83,7 +83,7 @@ class _Found:
         self.problems.append(Problem(f"A task may not import '{module}'.", where, advice))
 
     def _add_imported(self, file: str, node: ast.ImportFrom) -> None:
-        """Take what a relative import names: a module, a package, or a module in a package."""
+        """Add the target of a relative import: a module, a package, or a module in a package."""
         place = PurePosixPath(file).parent
         for _ in range(node.level - 1):
             place = place.parent
@@ -116,7 +116,7 @@ class _Found:
 
     def _add_file(self, file: str) -> None:
         if file.endswith(".py"):
-            return  # code travels by its imports: a name such as 'generate.py' in an error message is none
+            return  # code is copied only if it is imported: a message may name 'generate.py'
         self.files.setdefault(file, self.folder / file)
 
 
@@ -160,10 +160,12 @@ def _could_name(text: str) -> bool:
 
 
 def _refuse_large(files: Mapping[str, Path]) -> None:
-    """Raise InputError where a task takes files along that are no part of code: weights, or a data set."""
+    """Raise InputError if a task names large files, such as weights or a data set."""
     sizes = {name: path.stat().st_size for name, path in files.items()}
     if sum(sizes.values()) <= MOST_BYTES:
         return
     name = max(sizes, key=lambda each: sizes[each])
-    what = f"The files of a task may have {MOST_BYTES // 1024**2} MiB; these have {sum(sizes.values()) // 1024**2}."
+    what = (
+        f"The files of a task may have {MOST_BYTES // 1024**2} MiB in all; these have {sum(sizes.values()) // 1024**2}."
+    )
     raise InputError(what, str(files[name]), f"The largest is '{name}', which the task's code names: leave it out.")

@@ -1,7 +1,7 @@
 """Loads `task.py` from a folder that the user trusts: the project they are in, or a bundle they installed.
 
 A task's module is named after the hash of its files and never reloaded, so two versions can live in one process.
-It may import kit, pydantic, the standard library, and what travels with it (`kit.task.files`).
+It may import kit, pydantic, the standard library, and the files copied with it (`kit.task.files`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kit.recipe import Recipe, TaskSection
 from kit.recipe.validation import dotted, problems_of
 from kit.task.fault import MODULE_PREFIX
 from kit.task.files import files_digest, task_files
-from kit.task.moved import new_name
+from kit.task.former_names import new_name
 from kit.task.types import Task
 
 _DECLARED = ("name", "route", "request_type", "response_type", "metrics", "main_metric")
@@ -33,7 +33,7 @@ def load_tasks(folder: Path, recipe: Recipe) -> list[Task[Any, Any]]:
     """Return the recipe's tasks, in its order.
 
     Raises InputError for a missing file or class, an import that is not allowed, options that do not validate, and two
-    tasks of one name or route.
+    tasks with the same name or route.
     """
     tasks = [load_task(folder, section) for section in recipe.tasks]
     for what, known in (("name", [task.name for task in tasks]), ("route", [task.route for task in tasks])):
@@ -67,9 +67,9 @@ def _task_names(module: types.ModuleType) -> list[str]:
 
 
 def load_module(folder: Path, file: str) -> types.ModuleType:
-    """Import one file of a project folder under a name made of its content.
+    """Import one file of a project folder, under a module name made from its hash.
 
-    Raises InputError where the file or one of its imports is missing, not allowed, or breaks.
+    Raises InputError if the file or one of its imports is missing, not allowed, or breaks.
     """
     package = f"{MODULE_PREFIX}{files_digest(task_files(folder, file))[:16]}"
     if package not in sys.modules:
@@ -94,7 +94,7 @@ def _line_of(error: Exception, folder: Path, file: str) -> str:
 
 @contextmanager
 def loaded_afresh() -> Iterator[None]:
-    """Within it, tasks load from their own folder, even if the same files were loaded from another one before.
+    """Inside this block, tasks load from their own folder, even if the same files were loaded from another one before.
 
     Modules that were loaded before are restored afterwards, so that their types stay the same.
     """

@@ -51,7 +51,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """The message's words, without regard to trust."""
+        """The text of the message, trusted or not."""
         return "".join(segment.text for segment in self.segments)
 
 
@@ -69,7 +69,7 @@ class FreeText:
 
 @dataclass(frozen=True)
 class JsonSchema:
-    """The answer is JSON of a schema that a client sent; it is handed on as text."""
+    """The answer is JSON of a schema that a client sent. It is returned as text."""
 
     schema_text: str
 
@@ -116,7 +116,7 @@ class Metric:
 
 
 LEAST_WEIGHT, MOST_WEIGHT = 1e-6, 1e6
-"""Bounds of a row's weight: beyond them the sums of a training step are no numbers in single precision."""
+"""Bounds of a row's weight: beyond them, sums of a training step overflow or vanish in single precision."""
 
 
 def _weighs(weight: float) -> float:
@@ -126,7 +126,7 @@ def _weighs(weight: float) -> float:
 
 
 class Example(Strict, Generic[RequestT, ResponseT]):
-    """One data row, validated against the task's own types. Rows of one group never part in a split."""
+    """One data row, validated against the task's own types. A split never separates rows of one group."""
 
     id: str
     request: RequestT
@@ -158,17 +158,17 @@ class Task(ABC, Generic[RequestT, ResponseT]):
 
     @abstractmethod
     def prompts(self, request: RequestT) -> Sequence[Prompt]:
-        """Return one or more prompts; long documents fan out over windows."""
+        """Return one or more prompts; a long document has one for each window."""
 
     @abstractmethod
     def targets(self, request: RequestT, response: ResponseT) -> Sequence[Answer | None]:
-        """Return what the model should write for each prompt; None where a prompt is not trained on."""
+        """Return what the model should write for each prompt; None if a prompt is not trained on."""
 
     @abstractmethod
     def read(self, request: RequestT, completions: Sequence[Completion]) -> ResponseT:
         """Parse the completions, verify them against the request, and assemble the response.
 
-        Raises UnreadableAnswer where nothing can be made of them.
+        Raises UnreadableAnswer if they cannot be parsed.
         """
 
     @abstractmethod
@@ -200,10 +200,10 @@ class ClassicalBaseline(Protocol):
 
 @runtime_checkable
 class Rewritable(Protocol):
-    """Optional capability: reword an example, for a task whose answers hold places in the text."""
+    """Optional capability: reword an example, for a task whose answers contain positions in the text."""
 
     def rewrite(self, request: Any, response: Any, reword: Callable[[str], str]) -> tuple[Any, Any]:
-        """Return the request with its unquoted parts reworded, and the response that fits it then."""
+        """Return the request with its unquoted parts reworded, and the response that fits the new request."""
 
 
 @runtime_checkable
@@ -223,7 +223,7 @@ class Labelled(Protocol):
 
 
 def labels_of(task: Task[Any, Any], request: Any, response: Any) -> tuple[str, ...]:
-    """Return the labels of a response: by the task itself, or the target where an answer is one of a closed set.
+    """Return the labels of a response: from the task's `labels`, or its targets if the answer is one of a closed set.
 
     Empty for a task without labels.
     """
@@ -236,7 +236,7 @@ def labels_of(task: Task[Any, Any], request: Any, response: Any) -> tuple[str, .
 
 
 def write_answer(answer: Answer) -> str:
-    """Serialise an answer as the model is to write it: compact JSON in declared key order, or the text itself.
+    """Serialise an answer as the model should write it: compact JSON in declared key order, or plain text.
 
     A field that was never set is not written.
     """
@@ -248,7 +248,7 @@ def write_answer(answer: Answer) -> str:
 def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
     """Read a completion as an answer of the given shape.
 
-    Raises UnreadableAnswer where it was cut or does not have that shape.
+    Raises UnreadableAnswer if it was cut off or does not have that shape.
     """
     if completion.finish != "stop":
         raise UnreadableAnswer("The answer was cut off before its end.")
@@ -256,7 +256,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
         return completion.text
     if isinstance(spec, Choices):
         if completion.text not in spec.labels:
-            raise UnreadableAnswer(f"'{completion.text}' is none of the labels.")
+            raise UnreadableAnswer(f"'{completion.text}' is not one of the labels.")
         return completion.text
     try:
         return spec.model_validate_json(completion.text)
@@ -265,7 +265,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
 
 
 def answer_schema(spec: AnswerSpec) -> dict[str, Any] | None:
-    """Return the JSON schema that constrains decoding, or None where the answer is not JSON."""
+    """Return the JSON schema that constrains decoding, or None if the answer is not JSON."""
     if isinstance(spec, Choices | FreeText):
         return None
     if isinstance(spec, JsonSchema):

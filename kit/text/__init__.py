@@ -1,1 +1,1 @@
-"""What templates share about text: windows over a document, its sentences, quotes in it, and the nearest known text."""
+"""Text functions that templates share: windows, sentences, finding quotes in a document, and the nearest known text."""

@@ -25,7 +25,7 @@ class Nearest:
                 self._holders[term].append((index, weight))
 
     def find(self, text: str) -> int:
-        """Return the index of the most similar text; the first one where no word is shared."""
+        """Return the index of the most similar text; the first text if none shares a word."""
         scores: dict[int, float] = defaultdict(float, {0: 0.0})
         for term, weight in self._weights(_terms(text)).items():
             for index, other in self._holders.get(term, ()):

@@ -1,7 +1,7 @@
-"""Finds a quote in its source, and returns the place in the source: its words, never the model's.
+"""Finds a quote in its source. The result is a place in the source, so its words are the source's, not the model's.
 
-Each run of white space counts as one space, so a line break makes no difference. Where the source does not contain the
-words as written, the closest run of source words is returned if it is close enough, and nothing otherwise.
+Each run of white space counts as one space, so a line break makes no difference. If the source does not contain the
+exact words, the result is the closest sequence of source words, or None if none is close enough.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kit.text.span import Span
 _WORD = re.compile(r"\S+")
 _LETTER = re.compile(r"\w")
 _CORE = re.compile(r"\w(?:.*\w)?", re.DOTALL)
-_DRIFT = 3  # most words that a copy may add or leave out before its place counts as another one
+_DRIFT = 3  # a copy may add or leave out at most this many words
 _COMMON = 50  # a word in more places than this does not help to find the place of a quote
 
 Block = tuple[int, int, int]  # equal words: index in the quote, index in the source, how many
@@ -29,7 +29,7 @@ Block = tuple[int, int, int]  # equal words: index in the quote, index in the so
 
 @dataclass(frozen=True)
 class Found(Span):
-    """A place in the source, and how it was found: as it was written, or as the closest words."""
+    """A place in the source, and whether it has the exact words or only the closest ones."""
 
     state: Literal["exact", "repaired"]
 
@@ -58,11 +58,11 @@ class Source:
         self._simple = cache(self._simple_words)
 
     def places(self, quote: str, start: int, end: int, most: int) -> list[Found]:
-        """Return up to `most` places of a quote, as it is written, between two positions."""
+        """Return up to `most` places of the exact quote between two positions."""
         return list(islice(self.each_place(quote, start, end), most))
 
     def each_place(self, quote: str, start: int, end: int) -> Iterator[Found]:
-        """Yield the places of a quote, as it is written, between two positions, in their order."""
+        """Yield the places of the exact quote between two positions, in order."""
         folded = fold(quote)
         if not _LETTER.search(folded):
             return
@@ -72,9 +72,9 @@ class Source:
             yield Found(self._to_source(position), self._to_source(low - 1) + 1, "exact")
 
     def closest(self, quote: str, start: int, end: int, least: float) -> Found | None:
-        """Return the run of source words closest to a quote, if at least this share of the words agrees.
+        """Return the sequence of source words closest to a quote, if at least the share `least` of the words agrees.
 
-        The share is twice the words in common over the words of both (Dice 1945), in order.
+        The share is twice the number of common words in order, divided by the number of words of both (Dice 1945).
         """
         wanted = [_simple(word) for word in _WORD.findall(quote)]
         first, last = self._word_range(start, end)
@@ -91,7 +91,7 @@ class Source:
         return Found(self._starts[head], self._starts[tail] + len(self._words[tail]), "repaired")
 
     def _word_range(self, start: int, end: int) -> tuple[int, int]:
-        """Indexes of the words that begin in a range."""
+        """Indexes of the words that start in a range."""
         return bisect_right(self._starts, start - 1), bisect_right(self._starts, end - 1)
 
     def _simple_words(self, first: int, last: int) -> tuple[str, ...]:
@@ -104,15 +104,15 @@ class Source:
         return self._folded_starts[index] + min(position - self._starts[index], len(self._words[index]))
 
     def _to_source(self, position: int) -> int:
-        """Return the source position of a folded position that is on a word."""
+        """Return the source position of a position in the folded text, which must be on a word."""
         index = bisect_right(self._folded_starts, position) - 1
         return self._starts[index] + position - self._folded_starts[index]
 
 
 class Lookup:
-    """Finds quotes one after the other; the same quote again means its next place.
+    """Finds quotes one after the other. A repeated quote means its next place.
 
-    `least` is the share of words that a quote must have in common with the source where it is not there as written.
+    `least` is the share of words that a quote without an exact place must have in common with the source.
     """
 
     def __init__(self, source: Source, start: int = 0, end: int | None = None, least: float = 0.75) -> None:
@@ -123,9 +123,9 @@ class Lookup:
         self._last: dict[tuple[str, str], Found | None] = {}
 
     def find(self, quote: str, label: str = "") -> Found | None:
-        """Return the place of a quote, or None; each label counts its places from the first one.
+        """Return the place of a quote, or None. Each label starts at the first place.
 
-        A quote that comes more often than the source has it is at its last place again.
+        If a quote is repeated more often than in the source, its last place is returned again.
         """
         key = label, fold(quote)
         if key not in self._further:
@@ -144,7 +144,7 @@ def _simple(word: str) -> str:
 
 
 def _diagonal(wanted: list[str], source: tuple[str, ...]) -> int | None:
-    """Return the offset in the source at which most words of the quote would agree, a few words of drift allowed."""
+    """Return the offset in the source at which most words of the quote agree, with a drift of a few words."""
     places: dict[str, list[int]] = defaultdict(list)
     for position, word in enumerate(source):
         places[word].append(position)
@@ -174,7 +174,7 @@ def _best_run(wanted: list[str], region: list[str]) -> tuple[int, int, float] | 
 
 
 def _densest(blocks: list[Block]) -> list[Block]:
-    """Return the neighbouring blocks with most words in common, less half the source words between them."""
+    """Return the adjacent blocks with the best score: words in common, minus half the source words between blocks."""
     best, best_value = (0, 0), 0.0
     first, value = 0, 0.0
     for index, (_, position, size) in enumerate(blocks):

@@ -1,4 +1,4 @@
-"""Splits a text into sentences, in time that grows with its length, whatever it contains."""
+"""Splits a text into sentences, in time linear in its length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kit.text.span import Span
 
 FULL_STOPS = "。｡！？।॥؟۔።"
-"""Marks that end a sentence in scripts other than Latin, whether or not a blank follows."""
+"""Marks that end a sentence in scripts other than Latin, with or without a space after them."""
 CLOSING = "\"'”’)]」』）】》〉"
 _CLOSING = re.escape(CLOSING)
 # A full stop ends a sentence, except after an initial or one of these abbreviations, or before a lower-case word.
@@ -19,7 +19,7 @@ _END = re.compile(
 )
 # The number or letter of a paragraph is not part of the sentence after it.
 _COUNT = re.compile(r"(?:\((?:\d+|[a-z]|[ivxl]+)\)|\d+(?:\.\d+)*\.?|[a-z]\)|\d+\))\s+(?=[\"'“(]?[A-Z])")
-# Two letters; in scripts that write a word with one sign, one is enough.
+# A sentence needs two letters; one is enough in scripts that write a word with one sign.
 _WORD = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 

@@ -1,4 +1,4 @@
-"""Windows over a long document: they overlap, cover every character, and end where paragraphs and sentences do.
+"""Windows over a long document. They overlap, cover every character, and end at the end of a paragraph or sentence.
 
 A window is measured in UTF-8 bytes. A byte-level tokenizer never makes more tokens than bytes, so a window of N bytes
 never takes more than N tokens, whatever language or symbols it holds.
@@ -22,7 +22,7 @@ _BLANK = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Window(Span):
-    """The part of a document that one prompt shows."""
+    """The part of a document that is in one prompt."""
 
 
 def windows(text: str, size: int, overlap: int) -> list[Window]:
@@ -54,12 +54,12 @@ class Ruler:
             self._ends = list(accumulate(map(_bytes, text)))
 
     def ahead(self, position: int, size: int) -> int:
-        """The furthest position with at most `size` bytes from here on, and at least one character."""
+        """The last position at most `size` bytes after `position`, but at least one character after it."""
         used = self._ends[position - 1] if position else 0
         return max(position + 1, bisect_right(self._ends, used + size))
 
     def behind(self, position: int, size: int) -> int:
-        """The nearest position with at least `size` bytes from there to here, or the beginning."""
+        """The last position at least `size` bytes before `position`, or the start of the text."""
         return bisect_right(self._ends, max(0, self._ends[position - 1] - size))
 
 
@@ -69,7 +69,7 @@ def _bytes(char: str) -> int:
 
 
 def last_boundary(text: str, low: int, high: int) -> int:
-    """Return the last position in low…high where a paragraph begins, else a sentence, else a word; else `high`."""
+    """Return the last position in low…high where a paragraph starts, else a sentence, else a word, else `high`."""
     for pattern in (_PARAGRAPH, _SENTENCE, _BLANK):
         ends = [match.end() for match in pattern.finditer(text, low, high)]
         if ends:

@@ -1,8 +1,8 @@
 """The Python API: one typed function for each thing a user does. The command line prints what they return.
 
-Every function takes plain arguments, returns a frozen result, reports progress to the callback that `report` names, and
-raises `KitError` for what goes wrong. Nothing is printed, and no process ends. Importing this package is cheap: torch,
-vLLM and transformers load when a function needs them.
+Every function takes plain arguments, returns a frozen result, reports progress to the callback `report`, and raises
+`KitError` on errors. It prints nothing and never exits the process. Importing this package is cheap: torch, vLLM and
+transformers load only when a function needs them.
 """
 
 from kit.workflows.ask import ask

@@ -1,4 +1,4 @@
-"""Answer requests in this process, with a bundle that is verified first as the service verifies it."""
+"""Answer requests in this process with a bundle, after the same verification as in the service."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def ask(
     """Return the response to a request, or the responses to a list of requests, as the task's own types.
 
     A request is a mapping with the fields of the task's request type. `task` names the task of a bundle with several.
-    The engine is the one that would serve the bundle, and starts for each call: ask many requests as one list.
+    The engine is the one that would serve the bundle. It starts for each call, so pass many requests as one list.
 
-    Nothing is answered before the bundle's files, its rendering and the fingerprints of the running model are verified:
-    raises Refused where one differs. Raises InputError for a request that does not fit its type or the context, and
+    The bundle's files, its rendering and the fingerprints of the running model are verified before the first answer:
+    raises Refused if one differs. Raises InputError for a request that does not fit its type or the context, and
     KitError where the task cannot read what the model wrote.
     """
     from kit.workflows.steps.asking import answer

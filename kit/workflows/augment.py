@@ -26,15 +26,15 @@ class AugmentPlan:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What was made."""
+    """The new examples, and how many were left out."""
 
     plan: AugmentPlan
     kept: int
-    """Examples of the source, all of which are in the new file too."""
+    """Number of examples of the source; the new file has all of them too."""
     new: tuple[Any, ...]
     """The new examples."""
     left_out: Mapping[str, int]
-    """How many were not made, by reason."""
+    """Number of examples that were left out, by reason."""
 
 
 def augment(
@@ -59,9 +59,9 @@ def augment(
 ) -> Augmentation:
     """Write a file with the examples of `source` and up to `copies` reworded ones of each; return what was made.
 
-    "rules" rewords by a small table of English. "paraphrase" and "back-translation" ask a model at `url`, an endpoint
+    "rules" uses a small table of English phrases. "paraphrase" and "back-translation" ask a model at `url`, an endpoint
     with OpenAI's chat completions. `source` is the task's training file and `target` is beside it, unless they are
-    named. Raises InputError where the file exists (unless `replace`) or holds groups that are tested on, and KitError
+    named. Raises InputError if the file exists (unless `replace`) or holds groups that are tested on, and KitError
     where the endpoint fails; then nothing is written.
     """
     from kit.workflows.steps.augmentation import Settings, perform

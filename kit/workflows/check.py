@@ -18,7 +18,7 @@ class CheckReport:
 
     `recipe` is the recipe's name, `digest` its hash. Each check held, failed or could not be measured. `facts` has
     counts and lengths of the data and the estimate, by part; `estimate` has the estimate of memory, time and cost as
-    sentences. `profile_here` names a profile whose base is on this machine, where the base of this one is not.
+    sentences. `profile_here` names a profile whose base is on this machine, if the base of the checked recipe is not.
     """
 
     recipe: str
@@ -32,7 +32,7 @@ class CheckReport:
 
     @property
     def exit_code(self) -> Exit:
-        """OK where every check held, INPUT where one failed, else UNMEASURED. Warnings do not count."""
+        """OK if every check held, INPUT if one failed, else UNMEASURED. Warnings do not count."""
         from kit.checks import exit_code
 
         return exit_code(self.checks)
@@ -51,7 +51,7 @@ def check(
 
     `recipe_only` reads the recipe and its tasks, and nothing else. `attach` also attaches the method to the base's
     architecture, which loads torch. `peak_tflops` (of the device) bounds the time if this base was never trained here;
-    `price_per_hour` gives a cost. Raises InputError where recipe, tasks or data cannot be read at all.
+    `price_per_hour` gives a cost. Raises InputError if recipe, tasks or data cannot be read at all.
     """
     from kit.project.project import Project
     from kit.workflows.steps.checking import check_all, check_recipe

@@ -1,4 +1,4 @@
-"""Show the whole loop on a template: make a project, check it, train it, measure it, serve it and ask it."""
+"""Run all steps on a template: make a project, check, train, measure and serve it, and ask it once."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class DemoStep:
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demo made and found.
+    """The results of the demo.
 
-    `evaluation` is what was attested about the bundle. `request` is a test example whose text was in no training row;
+    `evaluation` is the attestation of the bundle. `request` is a test example whose text is in no training row;
     `response` is what the service answered, and `status` whether the bundle is "verified" or a "preview".
     """
 
@@ -60,10 +60,10 @@ def demo(
     output: IO[str] | None = None,
     report: Report = ignore,
 ) -> DemoResult:
-    """Run the loop on a template's smoke profile, in a new folder (by default demo-TEMPLATE here), and keep the bundle.
+    """Run all steps on a template's smoke profile, in a new folder (default: demo-TEMPLATE here), and keep the bundle.
 
-    All steps before the service are commands in processes of their own, as a user would run them. `output` is an open
-    file for what they print; without it, each line is reported as a Note. `engine` is what serves.
+    All steps before the service are commands in child processes, as a user would run them. `output` is an open
+    file for what they print; without it, each line is reported as a Note. `engine` is the engine of the service.
 
     Raises KitError, with the command's exit code, where a step fails.
     """

@@ -1,4 +1,4 @@
-"""Measure a bundle against its base and a classical baseline, and attest the result beside the bundle."""
+"""Measure a bundle against its base and a classical baseline, and save the result as an attestation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EvaluationPlan:
 
 @dataclass(frozen=True)
 class Score:
-    """The values of one metric; None where it was not measured."""
+    """The values of one metric; None if it was not measured."""
 
     tuned: float | None
     base: float | None = None
@@ -39,9 +39,9 @@ class Score:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found about a bundle.
+    """The result of an evaluation of a bundle.
 
-    `outcome` is that of all gates together: "held" where each one held, "failed" where one failed, else "unmeasured".
+    `outcome` covers all gates: "held" if every gate held, "failed" if one failed, else "unmeasured".
     `reports` has everything by task: each answer, metric and interval. `headline` says the most important findings in
     sentences, the worst first. `status` says whether the bundle is verified, and why not. `attested` is the content of
     the attestation, as JSON-able data. `problems` lists the files that could not be written: what they should hold is
@@ -115,14 +115,14 @@ def evaluate(
     block: str | None = None,
     report: Report = ignore,
 ) -> EvaluationResult:
-    """Measure a bundle on the project's test examples, and attest the result beside the bundle.
+    """Measure a bundle on the project's test examples, and save the result as an attestation of the bundle.
 
     `bundle` is a digest, the beginning of one, or an alias. `engine` and `limit` default to the bundle's recipe.
     `base` is the folder of the base model, where it has moved since training. Every answer is saved as it is made, and
     the next call continues an interrupted evaluation, unless `restart` is true. `page` is a Markdown file: the table is
     written there, between the marks of `block` (by default the bundle's name).
 
-    Raises InputError for wrong arguments or test examples, Refused where the bundle is not what its seal describes,
+    Raises InputError for wrong arguments or test examples, Refused if the bundle is not what its seal describes,
     and Interrupted or Terminated, with what is saved, where the process is asked to stop.
     """
     from kit.workflows.steps.evaluation.measuring import perform, prepare

@@ -23,9 +23,8 @@ class Counted:
 
 
 Report = Callable[[object], None]
-"""Receives each event: a Note, a Counted, or (from training) one of `kit.train.events`. It may raise: the
-workflow then ends with that exception. Where the caller's thread runs an event loop, as a notebook's does, another
-thread may call it."""
+"""A callback that receives each event: a Note, a Counted, or (from training) one of `kit.train.events`. If it raises,
+the workflow ends with that exception. In a notebook, or wherever an event loop runs, another thread may call it."""
 
 
 def ignore(_: object) -> None:

@@ -1,4 +1,4 @@
-"""Examples from elsewhere: a table of the user's own, or a public set that the project has an importer for."""
+"""Import examples: from the user's own table, or from a public set that the project has an importer for."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class TableImport:
     examples: tuple[Any, ...]
     """The examples to add (`kit.task.Example`), with their ids and groups."""
     total: int
-    """Lines of the data file afterwards."""
+    """Number of lines in the data file afterwards."""
     replaces: bool
-    """The file's earlier examples go away."""
+    """Whether the file's earlier examples are dropped."""
     duplicates: tuple[str, ...]
-    """A sentence for each row that is left out because it is already there."""
+    """A sentence for each row that is left out because the project already has it."""
     notes: tuple[str, ...]
-    """Sentences about what a person should look at."""
+    """Sentences about rows that a person should look at."""
 
     @property
     def groups(self) -> int:
@@ -49,7 +49,7 @@ class SetImport:
     train: SetPart
     test: SetPart
     stayed: int
-    """Groups that an earlier import tested on. They stay in the test file."""
+    """Number of groups that an earlier import put into the test file. They stay there."""
 
 
 def import_data(
@@ -139,7 +139,7 @@ def plan_import_set(
 
 
 def importers(project: str | Path = ".") -> dict[str, str]:
-    """Return the project's importers: their names, and what each one reads. Raises InputError where it has none."""
+    """Return the project's importers: their names, and what each one reads. Raises InputError if it has none."""
     from kit.workflows.steps.importing import listed
 
     return listed(Path(project))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class TemplateSummary:
-    """A template and what it does in one line. A starter is a small one, to change for your own data."""
+    """A template, and one line about it. A starter is a small template to change for your own data."""
 
     name: str
     summary: str
@@ -28,8 +28,8 @@ class NewPlan:
 class NewProject(NewPlan):
     """A new project.
 
-    `base` is the base model of its recipe. `profile_here` names a profile whose base is on this machine, where the
-    recipe's own base is not; else it is None.
+    `base` is the base model of its recipe. If that base is not on this machine, `profile_here` names a profile whose
+    base is; otherwise it is None.
     """
 
     base: str
@@ -52,10 +52,10 @@ def plan_new(template: str, target: str | Path | None = None, *, name: str | Non
 
 
 def new(template: str, target: str | Path | None = None, *, name: str | None = None) -> NewProject:
-    """Copy a template to a folder (by default one of the template's name): a project that you own.
+    """Copy a template to a folder (default: the template's name), as a project that you own.
 
-    `name` is the project's and its model's; the template's by default. Raises InputError for an unknown template, an
-    invalid name, and a folder that is not empty.
+    `name` is the name of the project and of its model (default: the template's). Raises InputError for an unknown
+    template, an invalid name, and a folder that is not empty.
     """
     from kit.project.project import Project
     from kit.project.template import plan_project

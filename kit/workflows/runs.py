@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run of a project; what is not known, or not yet, is None.
+    """One run of a project. Unknown values are None.
 
-    `sentence` says how a run ended, `made` is the time in UTC (ISO 8601), `bundle` the digest of what it built.
-    `not_as_asked` names settings that were not applied as the recipe asks; empty where all were.
+    `sentence` says how the run ended, `made` is the time in UTC (ISO 8601), `bundle` is the digest of its bundle.
+    `not_as_asked` names settings that were not applied as the recipe asks; empty if all were.
     """
 
     run: str
@@ -33,7 +33,7 @@ class RunSummary:
 
 @dataclass(frozen=True)
 class ExplainedRow:
-    """A row of the step: its loss, its file and line, and an excerpt; None where the data changed since."""
+    """A row of the step: its loss, its file and line, and an excerpt; None if the data have changed since."""
 
     suspect: Suspect
     place: str | None
@@ -42,9 +42,9 @@ class ExplainedRow:
 
 @dataclass(frozen=True)
 class StepExplanation:
-    """A step of a run and its rows, those that raised the loss most first.
+    """A step of a run and its rows; rows that raised the loss most come first.
 
-    `unread` says why the project's data could not be read for comparison; None where they were.
+    `unread` says why the project's data could not be read for comparison; None if they could.
     """
 
     run: str
@@ -64,7 +64,7 @@ def list_runs(project: str | Path = ".") -> tuple[RunSummary, ...]:
 def explain_step(project: str | Path = ".", *, step: int, run: str = "latest") -> StepExplanation:
     """Return the rows of a recorded step of a run, with their losses, places and texts.
 
-    Raises InputError where the run or the step does not exist.
+    Raises InputError if the run or the step does not exist.
     """
     from kit.project.project import Project
     from kit.workflows.steps.training.explaining import explain_recorded

@@ -37,10 +37,10 @@ class SearchPlan:
 class SearchResult:
     """A finished search.
 
-    `tried` are all trials, `best` the best by `metric`, `default` the one with the recipe's own values (None where it
-    broke). `importance` is each setting's share of the differences, from 0 to 1. `change` is best minus default on the
-    test examples, paired; None where both are the same trial. `verdict` says it in a sentence. `recipe` is the file of
-    the best recipe.
+    `tried` are all trials, `best` is the best by `metric`, `default` is the trial with the recipe's own values (None if
+    it broke). `importance` is each setting's share of the differences, from 0 to 1. `change` is best minus default on
+    the test examples, paired; None if both are the same trial. `verdict` is a sentence about it. `recipe` is the file
+    of the best recipe.
     """
 
     study: Path
@@ -81,7 +81,7 @@ def search(
 
     `trials` in all and `workers` at a time are the recipe's by default. Each worker is a process. Safe to interrupt:
     call it again to continue; with more trials it extends the search. Notes and Counted go to `report`. Raises
-    InputError for ranges that cannot be searched, KitError where a worker broke or no trial was completed, and
+    InputError for ranges that cannot be searched, KitError if a worker broke or no trial was completed, and
     Interrupted or Terminated where the process is asked to stop.
     """
     found, recipe = _recipe(project, profile, trials, workers)
@@ -98,7 +98,7 @@ def run_search_worker(
     trials: int | None = None,
     workers: int | None = None,
 ) -> None:
-    """Make trials as one worker of a search, until there are enough. `search` starts the processes that call this."""
+    """Run trials as one worker of a search, until there are enough. `search` starts the processes that call this."""
     found, recipe = _recipe(project, profile, trials, workers)
     from kit.workflows.steps.search.worker import work
 
@@ -106,7 +106,7 @@ def run_search_worker(
 
 
 def _recipe(folder: str | Path, profile: str | None, trials: int | None, workers: int | None) -> tuple[Project, Recipe]:
-    """Return the project, and its recipe with the search that was asked for."""
+    """Return the project, and its recipe with the requested number of trials and workers."""
     from importlib.util import find_spec
 
     from kit.errors import InputError, MissingExtra

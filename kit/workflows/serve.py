@@ -1,4 +1,4 @@
-"""Serve bundles that are verified first: in the background, or until the process is asked to stop."""
+"""Verify bundles and serve them: in the background, or until the process is asked to stop."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ EngineName = Literal["auto", "vllm", "local"]
 
 @dataclass(frozen=True)
 class ServicePlan:
-    """What a service would be: the digests of its bundles, its engine and its address.
+    """The plan of a service: the digests of its bundles, its engine and its address.
 
-    `status` has a sentence per bundle: whether it is verified, and why not.
+    `status` has a sentence per bundle: it is verified, or why it is not.
     """
 
     bundles: tuple[str, ...]
@@ -48,7 +48,7 @@ class Service:
         self._background = background
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the service has stopped, at most some seconds; return whether it has.
+        """Wait until the service has stopped, or for `seconds`; return whether it has stopped.
 
         Raises the error that ended it.
         """
@@ -76,7 +76,7 @@ def plan_serve(
     threads: int | None = None,
     expose_preview: bool = False,
 ) -> ServicePlan:
-    """Check all that `serve` with these arguments checks before its engine starts. Raises what `serve` would raise."""
+    """Make the checks that `serve` makes before its engine starts, and return the plan. Raises as `serve` does."""
     from kit.workflows.steps.service.start import prepare, rehearsed
 
     return rehearsed(prepare(project, bundles, engine, host, port, base, threads, expose_preview))
@@ -97,10 +97,10 @@ def serve(
     """Start a service in the background, and return it once every bundle is verified.
 
     `bundles` are digests, beginnings of digests or aliases: one merged bundle, or adapters of one base. Port 0 takes
-    any free one. `base` is the folder of the base model, where it has moved since training. `threads` are the engine's:
-    by default one per core. `expose_preview` serves a bundle beyond this machine though its gates did not all hold.
+    any free one. `base` is the folder of the base model, where it has moved since training. `threads` are the engine's
+    CPU threads (default: one per core). `expose_preview` lets other machines reach a bundle with failed gates.
 
-    Raises InputError for wrong arguments, Refused where a bundle is not what was measured.
+    Raises InputError for wrong arguments, Refused if a bundle is not what was measured.
     """
     from kit.workflows.steps.service.start import in_background, prepare
 
@@ -121,7 +121,7 @@ def run_service(
 ) -> None:
     """Serve as `serve` does, until the process gets SIGINT or SIGTERM; reports `Serving` once the service is ready.
 
-    To be called in the process's main thread. The signal is raised again after the running requests have finished.
+    Call it in the main thread. The signal is raised again after the running requests have finished.
     """
     from kit.workflows.steps.service.start import prepare, until_stopped
 

@@ -1,4 +1,4 @@
-"""Whole groups of examples between a project's files for training, validation and test."""
+"""Split data: move whole groups of examples between a project's files for training, validation and test."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class SplitFile:
     examples: int
     groups: int
     labels: Mapping[str, int]
-    """How often each label occurs; empty for a task without labels."""
+    """Number of examples of each label; empty for a task without labels."""
     content: bytes
     """The whole file."""
 
 
 @dataclass(frozen=True)
 class Move:
-    """Groups that go from one file to another."""
+    """Groups that move from one file to another."""
 
     source: Path
     target: Path
@@ -41,7 +41,7 @@ class Split:
     files: tuple[SplitFile, ...]
     moves: tuple[Move, ...]
     dropped: int
-    """Examples that go away, because their file is replaced or they were in two files."""
+    """Number of examples that are dropped, because their file is replaced or they were in two files."""
 
 
 def split_data(

@@ -32,10 +32,10 @@ class TrainResult:
     """A finished training run.
 
     `bundle` is the digest of the bundle, `path` its folder. `step` is the checkpoint that was chosen; `score` is its
-    main metric, `scores` all of its metrics, `validation_loss` its loss in nats per token; None was not measured.
+    main metric, `scores` all of its metrics, `validation_loss` its loss in nats per token; None: not measured.
     `tokens` counts trained tokens without padding, `seconds` is the training time. `history` has the measurements of
     the run, from step 0 (the base model). `not_as_asked` names settings that were not applied as the recipe asks; it
-    is empty where all were.
+    is empty if all were.
 
     If several processes train together, only the first builds the bundle. In the others `bundle` is empty and `path` is
     the folder of the adapter.
@@ -66,7 +66,7 @@ def plan_train(
     """Check everything as `train` does before its first step, and return what it would do; nothing is trained.
 
     `peak_tflops` (of the device) bounds the time if this base was never trained here; `price_per_hour` gives a cost.
-    Raises InputError for what cannot be trained or served, RunBroke for rows that must not be trained on.
+    Raises InputError if the model cannot be trained or served, RunBroke for rows that must not be trained on.
     """
     from kit.project.project import Project
 
@@ -91,7 +91,7 @@ def train(
 
     `resume` continues the last unfinished run of the same recipe and data; `threads` are CPU threads, one per core by
     default. The events of `kit.train.events` and Notes go to `report`. Raises InputError for what cannot be trained or
-    served, RunBroke where training broke, Stopped on Ctrl-C or SIGTERM after a checkpoint was saved, and
+    served, RunBroke if training broke, Stopped on Ctrl-C or SIGTERM after a checkpoint was saved, and
     Interrupted or Terminated where the process is asked to stop in another part of the run.
     """
     from kit.project.project import Project

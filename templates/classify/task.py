@@ -71,6 +71,6 @@ class Classify(Task[Ticket, Verdict]):
         return {"right": 0.0, f"fp:{actual.label}": 1.0, f"fn:{expected.label}": 1.0}
 
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:
-        """Answer without a language model, so that the report shows whether you need one."""
+        """Learn a baseline without a language model, so that the report shows whether you need one."""
         nearest = Nearest([example.request.text for example in examples])
         return lambda request: examples[nearest.find(request.text)].response

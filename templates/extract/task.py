@@ -79,7 +79,7 @@ class Extract(Task[Letter, Spans]):
     baseline_name = "patterns for money and dates, and the last line as the sender"
 
     def prompts(self, request: Letter) -> list[Prompt]:
-        """Ask for quotes. The decoder holds the model to the shape of `Quotes`."""
+        """Ask for quotes. Decoding is constrained, so the model can only write the JSON of `Quotes`."""
         # Only our own words are trusted: a letter can never contain a control token.
         system = Message("system", (Text(INSTRUCTION, trusted=True),))
         return [Prompt(Quotes, max_tokens=200, messages=(system, Message.of("user", request.text)))]
@@ -101,11 +101,11 @@ class Extract(Task[Letter, Spans]):
         return matches(true, given)
 
     def labels(self, response: Spans) -> list[str]:
-        """Return the labels of a response, so that `kit check` finds a label without test rows."""
+        """Return the labels of a response, so that `kit check` can warn of a label without test rows."""
         return [span.label for span in response.spans]
 
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:  # noqa: ARG002
-        """Answer by rules, without a language model, so that the report shows whether you need one."""
+        """Return a baseline of rules, without a language model, so that the report shows whether you need one."""
         return lambda letter: _spans(
             letter.text, {(*match.span(), label) for label, rule in RULES for match in re.finditer(rule, letter.text)}
         )

@@ -1,4 +1,4 @@
-"""Builds one answer about a document from the places that were found in it."""
+"""Builds the response about a document from the places of its clauses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from kit.text.windows import Window
 from .schema import Clause, Extraction, Span, Unlocated
 
 _CONTEXT = 32  # code points of prefix and of suffix
-_PLACES = 100  # that one clause lists
-_ALL_PLACES = 20_000  # that one answer lists
+_PLACES = 100  # other places listed for one clause
+_ALL_PLACES = 20_000  # other places listed in one answer
 _SEARCHES = 2_000
 
 
@@ -22,9 +22,9 @@ def assemble(
     read: Iterable[Window],
     unlocated: Sequence[Unlocated] = (),
 ) -> Extraction:
-    """Return the clauses of the wanted kinds, the kinds that were not found, and the parts that were not read.
+    """Return the clauses of the requested kinds, the kinds that were not found, and the parts that were not read.
 
-    `found` maps a label to its places; `read` has the windows whose answer was complete, in order.
+    `found` maps a label to its places; `read` has the windows with a complete answer, in order.
     """
     places = sorted(((place, label) for label in wanted for place in found.get(label, ())), key=_order)
     elsewhere = _Elsewhere(source)
@@ -45,7 +45,7 @@ def _order(found: tuple[Found, str]) -> tuple[int, int, str]:
 
 
 class _Elsewhere:
-    """Finds other places of a clause's words. Limits on searches and results keep the time linear in the text."""
+    """Finds other places of the same words. Limits on searches and results keep the time linear."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -53,7 +53,7 @@ class _Elsewhere:
         self._left = _ALL_PLACES
 
     def places(self, found: Found) -> tuple[Span, ...]:
-        """Return the other places of a clause's words; each text is searched for once."""
+        """Return the other places of a clause's words. Each text is searched only once."""
         if not self._left:
             return ()
         exact = self._source.text[found.start : found.end]

@@ -1,4 +1,4 @@
-"""A classical baseline without a language model: each sentence is one kind of clause, or none.
+"""A classical baseline without a language model: it labels each sentence with one kind of clause, or none.
 
 Words and pairs of words, weighted by TF-IDF, feed an averaged multi-class perceptron (Freund and Schapire 1999).
 """

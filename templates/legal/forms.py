@@ -1,4 +1,4 @@
-"""What a way of answering has to offer: `quoting.py` and `numbering.py` are the two."""
+"""The interface of an answer form. There are two forms: `quoting.py` and `numbering.py`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ WindowT = TypeVar("WindowT", bound=Window)
 
 
 class Form(Protocol[WindowT]):
-    """How the model is shown a window, how it says which clauses are there, and how that is read."""
+    """How a window is shown to the model, how the model names its clauses, and how that answer is read."""
 
     instruction: str
 
     def windows(self, text: str) -> list[WindowT]:
-        """Return the parts of a document that are asked for one by one; together they cover it."""
+        """Return the parts of a document, one per prompt. Together they cover the document."""
 
     def shown(self, text: str, window: WindowT) -> str:
-        """Return a window as the model reads it."""
+        """Return the text of a window for the model."""
 
     def answer_type(self, window: WindowT) -> type[BaseModel]:
         """Return the type of an answer about a window."""
 
     def target(self, text: str, window: WindowT, clauses: Sequence[Clause]) -> BaseModel | None:
-        """Return what the model is to write of a window, given all clauses in their order; None: nothing is there."""
+        """Return the expected answer for a window, given all clauses in order; None if the window has no clause."""
 
     def read(self, text: str, completions: Sequence[Completion], wanted: Sequence[str]) -> Extraction:
-        """Return one answer about the document from those about its windows."""
+        """Combine the answers about the windows into one response about the document."""

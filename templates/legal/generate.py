@@ -1,8 +1,8 @@
-"""Makes the template's documents: `python generate.py` writes both files in data/, the same bytes every time.
+"""Generates the template's documents. `python generate.py` writes both files in data/, always with the same bytes.
 
 The words come from wordings.toml. A document is a shuffled list of sections: clauses, other sections, and sentences
 that only mention a clause. It is written in one of several styles and layouts, and every clause is labelled with its
-place in the finished text. Test documents also use wordings, styles and names that no training document has.
+place in the finished text. Test documents also have wordings, styles and names that are in no training document.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _Author:
         self._distract(sections, self.rng.randint(0, 2) * (3 if long else 1))
         absent = [label for label in labels if label not in present]
         if self.style != "run_on" and self.rng.random() < QUOTED_ONLY * (2 if long else 1):
-            self._quote_what_does_not_apply(sections)
+            self._add_quoted_clause(sections)
         if self.style != "run_on" and absent and self.rng.random() < 0.15:
             sections.append(self._reserved_section(self.rng.choice(absent)))
         self.rng.shuffle(sections)
@@ -150,8 +150,8 @@ class _Author:
             target = self.rng.choice(sections)
             target.sentences.insert(self.rng.randint(0, len(target.sentences)), (self.sentence(sentence), None))
 
-    def _quote_what_does_not_apply(self, sections: list[Section]) -> None:
-        """Put in a clause that is only quoted: the words of one, without the force."""
+    def _add_quoted_clause(self, sections: list[Section]) -> None:
+        """Add a clause that is only quoted, as an example of text that is not in force."""
         frames = self.words["frames"]["seen"] + (self.words["frames"]["unseen"] if self.test else [])
         clause = self._wording(self.rng.choice(list(self.words["clauses"].values())))
         frame = self.fill(self.rng.choice(frames).replace("{clause}", "\0")).replace("\0", clause)
@@ -169,12 +169,12 @@ class _Author:
         )
 
     def fill(self, template: str) -> str:
-        """Fill the slots and begin with a capital."""
+        """Fill the slots, and start with a capital letter."""
         text = self._raw(template)
         return text[0].upper() + text[1:]
 
     def sentence(self, template: str) -> str:
-        """Fill the slots of a sentence; it begins small where it is to be a part of a longer one."""
+        """Fill the slots of a sentence. It starts in lower case if it is part of a longer sentence."""
         if self.style != "run_on":
             return self.fill(template)
         text = self._raw(template)
@@ -226,7 +226,7 @@ class _Slots(dict[str, str]):
 
 
 class _Page:
-    """Lays sentences out, with or without line breaks inside them, and keeps track of where the clauses are."""
+    """Lays out sentences, with or without line breaks inside them, and records the positions of clauses."""
 
     def __init__(self, rng: random.Random) -> None:
         self.text = ""
@@ -249,7 +249,7 @@ class _Page:
         self._add(words)
 
     def section(self, lead: str, sentences: Sequence[tuple[str, str | None]]) -> None:
-        """Write a section and its beginning."""
+        """Write a section after its lead (number and heading)."""
         self._add(lead)
         self.paragraph(sentences)
 
@@ -261,7 +261,7 @@ class _Page:
         self._add("\n\n")
 
     def run_on(self, sentences: Sequence[tuple[str, str | None]]) -> None:
-        """Write sentences as one: that this, that that, and that the other."""
+        """Join sentences into one: The parties agree that …, that …, and that …"""
         self._add("The parties agree ")
         for index, (sentence, label) in enumerate(sentences):
             last = index == len(sentences) - 1
@@ -323,7 +323,7 @@ def _letter(number: int) -> str:
 
 
 def lines(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield each row as its line of the file."""
+    """Yield each row as a line of the file."""
     for row in rows:
         yield json.dumps(row, ensure_ascii=False) + "\n"
 

@@ -1,7 +1,7 @@
 """Public sets as this template's examples.
 
-CUAD (Contract Understanding Atticus Dataset, CC BY 4.0) comes in three layouts, all of which are read: the SQuAD-style
-JSON, the CSV of clauses beside a folder of texts, and two JSONL files of contracts and spans.
+CUAD (Contract Understanding Atticus Dataset, CC BY 4.0) comes in three layouts, all supported: the SQuAD-style
+JSON, the CSV of clauses with a folder of texts, and two JSONL files of contracts and spans.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ importers = {"cuad": cuad}
 
 
 def _chosen(setting: str | None, known: set[str], path: Path, problems: list[Problem]) -> tuple[str, ...]:
-    """Return the kinds to import; none, and a problem, where there are none that can be."""
+    """Return the kinds to import. If there are none, add a problem."""
     if setting is None:
         kinds = tuple(kind for kind in TEN_KINDS if kind in known)
         if known and not kinds:
@@ -68,7 +68,7 @@ def _chosen(setting: str | None, known: set[str], path: Path, problems: list[Pro
         if kind not in known
     ]
     wrong += [
-        Problem(f"The category '{kind}' cannot be a label.", str(path), "A label begins with a letter from a to z.")
+        Problem(f"The category '{kind}' cannot be a label.", str(path), "A label must start with a letter from a to z.")
         for kind in kinds
         if kind in known and not (re.match(LABEL, kind) and len(kind) <= LONGEST_LABEL)
     ]
@@ -80,11 +80,13 @@ def _chosen(setting: str | None, known: set[str], path: Path, problems: list[Pro
 
 
 def _example(contract: Contract, kinds: Sequence[str], problems: list[Problem]) -> Iterator[CuadExample]:
-    """Yield the example of a contract, if it was asked about any of these kinds; only those can be absent from it."""
+    """Yield the example of a contract, if annotators looked for any of these kinds; only those can be absent."""
     asked = tuple(kind for kind in kinds if kind in contract.kinds)
     if not asked:
-        advice = "Remove it from your copy, or choose kinds that it was asked about with --set categories=…"
-        problems.append(Problem(f"'{contract.name}' was asked about none of the kinds.", contract.where, advice))
+        advice = "Remove it from your copy, or choose kinds that they looked for with --set categories=…"
+        problems.append(
+            Problem(f"The annotators of '{contract.name}' looked for none of the kinds.", contract.where, advice)
+        )
         return
     spans: dict[str, list[tuple[int, int]]] = {kind: [] for kind in kinds}
     for mark in contract.marks:
@@ -115,7 +117,7 @@ def _text_digest(text: str) -> str:
 
 
 def _span(contract: Contract, mark: Mark) -> tuple[int, int] | None:
-    """Return the place of a mark, without white space at its ends: its own if that is right, else the first one."""
+    """Return the place of a mark, without white space at its ends: as given, or else the first place of its text."""
     words = mark.text.strip()
     if mark.start is not None:
         start = mark.start + len(mark.text) - len(mark.text.lstrip())

@@ -1,4 +1,4 @@
-"""CUAD's three layouts, read into contracts with marks: what is wrong in a copy is named with file and line."""
+"""Reads CUAD's three layouts into contracts with marks. Problems of a copy are reported with file and line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 
 @dataclass(frozen=True)
 class Mark:
-    """A piece of text that an annotator marked; without a start where the layout does not give one."""
+    """A text that an annotator marked. `start` is None if the layout does not give it."""
 
     category: str
     text: str
@@ -39,7 +39,7 @@ class Mark:
 
 @dataclass
 class Contract:
-    """A contract as one of the layouts gives it; `kinds` are the categories that were looked for in it."""
+    """A contract from any layout. `kinds` are the categories that annotators looked for."""
 
     name: str
     text: str
@@ -49,7 +49,7 @@ class Contract:
 
     @cached_property
     def source(self) -> Source:
-        """The text, for marks whose place is not known."""
+        """The text, to find marks whose place is unknown."""
         return Source(self.text)
 
 
@@ -61,7 +61,7 @@ class MarkedAnswer(BaseModel):
 
 
 class Question(BaseModel):
-    """What was asked about a contract in SQuAD's layout."""
+    """A question about a contract in SQuAD's layout."""
 
     id: str = ""
     question: str = ""
@@ -76,7 +76,7 @@ class Paragraph(BaseModel):
 
 
 class Document(BaseModel):
-    """A contract in SQuAD's layout: one paragraph holds all of it."""
+    """A contract in SQuAD's layout: its single paragraph has the whole text."""
 
     title: str
     paragraphs: Annotated[list[Paragraph], Field(min_length=1, max_length=1)]
@@ -97,7 +97,7 @@ class MarkedSpan(BaseModel):
 
 
 class SpansLine(BaseModel):
-    """A line of spans.jsonl: what was marked for one category."""
+    """A line of spans.jsonl: the texts marked for one category."""
 
     contract: str
     category: str
@@ -105,12 +105,12 @@ class SpansLine(BaseModel):
 
 
 def slug(name: str) -> str:
-    """Return CUAD's name of a category as a label: `Cap On Liability` is `cap_on_liability`."""
+    """Return CUAD's name of a category as a label: `Cap On Liability` gives `cap_on_liability`."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def layout_of(path: Path) -> Callable[[Path, list[Problem]], list[Contract]]:
-    """Return the reader of a copy's layout; it notes problems. Raises InputError where it is none of the three."""
+    """Return the reader for a copy's layout; it collects problems. Raises InputError for any other layout."""
     if path.suffix == ".json" or list(path.glob("CUAD*.json")):
         return _from_squad
     if path.suffix == ".csv" or (path / "master_clauses.csv").is_file():
@@ -118,7 +118,7 @@ def layout_of(path: Path) -> Callable[[Path, list[Problem]], list[Contract]]:
     if (path / "contracts.jsonl").is_file() and (path / "spans.jsonl").is_file():
         return _from_lines
     advice = "Give a folder with CUAD_v1.json, with master_clauses.csv, or with contracts.jsonl and spans.jsonl."
-    raise InputError("This is none of CUAD's layouts.", str(path), advice)
+    raise InputError("This has none of CUAD's layouts.", str(path), advice)
 
 
 # --- JSON as SQuAD has it ---------------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def _documents(text: str, file: Path) -> list[Any]:
     except json.JSONDecodeError as error:
         raise InputError(f"This is not JSON: {error.msg}.", f"{file}:{error.lineno}:{error.colno}") from None
     except (RecursionError, ValueError):
-        raise InputError("This JSON is nested too deeply, or has a number of too many digits.", str(file)) from None
+        raise InputError("This JSON is nested too deeply, or has a number with too many digits.", str(file)) from None
     found = whole.get("data") if isinstance(whole, dict) else None
     if not isinstance(found, list):
         raise InputError("This is not SQuAD-style JSON with a list named 'data'.", str(file))
@@ -178,7 +178,7 @@ def _asked(question: Question) -> str:
     return slug(question.id.rpartition("__")[2] if "__" in question.id else question.question or question.id)
 
 
-# --- a table of clauses beside a folder of texts ----------------------------------------------------------------------
+# --- a table of clauses and a folder of texts ------------------------------------------------------------------------
 
 
 def _from_csv(path: Path, problems: list[Problem]) -> list[Contract]:
@@ -197,7 +197,7 @@ def _from_csv(path: Path, problems: list[Problem]) -> list[Contract]:
 
 
 def _table(file: Path, problems: list[Problem]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield each row with its file and line; note rows that do not have the header's columns."""
+    """Yield each row with its file and line; add a problem for rows without the header's columns."""
     reader = csv.reader(io.StringIO(read_text(file), newline=""))
     header: list[str] | None = None
     try:
@@ -207,11 +207,11 @@ def _table(file: Path, problems: list[Problem]) -> Iterator[tuple[str, dict[str,
                 header = _header(cells, where)
             elif len(cells) != len(header):
                 what = f"This row has {len(cells)} cells, and the header has {len(header)}."
-                problems.append(Problem(what, where, "A cell with a comma or a line break has to be in quotes."))
+                problems.append(Problem(what, where, "Quote a cell that contains a comma or a line break."))
             else:
                 yield where, dict(zip(header, cells, strict=True))
     except csv.Error as error:
-        problems.append(Problem(f"This is not CSV that can be read: {error}.", f"{file}:{reader.line_num}"))
+        problems.append(Problem(f"This CSV cannot be read: {error}.", f"{file}:{reader.line_num}"))
     if header is None:
         raise InputError("This file is empty.", str(file))
 
@@ -221,7 +221,7 @@ def _header(cells: Sequence[str], where: str) -> list[str]:
         raise InputError("There is no column 'Filename'.", where)
     repeated = [name for name, count in Counter(cells).items() if count > 1]
     if repeated:
-        raise InputError([Problem(f"The column '{name}' is there twice.", where) for name in repeated])
+        raise InputError([Problem(f"Two columns have the name '{name}'.", where) for name in repeated])
     return list(cells)
 
 

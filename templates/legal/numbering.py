@@ -1,7 +1,7 @@
-"""The model gives the numbers of sentences, with their kinds: for small bases, which choose well and copy badly.
+"""The model answers with numbers and kinds of sentences. For small bases, which select well but copy badly.
 
-Each sentence is followed by its number, so that a causal model has read the sentence when it comes to the number; the
-answer names the numbers of the sentences in which clauses begin. Nothing is copied, so nothing can be misquoted.
+Each sentence is followed by its number, so that a causal model has read the sentence before its number. The answer
+names the numbers of the sentences in which clauses start. The model copies nothing, so it cannot misquote.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .forms import Form
 from .schema import Clause, Extraction, numbers_type, spoken
 
 _FINISHED = re.compile(r'"([1-9][0-9]{0,3})":(?:"([^"\\]*)"|\[("[^"\\]*"(?:,"[^"\\]*")*)[\],])')
-_LEAST = 24  # a clause begins in a piece that shows this many characters of it, or the whole clause
+_LEAST = 24  # a piece counts as a clause's start if it has this many of its characters, or the whole clause
 _MARK = len(" [999]\n")
 
 
 class Piece(NamedTuple):
-    """A sentence, or a part of one that is longer than a window, and where its sentence begins; in code points."""
+    """A sentence, or a part of one that is longer than a window, and the start of its sentence, in code points."""
 
     start: int
     end: int
@@ -50,8 +50,8 @@ class Numbered(Window):
 class Numbering(Form[Numbered]):
     """Windows of at most `size` bytes, the numbers included; every sentence is read in `readings` windows.
 
-    A sentence is a clause where the mean probability that the readings give it is at least `threshold`. A reading gives
-    it the probability of the least certain token of the answer that names it, and 0 where none does.
+    A sentence is a clause if its mean probability over the readings is at least `threshold`. In one reading, that is
+    the probability of the least certain token in the answer that names the sentence, or 0 if the answer does not.
     """
 
     categories: tuple[str, ...]
@@ -61,22 +61,22 @@ class Numbering(Form[Numbered]):
     instruction: str = "Which of these numbered sentences are clauses, and of what kind?"
 
     def windows(self, text: str) -> list[Numbered]:
-        """Return the windows of each reading, in which windows do not overlap; those of the next one are smaller."""
+        """Return the windows of all readings. In one reading they do not overlap; each reading has smaller ones."""
         sizes = [self.size - self.size * reading // (2 * self.readings) for reading in range(self.readings)]
         pieces = list(_pieces(text, sizes[-1] - _MARK))
         return [window for size in sizes for window in _packed(text, pieces, size)]
 
     def shown(self, text: str, window: Numbered) -> str:
-        """Return one line per piece, single spaces, its number in brackets at the end."""
+        """Return one line per piece, with single spaces and its number in brackets at the end."""
         lines = (fold(text[piece.start : piece.end]) for piece in window.pieces)
         return "\n".join(f"{line} [{number}]" for number, line in enumerate(lines, 1))
 
     def answer_type(self, window: Numbered) -> type[BaseModel]:
-        """Return a type that has no other numbers than the window."""
+        """Return a type that allows only the numbers of the window."""
         return numbers_type(self.categories, len(window.pieces))
 
     def target(self, text: str, window: Numbered, clauses: Sequence[Clause]) -> BaseModel | None:  # noqa: ARG002
-        """Return the kind of each piece in which a clause begins or continues, or its kinds in the clauses' order."""
+        """Return the kind of each piece in which a clause starts or continues; or its kinds, in the clauses' order."""
         answer: dict[str, str | list[str]] = {}
         for number, piece in enumerate(window.pieces, 1):
             kinds = list(dict.fromkeys(spoken(clause.label) for clause in clauses if _shows(piece, clause)))
@@ -85,7 +85,7 @@ class Numbering(Form[Numbered]):
         return self.answer_type(window).model_validate(answer) if answer else None
 
     def read(self, text: str, completions: Sequence[Completion], wanted: Sequence[str]) -> Extraction:
-        """Return the sentences that were named; pieces of one sentence are put together again."""
+        """Return the named sentences. Pieces of one sentence are joined again."""
         labels = {spoken(label): label for label in self.categories}
         votes: dict[Piece, dict[str, float]] = defaultdict(dict)
         most: dict[Piece, int] = defaultdict(int)
@@ -112,7 +112,7 @@ class Numbering(Form[Numbered]):
         return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start))
 
     def _reading(self, window: Numbered, completion: Completion) -> tuple[Mapping[int, Sequence[str]], bool]:
-        """Return kinds by number, and whether that is all. Of an answer that was cut, the finished ones are kept."""
+        """Return kinds by number, and whether the answer is complete. If it was cut off, its finished part is used."""
         try:
             parse_answer(self.answer_type(window), completion)
             answer = json.loads(completion.text)
@@ -121,18 +121,18 @@ class Numbering(Form[Numbered]):
         return {int(number): [said] if isinstance(said, str) else said for number, said in answer.items()}, True
 
     def _chosen(self, votes: Mapping[str, float], most: int) -> tuple[str, ...]:
-        """Return the labels with the most votes, if they are enough: as many as one reading named at most."""
+        """Return the labels with enough votes, most votes first: at most as many as one reading named."""
         ranked = sorted(votes.items(), key=lambda vote: -vote[1])[:most]
         return tuple(label for label, total in ranked if total / self.readings >= self.threshold)
 
 
 def _finished(text: str) -> dict[int, list[str]]:
-    """Return kinds by number, as far as an answer that was cut or is out of shape names them."""
+    """Return kinds by number, from the readable part of an answer that was cut off or is malformed."""
     return {int(number): [one] if one else re.findall(r'"(.*?)"', all) for number, one, all in _FINISHED.findall(text)}
 
 
 def _packed(text: str, pieces: Sequence[Piece], size: int) -> Iterator[Numbered]:
-    """Yield windows of as many pieces as fit; each begins where the one before ends."""
+    """Yield windows of as many pieces as fit. Each starts where the previous one ends."""
     groups: list[list[Piece]] = [[]]
     room = size
     for piece in pieces:
@@ -148,7 +148,7 @@ def _packed(text: str, pieces: Sequence[Piece], size: int) -> Iterator[Numbered]
 
 
 def _pieces(text: str, most: int) -> Iterator[Piece]:
-    """Yield sentences, and those of more than `most` bytes in pieces that end where a part or a word does."""
+    """Yield sentences. One of more than `most` bytes is cut into pieces at the end of a part or a word."""
     ruler = Ruler(text)
     for sentence in sentences(text):
         start = sentence.start
@@ -167,7 +167,7 @@ def _shows(piece: Piece, clause: Clause) -> bool:
 
 
 def _runs(kinds: Mapping[Piece, Sequence[str]]) -> Iterator[tuple[str, Found]]:
-    """Yield every kind with its place: neighbouring pieces of one sentence that are of one kind are one place."""
+    """Yield every kind with its place: adjacent pieces of one sentence with the same kind are one place."""
     for _, sentence in groupby(kinds, key=lambda piece: piece.sentence):
         pieces = list(sentence)
         for kind in dict.fromkeys(kind for piece in pieces for kind in kinds[piece]):

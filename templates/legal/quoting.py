@@ -1,7 +1,7 @@
-"""The model quotes clauses in full, under their kinds: for bases that copy without fault.
+"""The model quotes clauses in full, by kind. For bases that copy exactly.
 
-A quote is looked up in its window, and what comes back is the document's own text. A clause that a window cuts is
-quoted in pieces, which overlapping windows join again.
+A quote is looked up in its window, and the response has the document's own text. A clause that is cut by a
+window is quoted in pieces; because windows overlap, the pieces are joined again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from .assemble import assemble
 from .forms import Form
 from .schema import Clause, Extraction, Span, Unlocated, quotes_type, spoken
 
-# A string without an end runs to the end of the text, so that no part of it is tried as a string of its own.
+# An unfinished string extends to the end of the text, so that no part of it is matched as another string.
 _STRING = re.compile(r'(?P<string>"(?:[^"\\]|\\.)*+(?:"|(?P<endless>\\?\Z)))\s*(?P<colon>:?)', re.DOTALL)
-_PIECE = 24  # a clause cut by a window is worth quoting from this many characters on
+_PIECE = 24  # a clause that is cut by a window is quoted if at least this many characters are visible
 
 
 @dataclass(frozen=True)
 class Quote:
-    """One quote that the model wrote, before it is checked."""
+    """A quote that the model wrote, not yet checked."""
 
     label: str
     words: str
@@ -37,7 +37,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the model wrote about one window; not `complete` where the answer was cut, unreadable or full."""
+    """The answer about one window; `complete` is false if the answer was cut off, unreadable or full."""
 
     window: Window
     quotes: tuple[Quote, ...]
@@ -61,7 +61,7 @@ class Quoting(Form[Window]):
         return windows(text, self.size, self.overlap)
 
     def shown(self, text: str, window: Window) -> str:
-        """Return one line per paragraph, single spaces, nothing else changed."""
+        """Return one line per paragraph, with single spaces and no other change."""
         return "\n".join(filter(None, map(fold, re.split(r"\n\s*\n", text[window.start : window.end]))))
 
     def answer_type(self, window: Window) -> type[BaseModel]:  # noqa: ARG002
@@ -69,7 +69,7 @@ class Quoting(Form[Window]):
         return quotes_type(self.categories, self.most)
 
     def target(self, text: str, window: Window, clauses: Sequence[Clause]) -> BaseModel | None:
-        """Return what the window shows of each clause; of the last ones, if a list would be full, nothing."""
+        """Return the visible part of each clause. If there are more than fit in a list, the last ones are left out."""
         answer: dict[str, list[str]] = {}
         for clause in clauses:
             if piece := fold(_visible(text, window, clause)):
@@ -96,7 +96,7 @@ class Quoting(Form[Window]):
         return assemble(source, whole, wanted, [each.window for each in readings if each.complete], unlocated)
 
     def _reading(self, window: Window, completion: Completion) -> Reading:
-        """Read one answer. Of one that was cut or is out of shape, the quotes that were finished are kept."""
+        """Read one answer. If it was cut off or is malformed, its finished quotes are kept."""
         try:
             parse_answer(self.answer_type(window), completion)
         except UnreadableAnswer:
@@ -107,7 +107,7 @@ class Quoting(Form[Window]):
 
 
 def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:
-    """Yield every string that ends, under the kind that was named before it."""
+    """Yield every finished string, with the kind named before it."""
     labels = {spoken(label): label for label in categories}
     label: str | None = None
     for match in _STRING.finditer(text):
@@ -139,7 +139,7 @@ def _joined(places: Iterable[Found]) -> Iterator[Found]:
 
 
 def _visible(text: str, window: Window, clause: Clause) -> str:
-    """Return what a window shows of a clause, cut between words; empty where that is too little to tell."""
+    """Return the part of a clause that is in a window, cut between words; empty if that is too short."""
     start, end = max(window.start, clause.start), min(window.end, clause.end)
     piece = text[start:end]
     if (start, end) == (clause.start, clause.end):

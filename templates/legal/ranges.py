@@ -1,4 +1,4 @@
-"""Which ranges of a document meet a part of it, found without a look at all of them."""
+"""Finds the clauses that overlap a part of a document, without a search through all of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .schema import Clause
 
 
 class Clauses:
-    """Clauses in the order of their places."""
+    """Clauses sorted by position."""
 
     def __init__(self, clauses: Sequence[Clause]) -> None:
         self.ordered = sorted(clauses, key=lambda clause: (clause.start, clause.end, clause.label))
@@ -18,6 +18,6 @@ class Clauses:
         self._reached = list(accumulate((clause.end for clause in self.ordered), max))
 
     def meeting(self, start: int, end: int) -> list[Clause]:
-        """Return the clauses that have a character in start…end, in their order."""
+        """Return the clauses that have a character in start…end, sorted by position."""
         near = self.ordered[bisect_right(self._reached, start) : bisect_left(self._starts, end)]
         return [clause for clause in near if clause.end > start]

@@ -1,4 +1,4 @@
-"""What goes in, what comes out, and what the model itself writes."""
+"""The types of requests, of responses, and of the model's answers."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Extraction(Strict):
 
 
 def spoken(label: str) -> str:
-    """Return a label in words, as the model reads and writes it."""
+    """Return a label in words, as in prompts and answers."""
     return label.replace("_", " ")
 
 
@@ -105,7 +105,7 @@ def spoken(label: str) -> str:
 def quotes_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
     """Return the type of an answer in quotes: under each kind that is there, in a fixed order, its clauses.
 
-    A kind that is not there is left out, so "nothing here" is `{}`: the answer's first token decides.
+    An absent kind is left out, so an answer without clauses is `{}`; the answer's first token decides.
     """
     quotes: dict[str, Any] = {
         f"kind_{index}": (list[str], Field(default=[], alias=spoken(label), min_length=1, max_length=most))
@@ -116,7 +116,7 @@ def quotes_type(categories: tuple[str, ...], most: int) -> type[BaseModel]:
 
 @cache
 def numbers_type(categories: tuple[str, ...], count: int) -> type[BaseModel]:
-    """Return the type of an answer in numbers: under each number that is a clause, from 1 to `count`, its kind.
+    """Return the type of an answer in numbers: the kind of each sentence that is a clause, by number (1 to `count`).
 
     A sentence of several kinds has a list of them.
     """

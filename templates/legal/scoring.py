@@ -1,4 +1,4 @@
-"""What one document contributes to the metrics."""
+"""Computes what one document adds to the metrics."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from kit.task import Record
 
 from .schema import Clause, Extraction
 
-_SAME = 0.5  # Jaccard similarity of words from which two texts count as the same clause
+_SAME = 0.5  # two texts are the same clause from this Jaccard similarity of their words
 
 
 def compare(expected: Extraction, actual: Extraction) -> Record:
     """Count hits, false alarms and misses, over all labels and as `tp:LABEL`, `fp:LABEL`, `fn:LABEL`.
 
-    Clauses pair one to one within a label, the most similar first; a pair is a hit where the similarity is at least
-    one half. Texts are compared, not places, because data sets give the first place of a repeated text.
+    Clauses of one label are paired one to one, most similar first. A pair is a hit if its similarity is at least one
+    half. Texts are compared, not places, because data sets give only the first place of a repeated text.
     """
     record: dict[str, float] = defaultdict(float)
     truth, answer = _by_label(expected.clauses), _by_label(actual.clauses)

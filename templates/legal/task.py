@@ -63,7 +63,7 @@ class Options(Task.Options):
 
 
 class ClauseExtraction(Task[ExtractRequest, Extraction]):
-    """From a document to its clauses, in the document's own text whatever the model writes."""
+    """From a document to its clauses, always in the document's own text."""
 
     name = "clauses"
     route = "/v1/legal/clauses"
@@ -99,11 +99,11 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         ]
 
     def targets(self, request: ExtractRequest, response: Extraction) -> list[Answer | None]:
-        """What each window shows of the expected clauses, in order.
+        """Return the expected answer for each window, in order.
 
-        A window without a clause is trained on only where the request asks for every kind of the recipe: a kind that
-        nobody looked for may be there. Raises InputError with every clause whose text is not at its offsets, whose
-        label is unknown, or whose kind the request does not ask for.
+        A window without a clause is trained on only if the request asks for every kind of the recipe, because a kind
+        that nobody looked for may be present. Raises InputError with every clause whose text is not at its offsets,
+        whose label is unknown, or whose kind the request does not ask for.
         """
         form, text, share = self._form, request.text, self.options.empty_share
         problems = [*self._misplaced(request, response.clauses)]
@@ -115,20 +115,20 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             taught = asked_all and _kept(text[window.start : window.end], share)
             nothing = form.answer_type(window)() if taught else None
             found.append(form.target(text, window, placed.meeting(window.start, window.end)) or nothing)
-        if asked_all and all(target is None for target in found):  # a document always teaches something
+        if asked_all and all(target is None for target in found):  # keep at least one window of each document
             found[:1] = [form.answer_type(window)() for window in windows[:1]]
         return found
 
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
-        """Return nothing but the document's own text. Nothing readable at all gives coverage 0, not an error."""
+        """Return only the document's own text. If no answer can be read, coverage is 0; that is not an error."""
         return self._form.read(request.text, completions, self._wanted(request))
 
     def observe(self, expected: Extraction, actual: Extraction) -> Record:
-        """Hits, false alarms, misses and presence by label; see scoring.py."""
+        """Return hits, false alarms, misses and presence by label; see scoring.py."""
         return compare(expected, actual)
 
     def untaught(self, request: ExtractRequest) -> str:
-        """Which kinds nobody looked for, and what to do about it."""
+        """Return which kinds the request leaves out, and what to do about it."""
         unasked = self._unasked(request)
         if not unasked:
             return ""
@@ -158,7 +158,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
     def rewrite(
         self, request: ExtractRequest, response: Extraction, reword: Callable[[str], str]
     ) -> tuple[ExtractRequest, Extraction]:
-        """Reword the text between the clauses; the clauses keep their words and get their new offsets."""
+        """Reword the text between the clauses. The clauses keep their words and get new offsets."""
         placed, text, done, moved = Clauses(response.clauses), "", 0, list[Clause]()
         for span in _together(response.clauses):
             text += reword(request.text[done : span.start])
@@ -179,7 +179,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         return Quoting(options.categories, options.window, options.overlap, options.max_clauses)
 
     def _wanted(self, request: ExtractRequest) -> tuple[str, ...]:
-        """The kinds asked for. The model is always asked for all it was trained on; `read` keeps these."""
+        """The requested kinds. The model is always asked for all kinds it was trained on; `read` keeps only these."""
         known: tuple[str, ...] = self.options.categories
         wanted = known if request.categories is None else tuple(dict.fromkeys(request.categories))
         problems = [
@@ -192,7 +192,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         return wanted
 
     def _unasked(self, request: ExtractRequest) -> list[str]:
-        """Kinds of the recipe that a request leaves out: nothing is known of them."""
+        """Kinds of the recipe that a request leaves out, so the document may have them or not."""
         wanted = set(self._wanted(request))
         return [label for label in self.options.categories if label not in wanted]
 
@@ -206,11 +206,11 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
             elif asked is not None and clause.label not in asked:
                 yield Problem(f"The request's categories leave out '{clause.label}', which is labelled.", where)
             if text[clause.start : clause.end] != clause.exact:
-                yield Problem(f"The document has another text at {clause.start} to {clause.end}.", where)
+                yield Problem(f"The document has a different text at {clause.start} to {clause.end}.", where)
 
 
 def _together(clauses: Sequence[Clause]) -> list[Span]:
-    """Return the stretches that clauses cover, in order; clauses that touch or overlap are one stretch."""
+    """Return the ranges that clauses cover, in order. Clauses that touch or overlap share one range."""
     found: list[Span] = []
     for clause in sorted(clauses, key=lambda clause: clause.start):
         if found and clause.start <= found[-1].end:
@@ -221,5 +221,5 @@ def _together(clauses: Sequence[Clause]) -> list[Span]:
 
 
 def _kept(text: str, share: float) -> bool:
-    """Choose by content, so that the same window is kept or left out in every run."""
+    """Decide by a hash of the content, so that every run keeps the same windows."""
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) < share * 0x1_0000_0000

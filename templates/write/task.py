@@ -29,8 +29,8 @@ from kit.task import (
 from kit.text.nearest import Nearest
 
 INSTRUCTION = "Write a short, friendly reply to this customer, in our house style."
-MOST_CHARACTERS = 600  # of a reply, in the data and from the model; the API's schema says so too
-MOST_TOKENS = 200  # ends an answer that never stops by itself
+MOST_CHARACTERS = 600  # characters of a reply, in the data and from the model; also in the API's schema
+MOST_TOKENS = 200  # limit for an answer that does not stop on its own
 
 
 class Request(Strict):
@@ -70,20 +70,20 @@ class Write(Task[Request, Response]):
         return [response.reply]
 
     def read(self, request: Request, completions: Sequence[Completion]) -> Response:  # noqa: ARG002
-        """Turn the model's words into the response. A reply that was cut, is empty or is too long is refused."""
+        """Turn the model's words into the response. A reply that was cut off, is empty or is too long is refused."""
         reply = str(parse_answer(FreeText(), completions[0])).strip()
         if not 0 < len(reply) <= MOST_CHARACTERS:
             raise UnreadableAnswer(f"A reply has 1 to {MOST_CHARACTERS} characters; this one has {len(reply)}.")
         return Response(reply=reply)
 
     def observe(self, expected: Response, actual: Response) -> Record:
-        """Return what one reply adds to the metrics. Words in common say little about truth: read replies, too."""
+        """Return what one reply adds to the metrics. Common words are weak evidence, so read some replies too."""
         return {
             "rouge_l": rouge_l(expected.reply, actual.reply),
             "signed": float(expected.reply.splitlines()[-1] == actual.reply.splitlines()[-1]),
         }
 
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:
-        """Answer without a language model, so that the report shows whether you need one."""
+        """Learn a baseline without a language model, so that the report shows whether you need one."""
         nearest = Nearest([example.request.message for example in examples])
         return lambda request: examples[nearest.find(request.message)].response

@@ -86,7 +86,7 @@ def test_text_with_every_private_character_of_the_first_plane_forges_no_special_
 
 def test_text_with_all_private_characters_is_refused() -> None:
     every = "".join(chr(code) for plane in ((0xE000, 0xF900), (0xF0000, 0x10FFFE)) for code in range(*plane))
-    with pytest.raises(InputError, match="every character for private use"):
+    with pytest.raises(InputError, match="every private-use character"):
         Renderer(NANO).dialogue([Message.of("user", every)])
 
 
@@ -137,7 +137,7 @@ def test_a_template_that_thinks_is_refused_until_thinking_is_switched_off(tmp_pa
         template.replace(opening, opening + "{% if thinking | default(true) %}[thought]{% endif %}")
     )
     prompt = Prompt(FreeText(), 8, messages=(Message.of("user", "x"),))
-    with pytest.raises(InputError, match="does not begin with its own prompt"):
+    with pytest.raises(InputError, match="does not start with its own prompt"):
         Renderer(folder).supervised(prompt, "y")
     assert Renderer(folder, {"thinking": False}).supervised(prompt, "y").labels == 2
 

@@ -1,1 +1,1 @@
-"""New training examples from those that are there."""
+"""Augmentation: new training examples, reworded from existing ones."""

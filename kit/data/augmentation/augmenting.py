@@ -1,6 +1,6 @@
 """New examples from old ones: the request is reworded, and the task checks that its answer still fits.
 
-Every new example names its source and how it was made, and has the same group, so that no split can part them.
+Every new example names its source and method, and has the source's group, so that a split keeps them together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from kit.data.augmentation.augmented import METHOD, SOURCE, is_augmented
+from kit.data.augmentation.provenance import METHOD, SOURCE, is_augmented
 from kit.data.augmentation.rewording import Reword, Unfit, by_paragraph
 from kit.data.keys import canonical
 from kit.errors import KitError
@@ -35,7 +35,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Augmented:
-    """The new examples, and how many were not made, by reason."""
+    """The new examples, and how many were left out, by reason."""
 
     examples: tuple[AnyExample, ...]
     left_out: Mapping[str, int]
@@ -49,10 +49,10 @@ def augment(
     concurrency: int = 1,
     advance: Callable[[int, int], None] = lambda *_: None,
 ) -> Augmented:
-    """Return up to `copies` new examples of each one that is not itself augmented, in their order.
+    """Return up to `copies` new examples of each original example, in their order.
 
     Copies that the task refuses, that equal another example, or that lost a number are left out and counted.
-    `advance` is called with how many copies are done, and of how many. Raises KitError where the method itself fails.
+    `advance` is called with the number of finished copies and of all copies. Raises KitError if the method fails.
     """
     sources = [example for example in examples if not is_augmented(example)]
     work = [(example, copy) for example in sources for copy in range(1, copies + 1)]
@@ -99,14 +99,14 @@ def _made(task: Task[Any, Any], method: Method, example: AnyExample, copy: int) 
 
 
 def _check(task: Task[Any, Any], example: AnyExample) -> None:
-    """Raise KitError where the task says that the answer does not fit, or nothing of it would be trained on."""
+    """Raise KitError if the task refuses the answer, or has no target for it."""
     prompts, targets = task.prompts(example.request), task.targets(example.request, example.response)
     if len(prompts) != len(targets) or all(target is None for target in targets):
         raise KitError("There is nothing to train on.")
 
 
 def _rewritten(task: Task[Any, Any], example: AnyExample, reword: Reword) -> tuple[Any, Any]:
-    """Return request and response as JSON: by the task itself where it can, else with the answer's quotes kept."""
+    """Return request and response as JSON: by the task's `rewrite` if there is one; else the answer's quotes stay."""
     if isinstance(task, Rewritable):
         request, response = task.rewrite(example.request, example.response, reword)
         return request.model_dump(mode="json"), response.model_dump(mode="json", exclude_defaults=True)
@@ -118,7 +118,7 @@ def _rewritten(task: Task[Any, Any], example: AnyExample, reword: Reword) -> tup
 
 
 def _reworded(value: Any, quotes: Sequence[str], reword: Reword) -> Any:
-    """Reword every text in a JSON value, except what the answer quotes of it."""
+    """Reword every text in a JSON value, except the parts that the answer quotes."""
     if isinstance(value, dict):
         return {key: _reworded(item, quotes, reword) for key, item in value.items()}
     if isinstance(value, list):
@@ -127,7 +127,7 @@ def _reworded(value: Any, quotes: Sequence[str], reword: Reword) -> Any:
 
 
 def _around(text: str, quotes: Sequence[str], reword: Reword) -> str:
-    """Reword the text between quotes; the first quotes are looked for first."""
+    """Reword the text between quotes; earlier quotes have priority."""
     parts = [(text, False)]
     for quote in quotes:
         parts = [piece for part in parts for piece in ([part] if part[1] else _split(part[0], quote))]

@@ -21,7 +21,7 @@ _TRANSLATE = f"Translate the text into {{language}}. {_ONLY.format(what='transla
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a model answers: the base URL with its version (…/v1), the model's id, and a key where one is needed."""
+    """Where a model answers: the base URL with its version (…/v1), the model's id, and a key if one is needed."""
 
     url: str
     model: str | None = None
@@ -43,9 +43,9 @@ class Endpoint:
         return there_and_back
 
     def ask(self, instruction: str, text: str, seed: int) -> str:
-        """Return the model's answer; a busy or failing service is asked again a few times.
+        """Return the model's answer; retry a few times if the service is busy or fails.
 
-        Raises InputError where the endpoint refuses, KitError where it cannot be reached or does not recover.
+        Raises InputError if the endpoint refuses, KitError if it cannot be reached or does not recover.
         """
         import httpx
 
@@ -73,7 +73,7 @@ class Endpoint:
 
 
 def _pause(asked: str, tried: int) -> float:
-    """Seconds until the next try: as the service asks for, a minute at most; it may also name a date, or nothing."""
+    """Seconds until the next try: what the service asks for (a number or a date), a minute at most, or a default."""
     return min(float(asked), 60.0) if re.fullmatch(r"\d+(\.\d+)?", asked, re.ASCII) else float(tried)
 
 

@@ -1,6 +1,6 @@
-"""Other words for the same thing: a small table for English that needs no model, and the guard for those that do.
+"""Rewords text: a small table of English phrases that needs no model, and checks of a model's rewording.
 
-Names, numbers and line breaks are never touched by the table; a model's rewording that loses a number is refused.
+The table never changes names, numbers or line breaks. A model's rewording that loses a number is refused.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ PAIRS: tuple[tuple[str, ...], ...] = (
     ("for the purpose of", "with the aim of"), ("however", "nevertheless"),
     ("also", "in addition"), ("because of", "on account of"), ("began", "started"), ("begins", "starts"),
 )  # fmt: skip
-"""Ways to say the same, each for any other of its line, in small letters."""
+"""Phrases with the same meaning, one set per line, in lower case; each can replace any other of its line."""
 
 ONE_WAY = {"prior to": "before", "pursuant to": "under", "no later than": "not later than"}
-"""Ways to say the same that hold in one direction: "before it ends" is not "prior to it ends"."""
+"""Phrases that can be replaced in one direction only: "before it ends" is not "prior to it ends"."""
 
 _OTHERS = {phrase: [other for other in line if other != phrase] for line in PAIRS for phrase in line}
 _OTHERS |= {phrase: [other] for phrase, other in ONE_WAY.items()}
@@ -50,7 +50,7 @@ class Unfit(Exception):
 
 
 def by_table(seed: str, share: float = 0.7) -> Reword:
-    """Return a rewording by the table: each phrase is exchanged with this probability; one seed gives one result."""
+    """Return a rewording by the table: replaces each phrase with probability `share`; one seed gives one result."""
     chance = random.Random(seed)
 
     def exchange(found: re.Match[str]) -> str:
@@ -66,7 +66,7 @@ def by_table(seed: str, share: float = 0.7) -> Reword:
 def by_paragraph(reword: Reword) -> Reword:
     """Return a rewording that works paragraph by paragraph, and keeps headings and white space.
 
-    The result raises Unfit where a paragraph comes back without one of its numbers, or much shorter or longer.
+    The rewording raises Unfit if a new paragraph lacks a number, or is much shorter or longer.
     """
 
     def whole(text: str) -> str:

@@ -1,1 +1,1 @@
-"""What can be said about data before a run: counts, duplicates, labels, leaks, the ceiling."""
+"""Checks of data before a run: counts, duplicates, labels, leaks, the best score that is possible."""

@@ -1,4 +1,4 @@
-"""Answers without a word: a model that learns them learns to end at once."""
+"""Finds empty answers: a model that learns them learns to stop at once."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _UNSEEN = {"Cc", "Cf", "Zs", "Zl", "Zp"}
 
 
 def is_blank(text: str) -> bool:
-    """Say whether a text shows nothing: white space, control and format characters only."""
+    """Return whether a text has only white space, control and format characters."""
     return all(unicodedata.category(character) in _UNSEEN for character in text)
 
 
 def blank_answers(
     task: Task[Any, Any], examples: Sequence[Example[Any, Any]], places: Mapping[str, str]
 ) -> dict[str, Problem]:
-    """Return a problem for each example, by id, one of whose targets is a text that shows nothing.
+    """Return, by id, a problem for each example with a blank target.
 
-    An example that the task refuses is none of them: the checks of the rows name it.
+    Examples that the task refuses are skipped here; the checks of the rows report them.
     """
     found = {}
     for example in examples:
@@ -33,12 +33,12 @@ def blank_answers(
         except KitError:
             continue
         if any(isinstance(target, str) and is_blank(target) for target in targets):
-            what = f"Example '{example.id}' has an answer without a word: it teaches to end at once."
+            what = f"Example '{example.id}' has an empty answer: it teaches the model to stop at once."
             found[example.id] = Problem(what, places.get(example.id, ""), BLANK_ADVICE)
     return found
 
 
 def check_blank(task: Task[Any, Any], train: Sequence[Example[Any, Any]], places: Mapping[str, str]) -> Check:
-    """Find training examples whose answer shows nothing; to some tasks that is an answer, so it stops nothing."""
+    """Find training examples with a blank answer. It only warns, because a blank answer is valid for some tasks."""
     problems = list(blank_answers(task, train, places).values())
-    return Check.listed("data.blank", problems, "Every training example has an answer to write.", blocking=False)
+    return Check.listed("data.blank", problems, "No training example has an empty answer.", blocking=False)

@@ -1,7 +1,7 @@
-"""The ceiling: what a model would score that writes every target as the task asks for it.
+"""The ceiling: the score of a model that writes every target exactly.
 
-Where it is below the best score, `targets` and `read` lose something, or the response says what no answer can say.
-No training makes up for that, so it is better known before.
+If it is below the best score, `targets` and `read` lose information, or the expected response has something that no
+answer can express. Training cannot fix that, so it is reported before.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from kit.task import AnswerSpec, Completion, Example, Record, Task, UnreadableAn
 
 AnyExample = Example[Any, Any]
 _NEAR = 1e-9
-_TRAIN_CHARACTERS = 4_000_000  # of requests: above, reading every answer back would take minutes
-_ADVICE = "Compare their responses with what the task's targets and read make of them."
+_TRAIN_CHARACTERS = 4_000_000  # characters of requests; with more, reading every answer would take minutes
+_ADVICE = "Compare their responses with what the task's `read` returns for its own `targets`."
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """The main metric of perfect answers, None where it has no value, and the examples that stay below their best.
+    """The main metric of perfect answers (None if it has no value), and the examples that cannot score their best.
 
-    `unscored` counts examples without a perfect answer: the task refuses them, or gives a prompt no target. `examples`
-    counts those that were looked at, `left_out` those that were not.
+    `unscored` counts examples without a perfect answer: the task refuses them, or a prompt has no target. `examples`
+    counts the scored examples, `left_out` the others.
     """
 
     value: float | None
@@ -43,9 +43,9 @@ class Ceiling:
 def ceilings(
     task: Task[Any, Any], parts: Mapping[str, Sequence[AnyExample]], places: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Ceiling]:
-    """Return the ceiling of each part: of all its examples, but of many long training examples only the first ones.
+    """Return the ceiling of each part, over all its examples; of many long training examples, only over the first ones.
 
-    These are the first in hash order, up to four million characters, so that they are the same in every run.
+    These are the first in hash order, up to four million characters, so every run uses the same ones.
     """
     found = {}
     for part, examples in parts.items():
@@ -71,14 +71,14 @@ def ceiling_of(task: Task[Any, Any], examples: Sequence[AnyExample], places: Map
 
 
 def check_ceiling(task: Task[Any, Any], found: Mapping[str, Ceiling]) -> Check:
-    """Say what perfect answers would score on each part, and name the examples that stay below their best."""
+    """Check the score of perfect answers on each part, and name the examples that cannot reach their best score."""
     figures = [f"{each.value:.3f} on {_of(part, each)}" for part, each in found.items() if each.value is not None]
     problems = [problem for each in found.values() for problem in each.below]
     missing = sum(each.unscored for each in found.values())
     if not figures and not problems:
-        return Check("data.ceiling", "unmeasured", "No example has an answer that is known to be perfect.")
+        return Check("data.ceiling", "unmeasured", "No example has a known perfect answer.")
     what = f"Perfect answers score {task.main_metric} {', '.join(figures) or 'without a value'}."
-    what += f" {missing} examples have no answer that is known to be perfect." if missing else ""
+    what += f" {missing} examples have no known perfect answer." if missing else ""
     if not problems:
         return Check("data.ceiling", "held", what, blocking=False)
     what += f" {len(problems)} examples cannot reach the best score with any answer. {_ADVICE}"
@@ -102,7 +102,7 @@ def _first(examples: Sequence[AnyExample], characters: int) -> list[AnyExample]:
 
 
 def _perfect(task: Task[Any, Any], example: AnyExample) -> list[Completion] | None:
-    """Return what a perfect model writes; None where the task refuses the example or does not say."""
+    """Return the completions of a perfect model; None if the task refuses the example or gives no target."""
     try:
         prompts = task.prompts(example.request)
         targets = task.targets(example.request, example.response)
@@ -119,7 +119,7 @@ def _perfect(task: Task[Any, Any], example: AnyExample) -> list[Completion] | No
 
 
 def _nothing(spec: AnswerSpec) -> str | None:
-    """Return the answer that says nothing, for a prompt that is not trained on; None where the type has none."""
+    """Return the empty answer for a prompt that is not trained on; None if the type has none."""
     if not (isinstance(spec, type) and issubclass(spec, BaseModel)):
         return None
     try:
@@ -129,7 +129,7 @@ def _nothing(spec: AnswerSpec) -> str | None:
 
 
 def _scored(task: Task[Any, Any], example: AnyExample, completions: Sequence[Completion]) -> tuple[Record | None, str]:
-    """Return the record of perfect answers, as an evaluation makes it, and why they could not be read."""
+    """Return the evaluation's record of perfect answers, or why they could not be read."""
     try:
         return task.observe(example.response, task.read(example.request, completions)), ""
     except (UnreadableAnswer, KitError, ValueError, LookupError) as error:
@@ -141,7 +141,7 @@ def _scored(task: Task[Any, Any], example: AnyExample, completions: Sequence[Com
 
 
 def _shortfall(task: Task[Any, Any], example: AnyExample, record: Record | None) -> str:
-    """Compare with the response scored against itself, since not every metric has 1 as its best value."""
+    """Return how a perfect answer falls short of the response scored against itself (not every metric is best at 1)."""
     if record is None:
         return ""
     metric = task.metrics[task.main_metric]

@@ -46,7 +46,7 @@ def check_data(parts: Parts, places: Places | None = None) -> list[Check]:
 
 
 def check_parts(parts: Parts, places: Places) -> list[Check]:
-    """Make those checks of `check_data` that must hold before anything is trained or measured."""
+    """Make the checks of `check_data` that must hold before training or measuring."""
     return [
         *(_filled(name, examples, parts["train"]) for name, examples in parts.items() if name != "train"),
         _groups_apart(parts, places),
@@ -55,7 +55,7 @@ def check_parts(parts: Parts, places: Places) -> list[Check]:
 
 
 def require(checks: Sequence[Check]) -> None:
-    """Raise InputError with every problem of the checks that failed and do not only warn."""
+    """Raise InputError with every problem of the failed checks, except those that only warn."""
     problems = [problem for check in checks if check.state == "failed" and check.blocking for problem in check.problems]
     if problems:
         raise InputError(problems)
@@ -78,7 +78,7 @@ def _filled(name: str, examples: Sequence[AnyExample], train: Sequence[AnyExampl
 
 
 def _repeated(train: Sequence[AnyExample]) -> Check:
-    """Find repeated requests: mostly a mistake, and with two responses always one."""
+    """Find repeated requests. They are usually a mistake; with different responses, they always are."""
     first: dict[str, AnyExample] = {}
     problems = []
     for example in train:
@@ -125,7 +125,7 @@ def _texts_apart(parts: Parts, places: Places) -> Check:
             match = index.match(text) if known else None
             if match is not None:
                 other, side = known[match.name]
-                what = f"'{id}' in {name} is about {match.similarity:.0%} the same as '{other}' in {side}."
+                what = f"'{id}' in {name} is about {match.similarity:.0%} equal to '{other}' in {side}."
                 problems.append(Problem(what, places.get(name, {}).get(id, "")))
         for id, text in texts.items():  # two parts may use the same ids
             index.add(f"{name}/{id}", text)

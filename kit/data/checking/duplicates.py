@@ -1,4 +1,4 @@
-"""Documents that are nearly the same, found by min-wise sketches of their five-word runs (Broder 1997)."""
+"""Finds nearly equal documents by min-wise sketches of their five-word sequences (Broder 1997)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Sketch = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Match:
-    """A document that is much like another, and the estimated share of runs that they have in common (Jaccard)."""
+    """A similar document, and the estimated share of sequences that both have in common (Jaccard)."""
 
     name: str
     similarity: float
 
 
 class NearDuplicates:
-    """Finds, for a text, one that was added before and shares at least `threshold` of their five-word runs.
+    """Finds an earlier text that shares at least `threshold` of the five-word sequences with a new text.
 
     The similarity is an estimate from 128 bins: its standard error is at most 0.04 for texts of some hundred words.
     Time is linear in the number of documents, because each bucket remembers only its first.
@@ -54,7 +54,7 @@ class NearDuplicates:
 
 
 def sketch_of(text: str) -> Sketch:
-    """Return the smallest hash of a five-word run in each of 128 bins (one-permutation hashing, Li et al. 2012)."""
+    """Return the smallest hash of the five-word sequences in 128 bins (one-permutation hashing, Li et al. 2012)."""
     words = [zlib.crc32(word.encode("utf-8", "replace")) for word in _WORD.findall(text.lower())]
     words += [0] * (_RUN - len(words))
     smallest = [_EMPTY] * _BINS
@@ -72,7 +72,7 @@ def similarity(left: Sketch, right: Sketch) -> float:
 
 
 def words_of(value: Any) -> str:
-    """Return all texts within a value made of mappings and lists, one a line."""
+    """Return all texts in a value made of mappings and lists, one per line."""
     return "\n".join(_texts(value))
 
 
@@ -88,7 +88,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _bands(sketch: Sketch) -> Iterator[tuple[int, Sketch]]:
-    """Yield keys of which two documents with 0.8 in common share one almost surely: 1 - (1 - 0.8⁴)³²."""
+    """Yield keys for buckets. Two documents with similarity 0.8 share a key with probability 1 - (1 - 0.8⁴)³²."""
     for start in range(0, _BINS, _BAND):
         band = sketch[start : start + _BAND]
         if min(band) < _EMPTY:

@@ -1,4 +1,4 @@
-"""Labels that are trained on and never tested, or tested and never trained on."""
+"""Finds labels that are trained on but never tested, or tested but never trained on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _UNTESTED = f"Add test examples of it, or list it in {WAIVER}."
 
 
 def count_labels(task: Task[Any, Any], examples: Iterable[AnyExample]) -> Counter[str]:
-    """Count the examples that give each label; empty for a task without labels.
+    """Count the examples with each label; empty for a task without labels.
 
-    An example that the task refuses counts for none: the checks of the rows name it.
+    Examples that the task refuses are skipped here; the checks of the rows report them.
     """
     counts: Counter[str] = Counter()
     for example in examples:
@@ -30,12 +30,12 @@ def count_labels(task: Task[Any, Any], examples: Iterable[AnyExample]) -> Counte
 
 
 def untested(trained: Iterable[str], tested: Iterable[str], waived: Iterable[str] = ()) -> list[str]:
-    """Return the labels that were trained on and that no test example gives, but those that are waived; sorted."""
+    """Return, sorted, the labels that were trained on and that no test example has, without the waived ones."""
     return sorted(set(trained) - set(tested) - set(waived))
 
 
 def check_labels(task: Task[Any, Any], parts: Mapping[str, Sequence[AnyExample]], waived: Sequence[str]) -> list[Check]:
-    """Check that what is trained on and what is tested give the same labels; nothing for a task without any."""
+    """Check that training and test examples have the same labels; no check for a task without labels."""
     trained = count_labels(task, [*parts["train"], *parts.get("validation", ())])
     tested = count_labels(task, parts["test"])
     if not trained and not tested:
@@ -46,22 +46,22 @@ def check_labels(task: Task[Any, Any], parts: Mapping[str, Sequence[AnyExample]]
 def _tested(trained: Counter[str], tested: Counter[str], waived: Sequence[str]) -> Check:
     problems = [
         Problem(
-            f"{trained[label]} of the training examples and no test example give the label '{label}'.",
+            f"{trained[label]} training examples and no test example have the label '{label}'.",
             next=_UNTESTED,
         )
         for label in untested(trained, tested, waived)
     ]
     known = [label for label in waived if label in untested(trained, tested)]
     right = "Every label that is trained on has a test example"
-    right += f", but these, which the recipe waives: {', '.join(known)}." if known else "."
+    right += f", except those that the recipe waives: {', '.join(known)}." if known else "."
     return Check.listed("data.labels", problems, right, blocking=False)
 
 
 def _trained(trained: Counter[str], tested: Counter[str]) -> Check:
     problems = [
         Problem(
-            f"{tested[label]} of the test examples and no training example give the label '{label}'.",
-            next=nearest(label, trained) or "Add training examples of it, or the model cannot know it.",
+            f"{tested[label]} test examples and no training example have the label '{label}'.",
+            next=nearest(label, trained) or "Add training examples of it; without them, the model cannot learn it.",
         )
         for label in untested(tested, trained)
     ]
@@ -70,11 +70,11 @@ def _trained(trained: Counter[str], tested: Counter[str]) -> Check:
 
 
 def _waivers(trained: Counter[str], waived: Sequence[str]) -> list[Check]:
-    """A waiver of a label that does not exist is a slip of the pen, and waives nothing."""
+    """Warn of a waiver for a label that does not exist, which is probably a typing error."""
     problems = [
-        Problem(f"No training example gives the label '{label}'.", WAIVER, nearest(label, trained))
+        Problem(f"No training example has the label '{label}'.", WAIVER, nearest(label, trained))
         for label in waived
         if label not in trained
     ]
-    right = "Every label that is waived is trained on."
+    right = "Every waived label is trained on."
     return [Check.listed(WAIVER, problems, right, blocking=False)] if waived else []

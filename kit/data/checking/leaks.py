@@ -1,4 +1,4 @@
-"""Finds test examples that a model was trained on: they would measure memory, not quality."""
+"""Finds test examples that a model was trained on: they would measure memorisation, not quality."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kit.task import Example
 def leaked(
     examples: Sequence[Example[Any, Any]], places: Mapping[str, str], trained: Keys, how: str = "was trained on"
 ) -> list[Problem]:
-    """Return one problem per example whose request or group is among those that were trained on.
+    """Return one problem for each example whose request or group was trained on.
 
-    `places` maps an example's id to its file and line; `how` says in the problems where it was found.
+    `places` maps an example's id to its file and line; `how` ends each problem's sentence.
     """
     return [
         Problem(f"{what} {how}.", places.get(example.id, ""))
@@ -25,7 +25,7 @@ def leaked(
 
 
 def leak_of(example: Example[Any, Any], trained: Keys) -> str:
-    """Name what was trained on: the request of the example or its group; empty if neither was."""
+    """Return what was trained on, the request of the example or its group; empty if neither was."""
     if request_key(example.request) in trained.requests:
         return f"The request of '{example.id}'"
     return f"The group of '{example.id}', '{example.group}'," if group_key(example.group) in trained.groups else ""

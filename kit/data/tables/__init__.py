@@ -1,1 +1,1 @@
-"""Tables of a user's own (CSV, XLSX, JSONL) as examples of a task."""
+"""Converts a user's table (CSV, XLSX, JSONL) to examples of a task."""

@@ -1,4 +1,4 @@
-"""Rows of a table as examples of a task: every wrong cell at once, each with file, row and column."""
+"""Converts rows of a table to examples of a task, and reports every wrong cell with file, row and column."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ID_LENGTH = 12
 
 @dataclass(frozen=True)
 class Found:
-    """An example and the row that it comes from. `grouped` says that the user named its group."""
+    """An example and its row. `grouped`: the user named its group."""
 
     example: AnyExample
     row: Row
@@ -47,10 +47,10 @@ class _Reading:
 def convert(
     table: Table, task: Task[Any, Any], sources: Sequence[Source], id_column: str | None, group_column: str | None
 ) -> list[Found]:
-    """Return one example per row. Without columns for them, ids are hashes of the content, and each group is an id.
+    """Return one example per row. Without columns for them, the id is a hash of the content, and the group is the id.
 
-    Raises InputError with every cell that does not fit its field, every label that the task does not know (once, with
-    its count), and every id that comes twice.
+    Raises InputError with every cell that does not fit its field, every unknown label (once, with
+    its count), and every repeated id.
     """
     reading = _Reading(table, task, sources)
     examples = []
@@ -73,7 +73,7 @@ def convert(
 
 
 def _example(reading: _Reading, row: Row) -> AnyExample | None:
-    """Return a row as an example without a name; note what is wrong with it."""
+    """Return a row as an example without an id; record its problems."""
     kind = reading.task.example_type()
     data = _nested(reading.sources, row)
     try:
@@ -103,7 +103,7 @@ def _nested(sources: Sequence[Source], row: Row) -> dict[str, Any]:
 
 
 def _converted(data: dict[str, Any], sources: Sequence[Source], error: ValidationError) -> dict[str, Any]:
-    """Return the fields with those that do not fit read otherwise: text as JSON (a number, a list), numbers as text."""
+    """Return the fields; those that do not fit are read as another type: text as JSON (a number …), numbers as text."""
     wrong = [each["loc"] for each in error.errors(include_url=False, include_input=False)]
     for source in sources:
         place = data
@@ -125,7 +125,7 @@ def _otherwise(value: Any) -> Any:
 
 
 def _note(reading: _Reading, row: Row, error: dict[str, Any]) -> None:
-    """Note one of pydantic's errors about a row, by the column that the field comes from."""
+    """Record one of pydantic's errors about a row, with the field's column."""
     path = tuple(map(str, error["loc"]))
     source = next((each for each in reading.sources if path[: len(each.path)] == each.path), None)
     if source is None:
@@ -142,7 +142,7 @@ def _note(reading: _Reading, row: Row, error: dict[str, Any]) -> None:
 
 
 def _note_labels(reading: _Reading, row: Row, example: AnyExample) -> None:
-    """Note the labels that the response's type allows and the prompt's choices do not."""
+    """Record labels that the response's type allows but the prompt's choices do not."""
     try:
         refused = list(refused_labels(reading.task, example))
     except KitError as error:
@@ -155,7 +155,7 @@ def _note_labels(reading: _Reading, row: Row, example: AnyExample) -> None:
 
 
 def _key(reading: _Reading, row: Row, column: str) -> str | None:
-    """Return the cell of an id or a group; note where it is empty."""
+    """Return the cell of an id or a group; record a problem if it is empty."""
     value = row.cells.get(column)
     text = "" if value is None else str(value).strip()
     if not text:
@@ -164,19 +164,19 @@ def _key(reading: _Reading, row: Row, column: str) -> str | None:
 
 
 def _hashed(table: Table, example: AnyExample) -> str:
-    """Return an id that depends on the content alone, so that importing again gives the same one."""
+    """Return an id that depends only on the content, so that a second import gives the same id."""
     stem = re.sub(r"[^a-z0-9]+", "-", table.path.stem.lower()).strip("-") or "row"
     return f"{stem}-{hashlib.sha256(content_of(example).encode('utf-8', 'surrogatepass')).hexdigest()[:_ID_LENGTH]}"
 
 
 def content_of(example: AnyExample) -> str:
-    """Return the request and the response as one text: two examples with the same one teach the same."""
+    """Return the request and the response as one text. Two examples with the same text are duplicates."""
     both: Mapping[str, Any] = example.model_dump(mode="json", include=set(SIDES))
     return json.dumps(both, sort_keys=True, ensure_ascii=False)
 
 
 def _repeated(table: Table, examples: Sequence[Found], column: str) -> Iterator[Problem]:
-    """Yield the ids that two rows with different content have; a row that comes twice is only a duplicate."""
+    """Yield a problem for each id of two rows with different content. Equal rows are only duplicates."""
     first: dict[str, Found] = {}
     for found in examples:
         known = first.setdefault(found.example.id, found)

@@ -1,4 +1,4 @@
-"""Leaves out rows that are already there, and puts rows with equal or nearly equal requests into one group."""
+"""Leaves out rows that the project already has, and puts rows with equal or nearly equal requests into one group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from kit.data.checking.duplicates import NearDuplicates, words_of
 from kit.data.keys import request_key
 from kit.data.tables.converting import Found, content_of
-from kit.data.tables.known import Known
+from kit.data.tables.existing import Known
 from kit.data.tables.reading import Table
 from kit.errors import InputError, Problem
 from kit.task import Example
@@ -19,7 +19,7 @@ AnyExample = Example[Any, Any]
 
 @dataclass(frozen=True)
 class Grouped:
-    """The new examples with their final groups, the rows left out, and what a person should look at."""
+    """The new examples with their final groups, and sentences about duplicates and about rows to look at."""
 
     examples: list[AnyExample]
     duplicates: list[str]
@@ -28,7 +28,7 @@ class Grouped:
 
 @dataclass
 class _Seen:
-    """What was seen so far, new or old, by content, by request and by nearly the same text."""
+    """The examples seen so far (new or existing), by content, by request and by similar text."""
 
     contents: dict[str, str] = field(default_factory=dict)
     requests: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -44,10 +44,11 @@ class _Seen:
 
 
 def grouped(table: Table, found: Sequence[Found], known: Sequence[Known]) -> Grouped:
-    """Return the examples to add. A row equal to an earlier one is left out; another answer to one request is kept.
+    """Return the examples to add.
 
-    A group that the user named is kept, except where another row has the same request: both must be in one group.
-    Raises InputError where an id is in use for something else.
+    A row equal to an earlier one is left out. A different response to the same request is kept.
+    A group that the user named is kept, unless another row has the same request: both must be in one group.
+    Raises InputError if an id is already used for another example.
     """
     _refuse_used_ids(table, found, known)
     seen, result = _Seen(), Grouped([], [], [])
@@ -68,7 +69,7 @@ def _group_of(found: Found, seen: _Seen, notes: list[str]) -> str:
     example = found.example
     if same := seen.requests.get(request_key(example.request)):
         place, group = same
-        notes.append(f"Row {found.row.number} gives another response to the request of {place}; look at both.")
+        notes.append(f"Row {found.row.number} has a different response to the request of {place}; look at both.")
         return group
     if found.grouped:
         return example.group

@@ -1,4 +1,4 @@
-"""Labels of a table that the task does not know: which, how often, and where to add them."""
+"""Reports labels of a table that the task does not know: which, how often, and where to add them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SHOWN = 20
 
 
 class UnknownLabels:
-    """Counts labels that are outside a closed set, by the column that they come from."""
+    """Counts labels that are outside a closed set, by column."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
         self._known: dict[str, tuple[str, ...]] = {}
 
     def add(self, column: str, label: str, known: Sequence[str]) -> None:
-        """Count one label of a column; `known` are those that the task has."""
+        """Count one label of a column; `known` are the task's labels."""
         self._counts.setdefault(column, Counter())[label] += 1
         self._known[column] = tuple(known)
 
@@ -47,7 +47,7 @@ def expected_labels(error: Mapping[str, Any]) -> list[str]:
 
 
 def refused_labels(task: Task[Any, Any], example: Example[Any, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield each target of an example that is none of its prompt's choices, with the choices."""
+    """Yield each target of an example that is not one of its prompt's choices, with the choices."""
     prompts = task.prompts(example.request)
     for prompt, target in zip(prompts, task.targets(example.request, example.response), strict=False):
         if isinstance(prompt.answer, Choices) and isinstance(target, str) and target not in prompt.answer.labels:

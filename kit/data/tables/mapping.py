@@ -26,13 +26,13 @@ class Source:
 
 
 def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
-    """Read `field=column,field=column` texts. Raises InputError with every pair that is none or comes twice."""
+    """Read `field=column,field=column` texts. Raises InputError with every invalid or repeated pair."""
     found: dict[str, str] = {}
     problems: list[Problem] = []
     for pair in (pair for text in texts for pair in _NEXT_PAIR.split(text)):
         field, sign, column = (part.strip() for part in pair.partition("="))
         if not (field and sign and column):
-            problems.append(Problem(f"'{pair}' maps nothing.", "--map", "Write FIELD=COLUMN."))
+            problems.append(Problem(f"'{pair}' is not FIELD=COLUMN.", "--map", "Write FIELD=COLUMN."))
         elif field in found:
             problems.append(Problem(f"The field '{field}' is mapped twice.", "--map"))
         found[field] = column
@@ -82,7 +82,7 @@ def _leaves(kind: type[BaseModel], path: tuple[str, ...], required: bool) -> Ite
 
 
 def _paths(name: str, fields: Mapping[tuple[str, ...], bool]) -> list[tuple[str, ...]]:
-    """Return the fields that a name means: its full path, or its path without the side."""
+    """Return the fields that a name can mean: by full path, or by the path without `request` or `response`."""
     wanted = tuple(name.split("."))
     return [path for path in fields if wanted in (path, path[1:])]
 

@@ -26,7 +26,7 @@ _SAMPLE = 20
 
 @dataclass(frozen=True)
 class Row:
-    """The cells of one row by column. `number` counts as a spreadsheet does: the header is row 1."""
+    """The cells of one row by column. `number` is as in a spreadsheet: the header is row 1."""
 
     number: int
     cells: Mapping[str, Any]
@@ -58,14 +58,14 @@ def read_table(path: Path) -> Table:
         return _table(path, _text_records(path))
     if ending in _SHEETS:
         return _table(path, _sheet_records(path))
-    what = f"The ending '{path.suffix}' does not say what kind of table this is."
+    what = f"The ending '{path.suffix}' is not that of a known kind of table."
     raise InputError(what, str(path), "Name the file .csv, .tsv, .xlsx or .jsonl.")
 
 
 def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
     numbered = [(number, list(record)) for number, record in enumerate(records, start=1) if any(map(_filled, record))]
     if not numbered:
-        raise InputError("There is nothing in this file.", str(path))
+        raise InputError("This file is empty.", str(path))
     columns = [str(name).strip() if _filled(name) else "" for name in numbered[0][1]]
     while columns and not columns[-1]:
         columns.pop()
@@ -77,7 +77,7 @@ def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
     for number, record in numbered[1:]:
         if len(record) < len(columns) or any(map(_filled, record[len(columns) :])):
             what = f"This row has {len(record)} cells; the header has {len(columns)}."
-            problems.append(Problem(what, f"{path}: row {number}", "Put a cell with a delimiter in it into quotes."))
+            problems.append(Problem(what, f"{path}: row {number}", "Quote a cell that contains a delimiter."))
         rows.append(Row(number, {name: value for name, value in zip(columns, record, strict=False) if name}))
     if problems:
         raise InputError(problems)
@@ -109,14 +109,14 @@ def _text_records(path: Path) -> list[list[str]]:
 
 
 def _delimiter(text: str) -> str:
-    """Return the delimiter that gives the first rows the same number of columns, as many as possible."""
+    """Return the delimiter that gives the first rows an equal number of columns, and the most columns."""
 
     def score(delimiter: str) -> tuple[bool, int]:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         widths = [len(row) for row, _ in zip(rows, range(_SAMPLE), strict=False) if row]
         return len(set(widths)) == 1 and widths[0] > 1, max(widths[:1], default=0)
 
-    return max(_DELIMITERS, key=score)  # of equals the first
+    return max(_DELIMITERS, key=score)  # the first of equal ones
 
 
 def _sheet_records(path: Path) -> list[list[Any]]:
@@ -132,7 +132,7 @@ def _sheet_records(path: Path) -> list[list[Any]]:
 
 
 def _cell(value: Any) -> Any:
-    """Return a cell as JSON can hold it: whole numbers without a fraction, dates in ISO 8601."""
+    """Return a cell as a JSON value: whole numbers without a fraction, dates in ISO 8601."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, datetime.date | datetime.time):
@@ -141,7 +141,7 @@ def _cell(value: Any) -> Any:
 
 
 def _read_lines(path: Path) -> Table:
-    """Return lines of JSON as a table; the values of an object within a line have columns with dotted names."""
+    """Return lines of JSON as a table; values of a nested object have columns with dotted names."""
     rows = []
     for place, record in read_records(path, _Object):
         rows.append(Row(int(place.rpartition(":")[2]), dict(_flat(record.root))))

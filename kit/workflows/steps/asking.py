@@ -25,7 +25,7 @@ from kit.workflows.events import Counted, Note, Report
 from kit.workflows.steps.coroutines import run_to_end
 from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running
 
-_AT_ONCE = 32  # requests that the engine can batch; more wait for their turn
+_AT_ONCE = 32  # requests sent to the engine at once, for it to batch; the others wait
 
 
 def answer(
@@ -38,7 +38,7 @@ def answer(
     threads: int | None,
     report: Report,
 ) -> list[BaseModel]:
-    """Return the responses in the order of the requests; the task's code runs only after its hash was verified."""
+    """Return the responses in the order of the requests. The task's code runs only after its hash was verified."""
     project = Project.find(root)
     store = Store(project.root)
     bundle = store.get(ref)

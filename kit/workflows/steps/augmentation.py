@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.data.augmentation.augmented import validation_groups
 from kit.data.augmentation.augmenting import Method, augment
 from kit.data.augmentation.endpoint import Endpoint
+from kit.data.augmentation.provenance import validation_groups
 from kit.data.augmentation.rewording import by_table
 from kit.data.formats import DataFile, read_file, write_examples
 from kit.data.split import limited
@@ -36,7 +36,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan, with what was read for it."""
+    """A plan, and the data and task that were read to make it."""
 
     plan: AugmentPlan
     data: Data
@@ -80,13 +80,11 @@ def prepare(
     path = Path(source or project.root / data.settings.train).absolute()
     new = Path(target or path.with_name(f"{path.stem}-augmented{path.suffix}")).absolute()
     if new.exists() and not replace:
-        raise InputError(
-            "This file exists; nothing is overwritten unasked.", str(new), "Use --replace to overwrite it."
-        )
+        raise InputError("This file exists and is not overwritten.", str(new), "Use --replace to overwrite it.")
     if new == path:
         raise InputError("Source and target are the same file.", str(path), "Name another with --to.")
     if settings.method != "rules" and not settings.url:
-        raise InputError("No endpoint is named.", "--url", "Such as: --url http://127.0.0.1:8000/v1")
+        raise InputError("An endpoint is missing.", "--url", "Add, for example: --url http://127.0.0.1:8000/v1")
     file = read_file(path, data.task)
     _refuse_tested(data, file)
     own = data.settings.validation is not None
@@ -97,7 +95,7 @@ def prepare(
 
 
 def _refuse_tested(data: Data, file: DataFile) -> None:
-    """Raise InputError with every example whose group is also in the files that measure."""
+    """Raise InputError with every example whose group is also in a validation or test file."""
     tested = {example.group for example in data.test_file.examples}
     tested |= {example.group for example in data.validation_file.examples} if data.validation_file else set()
     problems = [

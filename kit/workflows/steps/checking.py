@@ -31,7 +31,7 @@ def check_all(
     attached, mergeable = _attach(project, recipe) if attach else ([], None)
     report = preflight(project, recipe, mergeable, peak_tflops, price_per_hour)
     checks = (*attached, *report.checks)
-    estimate = tuple(report.facts.get("estimate", {}).get("told", ()))
+    estimate = tuple(report.facts.get("estimate", {}).get("sentences", ()))
     here = _profile_here(project, checks)
     return replace(head, checks=checks, facts=report.facts, estimate=estimate, profile_here=here)
 

@@ -1,4 +1,4 @@
-"""Runs a coroutine to its end from plain code, also in a notebook, where an event loop runs already."""
+"""Runs a coroutine from synchronous code, also in a notebook, where an event loop is already running."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _STOP_SECONDS = 60.0
 
 
 def plan(template: str, into: Path | None, engine: EngineName) -> DemoPlan:
-    """Return the project's folder and the commands; the last one serves until it is stopped."""
+    """Return the project's folder and the commands. The last command serves until it is stopped."""
     project = (into or _free_folder(template)).absolute()
     return DemoPlan(
         project,
@@ -47,7 +47,7 @@ def _free_folder(template: str) -> Path:
 
 def perform(plan: DemoPlan, engine: EngineName, output: IO[str] | None, report: Report) -> DemoResult:
     """Run every step. The service is stopped at the end, the bundle is kept."""
-    began, project = time.monotonic(), plan.project
+    started, project = time.monotonic(), plan.project
     project.parent.mkdir(parents=True, exist_ok=True)
     new, *steps, serving = plan.commands
     _run(new, project.parent, output, report)
@@ -67,7 +67,7 @@ def perform(plan: DemoPlan, engine: EngineName, output: IO[str] | None, report: 
         request=request,
         response=response,
         status=status,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - started,
     )
 
 

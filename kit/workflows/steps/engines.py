@@ -1,4 +1,4 @@
-"""Which engine answers for some bundles, and what it loads. No engine is imported here."""
+"""Chooses the engine for some bundles, and the weights that it loads. Imports no engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sealed_base(bundle: Bundle, root: Path, given: Path | None = None) -> Base:
     """Return the base model that a bundle was tuned from, verified against its seal.
 
     `given` is its folder; without it, the seal says where the base is, and a relative path there starts at `root`.
-    Raises InputError where the base cannot be found, Refused where its weights differ.
+    Raises InputError if the base cannot be found, Refused if its weights differ.
     """
     base = _given_base(given) if given else _named_base(bundle, root)
     verify_base(bundle, base)
@@ -46,7 +46,7 @@ def _named_base(bundle: Bundle, root: Path) -> Base:
 def engine_config(
     bundles: Sequence[Bundle], root: Path, threads: int | None = None, base: Path | None = None
 ) -> EngineConfig:
-    """Return what an engine loads to answer for these bundles: merged weights, or one base with their adapters.
+    """Return the engine's configuration for these bundles: merged weights, or one base with their adapters.
 
     `base` is the folder of the base, where it has moved since training. Raises as `sealed_base` does.
     """
@@ -64,16 +64,16 @@ def engine_config(
 
 
 def engine_kind(bundles: Sequence[Bundle], wanted: Kind | Literal["auto"]) -> Kind:
-    """Return the engine that answers for these bundles: the wanted one, or for "auto" the best that is installed.
+    """Return the engine for these bundles: the requested one, or for "auto" the best that is installed.
 
-    Raises InputError where the wanted engine cannot load these adapters, MissingExtra where none is installed.
+    Raises InputError if the requested engine cannot load these adapters, MissingExtra if none is installed.
     """
     odd = [bundle for bundle in bundles if bundle.seal.form == "adapter" and not bundle.seal.adapter.plain_lora]
     if not odd:
         return default_kind() if wanted == "auto" else wanted
     if wanted == "vllm":
-        what = f"vLLM takes no {odd[0].seal.adapter.method} adapters; only the local engine does."
-        raise InputError(what, str(odd[0].folder), "Ask for: --engine local")
+        what = f"vLLM does not support {odd[0].seal.adapter.method} adapters; the local engine does."
+        raise InputError(what, str(odd[0].folder), "Use: --engine local")
     return "local"
 
 
@@ -84,7 +84,7 @@ def adapter_name(bundle: Bundle) -> str | None:
 
 @asynccontextmanager
 async def running(engine: Engine) -> AsyncIterator[Engine]:
-    """Start an engine, and stop it however the block ends."""
+    """Start an engine, and stop it at the end of the block, also after an error."""
     try:
         await engine.start()
         yield engine

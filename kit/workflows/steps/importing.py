@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.data.assignment import PARTS
 from kit.data.importing import Import, find_importer, load_importers, plan_import, read_set
-from kit.data.parting import PARTS
 from kit.data.tables.converting import AnyExample, convert
+from kit.data.tables.existing import Known, known_examples, lines_of
 from kit.data.tables.grouping import grouped
-from kit.data.tables.known import Known, known_examples, lines_of
 from kit.data.tables.mapping import resolve
 from kit.data.tables.reading import Table, read_table
 from kit.errors import InputError, nearest
@@ -23,7 +23,7 @@ from kit.workflows.import_data import SetImport, SetPart, TableImport
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table are used, and for what."""
+    """The columns of a table to use, by their purpose."""
 
     mapping: Mapping[str, str]
     group: str | None
@@ -74,17 +74,17 @@ def _files(data: Data, target: Path) -> list[Path]:
 
 
 def _target(data: Data, to: str | Path) -> Path:
-    """Return the data file that `to` names. Raises InputError where it is neither a part nor a JSONL file."""
+    """Return the data file that `to` names. Raises InputError if it is neither a part nor a JSONL file."""
     named = {"train": data.settings.train, "validation": data.settings.validation, "test": data.settings.test}
     if str(to) in named:
         name = named[str(to)]
         if name is None:
-            advice = "Add it to the recipe, such as data.validation: data/validation.jsonl"
+            advice = "Add one to the recipe, for example data.validation: data/validation.jsonl"
             raise InputError("The recipe names no validation file.", "--to validation", advice)
         return data.root / name
     if Path(to).suffix != ".jsonl":
         advice = nearest(str(to), PARTS) or f"Name one of {', '.join(PARTS)}, or a file that ends in .jsonl."
-        raise InputError(f"'{to}' is no data file.", "--to", advice)
+        raise InputError(f"'{to}' is not a data file.", "--to", advice)
     path = Path(to).absolute()
     return next((file for file in _files(data, path) if file.exists() and path.exists() and file.samefile(path)), path)
 
@@ -100,7 +100,7 @@ def _parted(examples: Sequence[AnyExample], known: Sequence[Known], target: Path
         homes.setdefault(old.example.group, set()).add(old.path)
     counts = Counter(path for each in examples for path in homes.get(each.group, set()) - {target})
     return [
-        f"{count} new examples belong to groups that are in {path.name} (equal names, or nearly equal texts). "
+        f"{count} new examples belong to groups that are also in {path.name} (same name, or nearly the same text). "
         "Run kit data split: it puts each group into one file."
         for path, count in counts.items()
     ]
@@ -125,7 +125,7 @@ def set_plan(
     task: str | None,
     replace: bool,
 ) -> Import:
-    """Return what an importer's set would write. Raises InputError as the importer and the split do."""
+    """Return the plan to import a public set. Raises InputError as the importer and the split do."""
     project = Project.find(root)
     chosen = project.data(project.recipe(), task).task
     examples = read_set(find_importer(project.root, name), chosen, path, settings)
@@ -133,7 +133,7 @@ def set_plan(
 
 
 def set_import(plan: Import) -> SetImport:
-    """Return what a plan writes, in numbers."""
+    """Return the paths and counts of a plan."""
     return SetImport(_part(plan.train_path, plan.train), _part(plan.test_path, plan.test), plan.stayed)
 
 

@@ -9,7 +9,7 @@ from kit.errors import Interrupted, SigTerm, Terminated
 
 
 @contextmanager
-def says_how_to_continue(advice: str) -> Iterator[None]:
+def advise_on_interrupt(advice: str) -> Iterator[None]:
     """Raise Interrupted for Ctrl-C and Terminated for SIGTERM inside, with what to do next."""
     try:
         yield

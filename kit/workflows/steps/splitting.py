@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.data.augmentation.augmented import is_augmented
+from kit.data.assignment import PARTS, Part, assign, labelled
+from kit.data.augmentation.provenance import is_augmented
 from kit.data.formats import DataFile, read_file
-from kit.data.parting import PARTS, Part, assign, labelled
 from kit.data.tables.converting import AnyExample
 from kit.errors import InputError, Problem
 from kit.project.project import Data, Project
@@ -23,7 +23,7 @@ _VALIDATION_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the groups; without one for validation, the recipe decides."""
+    """Shares of the groups. If `validation` is None, the recipe decides."""
 
     validation: float | None
     test: float
@@ -31,7 +31,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Line:
-    """One example as its file has it, to the byte, and that file."""
+    """One example: its exact bytes in the file, and the file's path."""
 
     example: AnyExample
     text: bytes
@@ -42,7 +42,7 @@ class Line:
 def plan_split(
     root: Path, shares: Shares, sources: Sequence[Path], task: str | None, replace: bool, report: Report
 ) -> Split:
-    """Return what moves where. Raises InputError as `split_data` does."""
+    """Return the plan of a split. Raises InputError as `split_data` does."""
     project = Project.find(root)
     data = project.data(project.recipe(), task)
     paths = _paths(data)
@@ -68,7 +68,7 @@ def write_split(plan: Split) -> None:
         file.path: file.content
         for file in reversed(
             plan.files
-        )  # training last: if the machine fails in between, a row is twice there, not lost
+        )  # training last: if the machine fails in between, a row exists twice and is not lost
         if file.content != (file.path.read_bytes() if file.path.exists() else b"")
     }
     for path in changed:
@@ -87,7 +87,7 @@ def _checked(shares: Shares, paths: Mapping[Part, Path]) -> float:
     own = "validation" in paths
     validation = (_VALIDATION_SHARE if own else 0.0) if shares.validation is None else shares.validation
     problems = [
-        Problem(f"A share is 0 or more and below 1, not {share:g}.", f"--{part}")
+        Problem(f"A share must be at least 0 and below 1; this one is {share:g}.", f"--{part}")
         for part, share in (("validation", validation), ("test", shares.test))
         if not 0 <= share < 1
     ]
@@ -104,7 +104,7 @@ def _checked(shares: Shares, paths: Mapping[Part, Path]) -> float:
 
 
 def _pool(sources: Sequence[Path], paths: Mapping[Part, Path]) -> list[Path]:
-    """Return the files to split, the project's own by the names that the recipe gives them."""
+    """Return the files to split; the project's own files keep the paths that the recipe gives them."""
     if not sources:
         return [path for path in paths.values() if path.exists()]
     missing = [Problem("There is no such data file.", str(path)) for path in sources if not path.is_file()]
@@ -125,7 +125,7 @@ def _read(path: Path, data: Data) -> list[Line]:
 
 
 def _once(lines: Iterable[Line]) -> tuple[list[Line], int]:
-    """Return each example once, and how many came twice. Raises InputError for one id with two contents."""
+    """Return the distinct examples, and the number of duplicates. Raises InputError for one id with two contents."""
     first: dict[str, Line] = {}
     problems, repeated = [], 0
     for line in lines:
@@ -142,9 +142,9 @@ def _once(lines: Iterable[Line]) -> tuple[list[Line], int]:
 
 
 def _stays(lines: Sequence[Line], paths: Mapping[Part, Path], free: set[Path]) -> dict[str, Part]:
-    """Return the groups that may not move, and where they stay: in the test file first, then in validation.
+    """Return the groups that must not move, with their part. A group in both files stays in test, not in validation.
 
-    What was augmented is only trained on, and so is the rest of its group.
+    Augmented examples are only trained on, with the rest of their group.
     """
     stays: dict[str, Part] = {}
     for part in PARTS:
@@ -162,7 +162,7 @@ def _labels(lines: Sequence[Line], data: Data) -> dict[str, list[str]]:
 
 
 def _file(data: Data, part: Part, path: Path, lines: Sequence[Line], parts: Mapping[str, Part]) -> SplitFile:
-    """Return a data file as it will be: what it has now in its order, then what comes from the others."""
+    """Return a data file after the split: its own examples in their order, then those from other files."""
     inside = [line for line in lines if parts[line.example.group] == part]
     ordered = sorted(inside, key=lambda line: line.path != path)
     labels = Counter(

@@ -97,7 +97,7 @@ def test_categories_that_leave_out_a_labelled_kind_are_reported(tmp_path: Path, 
 def test_a_text_that_is_elsewhere_is_reported_with_its_clause(tmp_path: Path) -> None:
     line = row(clause(exact=LAW) | {"start": 0, "end": len(LAW)})
     assert problems_of_row(tmp_path, line, NUMBERS) == [
-        f"1: response.clauses[0]: Example 'a': The document has another text at 0 to {len(LAW)}."
+        f"1: response.clauses[0]: Example 'a': The document has a different text at 0 to {len(LAW)}."
     ]
 
 

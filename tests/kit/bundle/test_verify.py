@@ -168,9 +168,9 @@ def test_a_template_whose_hash_was_sealed_again_is_caught_by_what_it_renders(bun
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("\n{{m['content']}}", " {{m['content']}}", "does not begin with its own prompt"),
+        ("\n{{m['content']}}", " {{m['content']}}", "does not start with its own prompt"),
         ("{% endfor %}", "{% endfor }", "chat template refused the dialogue"),
-        ("{{m['content']}}", "{{m['contend']}}", "does not begin with its own prompt"),
+        ("{{m['content']}}", "{{m['contend']}}", "does not start with its own prompt"),
     ],
 )
 def test_a_template_that_no_longer_renders_at_all_is_refused_with_the_reason(

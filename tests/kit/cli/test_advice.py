@@ -61,7 +61,7 @@ def named_commands(text: str) -> Iterator[list[str]]:
 def test_every_command_that_is_named_is_there_with_its_options(file: Path) -> None:
     texts = strings(file) if file.suffix == ".py" else [file.read_text(encoding="utf-8")]
     found = [problem(words) for text in texts for words in named_commands(text)]
-    assert [told for told in found if told] == []
+    assert [shown for shown in found if shown] == []
 
 
 def every_option(command: click.Command) -> set[str]:
@@ -88,8 +88,8 @@ def test_every_option_that_a_sentence_names_is_there() -> None:
 
 def test_advice_that_cannot_be_followed_would_be_found() -> None:
     lines = ["Go on with: kit tune --resume", "See `kit train --faster` first.", "Next: cd x && kit data fetch"]
-    told = [problem(words) for line in lines for words in named_commands(line)]
-    assert told == [
+    shown = [problem(words) for line in lines for words in named_commands(line)]
+    assert shown == [
         "there is no command kit tune",
         "kit train has no option --faster",
         "there is no command kit data fetch",

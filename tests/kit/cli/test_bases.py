@@ -77,11 +77,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
     ),
     "no generation prompt": (
         no_generation_prompt,
-        *("base.template", "chat_template.jinja", "no generation prompt: after a question the answer begins with"),
+        *("base.template", "chat_template.jinja", "no generation prompt: after a question, the answer starts with"),
     ),
     "another generation prompt": (
         another_prompt,
-        *("base.template", "chat_template.jinja", "does not begin with its own prompt"),
+        *("base.template", "chat_template.jinja", "does not start with its own prompt"),
     ),
     "a broken tokenizer": (
         lambda folder: (folder / "tokenizer.json").write_text("{"),

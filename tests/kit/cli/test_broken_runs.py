@@ -81,9 +81,9 @@ def test_a_replayed_dialogue_that_is_masked_whole_breaks_a_run_by_its_line(toy: 
     muted = [said[0], {**said[1], "weight": 0}]
     (toy / "general.jsonl").write_text(lines([{"messages": said}, {"messages": muted}]))
     with_training(toy, replay={"data": "general.jsonl"})
-    told = broken(toy)
-    assert "general.jsonl:2:" in told
-    assert "no turn of the assistant is there to learn from" in told
+    shown = broken(toy)
+    assert "general.jsonl:2:" in shown
+    assert "there is no assistant's turn to learn from" in shown
 
 
 def test_what_is_only_badly_written_is_input(toy: Path) -> None:
@@ -129,11 +129,11 @@ def test_an_error_in_the_tasks_code_names_file_line_and_method(toy: Path) -> Non
     with_task(with_training(toy), ("Verdict(label=completions[0].text)", "Verdict(label=completions[0].txt)"))
     line = next(at for at, text in enumerate((toy / "task.py").read_text().splitlines(), start=1) if ".txt" in text)
     ran = run_kit("train", cwd=toy)
-    told = (
+    shown = (
         f"{toy}/task.py:{line}: The task broke in Toy.read: AttributeError: 'Completion' object has no attribute 'txt'"
     )
-    assert (ran.code, told in ran.err) == (2, True), ran.err
-    assert runs(toy)[0]["sentence"].startswith(told)
+    assert (ran.code, shown in ran.err) == (2, True), ran.err
+    assert runs(toy)[0]["sentence"].startswith(shown)
     with_task(toy, ("self.options.budget", "self.options.bugdet"))
     checked = run_kit("check", cwd=toy)
     assert (checked.code, "The task broke in Toy.prompts: AttributeError" in checked.err + checked.out) == (2, True)

@@ -1,4 +1,4 @@
-"""`kit check`: what is wrong is told with its place, and what was not measured is never said to hold."""
+"""`kit check` reports every problem with its place, and never reports an unmeasured check as held."""
 
 from __future__ import annotations
 
@@ -76,20 +76,20 @@ def test_three_mistakes_in_one_data_file_are_all_told_with_line_and_column(toy: 
     file.write_text("\n".join(rows) + "\n")
     ran = run("check", cwd=toy)
     assert ran.code == 2
-    told = ran.err.splitlines()
-    assert told[0] == f"{file}:2:{rows[1].index(';') + 1}: This is not JSON: Expecting ',' delimiter."
+    shown = ran.err.splitlines()
+    assert shown[0] == f"{file}:2:{rows[1].index(';') + 1}: This is not JSON: Expecting ',' delimiter."
     unknown = f"{file}:4:{rows[3].index('gruop')}: gruop: Unknown key 'gruop'. Did you mean 'group'?"
-    assert unknown in told
+    assert unknown in shown
     wrong = f"{file}:5:{rows[4].index('label')}: response.label: This must be 'praise' or 'complaint'."
-    assert told[-1] == wrong
+    assert shown[-1] == wrong
 
 
 def test_mistakes_in_the_training_and_in_the_test_file_are_told_together(toy: Path, run: Run) -> None:
     (toy / "data" / "train.jsonl").write_text("{\n")
     (toy / "data" / "test.jsonl").unlink()
-    told = run("check", cwd=toy).err
-    assert "train.jsonl:1:2: This is not JSON" in told
-    assert "test.jsonl: There is no such data file." in told
+    shown = run("check", cwd=toy).err
+    assert "train.jsonl:1:2: This is not JSON" in shown
+    assert "test.jsonl: There is no such data file." in shown
 
 
 def test_a_row_that_does_not_fit_is_told_with_its_line_and_length(toy: Path, run: Run) -> None:
@@ -260,7 +260,7 @@ def test_a_replayed_turn_without_a_word_is_refused_by_check_with_its_line(toy: P
     edit(toy / "recipe.yaml", "  max_length: 256\n", "  max_length: 256\n  replay: {data: data/general.jsonl}\n")
     ran = run("check", cwd=toy)
     assert ran.code == 2
-    assert f"{toy}/data/general.jsonl:1: Turn 2, the assistant's, is without a word" in ran.out
+    assert f"{toy}/data/general.jsonl:1: Turn 2, the assistant's, is empty" in ran.out
 
 
 def test_the_ceiling_is_printed_and_what_stays_below_it_is_named(toy: Path, run: Run) -> None:
@@ -278,7 +278,7 @@ def test_a_label_that_is_not_tested_is_a_warning_until_the_recipe_waives_it(toy:
     ran = run("check", cwd=toy)
     assert ran.code == 0
     assert "warning  data.labels: " in ran.out
-    assert "of the training examples and no test example give the label 'complaint'." in ran.out
+    assert "training examples and no test example have the label 'complaint'." in ran.out
     edit(toy / "recipe.yaml", "train:\n  max", "eval: {untested_labels: [complaint]}\ntrain:\n  max")
     assert states(run("check", "--json", cwd=toy).json)["data.labels"] == "held"
 

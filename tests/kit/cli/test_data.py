@@ -106,7 +106,7 @@ def test_what_was_imported_before_is_overwritten_only_when_asked(toy: Path, run:
     old = (toy / "data" / "lines-train.jsonl").read_text()
     ran = run("data", "import", "lines", source, "--groups", "3", cwd=toy)
     assert ran.code == 2
-    assert ran.err.count("nothing is overwritten unasked") == 2
+    assert ran.err.count("is not overwritten") == 2
     assert (toy / "data" / "lines-train.jsonl").read_text() == old
 
 

@@ -69,8 +69,8 @@ def test_a_defect_is_one_sentence_and_a_traceback_only_on_demand(toy: Path, run:
 def test_many_problems_are_counted_after_the_twentieth(capsys: pytest.CaptureFixture[str]) -> None:
     error = InputError([Problem(f"Number {number} is wrong.") for number in range(27)])
     Output().fail_with(error)
-    told = capsys.readouterr().err.splitlines()
-    assert told[19:] == ["Number 19 is wrong.", "… and 7 more."]
+    shown = capsys.readouterr().err.splitlines()
+    assert shown[19:] == ["Number 19 is wrong.", "… and 7 more."]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, Exit.INTERRUPTED), (signal.SIGTERM, Exit.TERMINATED)])
@@ -85,9 +85,9 @@ def test_a_signal_ends_a_command_in_a_sentence_and_its_own_code(toy: Path, numbe
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
-    _, told = process.communicate()
+    _, shown = process.communicate()
     assert process.returncode == code
-    assert told.strip() == ("Interrupted." if number == signal.SIGINT else "Terminated.")
+    assert shown.strip() == ("Interrupted." if number == signal.SIGINT else "Terminated.")
 
 
 def test_a_reader_that_leaves_early_is_no_traceback(toy: Path) -> None:

@@ -1,4 +1,4 @@
-"""Methods on the command line: what is told of them before a run, and what a run was not as it was asked."""
+"""Tuning methods on the command line: checks before a run, and settings that a run did not apply as asked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_servability_and_ranges_are_told_without_the_heavy_packages(toy: Path, r
     ran = run("check", cwd=toy)
     assert ran.code == 0
     assert "ok  servability: lora, rank 16: serves merged on vllm and local. vLLM" in ran.out
-    assert "takes no DoRA adapters." in ran.out
+    assert "does not support DoRA adapters." in ran.out
     assert "warning  train.learning_rate: 0.09 is above the recommended range" in ran.out
 
 
@@ -56,13 +56,13 @@ def test_an_unknown_method_and_parts_that_do_not_fit_are_told_with_their_place(t
     assert ran.code == 2
     assert "train.method: This must be 'lora', 'qlora', 'full'" in ran.err
     edit(toy / "recipe.yaml", "  method: lorra\n  lora: {dora: true}", "  lora: {dora: true, initialisation: pissa}")
-    told = run("check", "--recipe-only", cwd=toy).err
-    assert "train.lora: dora does not go with initialisation: pissa, which changes the base." in told
+    shown = run("check", "--recipe-only", cwd=toy).err
+    assert "train.lora: dora cannot be combined with initialisation: pissa, which changes the base." in shown
 
 
 def test_a_run_that_was_not_as_asked_says_so_in_the_list(toy: Path, run: Run) -> None:
     made = new_run(toy, Project(toy).recipe(), "0" * 64, profile=None)
     write_facts(made.folder, [Fact("seed", "0", "0", "held"), Fact("adapter scale", "2", "1", "failed")])
-    told = "adapter scale differs: asked 2, applied 1"
-    assert f"{made.id}: not as asked: {told}" in run("runs", cwd=toy).out
-    assert run("runs", "--json", cwd=toy).json["runs"][0]["not_as_asked"] == told
+    shown = "adapter scale differs: asked 2, applied 1"
+    assert f"{made.id}: not as asked: {shown}" in run("runs", cwd=toy).out
+    assert run("runs", "--json", cwd=toy).json["runs"][0]["not_as_asked"] == shown

@@ -92,7 +92,7 @@ def test_a_target_that_is_not_empty_is_refused_and_not_touched(tmp_path: Path, r
     (tmp_path / "legal" / "mine.txt").write_text("mine")
     ran = run("new", "legal", cwd=tmp_path)
     assert ran.code == 2
-    assert "The target is not empty; nothing is overwritten." in ran.err
+    assert "The target is not empty, and files are not overwritten." in ran.err
     assert files(tmp_path) == {"legal/mine.txt": b"mine"}
 
 

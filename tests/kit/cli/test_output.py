@@ -34,8 +34,8 @@ def odd(toy: Path) -> Path:
 def test_what_an_encoding_cannot_show_is_written_in_another_form(odd: Path) -> None:
     done = shell("kit runs", odd, PYTHONIOENCODING="latin1")
     assert (done.returncode, done.stderr) == (0, b"")
-    told = done.stdout.decode("latin1")
-    assert '\\u03ba\\u03ac\\u03c4\\u03b9 - \\u6e05 "x"... ½' in told
+    shown = done.stdout.decode("latin1")
+    assert '\\u03ba\\u03ac\\u03c4\\u03b9 - \\u6e05 "x"... ½' in shown
 
 
 def test_json_is_the_same_data_in_every_encoding(odd: Path) -> None:
@@ -48,8 +48,8 @@ def test_half_a_character_is_printed_as_its_number(odd: Path) -> None:
     made = new_run(odd, Project(odd).recipe(), "1" * 64, profile=None)
     (made.folder / "status.jsonl").write_text('{"state": "failed", "sentence": "\\\\ud83d"}\n'.replace("\\\\", "\\"))
     assert "\\ud83d" in shell("kit runs", odd).stdout.decode()
-    told = json.loads(shell("kit runs --json", odd).stdout)["runs"]
-    assert "\ud83d" in {each["sentence"] for each in told}
+    shown = json.loads(shell("kit runs --json", odd).stdout)["runs"]
+    assert "\ud83d" in {each["sentence"] for each in shown}
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
@@ -66,11 +66,11 @@ def test_what_went_wrong_is_still_an_exit_code_where_nobody_can_read_it(odd: Pat
 @pytest.mark.parametrize("as_json", ["", " --json"])
 def test_a_result_that_cannot_be_written_goes_to_stderr_and_the_run_broke(odd: Path, as_json: str) -> None:
     done = shell(f"kit runs{as_json} > /dev/full", odd)
-    told = done.stderr.decode()
+    shown = done.stderr.decode()
     assert done.returncode == 1
-    assert "Traceback" not in told
-    assert json.dumps(ODD, ensure_ascii=False)[1:-1] in told
-    assert "could not be written to standard output: No space left on device." in told
+    assert "Traceback" not in shown
+    assert json.dumps(ODD, ensure_ascii=False)[1:-1] in shown
+    assert "could not be written to standard output: No space left on device." in shown
 
 
 def test_a_cell_may_have_several_lines_and_sentences_fit_a_terminal() -> None:

@@ -61,7 +61,7 @@ def test_version_is_also_a_word(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         (("serve", "--tensor-parallel", "2"), "See: kit serve --help"),
         (("train", "--config", "x"), "See: kit train --help"),
@@ -71,9 +71,9 @@ def test_version_is_also_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_an_option_is_suggested_only_for_a_slip(
-    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], shown: str
 ) -> None:
-    assert said(capsys, *words, code=2).endswith(f". {told}\n")
+    assert said(capsys, *words, code=2).endswith(f". {shown}\n")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`kit runs`: each run with its state and what came of it, and old runs that cannot be read any more."""
+"""`kit runs`: lists each run with its state and result, also old runs that can no longer be read."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def test_runs_are_listed_with_state_score_and_reason(toy: Path, run: Run) -> Non
     assert listed[broken.id]["state"] == "failed"
     assert listed[broken.id]["score"] is None
 
-    told = run("runs", cwd=toy / "data").out
-    assert f"{broken.id}: The loss is not finite." in told
-    assert "0.750" in told
+    shown = run("runs", cwd=toy / "data").out
+    assert f"{broken.id}: The loss is not finite." in shown
+    assert "0.750" in shown
 
 
 def test_a_bundles_digest_is_never_cut_and_the_list_fits_a_terminal(toy: Path, run: Run) -> None:
@@ -46,10 +46,10 @@ def test_a_bundles_digest_is_never_cut_and_the_list_fits_a_terminal(toy: Path, r
     broken = new_run(toy, Project(toy).recipe(), "0" * 64, profile=None)
     with pytest.raises(KitError), broken.working():
         raise KitError("The loss is not finite at this step, and so nothing can be learned. " * 3)
-    told = run("runs", cwd=toy).out
-    assert f"{finished.id}: bundle {digest}\n" in told
-    assert max(map(len, told.splitlines())) <= WIDTH
-    assert finished.created[:19].replace("T", " ") in told
+    shown = run("runs", cwd=toy).out
+    assert f"{finished.id}: bundle {digest}\n" in shown
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert finished.created[:19].replace("T", " ") in shown
 
 
 def test_a_run_whose_recipe_this_kit_cannot_read_is_still_listed(toy: Path, run: Run) -> None:

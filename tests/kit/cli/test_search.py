@@ -1,4 +1,4 @@
-"""`kit search`: shared by two workers, killed and begun again, and honest about whether the best beats the default."""
+"""`kit search`: two workers share it, it resumes after a kill, and it reports whether the best beats the default."""
 
 from __future__ import annotations
 
@@ -115,10 +115,10 @@ def test_settings_have_an_importance_and_two_checkpoints_are_kept(searched: tupl
 
 def test_what_would_be_tried_is_told_and_nothing_is_trained(tmp_path: Path) -> None:
     project = searchable(tmp_path / "toy")
-    told = run_kit("search", "--dry-run", "--trials", "5", cwd=project)
-    assert told.code == 0, told.err
-    assert "5 trials by accuracy, 1 at a time" in told.out
-    assert "0.0001 to 0.05 (log)" in told.out
+    shown = run_kit("search", "--dry-run", "--trials", "5", cwd=project)
+    assert shown.code == 0, shown.err
+    assert "5 trials by accuracy, 1 at a time" in shown.out
+    assert "0.0001 to 0.05 (log)" in shown.out
     assert not list(project.glob("search/*/trials"))
 
 
@@ -129,7 +129,7 @@ def test_what_would_be_tried_is_told_and_nothing_is_trained(tmp_path: Path) -> N
         ({"train.learning_rate": {"low": 1e-2, "high": 2e-2}}, "The default 0.001 is outside of the range."),
         ({"train.lora.rank": {"choices": [8, 9]}}, "The recipe refuses {'train.lora.rank': 9}"),
         ({"eval.limit": {"low": 1, "high": 9}}, "The recipe has no setting 'eval.limit' to search."),
-        ({"train.epochs": {"low": 3}}, "A range has low and high"),
+        ({"train.epochs": {"low": 3}}, "A range needs"),
         ({}, "The recipe declares nothing to search."),
     ],
 )

@@ -1,4 +1,4 @@
-"""The light commands start without the heavy packages, and the table of commands is made of what is there."""
+"""The light commands start without the heavy packages, and the commands are discovered from the modules."""
 
 from __future__ import annotations
 

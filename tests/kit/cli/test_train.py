@@ -32,10 +32,10 @@ def project(trained: Path, tmp_path: Path) -> Path:
 
 
 def test_a_step_is_explained_by_its_rows_and_their_places(trained: Path) -> None:
-    told = run_kit("runs", "explain", "3", cwd=trained)
-    assert told.code == 0, told.err
-    assert "The data have not changed since." in told.out
-    assert f"{trained}/data/train.jsonl:" in told.out
+    shown = run_kit("runs", "explain", "3", cwd=trained)
+    assert shown.code == 0, shown.err
+    assert "The data have not changed since." in shown.out
+    assert f"{trained}/data/train.jsonl:" in shown.out
 
 
 def test_rows_that_changed_since_are_told_as_changed(project: Path) -> None:
@@ -46,19 +46,19 @@ def test_rows_that_changed_since_are_told_as_changed(project: Path) -> None:
     (project / "data/train.jsonl").write_text(text)
     found = run_kit("runs", "explain", "3", "--json", cwd=project).json
     assert (found["step"], found["changed"], found["unread"]) == (3, 2, None)
-    states = {suspect["example"]: suspect["standing"] for suspect in found["suspects"]}
-    assert (states.pop(changed), states.pop(gone)) == ("changed", "gone")
-    assert set(states.values()) == {"same"}
-    told = run_kit("runs", "explain", "3", cwd=project).out
-    assert "The data changed since: 2 of its 6 rows differ from what was trained on" in told
+    standing = {suspect["example"]: suspect["standing"] for suspect in found["suspects"]}
+    assert (standing.pop(changed), standing.pop(gone)) == ("changed", "gone")
+    assert set(standing.values()) == {"same"}
+    shown = run_kit("runs", "explain", "3", cwd=project).out
+    assert "The data changed since: 2 of its 6 rows differ from what was trained on" in shown
 
 
 def test_data_that_cannot_be_read_any_more_are_not_called_changed(project: Path) -> None:
     (project / "data/train.jsonl").write_text("no longer JSON\n")
-    told = run_kit("runs", "explain", "3", cwd=project)
-    assert told.code == 0
-    assert "so they are not compared" in told.out
-    assert "changed since:" not in told.out
+    shown = run_kit("runs", "explain", "3", cwd=project)
+    assert shown.code == 0
+    assert "so they are not compared" in shown.out
+    assert "changed since:" not in shown.out
 
 
 def test_a_step_that_was_never_made_is_refused(trained: Path) -> None:
@@ -90,6 +90,6 @@ def test_a_context_that_the_base_does_not_have_is_refused_before_training_as_che
     for command in ("check", "train"):
         ran = run_kit(command, cwd=project)
         assert ran.code == 2
-        told = ran.out + ran.err
-        assert "The base's context is 2048 tokens; serve.max_length is 9000. Lower serve.max_length to 2048." in told
+        shown = ran.out + ran.err
+        assert "The base's context is 2048 tokens; serve.max_length is 9000. Lower serve.max_length to 2048." in shown
     assert sorted((project / "runs").iterdir()) == runs

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.data.additional import Dialogue
 from kit.data.formats import read_examples, read_file, read_records, write_examples
-from kit.data.general import Dialogue
 from kit.data.positions import positions
 from kit.errors import InputError, UnfitRows
 from kit.project.project import AnyTask, Project
@@ -25,7 +25,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> AnyTask:
     return project.tasks(project.recipe())[0]
 
 
-def told(path: Path, task: AnyTask) -> list[str]:
+def shown(path: Path, task: AnyTask) -> list[str]:
     with pytest.raises(InputError) as caught:
         read_examples(path, task)
     return [str(problem).removeprefix(f"{path}:") for problem in caught.value.problems]
@@ -73,12 +73,12 @@ def test_the_last_line_may_end_without_a_line_break(tmp_path: Path, task: AnyTas
 def test_a_line_that_is_no_row_is_told_with_its_column(
     tmp_path: Path, task: AnyTask, line: str | bytes, problem: str
 ) -> None:
-    assert told(file_of(tmp_path, good(1), line), task) == [problem]
+    assert shown(file_of(tmp_path, good(1), line), task) == [problem]
 
 
 def test_nothing_is_coerced(tmp_path: Path, task: AnyTask) -> None:
     line = good(1, weight="2", request={"text": 7})
-    assert told(file_of(tmp_path, line), task) == [
+    assert shown(file_of(tmp_path, line), task) == [
         f"1:{line.index('text')}: request.text: This must be text.",
         f"1:{line.index('weight')}: weight: This must be a number.",
     ]
@@ -86,7 +86,7 @@ def test_nothing_is_coerced(tmp_path: Path, task: AnyTask) -> None:
 
 @pytest.mark.parametrize("weight", [-1, float("nan"), float("inf"), 1e300, 1e-300])
 def test_a_weight_that_is_none_is_told_once(tmp_path: Path, task: AnyTask, weight: float) -> None:
-    assert len(told(file_of(tmp_path, good(1, weight=weight)), task)) == 1
+    assert len(shown(file_of(tmp_path, good(1, weight=weight)), task)) == 1
     with pytest.raises(UnfitRows):
         read_examples(file_of(tmp_path, good(1, weight=weight), "no JSON"), task)
 
@@ -100,23 +100,23 @@ def test_what_is_only_badly_written_is_not_called_unfit(tmp_path: Path, task: An
 def test_a_missing_key_points_at_the_object_that_lacks_it(tmp_path: Path, task: AnyTask) -> None:
     line = good(1, request={})
     at = line.index("{}") + 1
-    assert told(file_of(tmp_path, line), task) == [f"1:{at}: request.text: The key 'text' is missing."]
+    assert shown(file_of(tmp_path, line), task) == [f"1:{at}: request.text: The key 'text' is missing."]
 
 
 def test_a_repeated_key_is_told_at_its_second_place(tmp_path: Path, task: AnyTask) -> None:
     line = good(1)[:-1] + ', "group": "again"}'
-    assert told(file_of(tmp_path, line), task) == [
+    assert shown(file_of(tmp_path, line), task) == [
         f"1:{line.rindex('group')}: group: The key 'group' is repeated in one object."
     ]
 
 
 def test_a_repeated_id_names_its_first_line(tmp_path: Path, task: AnyTask) -> None:
     path = file_of(tmp_path, good(1), good(2), good(1))
-    assert told(path, task) == [f"3:1: The id 'train-1' is already used at {path}:1."]
+    assert shown(path, task) == [f"3:1: The id 'train-1' is already used at {path}:1."]
 
 
 def test_a_file_without_examples_is_told(tmp_path: Path, task: AnyTask) -> None:
-    assert "There are no examples in this file." in told(file_of(tmp_path), task)[0]
+    assert "There are no examples in this file." in shown(file_of(tmp_path), task)[0]
 
 
 def test_a_failed_write_keeps_the_old_file_and_leaves_no_other(tmp_path: Path, task: AnyTask) -> None:
@@ -170,7 +170,7 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         (
             ROWS.encode("cp1252"),
             f"FILE:1:{ROWS.index('é') + 1}: Byte 0xe9 is not UTF-8; the file may be Windows-1252. "
-            "1 more lines are like it. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW",
+            "1 more lines have this problem. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW",
         ),
         (
             b"PK\x03\x04rest",
@@ -200,7 +200,7 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         ),
         (
             json.dumps(json.loads(good(1)), indent=1).encode(),
-            "FILE: This file has JSON over several lines; each example is to be one line. "
+            "FILE: This file has JSON over several lines; each example must be one line. "
             "Convert it with: jq -c . FILE > NEW",
         ),
         (
@@ -232,15 +232,15 @@ def test_a_damaged_line_of_a_utf8_file_is_not_called_another_encoding(tmp_path: 
     line = ROWS.split("\n")[0]
     path = file_of(tmp_path, line, ROWS.split("\n")[1].replace("é", "#").encode().replace(b"#", b"\xff"))
     path.write_bytes(path.read_bytes().replace("é".encode(), "éé".encode()))
-    assert "though the rest of the file is: the line is damaged." in refusal(path, task)
+    assert "but the rest of the file is: the line is damaged." in refusal(path, task)
 
 
 @pytest.mark.parametrize("escape", ["\\ud83d", "\\ude00", "\\ude00\\ud83d", "\\\\\\ud83d"])
 def test_half_of_a_surrogate_pair_is_reported_at_its_own_place(tmp_path: Path, task: AnyTask, escape: str) -> None:
     line = good(1, request={"text": "HERE"}).replace("HERE", f"so {escape} it")
     half = escape[-6:] if escape.startswith("\\\\") else escape[:6]
-    assert told(file_of(tmp_path, line), task) == [
-        f"1:{line.index(half) + 1}: request.text: {half} is half of a surrogate pair, and no character. "
+    assert shown(file_of(tmp_path, line), task) == [
+        f"1:{line.index(half) + 1}: request.text: {half} is half of a surrogate pair, not a character. "
         "Write the character itself, or both halves of its pair."
     ]
 
@@ -253,7 +253,7 @@ def test_a_whole_pair_and_an_escaped_backslash_are_no_halves(tmp_path: Path, tas
 
 def test_nesting_too_deep_for_the_types_is_reported_as_such(tmp_path: Path, task: AnyTask) -> None:
     line = good(1, provenance={"deep": 0}).replace('"deep": 0', f'"deep": {"[" * 400}{"]" * 400}')
-    assert told(file_of(tmp_path, good(2), line), task) == ["2:1: The JSON is nested too deeply."]
+    assert shown(file_of(tmp_path, good(2), line), task) == ["2:1: The JSON is nested too deeply."]
 
 
 def test_dialogues_are_refused_in_the_same_words(tmp_path: Path) -> None:

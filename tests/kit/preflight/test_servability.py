@@ -29,15 +29,15 @@ def train(**settings: Any) -> TrainSection:
         ({}, None, "adapter", ""),
         ({"lora": {"rslora": True, "initialisation": "pissa"}}, None, "adapter", ""),
         ({"method": "qlora"}, None, "adapter", ""),
-        ({"lora": {"dora": True}}, None, "merged only", "vLLM 0.32.0 takes no DoRA adapters."),
+        ({"lora": {"dora": True}}, None, "merged only", "vLLM 0.32.0 does not support DoRA adapters."),
         ({"lora": {"rank": 256}}, None, "merged only", "ranks up to 128; the saved adapter has 256"),
         ({"lora": {"rank": 128, "initialisation": "olora"}}, None, "merged only", "the saved adapter has 256"),
         ({"method": "full"}, None, "merged only", "there is no adapter"),
         ({"method": "prompt"}, None, "local only", "cannot be merged"),
         ({"method": "bottleneck"}, None, "local only", "cannot be merged"),
-        (PEFT, True, "merged only", "takes no LOHA adapters"),
+        (PEFT, True, "merged only", "does not support LOHA adapters"),
         (PEFT, False, "local only", "it cannot be merged"),
-        (PEFT, None, "unmeasured", "whether it merges was not tried"),
+        (PEFT, None, "unmeasured", "whether it can be merged was not tried"),
     ],
 )
 def test_each_method_is_decided_with_its_reason(
@@ -52,7 +52,7 @@ def test_each_method_is_decided_with_its_reason(
     ("architecture", "decision", "reason"),
     [
         ("A", "adapter", ""),
-        ("B", "merged only", "vLLM 0.32.0 takes no adapters on B."),
+        ("B", "merged only", "vLLM 0.32.0 does not support adapters on B."),
         ("C", "local only", "vLLM 0.32.0 does not know C."),
     ],
 )
@@ -92,7 +92,11 @@ def recipe(form: str = "merged", **parts: Any) -> Recipe:
 @pytest.mark.parametrize(
     ("asked", "said", "advice"),
     [
-        (recipe("adapter", train={"lora": {"dora": True}}), "takes no DoRA adapters", "Set bundle.form: merged."),
+        (
+            recipe("adapter", train={"lora": {"dora": True}}),
+            "does not support DoRA adapters",
+            "Set bundle.form: merged.",
+        ),
         (recipe("adapter", train={"method": "full"}), "there is no adapter", "Set bundle.form: merged."),
         (recipe("merged", train={"method": "prompt"}), "cannot be merged", "Set bundle.form: adapter."),
         (
@@ -110,9 +114,9 @@ def test_a_bundle_that_could_not_be_served_is_refused_before_training(asked: Rec
 
 
 def test_what_only_the_local_engine_serves_is_said_before_training() -> None:
-    message = refuse_unservable(recipe("adapter", train={"method": "bottleneck"}), NANO, None)
-    assert "bottleneck: serves as an adapter on local only." in message
-    assert "Bottleneck layers cannot be merged" in message
+    shown = refuse_unservable(recipe("adapter", train={"method": "bottleneck"}), NANO, None)
+    assert "bottleneck: serves as an adapter on local only." in shown
+    assert "Bottleneck layers cannot be merged" in shown
 
 
 # --- learning rate and epochs -------------------------------------------------------------------------------------
@@ -152,6 +156,6 @@ def test_rates_of_the_literature_are_inside_for_the_widths_that_they_were_used_o
 
 def test_too_many_epochs_are_told_with_the_reason() -> None:
     state, what = outcomes(epochs=20)["train.epochs"]
-    assert (state, "more than the recommended 10: a small base memorises slowly" in what) == ("failed", True)
+    assert (state, "more than the recommended 10: a small base memorises rows slowly" in what) == ("failed", True)
     assert outcomes(epochs=3)["train.epochs"][0] == "held"
     assert outcomes(method="prompt", epochs=20, learning_rate=3e-2)["train.epochs"][0] == "held"

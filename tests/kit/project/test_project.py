@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kit.base import NANO
-from kit.data.parting import PARTS
+from kit.data.assignment import PARTS
 from kit.data.split import VALIDATION, held_out
 from kit.errors import InputError
 from kit.project.project import AnyExample, Project

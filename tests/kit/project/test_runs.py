@@ -100,7 +100,7 @@ def test_a_run_belongs_to_one_process_and_is_interrupted_when_that_dies(tmp_path
         assert process.stdout is not None
         assert process.stdout.readline() == "working\n"
         assert (run.status().state, run.status().pid) == ("running", process.pid)
-        with pytest.raises(InputError, match="finished, or at work"):
+        with pytest.raises(InputError, match="finished or still running"):
             unfinished_run(tmp_path, recipe(), "d1")
         with pytest.raises(KitError, match=f"Another process works on the run \\(pid {process.pid}\\)"), run.working():
             pass
@@ -119,7 +119,7 @@ def test_the_latest_unfinished_run_of_the_same_recipe_and_data_is_resumed(tmp_pa
 def test_without_an_unfinished_run_of_the_same_recipe_and_data_resuming_is_refused(tmp_path: Path) -> None:
     with made(tmp_path).working():
         pass
-    with pytest.raises(InputError, match="finished, or at work"):
+    with pytest.raises(InputError, match="finished or still running"):
         unfinished_run(tmp_path, recipe(), "d1")
     with pytest.raises(InputError, match="may have changed"):
         unfinished_run(tmp_path, recipe(), "d2")

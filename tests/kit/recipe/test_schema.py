@@ -1,4 +1,4 @@
-"""The recipe: one schema, profiles laid over it, and mistakes told as sentences."""
+"""The recipe: one schema, profiles merged over it, and mistakes reported as sentences."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def test_an_unknown_key_is_named_with_its_near_miss(
 ) -> None:
     with pytest.raises(InputError) as caught:
         load_recipe(write(tmp_path, RECIPE.replace(*change)))
-    told = [problem for problem in caught.value.problems if problem.where.endswith(f" {where}")]
-    assert told
-    assert told[0].next == advice
+    shown = [problem for problem in caught.value.problems if problem.where.endswith(f" {where}")]
+    assert shown
+    assert shown[0].next == advice
 
 
 def test_all_problems_are_told_at_once_and_those_of_unused_profiles_too(tmp_path: Path) -> None:

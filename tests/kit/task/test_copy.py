@@ -1,4 +1,4 @@
-"""A task is tried as it travels: where the project is out of reach, what it forgot to take along is message."""
+"""A copied task is tried outside its project, and a file that the copy lacks is reported."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_a_file_whose_name_is_made_while_running_is_told_with_its_line(tmp_path:
     )
     with pytest.raises(InputError) as caught:
         tried(project)
-    message = str(caught.value)
-    assert f"{project}/task.py:" in message
-    assert "FileNotFoundError" in message
-    assert "the files that it names in a string" in message
+    shown = str(caught.value)
+    assert f"{project}/task.py:" in shown
+    assert "FileNotFoundError" in shown
+    assert "the files that its code names in a string" in shown
 
 
 def test_a_path_that_starts_at_the_current_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Which files travel with a task: what it imports, what it names, and nothing that a project keeps beside its code."""
+"""Files copied with a task: those it imports and names, and none of the other files of a project beside its code."""
 
 from __future__ import annotations
 

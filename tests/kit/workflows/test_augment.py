@@ -27,8 +27,8 @@ def test_it_returns_the_new_examples_reports_progress_and_overwrites_nothing_una
     assert isinstance(events[0], Note)
     assert events[-1] == Counted("Rewording", 4, 4)
     assert len(plan.target.read_text().splitlines()) == done.kept + len(done.new)
-    with pytest.raises(InputError, match="nothing is overwritten unasked"):
+    with pytest.raises(InputError, match="is not overwritten"):
         augment(toy, method="rules")
-    with pytest.raises(InputError, match="No endpoint is named"):
+    with pytest.raises(InputError, match="An endpoint is missing"):
         augment(toy, method="paraphrase", replace=True)
     assert capfd.readouterr() == ("", "")

@@ -129,7 +129,7 @@ def test_texts_that_are_nearly_the_same_share_a_group_and_two_answers_to_one_req
     done = import_data(toy, file=write_csv(tmp_path / "tickets.csv", rows), mapping=MAPPING)
     assert len(done.examples) == 3
     assert {each.group for each in done.examples} == {done.examples[0].id}
-    assert "Row 4 gives another response to the request of row 2; look at both." in done.notes
+    assert "Row 4 has a different response to the request of row 2; look at both." in done.notes
 
 
 def test_a_group_that_another_file_holds_is_said_with_what_to_do(toy: Path, tmp_path: Path) -> None:
@@ -282,8 +282,8 @@ def test_a_template_takes_a_table_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("t.parquet", b"PAR1", "does not say what kind of table"),
-        ("t.csv", b"", "There is nothing in this file"),
+        ("t.parquet", b"PAR1", "is not that of a known kind of table"),
+        ("t.csv", b"", "This file is empty"),
         ("t.csv", b"body,kind\n", "a header and no rows"),
         ("t.csv", b"body,body\na,b\n", "Two columns have the name 'body'"),
         ("t.csv", b"body,kind\na,b,c\n", "This row has 3 cells; the header has 2"),

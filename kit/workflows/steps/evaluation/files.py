@@ -23,7 +23,7 @@ from kit.project.project import AnyExample
 from kit.system.machine import describe
 from kit.workflows.evaluate import EvaluationResult
 
-_AGAIN = "Make room and run kit eval again: what is saved is not asked again."
+_AGAIN = "Free some disk space and run kit eval again; saved answers are not asked again."
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Place:
 
 @dataclass
 class _Writing:
-    """The files of one result; an error of the disk is noted, and the others are written all the same."""
+    """Writes the files of one result. If one cannot be written, its problem is noted, and the others are written."""
 
     store: Store
     bundle: Bundle

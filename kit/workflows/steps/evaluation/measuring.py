@@ -1,4 +1,4 @@
-"""Evaluates a bundle: checks what can be checked first, asks the engine, and hands the reports on to be written."""
+"""Evaluates a bundle: checks as much as possible before the engine starts, asks it, and has the reports written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from kit.workflows.steps.evaluation.progress import ColumnProgress
 
 @dataclass(frozen=True)
 class Prepared:
-    """A bundle whose files are verified, and the project's test examples, which can be measured with it.
+    """A bundle with verified files, and the project's test examples, checked against this bundle.
 
     `ref` is what the user called the bundle; `base` is the folder of the base, where the user gave one.
     """
@@ -54,7 +54,7 @@ class Prepared:
     base: Path | None
 
     def examples(self, data: Data, who: str) -> list[AnyExample]:
-        """Return the test examples for one model: all of them, or for the base the first few if the user said so."""
+        """Return the test examples for one model: all, or for the base only the first ones if the user set a limit."""
         return limited(data.examples("test"), self.settings.base_limit if who == BASE else None)
 
     def count(self, who: str) -> int:
@@ -96,7 +96,7 @@ def plan_of(prepared: Prepared) -> EvaluationPlan:
 def perform(
     prepared: Prepared, page: Path | None, block: str | None, restart: bool, report: Report
 ) -> EvaluationResult:
-    """Ask what has no saved answer yet, judge the gates, and write the attestation, the report and the page."""
+    """Ask the examples without a saved answer, judge the gates, and write the attestation, the report and the page."""
     place = Place(page, block or prepared.bundle.seal.name) if page else None
     if place is not None:
         read_figures(place.page, place.block)  # refuses a page without the marks before anything is measured
@@ -143,7 +143,9 @@ def _with_data_gates(prepared: Prepared, data: Data, report: TaskReport) -> Task
 async def _measured(prepared: Prepared, answers: Answers, report: Report) -> tuple[list[TaskReport], Capabilities]:
     """Measure tuned model, base and classical baseline, and compare them. An adapter's base shares its engine."""
     bundle, tasks = prepared.bundle, [data.task.name for data in prepared.data]
-    limits = thresholds_by_task(prepared.settings.gates, tasks)  # refuses a gate of no task before anything is asked
+    limits = thresholds_by_task(
+        prepared.settings.gates, tasks
+    )  # refuses a gate that belongs to no task, before any example is asked
     config = engine_config([bundle], prepared.project.root, base=prepared.base)
     shared = bundle.seal.form == "adapter"
     base: list[Evaluation] | list[None] = [None] * len(prepared.data)

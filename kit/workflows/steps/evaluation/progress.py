@@ -1,4 +1,4 @@
-"""Reports how far the answers of one model are, and warns once where the base will take long."""
+"""Reports the progress of one model's answers, and warns once if the base will take long."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FIRST = 4  # answers before the rest is estimated: the first one includes the e
 
 
 class ColumnProgress:
-    """Is called once per answer of a model, with whether the answer was asked now rather than saved before."""
+    """A callback for each answer of a model. Its argument says whether the answer is new (not from a saved file)."""
 
     def __init__(self, report: Report, who: str, total: int) -> None:
         self._report, self._who, self._total = report, who, total
@@ -34,6 +34,6 @@ class ColumnProgress:
 
 def _slow(seconds: float) -> str:
     return (
-        f"The base needs about {seconds / 60:.0f} minutes more. Ctrl-C keeps what is saved; then "
-        "kit eval --base-limit 20 asks it 20 examples only, and kit eval --no-base none."
+        f"The base needs about {seconds / 60:.0f} more minutes. After Ctrl-C, the saved answers are kept; then "
+        "kit eval --base-limit 20 asks the base only 20 examples, and kit eval --no-base asks it none."
     )

@@ -1,4 +1,4 @@
-"""The steps of `search`: one process leads, workers make trials, and the best is compared with the default."""
+"""The steps of `search`: one process leads, workers run trials, and the best trial is compared with the default."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from kit.search.study import Study, study_folder
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.search import SearchPlan, SearchResult
 from kit.workflows.steps.engines import running
-from kit.workflows.steps.interrupts import says_how_to_continue
+from kit.workflows.steps.interrupts import advise_on_interrupt
 from kit.workflows.steps.training.inputs import Inputs, read_inputs
 
 _LOOK_SECONDS = 0.5
@@ -51,10 +51,10 @@ def plan(project: Project, recipe: Recipe, profile: str | None) -> SearchPlan:
 
 
 def lead(project: Project, recipe: Recipe, profile: str | None, report: Report) -> SearchResult:
-    """Let workers make the trials, compare the best with the default, and write the best recipe."""
+    """Let workers run the trials, compare the best with the default, and write the best recipe."""
     inputs = read_inputs(project, recipe, profile)
     study = open_study(inputs)
-    with study.leading(), says_how_to_continue(_CONTINUE):
+    with study.leading(), advise_on_interrupt(_CONTINUE):
         _run_workers(inputs, study, report)
         found = write_report(study, _metric(inputs), _compare_on_test(inputs, study, report))
     return SearchResult(
@@ -96,7 +96,7 @@ def _run_workers(inputs: Inputs, study: Study, report: Report) -> None:
 
 
 def _start(inputs: Inputs, study: Study, number: int) -> subprocess.Popen[bytes]:
-    """Start a worker with a pipe that closes when this process ends, for whatever reason; the worker then ends too."""
+    """Start a worker with a pipe that closes when this process ends, even if it is killed; the worker then ends too."""
     search = inputs.recipe.search
     words = [sys.executable, "-m", "kit", "search", "--trials", str(search.trials), "--workers", str(search.workers)]
     words += ["--profile", inputs.profile] if inputs.profile else []
@@ -125,7 +125,7 @@ def _stop(workers: _Workers) -> None:
 
 
 def _report_new(study: Study, reported: int, report: Report) -> int:
-    """Report the trials that ended since; return how many there are."""
+    """Report the trials that ended since the last report; return how many have ended in all."""
     trials = study.trials
     best = study.best
     for trial in trials[reported:]:
@@ -148,9 +148,9 @@ def _refuse_broken(workers: _Workers, folder: Path) -> None:
 
 
 def _compare_on_test(inputs: Inputs, study: Study, report: Report) -> Change | None:
-    """Return best minus default by the main metric on the test examples, paired; None where they are one trial.
+    """Return best minus default by the main metric on the test examples, paired; None if they are the same trial.
 
-    The validation examples chose the best, so a comparison on them would favour it by chance.
+    The validation examples selected the best trial, so a comparison on them would be biased towards it.
     """
     best, default = best_and_default(study)
     if default is None or best.number == default.number:
@@ -183,7 +183,7 @@ async def _scored(
 
 
 def _counting(report: Report, what: str, total: int) -> Callable[[Any], None]:
-    """Return a function to call once per thing done, which reports how many of `total` are done."""
+    """Return a callback for each finished item; it reports how many of `total` are done."""
     done = 0
 
     def count(_: Any) -> None:

@@ -1,4 +1,4 @@
-"""A worker of a search: a process that makes trials, each a training run from its last checkpoint."""
+"""A search worker: a process that runs trials. Each trial is a training run that resumes from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Pruned(Exception):
 
 
 def work(project: Project, recipe: Recipe, profile: str | None, number: int) -> None:
-    """Make trials until there are enough. A stopped worker saves a checkpoint, and its values are tried again."""
+    """Run trials until there are enough. A stopped worker saves a checkpoint; its trial is continued later."""
     inputs = read_inputs(project, recipe, profile)
     study = open_study(inputs, number)
     threading.Thread(target=_end_with_leader, daemon=True).start()
@@ -43,7 +43,7 @@ def work(project: Project, recipe: Recipe, profile: str | None, number: int) -> 
 
 
 def _end_with_leader() -> None:
-    """Terminate this process when the leader has closed the pipe, which the system does however the leader ends."""
+    """Terminate this process when the pipe from the leader closes, which happens even if the leader is killed."""
     while os.read(sys.stdin.fileno(), 1):  # unbuffered: a buffer's lock would make the interpreter crash at exit
         pass
     os.kill(os.getpid(), signal.SIGTERM)
@@ -65,7 +65,7 @@ def _make(inputs: Inputs, study: Study, trial: Trial) -> Result:
 
 
 def _pruning(inputs: Inputs, trial: Trial) -> Callable[[Event], None]:
-    """Return a receiver of a run's events that ends a trial which is worse than the others at an evaluation."""
+    """Return an event callback that stops a trial if it is worse than the others at an evaluation."""
     search, made = inputs.recipe.search, 0
 
     def receive(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""Runs a service in a thread of its own, with an event loop of its own, so that a notebook stays free."""
+"""Runs a service in its own thread and event loop, so that a notebook can continue."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from contextlib import suppress
 from typing import Any
 
 Work = Callable[[Callable[[str], None], asyncio.Event], Coroutine[Any, Any, None]]
-"""Gets a function to call with the service's URL once it is ready, and an event that asks it to stop."""
+"""Called with a function to report the service's URL when ready, and an event that asks it to stop."""
 
 
 class Background:
-    """A thread that runs `work`; it is stopped at the latest when the interpreter exits."""
+    """A thread that runs `work`. It is stopped when the interpreter exits, if not before."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -28,7 +28,7 @@ class Background:
         atexit.register(self.stop)
 
     def started(self) -> str:
-        """Return the URL once the service is ready; raise the error for which it never will be."""
+        """Wait until the service is ready, and return its URL. Raises the error that prevented the start."""
         try:
             return self._ready.result()
         except BaseException:
@@ -48,7 +48,7 @@ class Background:
         """Ask the work to stop, and wait until it has."""
         atexit.unregister(self.stop)
         if self._thread.is_alive():
-            with suppress(RuntimeError):  # the loop has closed since, and the thread is about to end
+            with suppress(RuntimeError):  # the loop has already closed, and the thread is about to end
                 self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 

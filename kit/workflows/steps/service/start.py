@@ -1,4 +1,4 @@
-"""Prepares a service: which bundles, which engine, at which address; and starts it."""
+"""Prepares a service (its bundles, engine and address), and starts it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from serving.settings import Settings
 
 @dataclass(frozen=True)
 class Prepared:
-    """Bundles whose files are verified, and what they are served with."""
+    """Bundles with verified files, and the engine and settings to serve them with."""
 
     settings: Settings
     deployed: tuple[Deployed, ...]
@@ -44,7 +44,7 @@ class Prepared:
 
     @property
     def status(self) -> tuple[str, ...]:
-        """A sentence per bundle: whether it is verified, and why not."""
+        """A sentence per bundle: it is verified, or why it is not."""
         return tuple(f"{each.pinned_name}: {status_sentence(each.attestations)}" for each in self.deployed)
 
 
@@ -87,7 +87,7 @@ def _deployed(store: Store, bundle: Bundle) -> Deployed:
 
 
 def rehearsed(prepared: Prepared) -> ServicePlan:
-    """Check all that a start checks before its engine, and return what would be served."""
+    """Make all checks that come before the start of the engine, and return what would be served."""
     check_installed(prepared.kind)
     check_model(prepared.config)
     rehearse(prepared.settings, prepared.deployed, prepared.config.max_length)
@@ -106,7 +106,7 @@ def until_stopped(prepared: Prepared, report: Report) -> None:
 
 
 def in_background(prepared: Prepared, report: Report) -> Service:
-    """Serve in a thread of its own; return once the service is ready."""
+    """Serve in a new thread; return when the service is ready."""
     engine = _made(prepared, report)
     background = Background(
         lambda announce, stop: serve_app(prepared.settings, engine, prepared.deployed, announce, stop)
@@ -117,11 +117,13 @@ def in_background(prepared: Prepared, report: Report) -> Service:
 
 
 def _made(prepared: Prepared, report: Report) -> Engine:
-    """Import the engine's packages here, outside an event loop, where Ctrl-C ends that at once."""
+    """Import the engine's packages here, outside the event loop, so that Ctrl-C stops the import at once."""
     for sentence in prepared.status:
         report(Note(sentence))
     engine = make_engine(prepared.kind, prepared.config)
-    report(Note(f"Starting {prepared.kind}; ready once this is verified to be the model that was measured."))
+    report(
+        Note(f"Starting {prepared.kind}; the service is ready when this is verified as the model that was measured.")
+    )
     return engine
 
 

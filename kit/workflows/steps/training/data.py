@@ -10,15 +10,15 @@ from typing import TypeVar
 
 from kit.bundle.training_record import TrainedRecord, TrainedTask
 from kit.chat import Renderer
+from kit.data.additional import additional_examples, general_rows
+from kit.data.assignment import Part
 from kit.data.checking.labels import count_labels
-from kit.data.general import examples_beside, general_rows
 from kit.data.keys import Keys
 from kit.data.mixture import Mixture, Source, mixed
-from kit.data.parting import Part
 from kit.data.rows import Dropped, Row, Rows
 from kit.data.split import data_digest
 from kit.errors import InputError
-from kit.project.project import Data, Project, leaks_beside
+from kit.project.project import Data, Project, leaks_into
 from kit.recipe import Recipe, RowsSection
 from kit.train.step.ewc import reference_rows, rows_digest
 
@@ -50,7 +50,7 @@ class TrainingData:
         return task.metrics[task.main_metric].higher_is_better
 
     def places(self) -> dict[str, str]:
-        """Return the file and line of each training example, by the name that rows give it."""
+        """Return the file and line of each training example, by the example name that the rows use."""
         several = len(self.tasks) > 1
         return {
             f"{data.task.name}/{example}" if several else example: place
@@ -64,7 +64,7 @@ class TrainingData:
 
 
 def gather(project: Project, recipe: Recipe, renderer: Renderer) -> TrainingData:
-    """Read all examples and make all rows. Raises InputError with all problems of the first file that has some."""
+    """Read all examples and make all rows. Raises InputError with all problems of the first faulty file."""
     tasks = project.all_data(recipe)
     refuse_opposed(tasks)
     refuse_unsound(project, recipe, tasks)
@@ -87,24 +87,24 @@ def refuse_unsound(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> N
     """Raise InputError for an empty part of the data, and for test examples among the training examples."""
     for data in tasks:
         data.require_sound()
-    if problems := [problem for each in _general(recipe) for problem in leaks_beside(project.root, each, tasks)]:
+    if problems := [problem for each in _general(recipe) for problem in leaks_into(project.root, each, tasks)]:
         raise InputError(problems)
 
 
 def refuse_opposed(tasks: Sequence[Data]) -> None:
-    """Raise InputError where higher is better for one task's main metric and worse for another's: no mean of them."""
+    """Raise InputError if higher is better for some tasks' main metrics and lower for others: their mean is useless."""
     if len({data.task.metrics[data.task.main_metric].higher_is_better for data in tasks}) > 1:
-        what = "Of some main metrics higher is better, of others lower: no single score can choose the checkpoint."
+        what = "For some main metrics higher is better, for others lower, so no single score can choose the checkpoint."
         raise InputError(what, "tasks", "Train these tasks separately, or change the sign of one metric.")
 
 
 def record_of(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> TrainedRecord:
-    """Return what a bundle records of its training and validation examples: their keys and label counts."""
+    """Return the record of training and validation examples for a bundle: their keys and label counts."""
     used = {data.task.name: [*data.examples("train"), *data.examples("validation")] for data in tasks}
     labels = {data.task.name: dict(sorted(count_labels(data.task, used[data.task.name]).items())) for data in tasks}
     for section in _general(recipe):
         if section.use is not None:
-            task, file = examples_beside(project.root, section)
+            task, file = additional_examples(project.root, section)
             used.setdefault(task.name, []).extend(file.examples)
     keys = {name: Keys.of(examples) for name, examples in used.items()}
     return TrainedRecord(
@@ -116,7 +116,7 @@ def record_of(project: Project, recipe: Recipe, tasks: Sequence[Data]) -> Traine
 
 
 def interleaved(columns: Iterable[Iterable[Item]]) -> list[Item]:
-    """Return the items of all columns in turns, so that any first part of the list has items of every column."""
+    """Return the items of all columns in turn (round robin), so that the first items come from every column."""
     nothing = object()
     turns = zip_longest(*columns, fillvalue=nothing)
     return [item for turn in turns for item in turn if item is not nothing]  # type: ignore[misc]
@@ -126,7 +126,7 @@ def interleaved(columns: Iterable[Iterable[Item]]) -> list[Item]:
 
 
 def _general(recipe: Recipe) -> list[RowsSection]:
-    """Return the sections of the recipe that name rows besides those of its tasks."""
+    """Return the recipe's sections for additional rows (replay, EWC)."""
     return [section for section in (recipe.train.replay, recipe.train.ewc) if section is not None]
 
 
@@ -152,7 +152,7 @@ def _reference(recipe: Recipe, reference: Rows | None) -> tuple[Row, ...]:
 
 
 def _named(rows: Rows, source: str) -> Rows:
-    """Put the source in front of the examples' names, because two sources may use the same names."""
+    """Prefix the examples' names with the source, because two sources may use the same names."""
     if not source:
         return rows
     return replace(rows, rows=tuple(replace(row, example=f"{source}/{row.example}") for row in rows.rows))

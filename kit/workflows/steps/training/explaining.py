@@ -1,4 +1,4 @@
-"""The steps of `explain_step`: the rows of a step, compared with the project's data as they are now."""
+"""The steps of `explain_step`: the rows of a step, compared with the project's current data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXCERPT = 60
 
 @dataclass(frozen=True)
 class _Current:
-    """The project's training data as they are now: rows by digest, digests by example, places by example."""
+    """The project's current training data: rows by digest, digests by example, places by example."""
 
     rows: Mapping[str, Row] = field(default_factory=dict)
     digests: Mapping[str, set[str]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ def explain_recorded(project: Project, step: int, ref: str) -> StepExplanation:
 
 
 def _read(project: Project, recipe: Recipe) -> tuple[_Current, str | None]:
-    """Read the data as they are now; if they cannot be read, return why, and no data."""
+    """Read the current data. If they cannot be read, return no data, and the reason."""
     try:
         renderer = project.renderer(recipe, offline=True)
         data = gather(project, recipe, renderer)

@@ -1,4 +1,4 @@
-"""Everything that training and search read before they start, and what is refused before the first step."""
+"""Reads everything that training and search need, and refuses wrong inputs before the first step."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def read_inputs(project: Project, recipe: Recipe, profile: str | None) -> Inputs
 
 
 def checked_inputs(project: Project, recipe: Recipe, profile: str | None, report: Report) -> Inputs:
-    """Attach the method to the base's bare architecture, then read the data, and check what can be checked so early.
+    """Try the method on the base's architecture without weights, then read and check the data.
 
-    Raises InputError for what could not be trained, stored or served.
+    Raises InputError if the model could not be trained, stored or served.
     """
     _try_attaching(project, recipe, report)
     report(Note("Reading the data and making rows."))
@@ -63,7 +63,7 @@ def checked_inputs(project: Project, recipe: Recipe, profile: str | None, report
 
 
 def _try_attaching(project: Project, recipe: Recipe, report: Report) -> None:
-    """Attach the method to the base's architecture without weights: takes a moment, and finds wrong targets at once."""
+    """Attach the method to the base's architecture without weights, which is fast and finds wrong target modules."""
     if recipe.train.method == "qlora":
         refuse_elsewhere(training_device())
     folder = project.base_config(recipe)
@@ -74,7 +74,7 @@ def _try_attaching(project: Project, recipe: Recipe, report: Report) -> None:
 
 
 def _refuse_before_training(inputs: Inputs) -> None:
-    """Raise InputError for what would otherwise fail after the training, when the bundle is stored or served."""
+    """Raise InputError for mistakes that would otherwise fail only after training, in the bundle or in serving."""
     Store(inputs.project.root).refuse_unwritable()
     try_copy(inputs.project.root, inputs.recipe, first_requests(inputs.data.tasks))
     checks = check_base(inputs.recipe, inputs.base.folder)
@@ -91,7 +91,7 @@ def forecast_of(inputs: Inputs, peak_tflops: float | None, price_per_hour: float
 
 
 def training_job(inputs: Inputs, folder: Path, resume: bool, threads: int | None) -> TrainJob:
-    """Return what the training loop needs, with `folder` as the run's."""
+    """Return the job for the training loop; `folder` is the run's folder."""
     return TrainJob(
         base=inputs.base,
         dtype=inputs.recipe.base.dtype,

@@ -1,4 +1,4 @@
-"""The steps of `train`: choose the run, train, build the bundle, and write what came of it."""
+"""The steps of `train`: choose the run, train, build the bundle, and write the run's report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kit.train.plan.plan import make_plan
 from kit.train.plan.sharing import sharing
 from kit.train.report.applied import read_facts, trouble
 from kit.workflows.events import Note, Report
-from kit.workflows.steps.interrupts import says_how_to_continue
+from kit.workflows.steps.interrupts import advise_on_interrupt
 from kit.workflows.steps.training.data import interleaved, record_of
 from kit.workflows.steps.training.inputs import Inputs, checked_inputs, forecast_of, training_job
 from kit.workflows.steps.training.scoring import scorer
@@ -35,7 +35,7 @@ def plan(
     price_per_hour: float | None,
     report: Report,
 ) -> TrainPlan:
-    """Check everything as training does, and return what it would do."""
+    """Make the checks of training, and return the plan."""
     inputs = checked_inputs(project, recipe, profile, report)
     data, section = inputs.data, inputs.recipe.train
     shared = sharing(inputs.base, section, [*data.rows, *data.validation])
@@ -58,11 +58,11 @@ def train_and_build(
     estimate = forecast_of(inputs, peak_tflops, price_per_hour)
     ranks = start_ranks()
     run = ranks.from_first(lambda: _choose_run(inputs, resume))
-    if not ranks.first:  # one of several processes: it trains, and only the first builds
+    if not ranks.first:  # one of several processes: all train, only the first builds the bundle
         return _result(run, _train(inputs, run, resume, threads, report), None)
     for line in [*estimate.lines(), f"Run {run.id}: {len(inputs.data.rows)} rows, base {inputs.base.name}."]:
         report(Note(line))
-    with run.working(), says_how_to_continue("Continue with: kit train --resume"):
+    with run.working(), advise_on_interrupt("Continue with: kit train --resume"):
         trained = _train(inputs, run, resume, threads, report)
         score = "" if trained.score is None else f", score {trained.score:.3f}"
         report(Note(f"Best: step {trained.step}{score}. Building the bundle."))
@@ -106,7 +106,7 @@ def _dialogues(inputs: Inputs) -> Sequence[Sequence[Message]]:
     return dialogues_of([prompt.messages for prompt in prompts if prompt.messages], inputs.renderer)
 
 
-# --- what came of it --------------------------------------------------------------------------------------------
+# --- the results -----------------------------------------------------------------------------------------------
 
 
 def _figures(run: Run, trained: Trained) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is told about data before it is trained on: each check with a fixture that turns it red."""
+"""Checks of data before training: each has a fixture that makes it fail."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def test_the_same_request_with_other_white_space_is_the_same_request(
     copy = example("late", 1, request={"text": train[7].request.text.replace(" ", "  ") + "\n"})
     found = check_data({"train": train, "test": [*test, copy]}, {"test": {"late-1": "test.jsonl:21"}})
     (check,) = (check for check in found if check.name == "data.leaks")
-    told = "test.jsonl:21: 'late-1' in test has the same request as 'train-7' in train."
-    assert [str(problem) for problem in check.problems] == [told]
+    shown = "test.jsonl:21: 'late-1' in test has the same request as 'train-7' in train."
+    assert [str(problem) for problem in check.problems] == [shown]
 
 
 def test_parts_that_use_the_same_ids_are_compared_by_their_texts(
@@ -104,7 +104,7 @@ def test_parts_that_use_the_same_ids_are_compared_by_their_texts(
     late = example("late", 1, request={"text": " ".join(words)})
     own = [example("own", number, id=f"train-{number}") for number in range(20)]
     (problem,) = states(train=train, validation=own, test=[*test, late])["data.alike"].problems
-    assert problem.what.endswith("the same as 'train-7' in train.")
+    assert problem.what.endswith("equal to 'train-7' in train.")
 
 
 def test_nearly_the_same_text_in_two_parts_is_a_warning(
@@ -162,11 +162,11 @@ def test_the_sketch_is_the_same_in_every_process(tmp_path: Path) -> None:
     program = (
         "from kit.data.checking.duplicates import sketch_of; print(sketch_of('one two three four five six seven'))"
     )
-    told = {
+    shown = {
         subprocess.run(
             [sys.executable, "-c", program], env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True, text=True, check=True,
         ).stdout
         for seed in ("1", "2")
     }  # fmt: skip
-    assert told == {f"{sketch_of('one two three four five six seven')}\n"}
+    assert shown == {f"{sketch_of('one two three four five six seven')}\n"}

@@ -42,7 +42,7 @@ def test_a_trained_label_without_a_test_example_is_a_warning(tmp_path: Path, cha
     train, test = examples(task, "train", "praise", *["refund"] * 40), examples(task, "test", "praise")
     found = checks(task, train, test)
     assert (found["data.labels"].state, found["data.labels"].blocking) == ("failed", False)
-    assert found["data.labels"].what == "40 of the training examples and no test example give the label 'refund'."
+    assert found["data.labels"].what == "40 training examples and no test example have the label 'refund'."
     assert found["data.labels.unknown"].state == "held"
 
 
@@ -59,9 +59,9 @@ def test_a_waived_label_is_named_and_a_waiver_of_no_label_is_a_warning(tmp_path:
     train, test = examples(task, "train", "praise", "refund"), examples(task, "test", "praise")
     found = checks(task, train, test, "refund", "refunt")
     assert found["data.labels"].state == "held"
-    assert "which the recipe waives: refund." in found["data.labels"].what
+    assert "that the recipe waives: refund." in found["data.labels"].what
     (problem,) = found["eval.untested_labels"].problems
-    assert (problem.what, problem.next) == ("No training example gives the label 'refunt'.", "Did you mean 'refund'?")
+    assert (problem.what, problem.next) == ("No training example has the label 'refunt'.", "Did you mean 'refund'?")
 
 
 def test_a_task_without_labels_has_no_such_check(tmp_path: Path) -> None:

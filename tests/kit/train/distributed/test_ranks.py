@@ -158,7 +158,7 @@ def test_rows_with_a_shared_prefix_are_computed_as_a_forest(base: Base, tmp_path
     "settings", [{"method": "qlora"}, {"method": "prompt"}, {"ewc": {"data": "unused.jsonl", "strength": 1.0}}]
 )
 def test_what_cannot_be_sharded_is_refused_with_the_recipe(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="parallel: sharded goes with method: lora, full or bottleneck"):
+    with pytest.raises(ValidationError, match="parallel: sharded needs method: lora, full or bottleneck"):
         section(parallel="sharded", **settings)
 
 

@@ -250,7 +250,7 @@ def test_what_vllm_cannot_serve_goes_to_the_local_engine_or_is_refused(
 
     bundle = bundle_of(name, "adapter")
     assert engine_kind([bundle], "auto") == "local"
-    with pytest.raises(InputError, match="only the local engine does"):
+    with pytest.raises(InputError, match="the local engine does"):
         engine_kind([bundle], "vllm")
 
 

@@ -142,7 +142,7 @@ def test_a_lora_variant_that_changes_weights_differently_is_refused(body: Body) 
     ],
 )
 def test_a_method_that_does_not_change_the_base_is_refused_with_the_recipe(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="ewc ties the base's own weights"):
+    with pytest.raises(ValidationError, match="ewc protects the base's own weights"):
         section(ewc={"data": "unused.jsonl", "strength": 1.0}, **settings)
 
 

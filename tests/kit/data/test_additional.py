@@ -10,7 +10,7 @@ import pytest
 
 from kit.base import NANO
 from kit.chat import Renderer
-from kit.data.general import general_rows
+from kit.data.additional import general_rows
 from kit.errors import InputError, UnfitRows
 from kit.recipe import RowsSection
 from kit.task import Message
@@ -52,11 +52,11 @@ def test_a_turn_of_weight_nothing_is_read_and_not_learned(tmp_path: Path) -> Non
 def test_a_turn_without_a_word_is_refused_with_its_place_or_dropped_and_counted(tmp_path: Path, content: str) -> None:
     blank = [*HELLO[:3], {"role": "assistant", "content": content}]
     section = file(tmp_path, {"messages": HELLO}, {"messages": blank})
-    with pytest.raises(UnfitRows, match=r"general\.jsonl:2: Turn 4, the assistant's, is without a word"):
+    with pytest.raises(UnfitRows, match=r"general\.jsonl:2: Turn 4, the assistant's, is empty"):
         rows(tmp_path, section)
     found = rows(tmp_path, section.model_copy(update={"blank": "drop"}))
     assert [each.example for each in found.rows] == ["line-1/1", "line-1/3", "line-2/1"]
-    assert [each.sentence for each in found.dropped] == ["Left out: example 'line-2/3' has an answer without a word."]
+    assert [each.sentence for each in found.dropped] == ["Left out: example 'line-2/3' has an empty answer."]
 
 
 def test_a_blank_turn_that_is_not_learned_and_one_of_the_user_are_read(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_an_example_of_a_task_whose_answer_is_without_a_word_is_refused_or_dropp
     mute = row("train", 2, response={"label": " "})
     (toy / "data" / "earlier.jsonl").write_text(lines([row("train", 1), mute]))
     section = RowsSection(data="data/earlier.jsonl", use="task.py:Toy")
-    with pytest.raises(UnfitRows, match=r"earlier\.jsonl:2: Example 'train-2' has an answer without a word"):
+    with pytest.raises(UnfitRows, match=r"earlier\.jsonl:2: Example 'train-2' has an empty answer"):
         rows(toy, section)
     found = rows(toy, section.model_copy(update={"blank": "drop"}))
     assert ([each.example for each in found.rows], len(found.dropped)) == (["train-1"], 1)
@@ -96,7 +96,7 @@ def test_every_line_that_is_no_dialogue_is_told_with_its_place(tmp_path: Path) -
         rows(tmp_path, section)
     places = sorted({problem.where.split(":")[1] for problem in caught.value.problems})
     assert places == ["2", "3", "4"]
-    assert "no turn of the assistant" in str(caught.value)
+    assert "no assistant's turn" in str(caught.value)
 
 
 def test_a_dialogue_that_is_too_long_is_refused_or_dropped_and_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `kit eval` prints: the findings, the worst first, and then the table."""
+"""The output of `kit eval`: the findings, worst first, and then the table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show(output: Output, result: EvaluationResult) -> None:
-    """Print the result, and after it which files could not be written."""
+    """Print the result, then the files that could not be written."""
     reports = result.reports.values()
     texts = [_text(report, len(reports) > 1) for report in reports]
     data = {**result.attested, "report": str(result.report) if result.report else None}
@@ -48,5 +48,5 @@ def _end(result: EvaluationResult) -> list[str]:
     if result.status.startswith("Status: verified"):
         lines.append(f"That means: {VERIFIED_MEANS}")
     folder = result.answers.parent.relative_to(result.project)
-    what = "Every answer, the scores of each label and what was taken for what" if result.report else "Answers"
+    what = "Every answer, the scores of each label and the confusions between labels" if result.report else "Answers"
     return [*lines, f"{what}: {folder}"]

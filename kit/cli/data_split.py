@@ -1,4 +1,4 @@
-"""`kit data split`: whole groups of examples between the files for training, validation and test."""
+"""`kit data split`: moves whole groups of examples between the files for training, validation and test."""
 
 from __future__ import annotations
 
@@ -22,27 +22,31 @@ _MOST_LABELS = 8
 @click.option(
     "--validation",
     type=click.FloatRange(0, 1, max_open=True),
-    help="Share of the groups.  [default: 0.1 if the recipe names a file for it]",
+    help="Share of the groups for validation.  [default: 0.1 if the recipe names a validation file, else 0]",
 )
 @click.option(
-    "--test", type=click.FloatRange(0, 1, max_open=True), default=0.2, show_default=True, help="Share of the groups."
+    "--test",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.2,
+    show_default=True,
+    help="Share of the groups for test.",
 )
 @click.option("--from", "files", multiple=True, type=click.Path(path_type=Path),
-              help="Split this file instead of the project's own; repeatable.")  # fmt: skip
-@click.option("--task", help="The task that the examples are of, if the recipe has several.")
-@click.option("--replace", is_flag=True, help="With --from: drop what the project's other files hold.")
-@click.option("--dry-run", is_flag=True, help="Say what would move; write nothing.")
+              help="Split this file instead of the project's files; repeatable.")  # fmt: skip
+@click.option("--task", help="Task of the examples, if the recipe has several.")
+@click.option("--replace", is_flag=True, help="With --from: drop the examples in the project's other files.")
+@click.option("--dry-run", is_flag=True, help="Print what would move, and write nothing.")
 def split(output: Output, dry_run: bool, files: tuple[Path, ...], replace: bool, **options: Any) -> None:
-    """Move whole groups between the project's files, so that each label has its share in each file.
+    """Move whole groups between the project's data files, so that each file gets its share of each label.
 
     The hash of a group's name decides, so the same data gives the same split. Groups that are in the validation or
-    test file stay there: what was tested is never trained on. With --from, all groups of these files may move.
+    test file stay there, so no tested example is ever trained on. With --from, all groups of these files may move.
     """
     from kit.errors import InputError
     from kit.workflows.split_data import plan_split_data, split_data
 
     if replace and not files:
-        raise InputError("Name the file whose examples are to be kept.", "--replace", "Add: --from FILE")
+        raise InputError("--replace needs the files whose examples to keep.", "--replace", "Add: --from FILE")
     act = plan_split_data if dry_run else split_data
     plan = act(files=files, replace=replace, **options)
     output.result(_data(plan, not dry_run), _text(plan, dry_run))
@@ -63,7 +67,7 @@ def _data(plan: Split, written: bool) -> dict[str, Any]:
 
 def _text(plan: Split, dry_run: bool) -> str:
     verb = "Would move" if dry_run else "Moved"
-    lines = [_moved(verb, move) for move in plan.moves] or ["Nothing moves: the files have their shares."]
+    lines = [_moved(verb, move) for move in plan.moves] or ["Nothing moves: each file already has its share."]
     if plan.dropped:
         lines.append(f"{'Would drop' if dry_run else 'Dropped'} {counted(plan.dropped, 'example')}.")
     rows = [

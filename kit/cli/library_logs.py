@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-_NOISY = ("vllm",)  # on import it warns of parts that are not for this machine, before it reads its own log level
+_NOISY = ("vllm",)  # warns on import about parts that this machine cannot use, before it reads its own log level
 
 
 def silence_libraries() -> None:
-    """Let these libraries' loggers pass only errors, until the libraries configure them.
+    """Show only errors of these libraries, until they configure their own loggers.
 
-    An engine's child processes import the command line again, so this works there too.
+    This also works in an engine's child processes, because they import the command line again.
     """
     for name in _NOISY:
         logger = logging.getLogger(name)

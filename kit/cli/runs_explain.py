@@ -14,14 +14,14 @@ from kit.workflows import ExplainedRow, StepExplanation, explain_step
 _SHOWN = 8
 _CHANGED = "changed since"
 _COLUMNS = ("added", "loss", "usual", "seen before", "example", "place", "text")
-_VERDICTS = {True: "It is a spike.", False: "It is no spike.", None: "There are too few steps to call it a spike."}
+_VERDICTS = {True: "It is a spike.", False: "It is not a spike.", None: "There are too few steps to call it a spike."}
 
 
 @kit_command("explain", "kit runs explain 120")
 @click.argument("step", type=click.IntRange(min=1))
-@click.option("--run", default="latest", show_default=True, help="The run, by its id or a part of it.")
+@click.option("--run", default="latest", show_default=True, help="Id of the run, or a part of it.")
 def explain(output: Output, step: int, run: str) -> None:
-    """Show the rows behind the loss of STEP, those that raised it most first."""
+    """Show the rows behind the loss of STEP; rows that raised it most come first."""
 
     found = explain_step(step=step, run=run)
     output.result(_finite(_data(found)), "\n".join([f"Run {found.run}.", *_head(found), *_body(found)]))
@@ -42,7 +42,7 @@ def _head(found: StepExplanation) -> list[str]:
     )
     lines = [f"Step {step.step}: loss {step.loss:.3f}, gradient {step.norm:.3g}; {usual}. {_VERDICTS[step.spike]}"]
     if found.unread:
-        return [*lines, f"The data cannot be read any more, so they are not compared: {found.unread}"]
+        return [*lines, f"The data can no longer be read, so they are not compared: {found.unread}"]
     if step.changed:
         what = f"{step.changed} of its {len(found.rows)} rows differ from what was trained on"
         return [*lines, f"The data changed since: {what} (data, task or tokenizer)."]

@@ -22,7 +22,7 @@ _BLANK_TURN = f"{BLANK_ADVICE.removesuffix('.')}, or give the turn weight 0, or 
 
 
 class Turn(Strict):
-    """One message of a dialogue; an assistant's turn of weight 0 is read and not learned."""
+    """One message of a dialogue. An assistant's turn of weight 0 is context and carries no loss."""
 
     role: Role
     content: str
@@ -30,7 +30,7 @@ class Turn(Strict):
 
 
 class Dialogue(BaseModel):
-    """A line of a file of dialogues. Public sets carry columns of their own; they are not read."""
+    """A line of a file of dialogues. Other columns, which public sets have, are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -39,9 +39,9 @@ class Dialogue(BaseModel):
     @model_validator(mode="after")
     def _answered(self) -> Dialogue:
         if self.messages[0].role == "assistant":
-            raise ValueError("a dialogue does not begin with the assistant")
+            raise ValueError("a dialogue must not start with the assistant")
         if not any(turn.role == "assistant" and turn.weight for turn in self.messages):
-            raise PydanticCustomError(NOTHING_TO_LEARN, "no turn of the assistant is there to learn from")
+            raise PydanticCustomError(NOTHING_TO_LEARN, "there is no assistant's turn to learn from")
         return self
 
 
@@ -51,7 +51,7 @@ def general_rows(
     """Return one row per supervised turn of a dialogue, or the rows of a task's examples; `root` is the project.
 
     Raises InputError with every problem of the file, every row that is too long unless they are to be dropped, and
-    where nothing is left; UnfitRows as `read_examples` and `build_rows` do.
+    if no row is left; UnfitRows as `read_examples` and `build_rows` do.
     """
     path = root / section.data
     if section.use is not None:
@@ -60,9 +60,9 @@ def general_rows(
     for number, (place, dialogue) in enumerate(read_records(path, Dialogue), start=1):
         for turn, row in _rows(renderer, dialogue, f"line-{number}", max_length):
             if is_blank(dialogue.messages[turn].content):
-                what = f"Turn {turn + 1}, the assistant's, is without a word: it teaches to end at once."
+                what = f"Turn {turn + 1}, the assistant's, is empty: it teaches the model to stop at once."
                 blank.append(Problem(what, place, _BLANK_TURN))
-                dropped.append(Dropped(row.example, len(row.ids), "has an answer without a word"))
+                dropped.append(Dropped(row.example, len(row.ids), "has an empty answer"))
             elif len(row.ids) <= max_length:
                 rows.append(row)
             elif too_long == "drop":
@@ -79,8 +79,8 @@ def general_rows(
     return Rows(tuple(rows), tuple(dropped))
 
 
-def examples_beside(root: Path, section: RowsSection) -> tuple[Task[Any, Any], DataFile]:
-    """Return the task of a section that names one, and its examples. Raises InputError as `read_examples` does."""
+def additional_examples(root: Path, section: RowsSection) -> tuple[Task[Any, Any], DataFile]:
+    """Return the task that a section names, and its examples. Raises InputError as `read_examples` does."""
     task = load_task(root, TaskSection(use=section.use or "", options=section.options))
     return task, read_file(root / section.data, task)
 
@@ -89,18 +89,18 @@ def _examples(
     root: Path, section: RowsSection, renderer: Renderer, max_length: int, too_long: Literal["refuse", "drop"]
 ) -> Rows:
     """Return the rows of a task's examples."""
-    task, file = examples_beside(root, section)
+    task, file = additional_examples(root, section)
     blank = blank_answers(task, file.examples, file.places)
     if blank and section.blank == "refuse":
         raise UnfitRows(list(blank.values()))
     kept = [example for example in file.examples if example.id not in blank]
     made = build_rows(task, renderer, kept, max_length, too_long, file.places, must_teach=True, part="replayed")
-    left_out = tuple(Dropped(id, 0, "has an answer without a word") for id in blank)
+    left_out = tuple(Dropped(id, 0, "has an empty answer") for id in blank)
     return Rows(made.rows, (*made.dropped, *left_out))
 
 
 def _rows(renderer: Renderer, dialogue: Dialogue, name: str, max_length: int) -> Iterator[tuple[int, Row]]:
-    """Yield a row for each turn that is learned, with the turn's index."""
+    """Yield a row for each supervised turn, with the turn's index."""
     messages = [Message.of(turn.role, turn.content) for turn in dialogue.messages]
     for index, turn in enumerate(dialogue.messages):
         if turn.role == "assistant" and turn.weight:

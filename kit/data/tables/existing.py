@@ -1,4 +1,4 @@
-"""What the data files of a project already hold, read without judging it: an import must not repeat it."""
+"""Reads the examples that a project's data files already have, so that an import does not repeat them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Known:
 
 
 def known_examples(paths: Iterable[Path], task: Task[Any, Any]) -> Iterator[Known]:
-    """Yield the valid examples of the files that exist. What is wrong in the others is for `kit check` to say."""
+    """Yield the valid examples of the files that exist. `kit check` reports the invalid ones."""
     kind = task.example_type()
     for path in dict.fromkeys(path for path in paths if path.is_file()):
         for number, line in enumerate(path.read_bytes().splitlines(), start=1):

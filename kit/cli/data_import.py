@@ -1,4 +1,4 @@
-"""`kit data import`: a table of the user's own, or a public set, as examples of the project's task."""
+"""`kit data import`: imports the user's own table, or a public set, as examples of the project's task."""
 
 from __future__ import annotations
 
@@ -25,30 +25,35 @@ _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-shar
 @click.argument("name", required=False)
 @click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=COLUMN,…", help="Table: the column of each field.")
-@click.option("--group", metavar="COLUMN", help="Table: rows with one value here stay together in a split.")
-@click.option("--id", metavar="COLUMN", help="Table: names of the examples.  [default: a hash of the content]")
-@click.option("--to", metavar="PART|FILE", help="Table: train, validation, test, or a JSONL file.  [default: train]")
-@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Public set: a setting; repeatable.")
-@click.option("--groups", type=click.IntRange(min=1), help="Public set: train on this many groups, test on the others.")
+@click.option("--group", metavar="COLUMN", help="Table: rows with the same value are one group, never split.")
+@click.option("--id", metavar="COLUMN", help="Table: ids of the examples.  [default: a hash of the content]")
+@click.option(
+    "--to", metavar="PART|FILE", help="Table: add to train, validation, test, or a JSONL file.  [default: train]"
+)
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="Public set: a setting of its importer; repeatable."
+)
+@click.option(
+    "--groups", type=click.IntRange(min=1), help="Public set: groups to train on; the others are for testing."
+)
 @click.option("--test-share", type=click.FloatRange(0, 1, True, True),
-              help="Public set: share of the groups to test on.  [default: 0.2]")  # fmt: skip
+              help="Public set: share of the groups for testing.  [default: 0.2]")  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="List the public sets that this project can import.")
-@click.option("--task", help="The task that the examples are of, if the recipe has several.")
-@click.option("--replace", is_flag=True, help="Replace what the data file holds.")
+@click.option("--task", help="Task of the examples, if the recipe has several.")
+@click.option("--replace", is_flag=True, help="Replace the examples that the data file already has.")
 @click.option("--dry-run", is_flag=True, help="Read and count; write nothing.")
 def import_(output: Output, name: str | None, path: Path | None, listing: bool, **options: Any) -> None:
     """Import a table (csv, xlsx, jsonl), or a public set that the project has an importer for.
 
-    A table's rows are added to a data file: kit data import csv FILE --map text=COLUMN,label=COLUMN. Rows that are
-    already there are left out. A public set is split by group into data/NAME-train.jsonl and data/NAME-test.jsonl.
+    A table's rows are added to a data file: kit data import csv FILE --map text=COLUMN,label=COLUMN. Rows that the
+    project already has are left out. A public set is split by group into data/NAME-train.jsonl and
+    data/NAME-test.jsonl.
     """
     if listing:
         _list(output)
     elif name is None or path is None:
-        advice = (
-            "Write: kit data import csv FILE --map text=COLUMN,label=COLUMN. For public sets: kit data import --list"
-        )
-        raise InputError("Say what to import, and where the file is.", next=advice)
+        advice = "Use: kit data import csv FILE --map text=COLUMN,label=COLUMN. For public sets: kit data import --list"
+        raise InputError("Two arguments are needed: what to import, and its file.", next=advice)
     elif _is_table(name, options):
         _import_table(output, path, options)
     else:
@@ -60,7 +65,7 @@ def _is_table(name: str, options: dict[str, Any]) -> bool:
     is_table = name in TABLES
     wrong, kind = (_ONLY_SETS, "public set") if is_table else (_ONLY_TABLES, "table, such as csv")
     problems = [
-        Problem(f"{option} belongs to the import of a {kind}.", option)
+        Problem(f"{option} is only for the import of a {kind}.", option)
         for key, option in wrong.items()
         if options[key] not in (None, ())
     ]
@@ -98,7 +103,7 @@ def _import_table(output: Output, path: Path, options: dict[str, Any]) -> None:
 
 
 def _lines(plan: TableImport, written: bool) -> list[str]:
-    """Return what was added, what was left out, and what a person should look at."""
+    """Return what was added and left out, and what a person should look at."""
     count, file = len(plan.examples), _short(plan.path)
     verb = (
         ("Replaced" if plan.replaces else "Added") if written else ("Would replace" if plan.replaces else "Would add")
@@ -107,7 +112,7 @@ def _lines(plan: TableImport, written: bool) -> list[str]:
     first = (
         f"{verb} {file} with {added}." if plan.replaces else f"{verb} {added} to {file}, which then has {plan.total}."
     )
-    lines = [first if count else f"Every row is already there; {file} stays as it is."]
+    lines = [first if count else f"The project already has every row; {file} is unchanged."]
     if plan.duplicates:
         rows = "1 row is" if len(plan.duplicates) == 1 else f"{len(plan.duplicates)} rows are"
         lines.append(f"{rows} left out:")
@@ -145,8 +150,8 @@ def _set_result(found: SetImport, written: bool) -> tuple[dict[str, Any], str]:
         lines.append(f"  {_short(part.path)}: {part.examples} examples of {part.groups} groups")
     if found.stayed:
         data["stayed"] = found.stayed
-        why = "An earlier import tested on them; remove its test file to split again."
-        lines.append(f"  {found.stayed} groups stay in the test file, whatever the share. {why}")
+        why = "They are in the test file of an earlier import; remove that file to split again."
+        lines.append(f"  {found.stayed} groups stay in the test file. {why}")
     return data, "\n".join(lines)
 
 

@@ -11,16 +11,16 @@ from kit.errors import InputError, Problem
 from kit.task import Example
 
 METHOD, SOURCE = "augmented", "from"
-"""Keys of an example's provenance: how it was made, and the id of the example that it was made from."""
+"""Keys in the provenance of an augmented example: the method, and the id of its source."""
 
 
 def is_augmented(example: Example[Any, Any]) -> bool:
-    """Say whether an example was made from another one."""
+    """Return whether an example was made from another one."""
     return METHOD in example.provenance
 
 
 def validation_groups(examples: Iterable[Example[Any, Any]], share: float) -> set[str]:
-    """Return the groups of a training file that are held out for validation, without a validation file.
+    """Return the groups of a training file that are held out for validation if there is no validation file.
 
     Groups with only augmented examples are not held out: nothing could be measured on them.
     """

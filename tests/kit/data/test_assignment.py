@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.data.parting import Group, assign
+from kit.data.assignment import Group, assign
 
 GROUPS = st.lists(
     st.builds(Group, st.text(min_size=1), st.sampled_from(["a", "b", "c"])),

@@ -9,8 +9,8 @@ import pytest
 
 from kit.errors import InputError
 from kit.task.fault import task_fault
+from kit.task.former_names import MOVED
 from kit.task.loader import load_module
-from kit.task.moved import MOVED
 
 
 def test_every_former_name_is_gone_and_every_new_one_is_there() -> None:

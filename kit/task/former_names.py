@@ -1,11 +1,11 @@
-"""Modules that had another name in earlier versions, for projects whose own files still import them."""
+"""Former names of modules, for projects whose files still import them."""
 
 from __future__ import annotations
 
 MOVED = {
     "kit.answer": "kit.engines.answerer",
     "kit.bundle.disk": "kit.system.disk",
-    "kit.data.augmented": "kit.data.augmentation.augmented",
+    "kit.data.augmented": "kit.data.augmentation.provenance",
     "kit.data.augmenting": "kit.data.augmentation.augmenting",
     "kit.data.checks": "kit.data.checking.checks",
     "kit.data.duplicates": "kit.data.checking.duplicates",
@@ -29,6 +29,6 @@ MOVED = {
 
 
 def new_name(error: BaseException) -> str:
-    """Return what to import now, where an import failed for an earlier name of a module; otherwise ""."""
+    """Return the module's new name as advice, if an import failed because of its former name; otherwise ""."""
     name = error.name if isinstance(error, ModuleNotFoundError) else None
     return f"This module is now {MOVED[name]}: change the import." if name in MOVED else ""

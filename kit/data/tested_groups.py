@@ -9,9 +9,9 @@ from kit.errors import InputError
 
 
 def tested_groups(path: Path) -> frozenset[str]:
-    """Return the groups of a test file that an earlier import wrote; none where there is no such file.
+    """Return the groups in the test file of an earlier import; empty if there is no such file.
 
-    Raises InputError where a line cannot be read: then nobody knows which groups must stay.
+    Raises InputError if a line cannot be read, because its group is then unknown.
     """
     if not path.is_file():
         return frozenset()

@@ -18,14 +18,14 @@ _DELIMITERS = {
     ",": "CSV",
     "\t": "tab-separated text",
     ";": "CSV with semicolons",
-    "|": "text with columns between bars",
+    "|": "a table with columns between bars",
 }
 _SAMPLE = 20
 _WRITE = "Import it with: kit data import csv FILE --map FIELD=COLUMN. Or write each row as one line of JSON: {shape}."
 
 
 def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:
-    """Raise InputError where a file is one JSON array, JSON over several lines, or a table of columns."""
+    """Raise InputError if a file is one JSON array, JSON over several lines, or a table of columns."""
     start = text.lstrip()
     first = start.split("\n", 1)[0]
     whole = _is_json(first)
@@ -44,7 +44,7 @@ def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:
 
 
 def no_line_is_json(path: Path, count: int, kind: type[BaseModel]) -> InputError:
-    """Return the error of a file of which no line is JSON, in place of one error per line."""
+    """Return one error for a file without any line of JSON, instead of one error per line."""
     advice = f"Write each example as one line of JSON: {shape_of(kind)}"
     return InputError(f"None of the {count} lines of this file is JSON.", str(path), advice)
 
@@ -64,14 +64,14 @@ def _value_of(annotation: Any) -> str:
 
 
 def _refuse_array(start: str, path: Path, whole: bool) -> None:
-    """A file whose first line is an array, and which has other lines, only has a bad line."""
+    """Refuse a file that is one JSON array. If other lines follow the array, only its line is wrong."""
     if whole and "\n" in start.rstrip():
         return
     raise InputError("This file is one JSON array, not lines of JSON.", str(path), _convert("jq -c '.[]'", path))
 
 
 def _refuse_spread(start: str, path: Path, whole: bool) -> None:
-    """An object over several lines: one of several examples, or one that holds them all as a list."""
+    """Refuse a file with an object over several lines: one of several examples, or one that contains all of them."""
     if whole:
         return
     try:
@@ -84,12 +84,12 @@ def _refuse_spread(start: str, path: Path, whole: bool) -> None:
     if not start[end:].strip() and len(lists) == 1 and isinstance((found[lists[0]] or [None])[0], dict):
         what = f"This file is one JSON object with a list under '{lists[0]}', not lines of JSON."
         raise InputError(what, str(path), _convert(f"jq -c '.[{json.dumps(lists[0])}][]'", path))
-    what = "This file has JSON over several lines; each example is to be one line."
+    what = "This file has JSON over several lines; each example must be one line."
     raise InputError(what, str(path), _convert("jq -c .", path))
 
 
 def _columns(text: str, path: Path) -> tuple[str, list[str]] | None:
-    """Return what kind of table a text is, and its columns; None where its lines do not have the same columns."""
+    """Return the kind of table of a text, and its columns; None if its lines differ in their number of columns."""
     for delimiter, name in _DELIMITERS.items():
         try:
             rows = list(islice(_table(text, delimiter), _SAMPLE))

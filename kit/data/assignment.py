@@ -26,10 +26,10 @@ class Group:
 
 
 def assign(groups: Iterable[Group], validation: float, test: float) -> dict[str, Part]:
-    """Return the part of each group. The shares are of the groups; what is in neither is trained on.
+    """Return the part of each group. `validation` and `test` are shares of the groups; the rest is for training.
 
-    Each label gets its share of both parts, as near as whole groups allow. At least one group is trained on where any
-    may move, and a part with a share gets at least one group where there are enough.
+    Each label gets its share of both parts, as near as whole groups allow. At least one group is for training if any
+    may move, and a part with a share gets at least one group if there are enough.
     """
     every = sorted(groups, key=lambda group: group.name)
     parts: dict[str, Part] = {group.name: group.stays for group in every if group.stays is not None}
@@ -39,7 +39,7 @@ def assign(groups: Iterable[Group], validation: float, test: float) -> dict[str,
 
 
 def rarest(labels: Sequence[str], counts: Mapping[str, int]) -> str:
-    """Return the label of a group that fewest groups have: it decides first, for a rare label is lost most easily."""
+    """Return the label of a group that the fewest groups have. It decides, because a rare label is lost most easily."""
     return min(labels, key=lambda label: (counts[label], label), default="")
 
 
@@ -55,7 +55,7 @@ def _fill(parts: dict[str, Part], groups: Sequence[Group], part: Part, share: fl
     there = Counter(group.label for group in groups if parts.get(group.name) == part)
     room = there + Counter(group.label for group in free)
     quotas = _quotas(Counter(group.label for group in groups), room, share)
-    left = len(free) - 1  # one is left to train on
+    left = len(free) - 1  # keep one for training
     for group in sorted(free, key=lambda group: (position(group.name, salt), group.name)):
         if left > 0 and there[group.label] < quotas[group.label]:
             parts[group.name] = part
@@ -66,7 +66,7 @@ def _fill(parts: dict[str, Part], groups: Sequence[Group], part: Part, share: fl
 def _quotas(sizes: Mapping[str, int], room: Mapping[str, int], share: float) -> dict[str, int]:
     """Return how many groups of each label a part gets: whole numbers with the right sum (largest remainders).
 
-    `room` is how many it can get of each label.
+    `room` is how many it can get of each label at most.
     """
     total = sum(sizes.values())
     wanted = max(round(total * share), 1) if share and total > 1 else 0

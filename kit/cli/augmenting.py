@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.output import Output, kit_command
+from kit.workflows import bounds
 
 if TYPE_CHECKING:
     from kit.workflows.augment import Augmentation, AugmentPlan
@@ -22,16 +23,26 @@ _SHOWN = 3
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Examples; default: the task's training file.")
 @click.option("--to", "target", type=click.Path(path_type=Path), help="Default: beside it, with -augmented.")
 @click.option("--task", help="The task that the examples are of, if the recipe has several.")
-@click.option("--copies", type=click.IntRange(1, 20), default=1, show_default=True, help="New ones of each example.")
+@click.option(
+    "--copies", type=click.IntRange(*bounds.COPIES), default=1, show_default=True, help="New ones of each example."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Reword at most this many examples.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--url", help="An endpoint with OpenAI's chat completions, with its version: …/v1")
 @click.option("--model", help="The endpoint's model.")
 @click.option("--key-env", default="OPENAI_API_KEY", show_default=True, help="Variable that holds the endpoint's key.")
-@click.option("--temperature", type=click.FloatRange(0, 2), default=0.7, show_default=True, help="Of the endpoint.")
+@click.option(
+    "--temperature", type=click.FloatRange(*bounds.TEMPERATURE), default=0.7, show_default=True, help="Of the endpoint."
+)
 @click.option("--language", default="French", show_default=True, help="Language of the back-translation.")
 @click.option("--original", default="English", show_default=True, help="Language of the examples.")
-@click.option("--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Requests at one time.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(*bounds.CONCURRENCY),
+    default=8,
+    show_default=True,
+    help="Requests at one time.",
+)
 @click.option("--replace", is_flag=True, help="Overwrite the file of an earlier run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; ask no endpoint, and write nothing.")
 def augment(output: Output, dry_run: bool, key_env: str, **options: Any) -> None:

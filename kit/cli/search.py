@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.output import Output, kit_command, table
-from kit.workflows import SearchPlan, SearchResult, plan_search, search
+from kit.workflows import SearchPlan, SearchResult, bounds, plan_search, search
 
 if TYPE_CHECKING:
     from kit.recipe import Range
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @kit_command("search", "kit search --trials 20 --workers 2")
 @click.option("--profile", help="A profile of the recipe.")
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in all; default: the recipe's.")
-@click.option("--workers", type=click.IntRange(min=1, max=64), help="Trials at a time; default: the recipe's.")
+@click.option("--workers", type=click.IntRange(*bounds.WORKERS), help="Trials at a time; default: the recipe's.")
 @click.option("--dry-run", is_flag=True, help="Print what would be tried, and try nothing.")
 @click.option("--worker", "number", type=click.IntRange(min=0), hidden=True)
 def command(output: Output, dry_run: bool, number: int | None, **options: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,10 +52,10 @@ class EvaluationResult:
     bundle: str
     base: str
     outcome: Literal["held", "failed", "unmeasured"]
-    reports: Mapping[str, TaskReport]
+    reports: Mapping[str, TaskReport] = field(repr=False)
     headline: Mapping[str, tuple[str, ...]]
     status: str
-    attested: Mapping[str, Any]
+    attested: Mapping[str, Any] = field(repr=False)
     answers: Path
     report: Path | None
     attestation: Path | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from kit.recipe import Recipe
 from kit.search.report import adapter_of, best_and_default, write_report
 from kit.search.space import with_values
 from kit.search.study import Study, study_folder
+from kit.system.coroutines import run_to_end
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.search import SearchPlan, SearchResult
 from kit.workflows.steps.engines import running
@@ -83,9 +83,11 @@ def _run_workers(inputs: Inputs, study: Study, report: Report) -> None:
     """Start the workers, report each trial that ends, and return when all have ended. Raises KitError if one broke."""
     search = inputs.recipe.search
     report(Note(f"Study {study.folder}: {search.trials} trials, {search.workers} at a time."))
-    workers = [_start(inputs, study, number) for number in range(search.workers)]
+    workers: _Workers = []
     reported = len(study.trials)
     try:
+        for number in range(search.workers):
+            workers.append(_start(inputs, study, number))
         while any(worker.poll() is None for worker in workers):
             time.sleep(_LOOK_SECONDS)
             reported = _report_new(study, reported, report)
@@ -157,7 +159,7 @@ def _compare_on_test(inputs: Inputs, study: Study, report: Report) -> Change | N
         return None
     adapters = {_BEST: adapter_of(study, best), _DEFAULT: adapter_of(study, default)}
     recipes = {name: with_values(inputs.recipe, made.values) for name, made in ((_BEST, best), (_DEFAULT, default))}
-    measured = asyncio.run(_scored(inputs, recipes, adapters, report))
+    measured = run_to_end(_scored(inputs, recipes, adapters, report))
     task = inputs.data.tasks[0].task
     lines = compare(task, measured[_BEST], measured[_DEFAULT], resamples=inputs.recipe.eval.resamples)
     return next(line.change for line in lines if line.metric == task.main_metric)

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kit.cli.numbers import THREADS, BoundedCommand
+from kit.cli.ranges import THREADS, BoundedCommand
 from kit.errors import KitError
 from kit.system.threads import share_cores
 

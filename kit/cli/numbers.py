@@ -7,11 +7,6 @@ from typing import Any
 
 import click
 
-from kit.workflows import bounds
-
-PRICE_PER_HOUR = click.FloatRange(*bounds.PRICE_PER_HOUR)
-PEAK_TFLOPS = click.FloatRange(*bounds.PEAK_TFLOPS)
-THREADS = click.IntRange(*bounds.THREADS)
 _GREATEST = 2**63 - 1  # a signed integer of 64 bits
 
 

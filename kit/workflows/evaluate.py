@@ -87,18 +87,19 @@ def plan_evaluate(
     bundle: str = "latest",
     *,
     engine: Literal["local", "vllm"] | None = None,
+    base: str | Path | None = None,
     limit: int | None = None,
     base_limit: int | None = None,
     with_base: bool = True,
 ) -> EvaluationPlan:
-    """Return what `evaluate` would do with these arguments. Verifies the bundle's files and the test examples.
+    """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the test examples.
 
     Raises as `evaluate` does before it starts its engine.
     """
     from kit.workflows.steps.evaluation.measuring import plan_of, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    return plan_of(prepare(Path(project), bundle, asked, with_base))
+    return plan_of(prepare(Path(project), bundle, asked, with_base, Path(base) if base else None))
 
 
 def evaluate(

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import resource_tracker, spawn
 from typing import Any
 
@@ -64,6 +65,7 @@ def replace_main() -> Iterator[None]:
     A script without `if __name__ == "__main__":` would start another engine there. vLLM's processes need nothing from
     the script. Not to be nested, nor used by two threads at once.
     """
+    import_module(_PROCESS)  # for its handler: this process imports vLLM too
     thread, prepare = threading.get_ident(), spawn.get_preparation_data
 
     def prepare_with_ours(name: str) -> dict[str, Any]:

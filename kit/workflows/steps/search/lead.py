@@ -20,8 +20,8 @@ from kit.metrics.intervals import Change
 from kit.project.project import Project
 from kit.recipe import Recipe
 from kit.search.report import adapter_of, best_and_default, write_report
-from kit.search.space import with_values
-from kit.search.study import Study, study_folder
+from kit.search.space import defaults, with_values
+from kit.search.study import OUTCOMES, Study, has_study, study_folder
 from kit.system.coroutines import run_to_end
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.search import SearchPlan, SearchResult
@@ -43,11 +43,12 @@ def open_study(inputs: Inputs, worker: int = 0) -> Study:
 
 
 def plan(project: Project, recipe: Recipe, profile: str | None) -> SearchPlan:
-    """Return what the search would try."""
+    """Return what the search would try. Nothing is written: a study that does not exist yet is not created."""
+    own = defaults(recipe)
     inputs = read_inputs(project, recipe, profile)
-    study, search = open_study(inputs), recipe.search
-    metric, made = _metric(inputs), study.counts()
-    return SearchPlan(study.folder, metric, search.trials, search.workers, made, study.defaults, search.ranges)
+    folder, search = study_folder(project.root, recipe, inputs.data.digest), recipe.search
+    made = open_study(inputs).counts() if has_study(folder) else dict.fromkeys(OUTCOMES, 0)
+    return SearchPlan(folder, _metric(inputs), search.trials, search.workers, made, own, search.ranges)
 
 
 def lead(project: Project, recipe: Recipe, profile: str | None, report: Report) -> SearchResult:

@@ -38,7 +38,7 @@ def test_a_package_for_another_torch_is_named_with_the_command_that_removes_it()
     advice = advice_on(RuntimeError("operator torchvision::nms does not exist"))
     removed = " ".join(runpy.run_path(str(ROOT / "scripts" / "setup_environment.py"))["UNWANTED"])
     assert f"pip uninstall {removed}" in advice
-    assert f"pip uninstall {removed}" in (ROOT / "README.md").read_text()
+    assert f"pip uninstall {removed}" in (ROOT / "docs" / "guides" / "gpu.md").read_text()
 
 
 def test_an_unknown_failure_points_to_vllms_own_log() -> None:

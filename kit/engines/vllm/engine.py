@@ -104,8 +104,6 @@ class VllmEngine:
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
-            import kit.engines.vllm.process  # noqa: F401
-
             lora = _lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
             arguments = _engine_arguments(self._config, lora)
             self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)

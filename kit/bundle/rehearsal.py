@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from kit.engines import make_engine
 from kit.engines.answerer import Answerer
 from kit.engines.base import Engine, EngineConfig, Generation
 from kit.errors import GateFailed, Problem
+from kit.system.coroutines import run_to_end
 from kit.task import Completion, Task, UnreadableAnswer
 from kit.task.copy import as_type, explain_copy_failure, isolated
 
@@ -37,7 +37,7 @@ def rehearse(staged: Bundle, plan: BuildPlan) -> None:
             verify_files(staged)
             renderer = staged.renderer()
             verify_renders(staged, renderer)
-            asyncio.run(_serve(staged, plan, renderer, staged.tasks()))
+            run_to_end(_serve(staged, plan, renderer, staged.tasks()))
     except Exception as error:
         reasons = explain_copy_failure(error, staged.task_folder, plan.project.absolute())
         raise GateFailed([_HEAD, *reasons]) from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.output import Output, kit_command
+from kit.workflows import bounds
 
 if TYPE_CHECKING:
     from kit.workflows.augment import Augmentation, AugmentPlan
@@ -29,7 +30,9 @@ _SHOWN = 3
     "--to", "target", type=click.Path(path_type=Path), help="File to write; default: the source's name with -augmented."
 )
 @click.option("--task", help="Task of the examples, if the recipe has several.")
-@click.option("--copies", type=click.IntRange(1, 20), default=1, show_default=True, help="New examples from each one.")
+@click.option(
+    "--copies", type=click.IntRange(*bounds.COPIES), default=1, show_default=True, help="New examples from each one."
+)
 @click.option("--limit", type=click.IntRange(min=1), help="Reword at most this many examples; default: all.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of all random numbers.")
 @click.option("--url", help="Endpoint with OpenAI's chat completions, ending in its version: …/v1")
@@ -38,12 +41,20 @@ _SHOWN = 3
     "--key-env", default="OPENAI_API_KEY", show_default=True, help="Environment variable with the endpoint's key."
 )
 @click.option(
-    "--temperature", type=click.FloatRange(0, 2), default=0.7, show_default=True, help="Sampling temperature."
+    "--temperature",
+    type=click.FloatRange(*bounds.TEMPERATURE),
+    default=0.7,
+    show_default=True,
+    help="Sampling temperature.",
 )
 @click.option("--language", default="French", show_default=True, help="Language to translate to and back from.")
 @click.option("--original", default="English", show_default=True, help="Language of the examples.")
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=8, show_default=True, help="Requests at the same time."
+    "--concurrency",
+    type=click.IntRange(*bounds.CONCURRENCY),
+    default=8,
+    show_default=True,
+    help="Requests at the same time.",
 )
 @click.option("--replace", is_flag=True, help="Overwrite the file to write if it exists.")
 @click.option("--dry-run", is_flag=True, help="Print what would be reworded; ask no endpoint, write nothing.")

@@ -45,7 +45,7 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
     The result is saved as an attestation of the bundle, and decides where it may be served. BUNDLE is a digest or an
     alias; default: the newest. Exit code 4: a gate failed. 3: something could not be measured.
     """
-    asked = {name: options[name] for name in ("bundle", "engine", "limit", "base_limit")}
+    asked = {name: options[name] for name in ("bundle", "engine", "base", "limit", "base_limit")}
     if dry_run:
         output.result(*_planned(plan_evaluate(**asked, with_base=not no_base), not no_base))
         return Exit.OK

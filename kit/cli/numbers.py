@@ -7,9 +7,6 @@ from typing import Any
 
 import click
 
-PRICE_PER_HOUR = click.FloatRange(min=0, max=1e6)
-PEAK_TFLOPS = click.FloatRange(min=1e-3, max=1e6)
-THREADS = click.IntRange(min=1, max=4096)
 _GREATEST = 2**63 - 1  # a signed integer of 64 bits
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kit.cli.output import Output, kit_command, table
-from kit.workflows import SearchPlan, SearchResult, plan_search, search
+from kit.workflows import SearchPlan, SearchResult, bounds, plan_search, search
 
 if TYPE_CHECKING:
     from kit.recipe import Range
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--profile", help="Profile of the recipe; default: none.")
 @click.option("--trials", type=click.IntRange(min=1), help="Number of trials in all; default: the recipe's.")
 @click.option(
-    "--workers", type=click.IntRange(min=1, max=64), help="Number of trials at the same time; default: the recipe's."
+    "--workers", type=click.IntRange(*bounds.WORKERS), help="Number of trials at the same time; default: the recipe's."
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be tried, and try nothing.")
 @click.option("--worker", "number", type=click.IntRange(min=0), hidden=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.numbers import THREADS
 from kit.cli.output import Output, kit_command
+from kit.cli.ranges import THREADS
 from kit.workflows import Serving, plan_serve, run_service
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from kit.cli.numbers import PEAK_TFLOPS, PRICE_PER_HOUR, THREADS
 from kit.cli.output import Output, kit_command, table
+from kit.cli.ranges import PEAK_TFLOPS, PRICE_PER_HOUR, THREADS
 from kit.workflows import TrainPlan, TrainResult, plan_train, train
 
 

@@ -44,7 +44,8 @@ class Project:
 
         Raises InputError if neither it nor a folder above it has a recipe.
         """
-        start = (start or Path.cwd()).absolute()
+        start = start or Path.cwd()
+        start = start.resolve() if ".." in start.parts else start.absolute()  # links stay as the user wrote them
         for folder in (start, *start.parents):
             if (folder / RECIPE_FILE).is_file():
                 return cls(folder)

@@ -24,7 +24,9 @@ from kit.recipe import Range, Recipe
 from kit.search.space import Values, defaults, digest_of
 from kit.system.locks import try_lock, wait_for_lock
 
+_FILE = "study.db"
 _LEAVE_SECONDS = 120.0
+OUTCOMES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "broke": TrialState.FAIL}
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
 
 
@@ -54,7 +56,7 @@ class Study:
 
     def _open(self) -> optuna.Study:
         """Open or create the study. Raises InputError if its file is damaged."""
-        file = self.folder / "study.db"
+        file = self.folder / _FILE
         try:
             return optuna.create_study(
                 storage=f"sqlite:///{file}",
@@ -149,8 +151,7 @@ class Study:
 
     def counts(self) -> dict[str, int]:
         """Return the number of trials by outcome, without the repeated ones."""
-        states = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "broke": TrialState.FAIL}
-        return {name: len(self._counted((state,))) for name, state in states.items()}
+        return {name: len(self._counted((state,))) for name, state in OUTCOMES.items()}
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -187,6 +188,11 @@ class Study:
 def result_of(trial: FrozenTrial) -> Result:
     """Return the result of a complete trial."""
     return Result(**trial.user_attrs["result"])
+
+
+def has_study(folder: Path) -> bool:
+    """Whether a folder has a study."""
+    return (folder / _FILE).is_file()
 
 
 def study_folder(root: Path, recipe: Recipe, data_digest: str) -> Path:

@@ -1,1 +1,1 @@
-"""The machine and its operating system: facts, files, locks, threads."""
+"""The machine and its operating system: facts, files, locks, threads, coroutines."""

@@ -34,7 +34,7 @@ def copy_task(project: Path, recipe: Recipe, place: Path) -> None:
 @contextmanager
 def isolated() -> Iterator[None]:
     """Work in an empty folder with no task loaded, so that a path relative to the current folder finds nothing."""
-    with tempfile.TemporaryDirectory() as empty, chdir(empty), loaded_afresh():
+    with tempfile.TemporaryDirectory() as empty, loaded_afresh(), chdir(empty):
         yield
 
 

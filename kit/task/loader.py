@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+import threading
 import traceback
 import types
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from kit.task.files import files_digest, task_files
 from kit.task.former_names import new_name
 from kit.task.types import Task
 
+_LOADING = threading.RLock()  # `sys.modules` and the current folder are those of the whole process
 _DECLARED = ("name", "route", "request_type", "response_type", "metrics", "main_metric")
 
 
@@ -72,6 +74,11 @@ def load_module(folder: Path, file: str) -> types.ModuleType:
     Raises InputError if the file or one of its imports is missing, not allowed, or breaks.
     """
     package = f"{MODULE_PREFIX}{files_digest(task_files(folder, file))[:16]}"
+    with _LOADING:
+        return _imported(package, folder, file)
+
+
+def _imported(package: str, folder: Path, file: str) -> types.ModuleType:
     if package not in sys.modules:
         parent = types.ModuleType(package)
         parent.__path__ = [str(folder)]
@@ -96,17 +103,19 @@ def _line_of(error: Exception, folder: Path, file: str) -> str:
 def loaded_afresh() -> Iterator[None]:
     """Inside this block, tasks load from their own folder, even if the same files were loaded from another one before.
 
-    Modules that were loaded before are restored afterwards, so that their types stay the same.
+    Modules that were loaded before are restored afterwards, so that their types stay the same. Other threads wait with
+    loading tasks until then.
     """
-    before = _loaded()
-    for name in before:
-        del sys.modules[name]
-    try:
-        yield
-    finally:
-        for name in _loaded():
+    with _LOADING:
+        before = _loaded()
+        for name in before:
             del sys.modules[name]
-        sys.modules.update(before)
+        try:
+            yield
+        finally:
+            for name in _loaded():
+                del sys.modules[name]
+            sys.modules.update(before)
 
 
 def _loaded() -> dict[str, types.ModuleType]:

@@ -136,6 +136,17 @@ class Example(Strict, Generic[RequestT, ResponseT]):
     tags: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the fields: the class of these types has no name in a module, so pickle would not find it."""
+        return _example, tuple(getattr(self, name) for name in Example.model_fields)
+
+
+def _example(*values: Any) -> Example[Any, Any]:
+    given = dict(zip(Example.model_fields, values, strict=True))
+    kind: Any = Example
+    made: Example[Any, Any] = kind[type(given["request"]), type(given["response"])](**given)
+    return made
+
 
 class Task(ABC, Generic[RequestT, ResponseT]):
     """A typed function implemented by a language model.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ class AugmentPlan:
 
     source: Path
     target: Path
-    examples: tuple[Any, ...]
+    examples: tuple[Any, ...] = field(repr=False)
     """The examples to reword (`kit.task.Example`)."""
     held_out: int
     """Examples of the source that are held out for validation. They are not reworded."""
@@ -31,7 +31,7 @@ class Augmentation:
     plan: AugmentPlan
     kept: int
     """Number of examples of the source; the new file has all of them too."""
-    new: tuple[Any, ...]
+    new: tuple[Any, ...] = field(repr=False)
     """The new examples."""
     left_out: Mapping[str, int]
     """Number of examples that were left out, by reason."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ class CheckReport:
     tasks: tuple[str, ...]
     base: str
     checks: tuple[Check, ...] = ()
-    facts: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] | None = field(default=None, repr=False)
     estimate: tuple[str, ...] = ()
     profile_here: str | None = None
 
@@ -54,8 +54,10 @@ def check(
     `price_per_hour` gives a cost. Raises InputError if recipe, tasks or data cannot be read at all.
     """
     from kit.project.project import Project
+    from kit.workflows.steps.arguments import refuse_meaningless
     from kit.workflows.steps.checking import check_all, check_recipe
 
+    refuse_meaningless(profile=profile, peak_tflops=peak_tflops, price_per_hour=price_per_hour)
     found = Project.find(Path(project))
     recipe = found.recipe(profile)
     if recipe_only:

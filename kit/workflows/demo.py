@@ -46,7 +46,7 @@ class DemoResult:
 def plan_demo(
     template: str = "legal", into: str | Path | None = None, *, engine: Literal["auto", "vllm", "local"] = "auto"
 ) -> DemoPlan:
-    """Return what `demo` would run; nothing is written."""
+    """Return what `demo` would run; nothing is written. Raises InputError for an unknown template or engine."""
     from kit.workflows.steps.demonstration import plan
 
     return plan(template, Path(into) if into else None, engine)

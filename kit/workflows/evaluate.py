@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -52,10 +52,10 @@ class EvaluationResult:
     bundle: str
     base: str
     outcome: Literal["held", "failed", "unmeasured"]
-    reports: Mapping[str, TaskReport]
+    reports: Mapping[str, TaskReport] = field(repr=False)
     headline: Mapping[str, tuple[str, ...]]
     status: str
-    attested: Mapping[str, Any]
+    attested: Mapping[str, Any] = field(repr=False)
     answers: Path
     report: Path | None
     attestation: Path | None
@@ -87,18 +87,19 @@ def plan_evaluate(
     bundle: str = "latest",
     *,
     engine: Literal["local", "vllm"] | None = None,
+    base: str | Path | None = None,
     limit: int | None = None,
     base_limit: int | None = None,
     with_base: bool = True,
 ) -> EvaluationPlan:
-    """Return what `evaluate` would do with these arguments. Verifies the bundle's files and the test examples.
+    """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the test examples.
 
     Raises as `evaluate` does before it starts its engine.
     """
     from kit.workflows.steps.evaluation.measuring import plan_of, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    return plan_of(prepare(Path(project), bundle, asked, with_base))
+    return plan_of(prepare(Path(project), bundle, asked, with_base, Path(base) if base else None))
 
 
 def evaluate(

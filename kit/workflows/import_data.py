@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ class TableImport:
 
     path: Path
     """The data file."""
-    examples: tuple[Any, ...]
+    examples: tuple[Any, ...] = field(repr=False)
     """The examples to add (`kit.task.Example`), with their ids and groups."""
     total: int
     """Number of lines in the data file afterwards."""

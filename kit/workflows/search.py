@@ -111,7 +111,9 @@ def _recipe(folder: str | Path, profile: str | None, trials: int | None, workers
 
     from kit.errors import InputError, MissingExtra
     from kit.project.project import Project
+    from kit.workflows.steps.arguments import refuse_meaningless
 
+    refuse_meaningless(profile=profile, trials=trials, workers=workers)
     if find_spec("optuna") is None:
         raise MissingExtra("optuna", "search")
     project = Project.find(Path(folder))

@@ -47,6 +47,9 @@ class Service:
         self.engine = ready.engine
         self._background = background
 
+    def __repr__(self) -> str:
+        return f"Service(url={self.url!r}, bundles={self.bundles!r}, engine={self.engine!r})"
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the service has stopped, or for `seconds`; return whether it has stopped.
 

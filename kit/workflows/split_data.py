@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kit.workflows.events import Report, ignore
@@ -20,7 +20,7 @@ class SplitFile:
     groups: int
     labels: Mapping[str, int]
     """Number of examples of each label; empty for a task without labels."""
-    content: bytes
+    content: bytes = field(repr=False)
     """The whole file."""
 
 

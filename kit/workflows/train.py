@@ -69,7 +69,9 @@ def plan_train(
     Raises InputError if the model cannot be trained or served, RunBroke for rows that must not be trained on.
     """
     from kit.project.project import Project
+    from kit.workflows.steps.arguments import refuse_meaningless
 
+    refuse_meaningless(profile=profile, peak_tflops=peak_tflops, price_per_hour=price_per_hour)
     found = Project.find(Path(project))
     recipe = found.recipe(profile)  # before torch is loaded, so that a wrong recipe is refused at once
     from kit.workflows.steps.training.run import plan
@@ -95,7 +97,9 @@ def train(
     Interrupted or Terminated where the process is asked to stop in another part of the run.
     """
     from kit.project.project import Project
+    from kit.workflows.steps.arguments import refuse_meaningless
 
+    refuse_meaningless(profile=profile, threads=threads, peak_tflops=peak_tflops, price_per_hour=price_per_hour)
     found = Project.find(Path(project))
     recipe = found.recipe(profile)  # before torch is loaded, so that a wrong recipe is refused at once
     from kit.workflows.steps.training.run import train_and_build

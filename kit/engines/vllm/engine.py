@@ -1,7 +1,7 @@
 """vLLM in this process: its engine behind our protocol, without its servers.
 
-vLLM is imported when an engine starts, not before. It works in child processes that are spawned, so a script that
-starts an engine needs the usual `if __name__ == "__main__":`. The user's own VLLM_* variables win.
+vLLM is imported when an engine starts, not before. It works in child processes that are spawned, and that do not import
+the user's script. The user's own VLLM_* variables win.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import multiprocessing
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from itertools import count
@@ -22,7 +23,7 @@ from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
-from kit.engines.vllm.environment import advice_on, block_sigint, starting_environment
+from kit.engines.vllm.environment import advice_on, block_sigint, replace_main, starting_environment
 from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 _STOP_SECONDS = 15.0
+_LAUNCHING = threading.Lock()  # a launch changes the environment of the whole process
 _LONGEST_WHOLE_PREFILL = 8192  # tokens; on a CPU a longer prompt would keep every other answer waiting
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
 
@@ -98,7 +100,7 @@ class VllmEngine:
 
         Returns nothing, because the future of a thread keeps its result alive.
         """
-        with starting_environment(self._config.threads), block_sigint():
+        with _LAUNCHING, starting_environment(self._config.threads), block_sigint(), replace_main():
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 

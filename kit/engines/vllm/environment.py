@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from importlib import import_module
+from multiprocessing import resource_tracker, spawn
+from typing import Any
 
 _DEFAULTS = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -17,6 +20,7 @@ _DEFAULTS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; vLLM's default is a share of all memory
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # for one token more than the context: kit.engines.admission keeps the limit
 }
+_PROCESS = "kit.engines.vllm.process"
 _UNLOADABLE = ("torchvision", "torchaudio", "torchcodec")
 
 
@@ -53,6 +57,30 @@ def block_sigint() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def replace_main() -> Iterator[None]:
+    """Let processes that this thread spawns inside the block import `kit.engines.vllm.process`, not the user's script.
+
+    A script without `if __name__ == "__main__":` would start another engine there. vLLM's processes need nothing from
+    the script. Not to be nested, nor used by two threads at once.
+    """
+    import_module(_PROCESS)  # for its handler: this process imports vLLM too
+    thread, prepare = threading.get_ident(), spawn.get_preparation_data
+
+    def prepare_with_ours(name: str) -> dict[str, Any]:
+        data = prepare(name)
+        if threading.get_ident() != thread:
+            return data
+        kept = {key: value for key, value in data.items() if not key.startswith("init_main_from")}
+        return {**kept, "init_main_from_name": _PROCESS}
+
+    spawn.get_preparation_data = prepare_with_ours
+    try:
+        yield
+    finally:
+        spawn.get_preparation_data = prepare
 
 
 def advice_on(error: BaseException) -> str:

@@ -20,9 +20,10 @@ from kit.engines.base import Engine
 from kit.errors import InputError, KitError, Problem, nearest
 from kit.project.project import AnyTask, Project
 from kit.recipe.validation import KeyPath, problems_of
+from kit.system.coroutines import run_to_end
 from kit.task import UnreadableAnswer
 from kit.workflows.events import Counted, Note, Report
-from kit.workflows.steps.coroutines import run_to_end
+from kit.workflows.steps.arguments import refuse_meaningless
 from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running
 
 _AT_ONCE = 32  # requests sent to the engine at once, for it to batch; the others wait
@@ -39,6 +40,7 @@ def answer(
     report: Report,
 ) -> list[BaseModel]:
     """Return the responses in the order of the requests. The task's code runs only after its hash was verified."""
+    refuse_meaningless(engine=wanted, threads=threads)
     project = Project.find(root)
     store = Store(project.root)
     bundle = store.get(ref)

@@ -15,6 +15,7 @@ from kit.errors import InputError, Problem
 from kit.project.project import Data, Project
 from kit.workflows.augment import Augmentation, AugmentPlan
 from kit.workflows.events import Counted, Note, Report
+from kit.workflows.steps.arguments import refuse_meaningless
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,16 @@ class Settings:
     language: str = "French"
     original: str = "English"
     concurrency: int = 8
+
+    def refuse_meaningless(self) -> None:
+        """Raise InputError with every setting that is out of its bounds."""
+        refuse_meaningless(
+            method=self.method,
+            copies=self.copies,
+            limit=self.limit,
+            temperature=self.temperature,
+            concurrency=self.concurrency,
+        )
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ def prepare(
     replace: bool,
 ) -> Prepared:
     """Read the source and choose its examples. Raises InputError as `kit.workflows.augment` says."""
+    settings.refuse_meaningless()
     project = Project.find(root)
     data = project.data(project.recipe(), task)
     path = Path(source or project.root / data.settings.train).absolute()

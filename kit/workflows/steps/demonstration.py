@@ -14,9 +14,11 @@ from typing import IO, Any, Literal
 from kit.bundle.store import Bundle, Store
 from kit.errors import Exit, KitError
 from kit.project.project import data_of
+from kit.project.template import find_template
 from kit.workflows.demo import DemoPlan, DemoResult, DemoStep
 from kit.workflows.events import Note, Report
 from kit.workflows.serve import serve
+from kit.workflows.steps.arguments import refuse_meaningless
 
 EngineName = Literal["auto", "vllm", "local"]
 _PROFILE = "smoke"
@@ -25,7 +27,12 @@ _STOP_SECONDS = 60.0
 
 
 def plan(template: str, into: Path | None, engine: EngineName) -> DemoPlan:
-    """Return the project's folder and the commands. The last command serves until it is stopped."""
+    """Return the project's folder and the commands; the last one serves until it is stopped.
+
+    Raises InputError for an unknown template or engine.
+    """
+    refuse_meaningless(engine=engine)
+    find_template(template)
     project = (into or _free_folder(template)).absolute()
     return DemoPlan(
         project,

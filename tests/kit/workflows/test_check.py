@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def test_the_report_holds_what_the_command_prints(toy: Path, capfd: pytest.Captu
     assert found.facts is not None
     assert found.facts["estimate"]["cost"] > 0
     assert any(line.startswith("cost: at least") for line in found.estimate)
+
+
+def test_several_threads_can_check_at_once(toy: Path) -> None:
+    task = toy / "task.py"  # slow to load, so that the threads meet there
+    task.write_text(f"import time\n\ntime.sleep(0.2)\n{task.read_text()}")
+    here = Path.cwd()
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(check, [toy] * 3))
+    assert [each.exit_code for each in found] == [Exit.OK] * 3
+    assert Path.cwd() == here
 
 
 def test_a_base_that_is_not_here_leaves_checks_unmeasured_and_names_a_profile(toy: Path) -> None:

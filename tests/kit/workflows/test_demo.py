@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.errors import Exit, KitError
+from kit.errors import Exit, InputError, KitError
 from kit.workflows import DemoStep, Note, demo, plan_demo
 
 
@@ -25,10 +25,18 @@ def test_a_step_that_fails_ends_the_demo_with_its_exit_code_and_its_lines_are_re
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     events: list[object] = []
+    project = tmp_path / "made"
+    project.mkdir()
+    (project / "notes.txt").touch()
     with pytest.raises(KitError, match="The demo stopped: kit new ended with exit code 2") as stopped:
-        demo("horoscope", tmp_path / "deep" / "made", report=events.append)
+        demo("classify", project, report=events.append)
     assert stopped.value.code is Exit.INPUT
-    assert events[0] == DemoStep(("new", "horoscope", "made"))
-    assert any(isinstance(event, Note) and "horoscope" in event.sentence for event in events)
+    assert events[0] == DemoStep(("new", "classify", "made"))
+    assert any(isinstance(event, Note) and "The target is not empty" in event.sentence for event in events)
     assert capfd.readouterr() == ("", "")
-    assert not (tmp_path / "deep" / "made").exists()
+    assert [path.name for path in project.iterdir()] == ["notes.txt"]
+
+
+def test_a_template_that_does_not_exist_is_refused_by_the_plan() -> None:
+    with pytest.raises(InputError, match=r"There is no template 'horoscope'\. Known: classify"):
+        plan_demo("horoscope")

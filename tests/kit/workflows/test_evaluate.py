@@ -48,6 +48,8 @@ def test_the_plan_says_what_would_be_asked_and_writes_nothing(project: Path) -> 
     assert plan_evaluate(project, limit=7, base_limit=3) == EvaluationPlan(digest, "local", 7, 3)
     assert plan_evaluate(project, with_base=False) == EvaluationPlan(digest, "local", 20, 0)
     assert not (project / "evaluations").exists()
+    with pytest.raises(InputError, match="There is no such folder"):
+        plan_evaluate(project, base=project / "nowhere")
 
 
 def test_all_arguments_out_of_their_bounds_are_refused_at_once(project: Path) -> None:

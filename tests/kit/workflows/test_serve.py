@@ -25,6 +25,20 @@ def test_a_service_in_the_background_answers_until_its_block_ends(trained: Path)
         httpx.get(f"{service.url}/readyz")
 
 
+def test_a_service_stops_where_the_callback_raises(trained: Path) -> None:
+    urls: list[str] = []
+
+    def report(event: object) -> None:
+        if isinstance(event, Serving):
+            urls.append(event.url)
+            raise LookupError(event.url)
+
+    with pytest.raises(LookupError):
+        serve(trained, engine="local", threads=1, report=report)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{urls[0]}/readyz")
+
+
 def test_a_port_in_use_is_refused_by_the_plan_and_by_the_start(trained: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +32,19 @@ class Trained:
     written: str
 
 
+def in_a_notebook(cell: Callable[[], TrainResult]) -> TrainResult:
+    """Call it as a notebook does: inside an event loop that leaves Ctrl-C to Python."""
+
+    async def run() -> TrainResult:
+        return cell()
+
+    with closing(asyncio.new_event_loop()) as loop:
+        return loop.run_until_complete(run())
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A project trained from another folder, interrupted once in a step and once while its bundle was built."""
+    """A project trained in a notebook, interrupted once in a step and once while its bundle was built."""
     project = with_training(make_toy(tmp_path_factory.mktemp("api") / "toy"))
     events: list[object] = []
     stops = {Stepped: signal.SIGINT, PhaseStarted: signal.SIGINT}
@@ -47,9 +60,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     with written_to(file):
         for expected in (Stopped, Interrupted):
             with pytest.raises(expected) as stopped:
-                train(project, resume=bool(interruptions), threads=1, report=report)
+                in_a_notebook(lambda: train(project, resume=bool(interruptions), threads=1, report=report))
             interruptions.append(stopped.value)
-        result = train(str(project), resume=True, threads=1, report=report)
+        result = in_a_notebook(lambda: train(str(project), resume=True, threads=1, report=report))
     return Trained(project, result, events, interruptions, file.read_text())
 
 

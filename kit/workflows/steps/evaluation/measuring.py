@@ -15,7 +15,7 @@ from kit.bundle.store import Bundle, Store
 from kit.bundle.training_record import read_trained
 from kit.bundle.verify import verify_files, verify_fingerprints
 from kit.data.split import limited
-from kit.engines import Kind, make_engine
+from kit.engines import Kind, check_installed, make_engine
 from kit.engines.answerer import Answerer, SamplingDefaults
 from kit.engines.base import Capabilities, Engine
 from kit.errors import InputError, Interrupted, SigTerm, Terminated
@@ -29,10 +29,10 @@ from kit.evals.saved import Answers, open_answers
 from kit.project.project import AnyExample, Data, Project, data_of
 from kit.recipe import EvalSection
 from kit.recipe.validation import dotted, problems_of
+from kit.system.coroutines import run_to_end
 from kit.task import ClassicalBaseline
 from kit.workflows.evaluate import EvaluationPlan, EvaluationResult
 from kit.workflows.events import Note, Report
-from kit.workflows.steps.coroutines import run_to_end
 from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running, sealed_base
 from kit.workflows.steps.evaluation.files import Place, write_result
 from kit.workflows.steps.evaluation.progress import ColumnProgress
@@ -88,9 +88,12 @@ def _settings(sealed: EvalSection, asked: Mapping[str, Any]) -> EvalSection:
 
 
 def plan_of(prepared: Prepared) -> EvaluationPlan:
-    """Return what the evaluation would do, in plain values."""
+    """Return what the evaluation would do, in plain values, once its engine and its base are found to be here."""
+    check_installed(prepared.kind)
+    if prepared.with_base or prepared.bundle.seal.form == "adapter":
+        sealed_base(prepared.bundle, prepared.project.root, prepared.base)
     of_base = prepared.count(BASE) if prepared.with_base else 0
-    return EvaluationPlan(prepared.bundle.digest, prepared.settings.engine, prepared.count(TUNED), of_base)
+    return EvaluationPlan(prepared.bundle.digest, prepared.kind, prepared.count(TUNED), of_base)
 
 
 def perform(

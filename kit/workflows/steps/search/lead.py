@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sys
@@ -21,8 +20,9 @@ from kit.metrics.intervals import Change
 from kit.project.project import Project
 from kit.recipe import Recipe
 from kit.search.report import adapter_of, best_and_default, write_report
-from kit.search.space import with_values
-from kit.search.study import Study, study_folder
+from kit.search.space import defaults, with_values
+from kit.search.study import OUTCOMES, Study, has_study, study_folder
+from kit.system.coroutines import run_to_end
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.search import SearchPlan, SearchResult
 from kit.workflows.steps.engines import running
@@ -43,11 +43,12 @@ def open_study(inputs: Inputs, worker: int = 0) -> Study:
 
 
 def plan(project: Project, recipe: Recipe, profile: str | None) -> SearchPlan:
-    """Return what the search would try."""
+    """Return what the search would try. Nothing is written: a study that does not exist yet is not created."""
+    own = defaults(recipe)
     inputs = read_inputs(project, recipe, profile)
-    study, search = open_study(inputs), recipe.search
-    metric, made = _metric(inputs), study.counts()
-    return SearchPlan(study.folder, metric, search.trials, search.workers, made, study.defaults, search.ranges)
+    folder, search = study_folder(project.root, recipe, inputs.data.digest), recipe.search
+    made = open_study(inputs).counts() if has_study(folder) else dict.fromkeys(OUTCOMES, 0)
+    return SearchPlan(folder, _metric(inputs), search.trials, search.workers, made, own, search.ranges)
 
 
 def lead(project: Project, recipe: Recipe, profile: str | None, report: Report) -> SearchResult:
@@ -83,9 +84,11 @@ def _run_workers(inputs: Inputs, study: Study, report: Report) -> None:
     """Start the workers, report each trial that ends, and return when all have ended. Raises KitError if one broke."""
     search = inputs.recipe.search
     report(Note(f"Study {study.folder}: {search.trials} trials, {search.workers} at a time."))
-    workers = [_start(inputs, study, number) for number in range(search.workers)]
+    workers: _Workers = []
     reported = len(study.trials)
     try:
+        for number in range(search.workers):
+            workers.append(_start(inputs, study, number))
         while any(worker.poll() is None for worker in workers):
             time.sleep(_LOOK_SECONDS)
             reported = _report_new(study, reported, report)
@@ -157,7 +160,7 @@ def _compare_on_test(inputs: Inputs, study: Study, report: Report) -> Change | N
         return None
     adapters = {_BEST: adapter_of(study, best), _DEFAULT: adapter_of(study, default)}
     recipes = {name: with_values(inputs.recipe, made.values) for name, made in ((_BEST, best), (_DEFAULT, default))}
-    measured = asyncio.run(_scored(inputs, recipes, adapters, report))
+    measured = run_to_end(_scored(inputs, recipes, adapters, report))
     task = inputs.data.tasks[0].task
     lines = compare(task, measured[_BEST], measured[_DEFAULT], resamples=inputs.recipe.eval.resamples)
     return next(line.change for line in lines if line.metric == task.main_metric)

@@ -20,6 +20,7 @@ from kit.project.project import Project
 from kit.recipe.validation import dotted, problems_of
 from kit.workflows.events import Note, Report
 from kit.workflows.serve import EngineName, Service, ServicePlan, Serving
+from kit.workflows.steps.arguments import refuse_meaningless
 from kit.workflows.steps.engines import engine_config, engine_kind
 from kit.workflows.steps.service.background import Background
 from serving.catalogue import Deployed
@@ -59,6 +60,7 @@ def prepare(
     expose_preview: bool,
 ) -> Prepared:
     """Find the bundles, and verify their files and their base. Raises InputError and Refused."""
+    refuse_meaningless(engine=engine, threads=threads)
     root = Project.find(Path(project)).root
     store = Store(root)
     found = [store.get(ref) for ref in ([refs] if isinstance(refs, str) else refs) or ("latest",)]
@@ -112,7 +114,11 @@ def in_background(prepared: Prepared, report: Report) -> Service:
         lambda announce, stop: serve_app(prepared.settings, engine, prepared.deployed, announce, stop)
     )
     ready = _ready(prepared, background.started())
-    report(ready)
+    try:
+        report(ready)
+    except BaseException:
+        background.stop()
+        raise
     return Service(ready, background)
 
 

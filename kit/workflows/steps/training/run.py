@@ -60,9 +60,9 @@ def train_and_build(
     run = ranks.from_first(lambda: _choose_run(inputs, resume))
     if not ranks.first:  # one of several processes: all train, only the first builds the bundle
         return _result(run, _train(inputs, run, resume, threads, report), None)
-    for line in [*estimate.lines(), f"Run {run.id}: {len(inputs.data.rows)} rows, base {inputs.base.name}."]:
-        report(Note(line))
     with run.working(), advise_on_interrupt("Continue with: kit train --resume"):
+        for line in [*estimate.lines(), f"Run {run.id}: {len(inputs.data.rows)} rows, base {inputs.base.name}."]:
+            report(Note(line))
         trained = _train(inputs, run, resume, threads, report)
         score = "" if trained.score is None else f", score {trained.score:.3f}"
         report(Note(f"Best: step {trained.step}{score}. Building the bundle."))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from kit.engines.local import LocalEngine
 from kit.evals.run import evaluate, values_of
 from kit.project.project import Data
 from kit.recipe import Recipe
+from kit.system.coroutines import run_to_end
 from kit.train.job import Scorer
 from kit.workflows.steps.engines import running
 from kit.workflows.steps.training.data import MEAN, TrainingData
@@ -35,7 +35,7 @@ def scorer(data: TrainingData, recipe: Recipe, renderer: Renderer) -> Scorer:
             ]
         return found[0] if len(found) == 1 else _together(data.tasks, found)
 
-    return lambda model: asyncio.run(measure(model))
+    return lambda model: run_to_end(measure(model))
 
 
 def _together(tasks: Sequence[Data], found: Sequence[Values]) -> Values:

@@ -53,10 +53,11 @@ def shape_of(kind: type[BaseModel]) -> str:
     """Return the keys that a line has to have, with … for values."""
     fields = kind.model_fields
     names = [name for name, field in fields.items() if field.is_required()] or list(fields)[:1]
-    return "{" + ", ".join(f'"{name}": {_value_of(fields[name].annotation)}' for name in names) + "}"
+    return "{" + ", ".join(f'"{name}": {value_of(fields[name].annotation)}' for name in names) + "}"
 
 
-def _value_of(annotation: Any) -> str:
+def value_of(annotation: Any) -> str:
+    """Return the JSON of a field's type, with … for values: an object or a list of objects has its keys."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return shape_of(annotation)
     held = [each for each in get_args(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
@@ -116,4 +117,4 @@ def _is_json(text: str) -> bool:
 
 
 def _convert(command: str, path: Path) -> str:
-    return f"Convert it with: {command} {shlex.quote(str(path))} > NEW"
+    return f"Convert it with: {command} {shlex.quote(str(path))} > NEW.jsonl"

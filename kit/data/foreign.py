@@ -21,7 +21,9 @@ _DELIMITERS = {
     "|": "text with columns between bars",
 }
 _SAMPLE = 20
-_WRITE = "Import it with: kit data import csv FILE --map FIELD=COLUMN. Or write each row as one line of JSON: {shape}."
+_WRITE = (
+    "Import it with: kit data import csv {file} --map FIELD=COLUMN. Or write each row as one line of JSON: {shape}."
+)
 
 
 def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:
@@ -40,7 +42,7 @@ def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:
     elif not whole and (found := _columns(text, path)) is not None:
         name, columns = found
         what = f"This file is {name} (columns: {', '.join(columns)}), not lines of JSON."
-        raise InputError(what, str(path), _WRITE.format(shape=shape_of(kind)))
+        raise InputError(what, str(path), _WRITE.format(file=shlex.quote(str(path)), shape=shape_of(kind)))
 
 
 def no_line_is_json(path: Path, count: int, kind: type[BaseModel]) -> InputError:

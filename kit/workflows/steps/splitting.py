@@ -115,6 +115,9 @@ def _checked(shares: Shares, paths: Mapping[Part, Path]) -> float:
 def _pool(sources: Sequence[Path], paths: Mapping[Part, Path]) -> list[Path]:
     """Return the files to split, the project's own by the names that the recipe gives them."""
     if not sources:
+        if not paths["train"].is_file():
+            advice = "To split the groups of another file: --from FILE"
+            raise InputError("There is no such data file.", str(paths["train"]), advice)
         return [path for path in paths.values() if path.exists()]
     missing = [Problem("There is no such data file.", str(path)) for path in sources if not path.is_file()]
     if missing:

@@ -182,6 +182,10 @@ def test_a_file_that_a_split_emptied_can_be_split_again(toy: Path) -> None:
     split_data(toy, files=files, validation=0)
     assert files[1].read_bytes() == b""
     assert split_data(toy, files=files, validation=0).moves == ()
+    moved = [file.rename(file.with_suffix(".old")) for file in files[:1]]
+    with pytest.raises(InputError, match=r"train\.jsonl: There is no such data file\. .*--from FILE"):
+        split_data(toy)
+    moved[0].rename(files[0])
     for file in files:
         file.write_bytes(b"")
     with pytest.raises(InputError, match="There are no examples in these files"):

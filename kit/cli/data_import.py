@@ -10,14 +10,14 @@ import click
 
 from kit.cli.numbers import counted
 from kit.cli.output import Output, kit_command, table
-from kit.errors import InputError, Problem
+from kit.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
     from kit.workflows.import_data import SetImport, TableImport
 
 TABLES = ("csv", "tsv", "xlsx", "jsonl", "table")
 _SHOWN = 10
-_ONLY_TABLES = {"mapping": "--map", "group": "--group", "id": "--id", "to": "--to"}
+_ONLY_TABLES = {"mapping": "--map", "sheet": "--sheet", "group": "--group", "id": "--id", "to": "--to"}
 _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-share"}
 
 
@@ -25,6 +25,7 @@ _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-shar
 @click.argument("name", required=False)
 @click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=COLUMN,…", help="Table: the column of each field.")
+@click.option("--sheet", metavar="NAME", help="Table: the sheet of a workbook.  [default: the only one with rows]")
 @click.option("--group", metavar="COLUMN", help="Table: rows with the same value are one group, never split.")
 @click.option("--id", metavar="COLUMN", help="Table: ids of the examples.  [default: a hash of the content]")
 @click.option(
@@ -55,7 +56,7 @@ def import_(output: Output, name: str | None, path: Path | None, listing: bool, 
         advice = "Use: kit data import csv FILE --map text=COLUMN,label=COLUMN. For public sets: kit data import --list"
         raise InputError("Two arguments are needed: what to import, and its file.", next=advice)
     elif _is_table(name, options):
-        _import_table(output, path, options)
+        _import_table(output, name, path, options)
     else:
         _import_set(output, name, path, options)
 
@@ -63,6 +64,8 @@ def import_(output: Output, name: str | None, path: Path | None, listing: bool, 
 def _is_table(name: str, options: dict[str, Any]) -> bool:
     """Whether a name means a table. Raises InputError with every option that belongs to the other kind of import."""
     is_table = name in TABLES
+    if not is_table and options["mapping"] and (hint := nearest(name, TABLES)):
+        raise InputError(f"'{name}' is no kind of table.", next=hint)
     wrong, kind = (_ONLY_SETS, "public set") if is_table else (_ONLY_TABLES, "table, such as csv")
     problems = [
         Problem(f"{option} is only for the import of a {kind}.", option)
@@ -74,7 +77,7 @@ def _is_table(name: str, options: dict[str, Any]) -> bool:
     return is_table
 
 
-def _import_table(output: Output, path: Path, options: dict[str, Any]) -> None:
+def _import_table(output: Output, name: str, path: Path, options: dict[str, Any]) -> None:
     from kit.data.tables.mapping import parse_mapping
     from kit.workflows.import_data import import_data, plan_import_data
 
@@ -82,6 +85,8 @@ def _import_table(output: Output, path: Path, options: dict[str, Any]) -> None:
     plan = act(
         file=path,
         mapping=parse_mapping(options["mapping"]),
+        kind=name,
+        sheet=options["sheet"],
         group=options["group"],
         id=options["id"],
         to=options["to"] or "train",

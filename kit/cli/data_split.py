@@ -67,7 +67,7 @@ def _data(plan: Split, written: bool) -> dict[str, Any]:
 
 def _text(plan: Split, dry_run: bool) -> str:
     verb = "Would move" if dry_run else "Moved"
-    lines = [_moved(verb, move) for move in plan.moves] or ["Nothing moves: each file already has its share."]
+    lines = [_moved(verb, move) for move in plan.moves] or ["Nothing moves: no file needs more groups."]
     if plan.dropped:
         lines.append(f"{'Would drop' if dry_run else 'Dropped'} {counted(plan.dropped, 'example')}.")
     rows = [

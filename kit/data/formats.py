@@ -85,9 +85,14 @@ def read_records(path: Path, kind: type[Model]) -> list[tuple[str, Model]]:
 
 def write_examples(path: Path, examples: Iterable[BaseModel]) -> None:
     """Write examples as JSONL in one step; fields at their defaults are left out."""
-    lines = (json.dumps(each.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False) for each in examples)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, "".join(f"{line}\n" for line in lines))
+    write_atomically(path, jsonl(examples))
+
+
+def jsonl(examples: Iterable[BaseModel]) -> str:
+    """Return examples as lines of JSON; fields at their defaults are left out."""
+    lines = (json.dumps(each.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False) for each in examples)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _together(errors: Sequence[InputError]) -> InputError:
@@ -103,7 +108,7 @@ def each_line(path: Path, kind: type[Model], wrong: list[InputError]) -> Iterato
     """
     content = _content(path)
     refuse_other_files(content, path)
-    refuse_other_layouts(content.decode("utf-8", errors="replace"), path, kind)
+    refuse_other_layouts(content.removeprefix(_BOM).decode("utf-8", errors="replace"), path, kind)
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
     undecoded = _undecoded(lines)
     if undecoded:

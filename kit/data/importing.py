@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from kit.data.formats import write_examples
+from kit.data.formats import jsonl
 from kit.data.split import first_groups, held_out, split_examples
 from kit.data.tested_groups import tested_groups
 from kit.errors import InputError, Problem, nearest
 from kit.recipe.validation import dotted, problems_of
+from kit.system.files import write_together
 from kit.task import Example, Task
 from kit.task.loader import load_module
 
@@ -49,18 +50,17 @@ class Import:
 
     def write(self) -> None:
         """Write both files, or neither."""
-        fresh = not self.train_path.exists()
-        write_examples(self.train_path, self.train)
-        try:
-            write_examples(self.test_path, self.test)
-        except BaseException:
-            if fresh:
-                self.train_path.unlink(missing_ok=True)
-            raise
+        self.train_path.parent.mkdir(parents=True, exist_ok=True)
+        write_together(
+            {self.test_path: jsonl(self.test).encode("utf-8"), self.train_path: jsonl(self.train).encode("utf-8")}
+        )
 
 
 def load_importers(project: Path) -> Mapping[str, Importer]:
     """Return the importers of a project by name. Raises InputError if it has none."""
+    if not (project / IMPORTERS_FILE).exists():
+        advice = "To import a table of your own: kit data import csv FILE --map FIELD=COLUMN"
+        raise InputError(f"This project imports no public sets: it has no {IMPORTERS_FILE}.", str(project), advice)
     found = getattr(load_module(project, IMPORTERS_FILE), "importers", None)
     if not isinstance(found, Mapping) or not found:
         raise InputError("It declares no `importers`.", str(project / IMPORTERS_FILE))

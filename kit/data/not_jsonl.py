@@ -21,7 +21,9 @@ _DELIMITERS = {
     "|": "a table with columns between bars",
 }
 _SAMPLE = 20
-_WRITE = "Import it with: kit data import csv FILE --map FIELD=COLUMN. Or write each row as one line of JSON: {shape}."
+_WRITE = (
+    "Import it with: kit data import csv {file} --map FIELD=COLUMN. Or write each row as one line of JSON: {shape}."
+)
 
 
 def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:
@@ -40,7 +42,7 @@ def refuse_other_layouts(text: str, path: Path, kind: type[BaseModel]) -> None:
     elif not whole and (found := _columns(text, path)) is not None:
         name, columns = found
         what = f"This file is {name} (columns: {', '.join(columns)}), not lines of JSON."
-        raise InputError(what, str(path), _WRITE.format(shape=shape_of(kind)))
+        raise InputError(what, str(path), _WRITE.format(file=shlex.quote(str(path)), shape=shape_of(kind)))
 
 
 def no_line_is_json(path: Path, count: int, kind: type[BaseModel]) -> InputError:
@@ -53,10 +55,11 @@ def shape_of(kind: type[BaseModel]) -> str:
     """Return the keys that a line has to have, with … for values."""
     fields = kind.model_fields
     names = [name for name, field in fields.items() if field.is_required()] or list(fields)[:1]
-    return "{" + ", ".join(f'"{name}": {_value_of(fields[name].annotation)}' for name in names) + "}"
+    return "{" + ", ".join(f'"{name}": {value_of(fields[name].annotation)}' for name in names) + "}"
 
 
-def _value_of(annotation: Any) -> str:
+def value_of(annotation: Any) -> str:
+    """Return the JSON of a field's type, with … for values: an object or a list of objects has its keys."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return shape_of(annotation)
     held = [each for each in get_args(annotation) if isinstance(each, type) and issubclass(each, BaseModel)]
@@ -116,4 +119,4 @@ def _is_json(text: str) -> bool:
 
 
 def _convert(command: str, path: Path) -> str:
-    return f"Convert it with: {command} {shlex.quote(str(path))} > NEW"
+    return f"Convert it with: {command} {shlex.quote(str(path))} > NEW.jsonl"

@@ -109,4 +109,5 @@ def _recode(encoding: str, path: Path) -> str:
 
 
 def _convert(command: str, path: Path, verb: str) -> str:
-    return f"{verb} it with: {command} {shlex.quote(str(path))} > NEW"
+    ending = path.suffix if verb == "Convert" else ""
+    return f"{verb} it with: {command} {shlex.quote(str(path))} > NEW{ending}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -26,38 +27,42 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
-    """Write several files, or none of them. Their folders must exist.
+def write_together(*phases: Mapping[Path, bytes]) -> None:
+    """Write several files, or none of them. Their folders must exist. A later phase can write a file once more.
 
     All new contents are on disk before the first file changes. Where a later file cannot be replaced, or the process
-    is interrupted, the earlier ones get their old contents again.
+    is interrupted, the files get their old contents again, in the reverse order.
     """
     with ExitStack() as stack:
-        staged = {path: stack.enter_context(_Staged(path, content)) for path, content in contents.items()}
-        for each in staged.values():
+        pairs = [pair for phase in phases for pair in phase.items()]
+        staged = [stack.enter_context(_Staged(path, content)) for path, content in pairs]
+        for each in staged:
             each.replace()
-        for each in staged.values():
+        for each in staged:
             each.done = True
 
 
 class _Staged:
-    """New contents in a temporary file. At exit the old file is restored, unless the change is `done`."""
+    """New contents in a temporary file. At exit the old file is restored, unless the change is `done`.
+
+    A link stays a link: the file that it names is replaced.
+    """
 
     def __init__(self, path: Path, content: bytes) -> None:
-        self.path, self.done = path, False
+        self.path, self.done = path.resolve(), False
         self._content = content
         self._old: bytes | None = None
         self._staged: Path | None = None
         self._replaced = False
 
     def __enter__(self) -> _Staged:
-        self._old = self.path.read_bytes() if self.path.exists() else None
         self._staged = _stage(self.path, self._content)
         return self
 
     def replace(self) -> None:
         """Put the new contents in place."""
         assert self._staged is not None
+        self._old = self.path.read_bytes() if self.path.exists() else None
         self._replaced = True
         self._staged.replace(self.path)
 
@@ -73,14 +78,14 @@ class _Staged:
 
 
 def _stage(path: Path, content: bytes) -> Path:
-    """Write contents to a new file in the folder of `path`, and return it."""
+    """Write contents to a new file in the folder of `path`, with the permissions of `path`, and return it."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

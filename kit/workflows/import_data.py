@@ -57,6 +57,8 @@ def import_data(
     *,
     file: str | Path,
     mapping: Mapping[str, str],
+    kind: str | None = None,
+    sheet: str | None = None,
     group: str | None = None,
     id: str | None = None,
     to: str | Path = "train",
@@ -67,15 +69,18 @@ def import_data(
     """Add the rows of a CSV, XLSX or JSONL file to a data file of the project, and return what was added.
 
     `mapping` says which column fills which field of the task's request and response: {"text": "body", "label": "kind"}.
-    `group` and `id` name columns; without them, ids are hashes of the content, and rows whose requests are equal or
-    nearly equal share a group. `to` is "train", "validation", "test" or a path. `replace` drops the file's earlier
-    examples. Raises InputError with every wrong row at once; then nothing is written.
+    `kind` is "csv", "tsv", "xlsx" or "jsonl", for a file whose name has none of these endings. `sheet` is a sheet of a
+    workbook; it is needed where several have rows. `group` and `id` name columns; without them, ids are hashes of the
+    content, and rows whose requests are equal or nearly equal share a group. `to` is "train", "validation", "test" or
+    a path. `replace` drops the file's earlier examples. Raises InputError with every wrong row at once; then nothing
+    is written.
     """
     from kit.workflows.steps.importing import write_table
 
     plan = plan_import_data(
-        project, file=file, mapping=mapping, group=group, id=id, to=to, task=task, replace=replace, report=report
-    )
+        project, file=file, mapping=mapping, kind=kind, sheet=sheet, group=group, id=id, to=to, task=task,
+        replace=replace, report=report,
+    )  # fmt: skip
     write_table(plan)
     return plan
 
@@ -85,6 +90,8 @@ def plan_import_data(
     *,
     file: str | Path,
     mapping: Mapping[str, str],
+    kind: str | None = None,
+    sheet: str | None = None,
     group: str | None = None,
     id: str | None = None,
     to: str | Path = "train",
@@ -93,9 +100,10 @@ def plan_import_data(
     report: Report = ignore,
 ) -> TableImport:
     """Return what `import_data` would add, and write nothing. Raises as it does."""
-    from kit.workflows.steps.importing import Columns, plan_table
+    from kit.workflows.steps.importing import Columns, File, plan_table
 
-    return plan_table(Path(project), Path(file), Columns(mapping, group, id), to, task, replace, report)
+    source = File(Path(file), kind, sheet)
+    return plan_table(Path(project), source, Columns(mapping, group, id), to, task, replace, report)
 
 
 def import_set(

@@ -53,7 +53,7 @@ class Classify(Task[Ticket, Verdict]):
         """Ask for one label. With `Choices`, the model can write nothing but one of them."""
         # Only our own words are trusted: a ticket can never contain a control token.
         system = Message("system", (Text(INSTRUCTION, trusted=True),))
-        return [Prompt(Choices(LABELS), max_tokens=16, messages=(system, Message.of("user", request.text)))]
+        return [Prompt(Choices(LABELS), max_tokens=64, messages=(system, Message.of("user", request.text)))]
 
     def targets(self, request: Ticket, response: Verdict) -> list[str]:  # noqa: ARG002
         """Return what the model should learn to write: one answer for each prompt."""

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from kit.data.tables.labels import UnknownLabels, expected_labels, refused_labels
-from kit.data.tables.mapping import SIDES, Source
-from kit.data.tables.reading import Row, Table
+from kit.data.tables.mapping import SIDES, Source, json_of
+from kit.data.tables.reading import Row, Table, is_filled
 from kit.errors import InputError, KitError, Problem
 from kit.recipe.wording import words_for
 from kit.task import Example, Task
@@ -89,11 +89,11 @@ def _example(reading: _Reading, row: Row) -> AnyExample | None:
 
 
 def _nested(sources: Sequence[Source], row: Row) -> dict[str, Any]:
-    """Return the fields of a row as nested objects; an empty cell leaves its field out."""
+    """Return the fields of a row as nested objects; an empty cell, or one of white space, leaves its field out."""
     data: dict[str, Any] = {"id": "", "group": "", **{side: {} for side in SIDES}}
     for source in sources:
         value = row.cells.get(source.column)
-        if value is None or value == "":
+        if not is_filled(value):
             continue
         place = data
         for name in source.path[:-1]:
@@ -133,12 +133,16 @@ def _note(reading: _Reading, row: Row, error: dict[str, Any]) -> None:
         return
     value = row.cells.get(source.column)
     where = reading.table.place(row, source.column)
-    if value is None or value == "":
+    if not is_filled(value):
         reading.problems.append(Problem("This cell is empty.", where, f"The field '{'.'.join(path)}' needs a value."))
     elif error["type"] in _LABEL_ERRORS and path == source.path:
         reading.labels.add(source.column, str(value), expected_labels(error))
     else:
-        reading.problems.append(Problem(f"{words_for(error)}: '{str(value)[:_SHOWN]}'.", where))
+        inside = ".".join(path[len(source.path) :])
+        what = f"{inside}: {words_for(error)}" if inside else words_for(error)
+        shape = json_of(reading.task, source.path)
+        advice = f"A cell of this field holds JSON: {shape}" if shape else ""
+        reading.problems.append(Problem(f"{what}: '{str(value)[:_SHOWN]}'.", where, advice))
 
 
 def _note_labels(reading: _Reading, row: Row, example: AnyExample) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kit.errors import Problem
+from kit.errors import Problem, nearest
 from kit.task import Choices, Example, Task
 
 _QUOTED = re.compile(r"'([^']*)'")
@@ -32,7 +32,7 @@ class UnknownLabels:
         """Yield one problem per column."""
         for column, counts in self._counts.items():
             known = self._known[column]
-            listed = ", ".join(f"'{label}' ({_rows(count)})" for label, count in counts.most_common(_SHOWN))
+            listed = ", ".join(_listed(label, count, known) for label, count in counts.most_common(_SHOWN))
             more = f", and {len(counts) - _SHOWN} more" if len(counts) > _SHOWN else ""
             noun = "label is" if len(counts) == 1 else "labels are"
             what = f"{len(counts)} {noun} not among the task's: {listed}{more}. The task knows: {', '.join(known)}."
@@ -52,6 +52,13 @@ def refused_labels(task: Task[Any, Any], example: Example[Any, Any]) -> Iterator
     for prompt, target in zip(prompts, task.targets(example.request, example.response), strict=False):
         if isinstance(prompt.answer, Choices) and isinstance(target, str) and target not in prompt.answer.labels:
             yield target, prompt.answer.labels
+
+
+def _listed(label: str, count: int, known: Sequence[str]) -> str:
+    """Return a label with its count, and a known one that is nearly the same."""
+    word = label.strip()
+    hint = f"Did you mean '{word}'?" if word in known else nearest(word, known)
+    return f"'{label}' ({_rows(count)}{'; d' + hint.removeprefix('D') if hint else ''})"
 
 
 def _rows(count: int) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
+from kit.data.not_jsonl import value_of
 from kit.data.tables.reading import Table
 from kit.errors import InputError, Problem, nearest
 from kit.task import Task
@@ -81,6 +82,15 @@ def _leaves(kind: type[BaseModel], path: tuple[str, ...], required: bool) -> Ite
             yield (*path, name), needed
 
 
+def json_of(task: Task[Any, Any], path: Sequence[str]) -> str:
+    """Return the JSON that a cell of a field holds, with … for values; "" for a field of text, numbers or labels."""
+    kind: Any = task.request_type if path[0] == SIDES[0] else task.response_type
+    for name in path[1:]:
+        kind = kind.model_fields[name].annotation
+    shape = value_of(kind)
+    return shape if shape != "…" else "[…]" if get_origin(kind) in {list, tuple, set, frozenset} else ""
+
+
 def _paths(name: str, fields: Mapping[tuple[str, ...], bool]) -> list[tuple[str, ...]]:
     """Return the fields that a name can mean: by full path, or by the path without `request` or `response`."""
     wanted = tuple(name.split("."))
@@ -108,8 +118,13 @@ def _lacking(task: Task[Any, Any], sources: Sequence[Source], table: Table) -> l
         Problem(
             f"The {path[0]} needs the field '{'.'.join(path[1:])}', and no column is mapped to it.",
             "--map",
-            f"Add it: --map {'.'.join(path[1:])}=COLUMN. {columns}",
+            f"Add it: --map {'.'.join(path[1:])}=COLUMN. {_hint(task, path)}{columns}",
         )
         for path, required in _fields(task).items()
         if required and path not in mapped
     ]
+
+
+def _hint(task: Task[Any, Any], path: Sequence[str]) -> str:
+    shape = json_of(task, path)
+    return f"Each cell of this column holds JSON: {shape} " if shape else ""

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import RootModel
 
 from kit.data.formats import read_records
-from kit.errors import InputError, Problem
+from kit.errors import InputError, Problem, nearest
 from kit.system.decoding import decode
 
 _TEXT = {".csv", ".tsv", ".txt"}
@@ -49,24 +49,29 @@ class _Object(RootModel[dict[str, Any]]):
     """One line of a JSONL table."""
 
 
-def read_table(path: Path) -> Table:
-    """Return a table. Raises InputError with every problem of the file at once."""
-    ending = path.suffix.lower()
-    if ending in _LINES:
-        return _read_lines(path)
-    if ending in _TEXT:
-        return _table(path, _text_records(path))
+def read_table(path: Path, kind: str | None = None, sheet: str | None = None) -> Table:
+    """Return a table. Raises InputError with every problem of the file at once.
+
+    `kind` ("csv", "tsv", "xlsx" or "jsonl") says what the file is where the ending of its name does not. `sheet` names
+    a sheet of a workbook.
+    """
+    known = _TEXT | _SHEETS | _LINES
+    ending = next((each for each in (path.suffix.lower(), f".{kind}") if each in known), "")
+    if not ending:
+        what = f"The ending '{path.suffix}' does not say what kind of table this is."
+        raise InputError(what, str(path), "Name the file .csv, .tsv, .xlsx or .jsonl.")
     if ending in _SHEETS:
-        return _table(path, _sheet_records(path))
-    what = f"The ending '{path.suffix}' is not that of a known kind of table."
-    raise InputError(what, str(path), "Name the file .csv, .tsv, .xlsx or .jsonl.")
+        return _table(path, _sheet_records(path, sheet))
+    if sheet is not None:
+        raise InputError("Only a workbook has sheets.", "--sheet", f"Leave the option out for {path.name}.")
+    return _read_lines(path) if ending in _LINES else _table(path, _text_records(path))
 
 
 def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
-    numbered = [(number, list(record)) for number, record in enumerate(records, start=1) if any(map(_filled, record))]
+    numbered = [(number, list(record)) for number, record in enumerate(records, start=1) if any(map(is_filled, record))]
     if not numbered:
         raise InputError("This file is empty.", str(path))
-    columns = [str(name).strip() if _filled(name) else "" for name in numbered[0][1]]
+    columns = [str(name).strip() if is_filled(name) else "" for name in numbered[0][1]]
     while columns and not columns[-1]:
         columns.pop()
     problems = [
@@ -75,7 +80,7 @@ def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
     ]
     rows = []
     for number, record in numbered[1:]:
-        if len(record) < len(columns) or any(map(_filled, record[len(columns) :])):
+        if len(record) < len(columns) or any(map(is_filled, record[len(columns) :])):
             what = f"This row has {len(record)} cells; the header has {len(columns)}."
             problems.append(Problem(what, f"{path}: row {number}", "Quote a cell that contains a delimiter."))
         rows.append(Row(number, {name: value for name, value in zip(columns, record, strict=False) if name}))
@@ -86,7 +91,8 @@ def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
     return Table(path, tuple(name for name in columns if name), tuple(rows))
 
 
-def _filled(value: Any) -> bool:
+def is_filled(value: Any) -> bool:
+    """Whether a cell holds more than white space."""
     return value is not None and bool(str(value).strip())
 
 
@@ -101,11 +107,17 @@ def _text_records(path: Path) -> list[list[str]]:
     text = decode(_content(path), path)
     csv.field_size_limit(sys.maxsize)  # a cell may hold a whole contract
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    records: list[list[str]] = []
+    start = 1
     try:
-        return list(reader)
+        for record in reader:
+            records.append(record)
+            start = reader.line_num + 1
     except csv.Error as error:
         advice = "A quote may be missing its end; inside a quoted cell, double each quote."
-        raise InputError(f"This is not CSV: {error}.", f"{path}:{reader.line_num}", advice) from None
+        what = f"This is not CSV, in the row that begins here: {error}."
+        raise InputError(what, f"{path}:{start}", advice) from None
+    return records
 
 
 def _delimiter(text: str) -> str:
@@ -119,16 +131,42 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=score)  # the first of equal ones
 
 
-def _sheet_records(path: Path) -> list[list[Any]]:
-    from python_calamine import CalamineError, CalamineWorkbook
+def _sheet_records(path: Path, sheet: str | None) -> list[list[Any]]:
+    """Return the rows of the sheet that is named, or else of the only one that is not empty."""
+    from python_calamine import CalamineError
 
     _content(path)
     try:
-        sheet = CalamineWorkbook.from_path(path).get_sheet_by_index(0)
-        return [[_cell(value) for value in record] for record in sheet.to_python(skip_empty_area=False)]
-    except (CalamineError, OSError, IndexError) as error:
+        sheets = _sheets(path)
+    except (CalamineError, OSError) as error:
         advice = "Open it in a spreadsheet program and save it as CSV."
         raise InputError(f"The workbook cannot be read: {error}.", str(path), advice) from None
+    listed = ", ".join(f"'{name}'" for name in sheets)
+    if sheet is not None and sheet not in sheets:
+        advice = nearest(sheet, sheets) or (f"It has rows in: {listed}." if sheets else "")
+        raise InputError(f"The workbook {path.name} has no visible sheet '{sheet}' with rows.", "--sheet", advice)
+    if sheet is None and len(sheets) > 1:
+        what = f"The workbook has {len(sheets)} sheets with rows: {listed}."
+        raise InputError(what, str(path), "Say which one to import: --sheet NAME")
+    return sheets[sheet] if sheet is not None else next(iter(sheets.values()), [])
+
+
+def _sheets(path: Path) -> dict[str, list[list[Any]]]:
+    """Return the rows of each visible sheet that is not empty."""
+    from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+    book = CalamineWorkbook.from_path(path)
+    names = [
+        each.name
+        for each in book.sheets_metadata
+        if each.typ == SheetTypeEnum.WorkSheet and each.visible == SheetVisibleEnum.Visible
+    ]
+    read = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
+    return {
+        name: [list(map(_cell, row)) for row in rows]
+        for name, rows in read.items()
+        if any(any(map(is_filled, row)) for row in rows)
+    }
 
 
 def _cell(value: Any) -> Any:

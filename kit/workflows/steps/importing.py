@@ -22,6 +22,15 @@ from kit.workflows.import_data import SetImport, SetPart, TableImport
 
 
 @dataclass(frozen=True)
+class File:
+    """The file of a table; what it is, where its name does not say so; and the sheet, in a workbook."""
+
+    path: Path
+    kind: str | None
+    sheet: str | None
+
+
+@dataclass(frozen=True)
 class Columns:
     """The columns of a table to use, by their purpose."""
 
@@ -31,21 +40,22 @@ class Columns:
 
 
 def plan_table(
-    root: Path, file: Path, columns: Columns, to: str | Path, task: str | None, replace: bool, report: Report
+    root: Path, file: File, columns: Columns, to: str | Path, task: str | None, replace: bool, report: Report
 ) -> TableImport:
     """Return what a table adds to a data file. Raises InputError with all problems of one kind at once."""
     project = Project.find(root)
     data = project.data(project.recipe(), task)
     target = _target(data, to)
-    table = read_table(file)
+    table = read_table(file.path, file.kind, file.sheet)
     named = {"--group": columns.group, "--id": columns.id}
     sources = resolve(columns.mapping, data.task, table, {option: name for option, name in named.items() if name})
-    report(Note(f"Reading {len(table.rows)} rows of {file.name}."))
+    report(Note(f"Reading {len(table.rows)} rows of {file.path.name}."))
     found = convert(table, data.task, sources, columns.id, columns.group)
     dropped = {target} if replace else set[Path]()
     known = list(known_examples([path for path in _files(data, target) if path not in dropped], data.task))
     made = grouped(table, found, known)
-    notes = [*made.notes, *_parted(made.examples, known, target), *_unused(table, columns)]
+    unfit = [] if replace else _unfit(target, known)
+    notes = [*unfit, *made.notes, *_parted(made.examples, known, target), *_unused(table, columns)]
     kept = 0 if replace else _lines(target)
     return TableImport(
         target,
@@ -106,9 +116,18 @@ def _parted(examples: Sequence[AnyExample], known: Sequence[Known], target: Path
     ]
 
 
+def _unfit(target: Path, known: Sequence[Known]) -> list[str]:
+    """Return a note where the data file holds lines that do not fit the task, such as those of other labels."""
+    count = _lines(target) - sum(old.path == target for old in known)
+    if not count:
+        return []
+    lines = "1 line of it does" if count == 1 else f"{count} lines of it do"
+    return [f"{target.name} has other lines, and {lines} not fit the task. To import without them: --replace"]
+
+
 def _unused(table: Table, columns: Columns) -> list[str]:
     used = {*columns.mapping.values(), columns.group, columns.id}
-    unused = [name for name in table.columns if name not in used and "." not in name]
+    unused = [name for name in table.columns if name not in used]
     return [f"Columns that are not used: {', '.join(unused)}."] if unused and table.path.suffix != ".jsonl" else []
 
 

@@ -49,12 +49,13 @@ def plan_split(
     validation = _checked(shares, paths)
     pool = _pool(sources, paths)
     own = [path for path in paths.values() if path.exists() and path not in pool]
-    lines, repeated = _once(
-        [line for path in [*pool, *own] if path in pool or not replace for line in _read(path, data)]
-    )
+    found = [line for path in [*pool, *own] if path in pool or not replace for line in _read(path, data)]
+    if not found:
+        raise InputError("There are no examples in these files.", ", ".join(map(str, [*pool, *own])))
+    lines, repeated = _once(found)
     report(Note(f"Splitting {len(lines)} examples of {len({line.example.group for line in lines})} groups."))
     free = set(pool) if sources else set(pool) & {paths["train"]}
-    stays = _stays(lines, paths, free)
+    stays = _stays(found, paths, free)
     labels = _labels(lines, data)
     parts = assign(labelled(labels, stays), validation, shares.test)
     dropped = sum(_count(path) for path in own) if replace else 0
@@ -63,17 +64,25 @@ def plan_split(
 
 
 def write_split(plan: Split) -> None:
-    """Write the files whose content changes: all of them, or none."""
-    changed = {
-        file.path: file.content
-        for file in reversed(
-            plan.files
-        )  # training last: if the machine fails in between, a row exists twice and is not lost
-        if file.content != (file.path.read_bytes() if file.path.exists() else b"")
-    }
+    """Write the files whose content changes: all of them, or none.
+
+    First each file gets what it gains, then each file loses what it loses. So if the machine fails in between, an
+    example can be in two files, but none is lost, and the same command run again gives the same split.
+    """
+    old = {file.path: file.path.read_bytes() if file.path.exists() else b"" for file in plan.files}
+    changed = {file.path: file.content for file in plan.files if file.content != old[file.path]}
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_together(changed)
+    gained = {path: _with_gains(old[path], content) for path, content in changed.items()}
+    first = {path: content for path, content in gained.items() if content != old[path]}
+    write_together(first, {path: content for path, content in changed.items() if content != gained[path]})
+
+
+def _with_gains(old: bytes, new: bytes) -> bytes:
+    """Return a file that has got its new lines and has not yet lost any."""
+    lines = set(new.split(b"\n"))
+    lost = [line for line in old.split(b"\n") if line not in lines]
+    return b"".join([new, *(line + b"\n" for line in lost)]) if lines - set(old.split(b"\n")) else old
 
 
 def _paths(data: Data) -> dict[Part, Path]:
@@ -106,6 +115,9 @@ def _checked(shares: Shares, paths: Mapping[Part, Path]) -> float:
 def _pool(sources: Sequence[Path], paths: Mapping[Part, Path]) -> list[Path]:
     """Return the files to split; the project's own files keep the paths that the recipe gives them."""
     if not sources:
+        if not paths["train"].is_file():
+            advice = "To split the groups of another file: --from FILE"
+            raise InputError("There is no such data file.", str(paths["train"]), advice)
         return [path for path in paths.values() if path.exists()]
     missing = [Problem("There is no such data file.", str(path)) for path in sources if not path.is_file()]
     if missing:
@@ -116,6 +128,9 @@ def _pool(sources: Sequence[Path], paths: Mapping[Part, Path]) -> list[Path]:
 
 
 def _read(path: Path, data: Data) -> list[Line]:
+    """Return the lines of a file. An earlier split can have left it empty."""
+    if not path.stat().st_size:
+        return []
     file: DataFile = read_file(path, data.task)
     texts = [text for text in path.read_bytes().split(b"\n") if text]
     return [

@@ -33,3 +33,14 @@ def test_options_of_the_other_kind_of_import_are_refused(toy: Path, run: Run) ->
     assert [line.split(":")[0] for line in wrong.err.splitlines()] == ["--groups", "--test-share"]
     assert run("data", "import", "lines", "tickets.csv", "--map", "a=b", cwd=toy).code == 2
     assert "tickets.csv" not in run("data", "split", "--replace", cwd=toy).out
+    assert "Did you mean 'csv'?" in run("data", "import", "cvs", "tickets.csv", "--map", "a=b", cwd=toy).err
+
+
+def test_a_file_whose_name_does_not_say_what_it_is_is_read_as_the_command_says(toy: Path, run: Run) -> None:
+    (toy / "latin.csv").write_bytes("body,kind\nA lovely café,praise\n".encode("cp1252"))
+    mapping = ("--map", "text=body,label=kind")
+    wrong = run("data", "import", "csv", "latin.csv", *mapping, cwd=toy)
+    assert "Convert it with: iconv -f cp1252 -t utf-8 latin.csv > NEW.csv" in wrong.err
+    (toy / "NEW").write_text("body,kind\nA lovely café,praise\n")
+    assert run("data", "import", "csv", "NEW", *mapping, cwd=toy).code == 0
+    assert "does not say what kind of table" in run("data", "import", "table", "NEW", *mapping, cwd=toy).err

@@ -157,20 +157,20 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         (gzip.compress(ROWS.encode()), "FILE: This file is compressed with gzip. Unpack it with: zcat FILE > NEW"),
         (
             ROWS.encode("utf-16"),
-            "FILE: This file is UTF-16, not UTF-8. Convert it with: iconv -f utf-16 -t utf-8 FILE > NEW",
+            "FILE: This file is UTF-16, not UTF-8. Convert it with: iconv -f utf-16 -t utf-8 FILE > NEW.jsonl",
         ),
         (
             ROWS.encode("utf-16-le"),
-            "FILE: This file is UTF-16LE, not UTF-8. Convert it with: iconv -f utf-16le -t utf-8 FILE > NEW",
+            "FILE: This file is UTF-16LE, not UTF-8. Convert it with: iconv -f utf-16le -t utf-8 FILE > NEW.jsonl",
         ),
         (
             ROWS.encode("utf-32"),
-            "FILE: This file is UTF-32, not UTF-8. Convert it with: iconv -f utf-32 -t utf-8 FILE > NEW",
+            "FILE: This file is UTF-32, not UTF-8. Convert it with: iconv -f utf-32 -t utf-8 FILE > NEW.jsonl",
         ),
         (
             ROWS.encode("cp1252"),
             f"FILE:1:{ROWS.index('é') + 1}: Byte 0xe9 is not UTF-8; the file may be Windows-1252. "
-            "1 more lines have this problem. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW",
+            "1 more lines have this problem. Convert it with: iconv -f cp1252 -t utf-8 FILE > NEW.jsonl",
         ),
         (
             b"PK\x03\x04rest",
@@ -187,21 +187,21 @@ ROWS = "".join(json.dumps(json.loads(line), ensure_ascii=False) + "\n" for line 
         ),
         (
             f"[{','.join(both())}]".encode(),
-            "FILE: This file is one JSON array, not lines of JSON. Convert it with: jq -c '.[]' FILE > NEW",
+            "FILE: This file is one JSON array, not lines of JSON. Convert it with: jq -c '.[]' FILE > NEW.jsonl",
         ),
         (
             json.dumps([1, 2], indent=1).encode(),
-            "FILE: This file is one JSON array, not lines of JSON. Convert it with: jq -c '.[]' FILE > NEW",
+            "FILE: This file is one JSON array, not lines of JSON. Convert it with: jq -c '.[]' FILE > NEW.jsonl",
         ),
         (
             json.dumps({"data": [{"id": 1}]}, indent=1).encode(),
             "FILE: This file is one JSON object with a list under 'data', not lines of JSON. "
-            "Convert it with: jq -c '.[\"data\"][]' FILE > NEW",
+            "Convert it with: jq -c '.[\"data\"][]' FILE > NEW.jsonl",
         ),
         (
             json.dumps(json.loads(good(1)), indent=1).encode(),
             "FILE: This file has JSON over several lines; each example must be one line. "
-            "Convert it with: jq -c . FILE > NEW",
+            "Convert it with: jq -c . FILE > NEW.jsonl",
         ),
         (
             b"one\ntwo\nthree\n",
@@ -223,9 +223,9 @@ def test_the_command_that_is_advised_makes_a_file_that_reads(tmp_path: Path, tas
     path.write_bytes(ROWS.encode(encoding))
     with pytest.raises(InputError) as caught:
         read_examples(path, task)
-    command = caught.value.problems[0].next.partition("with: ")[2].replace("NEW", "new.jsonl")
+    command = caught.value.problems[0].next.partition("with: ")[2]
     subprocess.run(command, shell=True, check=True, cwd=tmp_path)
-    assert [each.request.text for each in read_examples(tmp_path / "new.jsonl", task)] == ["café 0", "café 1"]
+    assert [each.request.text for each in read_examples(tmp_path / "NEW.jsonl", task)] == ["café 0", "café 1"]
 
 
 def test_a_damaged_line_of_a_utf8_file_is_not_called_another_encoding(tmp_path: Path, task: AnyTask) -> None:

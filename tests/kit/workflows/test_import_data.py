@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,29 +38,35 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]], delimiter: str = ",") -
     return path
 
 
-def write_xlsx(path: Path, rows: Sequence[Sequence[Any]]) -> Path:
-    """Write the smallest workbook that a spreadsheet program opens."""
+def write_xlsx(path: Path, rows: Sequence[Sequence[Any]], notes: Sequence[str] = ()) -> Path:
+    """Write the smallest workbook that a spreadsheet program opens; its second sheet holds `notes`, one in each row."""
     types = "application/vnd.openxmlformats-officedocument"
     main = "http://schemas.openxmlformats.org"
 
     def cell(value: Any) -> str:
         return f"<c><v>{value}</v></c>" if isinstance(value, int) else f'<c t="inlineStr"><is><t>{value}</t></is></c>'
 
-    cells = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in [("body", "kind", "customer"), *rows])
+    def sheet(rows: Sequence[Sequence[Any]]) -> str:
+        cells = "".join(f"<row>{''.join(map(cell, row))}</row>" for row in rows)
+        return f'<worksheet xmlns="{main}/spreadsheetml/2006/main"><sheetData>{cells}</sheetData></worksheet>'
+
     parts = {
         "[Content_Types].xml": f'<Types xmlns="{main}/package/2006/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
         f'<Override PartName="/xl/workbook.xml" ContentType="{types}.spreadsheetml.sheet.main+xml"/>'
-        f'<Override PartName="/xl/sheet1.xml" ContentType="{types}.spreadsheetml.worksheet+xml"/></Types>',
+        f'<Override PartName="/xl/sheet1.xml" ContentType="{types}.spreadsheetml.worksheet+xml"/>'
+        f'<Override PartName="/xl/sheet2.xml" ContentType="{types}.spreadsheetml.worksheet+xml"/></Types>',
         "_rels/.rels": f'<Relationships xmlns="{main}/package/2006/relationships"><Relationship Id="r" '
         f'Type="{main}/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
         "xl/workbook.xml": f'<workbook xmlns="{main}/spreadsheetml/2006/main" '
         f'xmlns:r="{main}/officeDocument/2006/relationships">'
-        '<sheets><sheet name="Tickets" sheetId="1" r:id="s"/></sheets></workbook>',
+        '<sheets><sheet name="Tickets" sheetId="1" r:id="s"/>'
+        '<sheet name="Notes" sheetId="2" r:id="t"/></sheets></workbook>',
         "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{main}/package/2006/relationships"><Relationship '
-        f'Id="s" Type="{main}/officeDocument/2006/relationships/worksheet" Target="sheet1.xml"/></Relationships>',
-        "xl/sheet1.xml": f'<worksheet xmlns="{main}/spreadsheetml/2006/main">'
-        f"<sheetData>{cells}</sheetData></worksheet>",
+        f'Id="s" Type="{main}/officeDocument/2006/relationships/worksheet" Target="sheet1.xml"/><Relationship '
+        f'Id="t" Type="{main}/officeDocument/2006/relationships/worksheet" Target="sheet2.xml"/></Relationships>',
+        "xl/sheet1.xml": sheet([("body", "kind", "customer"), *rows]),
+        "xl/sheet2.xml": sheet([(note,) for note in notes]),
     }
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in parts.items():
@@ -282,12 +289,12 @@ def test_a_template_takes_a_table_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("t.parquet", b"PAR1", "is not that of a known kind of table"),
+        ("t.parquet", b"PAR1", "does not say what kind of table this is"),
         ("t.csv", b"", "This file is empty"),
         ("t.csv", b"body,kind\n", "a header and no rows"),
         ("t.csv", b"body,body\na,b\n", "Two columns have the name 'body'"),
         ("t.csv", b"body,kind\na,b,c\n", "This row has 3 cells; the header has 2"),
-        ("t.csv", b'body,kind\n"a,b\n', "This is not CSV"),
+        ("t.csv", b'body,kind\na,b\n"c,d\ne,f\n', r"t\.csv:3: This is not CSV, in the row that begins here"),
         ("t.csv", b"body,kind\ncaf\xe9,praise\n", "may be Windows-1252"),
         ("t.xlsx", b"no workbook", "The workbook cannot be read"),
         ("t.jsonl", b'{"body": "a"}\nnothing\n', "This is not JSON"),
@@ -305,6 +312,73 @@ def test_what_is_no_table_is_named_for_what_it_is(
 def test_a_number_in_a_workbook_can_be_text(toy: Path, tmp_path: Path) -> None:
     import_data(toy, file=write_xlsx(tmp_path / "t.xlsx", [(42, "praise", 7)]), mapping=MAPPING, id="customer")
     assert [(each["request"]["text"], each["id"]) for each in imported(toy)] == [("42", "7")]
+
+
+def test_of_several_sheets_one_has_to_be_named(toy: Path, tmp_path: Path) -> None:
+    file = write_xlsx(tmp_path / "t.xlsx", ROWS, notes=["Tickets of May"])
+    with pytest.raises(InputError, match=r"2 sheets with rows: 'Tickets', 'Notes'\. Say which one to import: --sheet"):
+        import_data(toy, file=file, mapping=MAPPING)
+    with pytest.raises(InputError, match="Did you mean 'Tickets'"):
+        import_data(toy, file=file, mapping=MAPPING, sheet="Tickts")
+    assert len(import_data(toy, file=file, mapping=MAPPING, sheet="Tickets").examples) == 3
+    with pytest.raises(InputError, match="Only a workbook has sheets"):
+        import_data(toy, file=write_csv(tmp_path / "t.csv", ROWS), mapping=MAPPING, sheet="Tickets")
+
+
+def test_a_cell_of_white_space_is_empty(toy: Path, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "t.csv", [("Good", "praise", 1), (" \n", "praise", 2)])
+    with pytest.raises(InputError, match="row 3, column 'body': This cell is empty"):
+        import_data(toy, file=file, mapping=MAPPING)
+
+
+def test_people_whose_requests_are_equal_become_one_group_with_all_of_their_rows(toy: Path, tmp_path: Path) -> None:
+    rows = [
+        ("The lift is out of order", "complaint", "Ada"),
+        ("A lovely garden", "praise", "Ada"),
+        ("The lift is out of order", "praise", "Bob"),
+        ("Nobody answers the phone", "complaint", "Bob"),
+        ("A bus came at midnight", "praise", "Cy"),
+    ]
+    done = import_data(toy, file=write_csv(tmp_path / "t.csv", rows), mapping=MAPPING, group="customer")
+    assert [each.group for each in done.examples] == ["Ada", "Ada", "Ada", "Ada", "Cy"]
+    assert any("The groups 'Ada' and 'Bob' are now one, 'Ada'" in note for note in done.notes)
+    late = [("The lift is in order", "praise", "Dee"), ("Too many stairs", "complaint", "Dee")]
+    more = [("Nobody answers the phone", "praise", "Dee"), ("A bus came at midnight", "complaint", "Ada")]
+    done = import_data(toy, file=write_csv(tmp_path / "t.csv", late + more), mapping=MAPPING, group="customer")
+    assert [each.group for each in done.examples] == ["Ada", "Ada", "Ada", "Cy"]
+    assert any("It is in the group 'Cy', not in 'Ada'" in note for note in done.notes)
+
+
+def test_lines_of_the_data_file_that_do_not_fit_the_task_are_counted(toy: Path, tmp_path: Path) -> None:
+    with (toy / "data" / "train.jsonl").open("a") as stream:
+        stream.write('{"id": "old", "request": {"text": "x"}, "response": {"label": "refund"}, "group": "g"}\n')
+    file = write_csv(tmp_path / "t.csv", ROWS)
+    note = "train.jsonl has other lines, and 1 line of it does not fit the task."
+    assert any(note in each for each in import_data(toy, file=file, mapping=MAPPING).notes)
+    assert import_data(toy, file=file, mapping=MAPPING, replace=True).notes == ("Columns that are not used: customer.",)
+
+
+def test_a_label_that_is_nearly_a_known_one_is_said_with_it(toy: Path, tmp_path: Path) -> None:
+    rows = [("one", "Praise ", 1), ("two", "praise ", 2), ("three", "lost", 3)]
+    with pytest.raises(InputError) as caught:
+        import_data(toy, file=write_csv(tmp_path / "t.csv", rows), mapping=MAPPING)
+    assert "'praise ' (1 row; did you mean 'praise'?)" in str(caught.value)
+    assert "'Praise ' (1 row; did you mean 'praise'?)" in str(caught.value)
+    assert "'lost' (1 row)" in str(caught.value)
+
+
+def test_a_cell_that_has_to_hold_json_is_said_with_its_keys(tmp_path: Path) -> None:
+    root = tmp_path / "extract"
+    plan_project("extract", root).make()
+    shape = re.escape('[{"label": …, "text": …, "start": …, "end": …}, …]')
+    file = tmp_path / "letters.csv"
+    file.write_text('letter,amount\n"Pay £5.",£5\n"Pay £6.","[{""label"": ""amount"", ""text"": ""£6""}]"\n')
+    with pytest.raises(InputError, match=f"needs the field 'spans'.*Each cell of this column holds JSON: {shape}"):
+        import_data(root, file=file, mapping={"text": "letter"})
+    with pytest.raises(InputError) as caught:
+        import_data(root, file=file, mapping={"text": "letter", "spans": "amount"})
+    assert "This must be a list: '£5'. A cell of this field holds JSON: [{" in str(caught.value)
+    assert "row 3, column 'amount': 0.start: The key is missing" in str(caught.value)
 
 
 def test_an_id_that_names_something_else_is_refused(toy: Path, tmp_path: Path) -> None:

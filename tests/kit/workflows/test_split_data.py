@@ -133,6 +133,76 @@ def test_a_split_that_is_interrupted_leaves_the_old_files(toy: Path, monkeypatch
     assert len(groups_of(toy)["test"]) == 30
 
 
+def test_a_machine_that_fails_between_two_files_loses_no_row_and_the_same_split_follows(
+    toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, other = toy / "data" / "train.jsonl", toy / "data" / "test.jsonl"
+    every = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(every[100:]))
+    other.write_text("".join(every[:100]))
+    replace, states = Path.replace, list[dict[Path, bytes]]()
+
+    def note(self: Path, target: Path) -> Path:
+        done = replace(self, target)
+        states.append({path: path.read_bytes() for path in (file, other)})
+        return done
+
+    monkeypatch.setattr(Path, "replace", note)
+    split_data(toy, files=[file, other], validation=0, test=0.3)  # groups move both ways
+    monkeypatch.undo()
+    after = groups_of(toy)
+    assert len(states) == 4
+    for state in states:
+        assert b"".join(every_line(state)) == "".join(sorted(every)).encode()
+        for path, content in state.items():
+            path.write_bytes(content)
+        split_data(toy, files=[file, other], validation=0, test=0.3)
+        assert groups_of(toy) == after
+        assert sum(map(len, rows_of(toy).values())) == 200
+
+
+def every_line(state: dict[Path, bytes]) -> list[bytes]:
+    """The different lines of all files."""
+    return sorted({line for content in state.values() for line in content.splitlines(keepends=True)})
+
+
+def test_a_tested_row_that_a_failure_left_in_two_files_stays_a_tested_one(toy: Path) -> None:
+    split_data(toy, validation=0, test=0.2)
+    tested = (toy / "data" / "test.jsonl").read_text()
+    with (toy / "data" / "train.jsonl").open("a") as stream:
+        stream.write(tested)
+    split_data(toy, validation=0, test=0.1)
+    assert (toy / "data" / "test.jsonl").read_text() == tested
+    assert len(rows_of(toy)["train"]) == 160
+
+
+def test_a_file_that_a_split_emptied_can_be_split_again(toy: Path) -> None:
+    split_data(toy)
+    files = [toy / "data" / f"{name}.jsonl" for name in FILES]
+    split_data(toy, files=files, validation=0)
+    assert files[1].read_bytes() == b""
+    assert split_data(toy, files=files, validation=0).moves == ()
+    moved = [file.rename(file.with_suffix(".old")) for file in files[:1]]
+    with pytest.raises(InputError, match=r"train\.jsonl: There is no such data file\. .*--from FILE"):
+        split_data(toy)
+    moved[0].rename(files[0])
+    for file in files:
+        file.write_bytes(b"")
+    with pytest.raises(InputError, match="There are no examples in these files"):
+        split_data(toy)
+
+
+def test_a_file_that_is_linked_or_private_stays_so(toy: Path, tmp_path: Path) -> None:
+    file, home = toy / "data" / "train.jsonl", tmp_path / "elsewhere.jsonl"
+    file.rename(home)
+    home.chmod(0o600)
+    file.symlink_to(home)
+    split_data(toy)
+    assert file.is_symlink()
+    assert home.stat().st_mode & 0o777 == 0o600
+    assert len(rows_of(toy)["train"]) == 140
+
+
 def test_what_was_augmented_stays_in_training_with_its_group(toy: Path) -> None:
     rows = [row("train", number, request={"text": f"s {number}"}) for number in range(40)]
     made = [

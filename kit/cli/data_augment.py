@@ -13,7 +13,7 @@ from kit.cli.output import Output, kit_command
 from kit.workflows import bounds
 
 if TYPE_CHECKING:
-    from kit.workflows.augment import Augmentation, AugmentPlan
+    from kit.workflows.augmentation import Augmentation, AugmentPlan
 
 _SHOWN = 3
 
@@ -65,8 +65,8 @@ def augment(output: Output, dry_run: bool, key_env: str, **options: Any) -> None
     and its provenance says how it was made. Test and held-out examples are never reworded. Copies that the task refuses
     are left out and counted. To train on the new file, name it in data.train.
     """
-    from kit.workflows.augment import augment as make
-    from kit.workflows.augment import plan_augment
+    from kit.workflows.augmentation import augment as make
+    from kit.workflows.augmentation import plan_augment
 
     if dry_run:
         known = ("method", "source", "target", "task", "limit", "url", "replace")

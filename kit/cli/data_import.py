@@ -13,7 +13,7 @@ from kit.cli.output import Output, kit_command, table
 from kit.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
-    from kit.workflows.import_data import SetImport, TableImport
+    from kit.workflows.importing import SetImport, TableImport
 
 TABLES = ("csv", "tsv", "xlsx", "jsonl", "table")
 _SHOWN = 10
@@ -79,7 +79,7 @@ def _is_table(name: str, options: dict[str, Any]) -> bool:
 
 def _import_table(output: Output, name: str, path: Path, options: dict[str, Any]) -> None:
     from kit.data.tables.mapping import parse_mapping
-    from kit.workflows.import_data import import_data, plan_import_data
+    from kit.workflows.importing import import_data, plan_import_data
 
     act = plan_import_data if options["dry_run"] else import_data
     plan = act(
@@ -130,7 +130,7 @@ def _lines(plan: TableImport, written: bool) -> list[str]:
 
 def _import_set(output: Output, name: str, path: Path, options: dict[str, Any]) -> None:
     from kit.data.importing import parse_settings
-    from kit.workflows.import_data import import_set, plan_import_set
+    from kit.workflows.importing import import_set, plan_import_set
 
     written = not options["dry_run"]
     act = import_set if written else plan_import_set
@@ -161,7 +161,7 @@ def _set_result(found: SetImport, written: bool) -> tuple[dict[str, Any], str]:
 
 
 def _list(output: Output) -> None:
-    from kit.workflows.import_data import importers
+    from kit.workflows.importing import importers
 
     found = importers()
     listed = [{"name": name, "summary": summary} for name, summary in found.items()]

@@ -13,7 +13,7 @@ from kit.cli.numbers import counted
 from kit.cli.output import Output, kit_command, table
 
 if TYPE_CHECKING:
-    from kit.workflows.split_data import Move, Split
+    from kit.workflows.splitting import Move, Split
 
 _MOST_LABELS = 8
 
@@ -43,7 +43,7 @@ def split(output: Output, dry_run: bool, files: tuple[Path, ...], replace: bool,
     test file stay there, so no tested example is ever trained on. With --from, all groups of these files may move.
     """
     from kit.errors import InputError
-    from kit.workflows.split_data import plan_split_data, split_data
+    from kit.workflows.splitting import plan_split_data, split_data
 
     if replace and not files:
         raise InputError("--replace needs the files whose examples to keep.", "--replace", "Add: --from FILE")

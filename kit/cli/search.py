@@ -29,7 +29,7 @@ def command(output: Output, dry_run: bool, number: int | None, **options: Any) -
     to a file, and compared with the recipe's own values on the test examples (paired).
     """
     from kit.cli.progress import TrainingLine
-    from kit.workflows.search import run_search_worker
+    from kit.workflows.searching import run_search_worker
 
     if number is not None:
         run_search_worker(number, **options)

@@ -1,74 +1,105 @@
 """The Python API: one typed function for each thing a user does. The command line prints what they return.
 
 Every function takes plain arguments, returns a frozen result, reports progress to the callback `report`, and raises
-`KitError` on errors. It prints nothing and never exits the process. Importing this package is cheap: torch, vLLM and
-transformers load only when a function needs them.
+`KitError` on errors. It prints nothing and never exits the process. Importing this package is cheap: its modules
+load when one of their names is used, and torch, vLLM and transformers when a function needs them.
 """
 
-from kit.workflows.ask import ask
-from kit.workflows.augment import augment, plan_augment
-from kit.workflows.check import CheckReport, check
-from kit.workflows.demo import DemoPlan, DemoResult, DemoStep, demo, plan_demo
-from kit.workflows.evaluate import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
-from kit.workflows.events import Counted, Note, Report, ignore
-from kit.workflows.import_data import import_data, import_set, importers, plan_import_data, plan_import_set
-from kit.workflows.new import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
-from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
-from kit.workflows.search import SearchPlan, SearchResult, plan_search, search
-from kit.workflows.serve import Service, ServicePlan, Serving, plan_serve, run_service, serve
-from kit.workflows.split_data import plan_split_data, split_data
-from kit.workflows.train import TrainPlan, TrainResult, plan_train, train
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "CheckReport",
-    "Counted",
-    "DemoPlan",
-    "DemoResult",
-    "DemoStep",
-    "EvaluationPlan",
-    "EvaluationResult",
-    "ExplainedRow",
-    "NewPlan",
-    "NewProject",
-    "Note",
-    "Report",
-    "RunSummary",
-    "Score",
-    "SearchPlan",
-    "SearchResult",
-    "Service",
-    "ServicePlan",
-    "Serving",
-    "StepExplanation",
-    "TemplateSummary",
-    "TrainPlan",
-    "TrainResult",
-    "ask",
-    "augment",
-    "check",
-    "demo",
-    "evaluate",
-    "explain_step",
-    "ignore",
-    "import_data",
-    "import_set",
-    "importers",
-    "list_runs",
-    "list_templates",
-    "new",
-    "plan_augment",
-    "plan_demo",
-    "plan_evaluate",
-    "plan_import_data",
-    "plan_import_set",
-    "plan_new",
-    "plan_search",
-    "plan_serve",
-    "plan_split_data",
-    "plan_train",
-    "run_service",
-    "search",
-    "serve",
-    "split_data",
-    "train",
-]
+_NAMES = {
+    "asking": ("ask",),
+    "augmentation": (
+        "augment",
+        "plan_augment",
+    ),
+    "checking": (
+        "CheckReport",
+        "check",
+    ),
+    "creation": (
+        "NewPlan",
+        "NewProject",
+        "TemplateSummary",
+        "list_templates",
+        "new",
+        "plan_new",
+    ),
+    "demonstration": (
+        "DemoPlan",
+        "DemoResult",
+        "DemoStep",
+        "demo",
+        "plan_demo",
+    ),
+    "evaluation": (
+        "EvaluationPlan",
+        "EvaluationResult",
+        "Score",
+        "evaluate",
+        "plan_evaluate",
+    ),
+    "events": (
+        "Counted",
+        "Note",
+        "Report",
+        "ignore",
+    ),
+    "importing": (
+        "import_data",
+        "import_set",
+        "importers",
+        "plan_import_data",
+        "plan_import_set",
+    ),
+    "runs": (
+        "ExplainedRow",
+        "RunSummary",
+        "StepExplanation",
+        "explain_step",
+        "list_runs",
+    ),
+    "searching": (
+        "SearchPlan",
+        "SearchResult",
+        "plan_search",
+        "search",
+    ),
+    "service": (
+        "Service",
+        "ServicePlan",
+        "Serving",
+        "plan_serve",
+        "run_service",
+        "serve",
+    ),
+    "splitting": (
+        "plan_split_data",
+        "split_data",
+    ),
+    "training": (
+        "TrainPlan",
+        "TrainResult",
+        "plan_train",
+        "train",
+    ),
+}
+"""The public names by module. `__init__.pyi` has the same for type checkers; a test compares them."""
+
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_MODULES)  # the names are in the table
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module, once."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return list(__all__)

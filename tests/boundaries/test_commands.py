@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import kit.workflows
 from tests.boundaries import rules
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +72,16 @@ def test_what_is_allowed_is_no_violation(rule: Rule, path: str, text: str, tmp_p
 def test_importing_the_python_api_loads_no_heavy_package() -> None:
     assert loaded("import click") == {"click"}
     assert loaded("from kit.workflows import *; import kit.workflows; assert callable(kit.workflows.train)") == set()
+
+
+def test_the_python_api_has_the_names_that_its_types_list() -> None:
+    stub = ast.parse((ROOT / "kit/workflows/__init__.pyi").read_text(encoding="utf-8"))
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    typed = {alias.name: node.module for node in imports for alias in node.names}
+    assert {"train", "evaluate", "ask", "serve"} <= set(typed)
+    assert sorted(typed) == kit.workflows.__all__
+    for name, module in typed.items():
+        assert module and getattr(kit.workflows, name) is getattr(import_module(module), name)
 
 
 def loaded(statement: str) -> set[str]:

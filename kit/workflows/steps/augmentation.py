@@ -13,7 +13,7 @@ from kit.data.formats import DataFile, read_file, write_examples
 from kit.data.split import limited
 from kit.errors import InputError, Problem
 from kit.project.project import Data, Project
-from kit.workflows.augment import Augmentation, AugmentPlan
+from kit.workflows.augmentation import Augmentation, AugmentPlan
 from kit.workflows.events import Counted, Note, Report
 from kit.workflows.steps.arguments import refuse_meaningless
 

@@ -12,7 +12,7 @@ from kit.preflight.base import BASE
 from kit.preflight.report import preflight
 from kit.project.project import Project
 from kit.recipe import Recipe
-from kit.workflows.check import CheckReport
+from kit.workflows.checking import CheckReport
 
 _ATTACH = "train.attach"
 

@@ -15,9 +15,9 @@ from kit.bundle.store import Bundle, Store
 from kit.errors import Exit, KitError
 from kit.project.project import data_of
 from kit.project.template import find_template
-from kit.workflows.demo import DemoPlan, DemoResult, DemoStep
+from kit.workflows.demonstration import DemoPlan, DemoResult, DemoStep
 from kit.workflows.events import Note, Report
-from kit.workflows.serve import serve
+from kit.workflows.service import serve
 from kit.workflows.steps.arguments import refuse_meaningless
 
 EngineName = Literal["auto", "vllm", "local"]

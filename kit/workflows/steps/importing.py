@@ -18,7 +18,7 @@ from kit.errors import InputError, nearest
 from kit.project.project import Data, Project
 from kit.system.files import write_together
 from kit.workflows.events import Note, Report
-from kit.workflows.import_data import SetImport, SetPart, TableImport
+from kit.workflows.importing import SetImport, SetPart, TableImport
 
 
 @dataclass(frozen=True)

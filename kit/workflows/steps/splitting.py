@@ -16,7 +16,7 @@ from kit.project.project import Data, Project
 from kit.system.files import write_together
 from kit.task import labels_of
 from kit.workflows.events import Note, Report
-from kit.workflows.split_data import Move, Split, SplitFile
+from kit.workflows.splitting import Move, Split, SplitFile
 
 _VALIDATION_SHARE = 0.1
 

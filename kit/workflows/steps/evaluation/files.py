@@ -21,7 +21,7 @@ from kit.evals.saved import Answers
 from kit.evals.tables import markdown
 from kit.project.project import AnyExample
 from kit.system.machine import describe
-from kit.workflows.evaluate import EvaluationResult
+from kit.workflows.evaluation import EvaluationResult
 
 _AGAIN = "Free some disk space and run kit eval again; saved answers are not asked again."
 

@@ -31,7 +31,7 @@ from kit.recipe import EvalSection
 from kit.recipe.validation import dotted, problems_of
 from kit.system.coroutines import run_to_end
 from kit.task import ClassicalBaseline
-from kit.workflows.evaluate import EvaluationPlan, EvaluationResult
+from kit.workflows.evaluation import EvaluationPlan, EvaluationResult
 from kit.workflows.events import Note, Report
 from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running, sealed_base
 from kit.workflows.steps.evaluation.files import Place, write_result

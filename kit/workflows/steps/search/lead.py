@@ -24,7 +24,7 @@ from kit.search.space import defaults, with_values
 from kit.search.study import OUTCOMES, Study, has_study, study_folder
 from kit.system.coroutines import run_to_end
 from kit.workflows.events import Counted, Note, Report
-from kit.workflows.search import SearchPlan, SearchResult
+from kit.workflows.searching import SearchPlan, SearchResult
 from kit.workflows.steps.engines import running
 from kit.workflows.steps.interrupts import advise_on_interrupt
 from kit.workflows.steps.training.inputs import Inputs, read_inputs

@@ -19,7 +19,7 @@ from kit.errors import InputError
 from kit.project.project import Project
 from kit.recipe.validation import dotted, problems_of
 from kit.workflows.events import Note, Report
-from kit.workflows.serve import EngineName, Service, ServicePlan, Serving
+from kit.workflows.service import EngineName, Service, ServicePlan, Serving
 from kit.workflows.steps.arguments import refuse_meaningless
 from kit.workflows.steps.engines import engine_config, engine_kind
 from kit.workflows.steps.service.background import Background

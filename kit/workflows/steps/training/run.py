@@ -24,7 +24,7 @@ from kit.workflows.steps.interrupts import advise_on_interrupt
 from kit.workflows.steps.training.data import interleaved, record_of
 from kit.workflows.steps.training.inputs import Inputs, checked_inputs, forecast_of, training_job
 from kit.workflows.steps.training.scoring import scorer
-from kit.workflows.train import TrainPlan, TrainResult
+from kit.workflows.training import TrainPlan, TrainResult
 
 
 def plan(

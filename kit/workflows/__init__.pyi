@@ -1,0 +1,67 @@
+from kit.workflows.asking import ask
+from kit.workflows.augmentation import augment, plan_augment
+from kit.workflows.checking import CheckReport, check
+from kit.workflows.creation import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
+from kit.workflows.demonstration import DemoPlan, DemoResult, DemoStep, demo, plan_demo
+from kit.workflows.evaluation import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
+from kit.workflows.events import Counted, Note, Report, ignore
+from kit.workflows.importing import import_data, import_set, importers, plan_import_data, plan_import_set
+from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
+from kit.workflows.searching import SearchPlan, SearchResult, plan_search, search
+from kit.workflows.service import Service, ServicePlan, Serving, plan_serve, run_service, serve
+from kit.workflows.splitting import plan_split_data, split_data
+from kit.workflows.training import TrainPlan, TrainResult, plan_train, train
+
+__all__ = [
+    "CheckReport",
+    "Counted",
+    "DemoPlan",
+    "DemoResult",
+    "DemoStep",
+    "EvaluationPlan",
+    "EvaluationResult",
+    "ExplainedRow",
+    "NewPlan",
+    "NewProject",
+    "Note",
+    "Report",
+    "RunSummary",
+    "Score",
+    "SearchPlan",
+    "SearchResult",
+    "Service",
+    "ServicePlan",
+    "Serving",
+    "StepExplanation",
+    "TemplateSummary",
+    "TrainPlan",
+    "TrainResult",
+    "ask",
+    "augment",
+    "check",
+    "demo",
+    "evaluate",
+    "explain_step",
+    "ignore",
+    "import_data",
+    "import_set",
+    "importers",
+    "list_runs",
+    "list_templates",
+    "new",
+    "plan_augment",
+    "plan_demo",
+    "plan_evaluate",
+    "plan_import_data",
+    "plan_import_set",
+    "plan_new",
+    "plan_search",
+    "plan_serve",
+    "plan_split_data",
+    "plan_train",
+    "run_service",
+    "search",
+    "serve",
+    "split_data",
+    "train",
+]

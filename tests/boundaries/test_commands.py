@@ -81,7 +81,8 @@ def test_the_python_api_has_the_names_that_its_types_list() -> None:
     assert {"train", "evaluate", "ask", "serve"} <= set(typed)
     assert sorted(typed) == kit.workflows.__all__
     for name, module in typed.items():
-        assert module and getattr(kit.workflows, name) is getattr(import_module(module), name)
+        assert module
+        assert getattr(kit.workflows, name) is getattr(import_module(module), name)
 
 
 def loaded(statement: str) -> set[str]:

@@ -5,15 +5,16 @@ Reads the folder `legal/cuad` in DOMAINKIT_DATA.
 
 from __future__ import annotations
 
-from bench.shared.commands import kit, project, train_and_evaluate
+from bench.shared.commands import project, train_and_evaluate
 from bench.shared.harness import ROOT, Figures
 from bench.shared.requirements import public_sets
+from kit.workflows import import_set
 
 
 def measure() -> Figures:
-    """Import, train and evaluate with the commands that a user types."""
+    """Import, train and evaluate."""
     data = public_sets() / "legal" / "cuad"
     page = ROOT / "templates" / "legal" / "README.md"
     with project("legal") as folder:
-        kit(folder, "data", "import", "cuad", str(data), "--groups", "300")
-        return train_and_evaluate(folder, "cuad", page, "--block", "legal-cuad")
+        import_set(folder, name="cuad", path=data, groups=300)
+        return train_and_evaluate(folder, "cuad", page, "legal-cuad")

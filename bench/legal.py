@@ -8,7 +8,7 @@ from kit.evals.figures import read_figures, write_figures
 
 
 def measure() -> Figures:
-    """Train and evaluate with the commands that a user types."""
+    """Train and evaluate, and write the table into both pages."""
     page = ROOT / "templates" / "legal" / "README.md"
     with project("legal") as folder:
         figures = train_and_evaluate(folder, "smoke", page)

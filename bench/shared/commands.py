@@ -1,4 +1,7 @@
-"""Run commands of the kit in a temporary project, and turn their JSON into figures."""
+"""Train and evaluate in a temporary project, and return figures.
+
+What is timed runs as the command that a user types; everything else calls the Python API.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,20 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.shared.harness import ROOT, Figures
-from kit.errors import Exit, KitError
-
-_EVALUATED = (Exit.OK, Exit.UNMEASURED, Exit.GATE_FAILED)
+from kit.errors import KitError
+from kit.workflows import EvaluationResult, evaluate, new
 
 
 @contextmanager
 def project(template: str) -> Iterator[Path]:
     """Create a project from a template in a temporary folder."""
     with tempfile.TemporaryDirectory() as folder:
-        kit(Path(folder), "new", template)
-        yield Path(folder) / template
+        yield new(template, Path(folder) / template).path
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -39,20 +41,20 @@ def start_kit(folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True, env=environment())
 
 
-def kit(folder: Path, *words: str, allowed: tuple[int, ...] = (Exit.OK,)) -> dict[str, Any]:
-    """Run a command with --json and return its result. Raises KitError for an exit code that is not allowed."""
+def kit(folder: Path, *words: str) -> dict[str, Any]:
+    """Run a command with --json and return its result. Raises KitError if it fails."""
     with start_kit(folder, *words, "--json") as process:
         output, _ = process.communicate()
-    if process.returncode not in allowed:
+    if process.returncode:
         raise KitError(f"`kit {' '.join(words)}` ended with exit code {process.returncode}: {output.strip()[-400:]}")
     return dict(json.loads(output))
 
 
-def train_and_evaluate(folder: Path, profile: str, page: Path, *options: str) -> Figures:
-    """Train a profile and evaluate it with `kit eval --page`; return scores, minutes and tokens."""
+def train_and_evaluate(folder: Path, profile: str, page: Path, block: str | None = None) -> Figures:
+    """Train a profile, and evaluate it into a block of a page; return scores, minutes and tokens."""
     with cpu_minutes() as spent:
         trained = kit(folder, "train", "--profile", profile)
-    evaluated = kit(folder, "eval", "--page", str(page), *options, allowed=_EVALUATED)
+    evaluated = evaluate(folder, page=page, block=block)
     wall, cpu = (round(minutes, 1) for minutes in spent)
     return {
         **_scores(evaluated),
@@ -60,13 +62,13 @@ def train_and_evaluate(folder: Path, profile: str, page: Path, *options: str) ->
     }
 
 
-def _scores(evaluated: dict[str, Any]) -> Figures:
-    """Return one row for each metric: base, tuned and the classical baseline."""
-    rows = {}
-    for line in evaluated["tasks"][0]["metrics"]:
-        values = {who: (line[who] or {}).get("value") for who in ("base", "tuned", "baseline")}
-        rows[line["metric"]] = {who: "not measured" if v is None else round(v, 3) for who, v in values.items()}
-    return rows
+def _scores(evaluated: EvaluationResult) -> Figures:
+    """Return one row for each metric of the first task: base, tuned and the classical baseline."""
+    scores = next(iter(evaluated.scores.values()))
+    return {
+        metric: {who: "not measured" if value is None else round(value, 3) for who, value in asdict(score).items()}
+        for metric, score in scores.items()
+    }
 
 
 @contextmanager

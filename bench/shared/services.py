@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from bench.shared.commands import kit, start_kit
+from bench.shared.commands import start_kit
+from kit.workflows import train
 
 _STOP_SECONDS = 60
 
@@ -24,7 +25,7 @@ def train_bundles(folder: Path, forms: Sequence[str]) -> list[str]:
     for form in forms:
         recipe["profiles"][form] = {**recipe["profiles"]["smoke"], **small, "bundle": {"form": form}}
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
-    return [str(kit(folder, "train", "--profile", form)["bundle"]) for form in forms]
+    return [train(folder, profile=form).bundle for form in forms]
 
 
 @contextmanager

@@ -25,7 +25,7 @@ docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # What trains, once more, in the type that this machine would not choose (float32 or bfloat16).
 test-other-type: setup

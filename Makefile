@@ -29,7 +29,7 @@ test: setup
 
 # What trains, once more, in the type that this machine would not choose (float32 or bfloat16).
 test-other-type: setup
-	DOMAINKIT_COMPUTE=$$($(BIN)/python scripts/other_compute_type.py) $(BIN)/pytest $(TRAINING_TESTS)
+	DOMAINKIT_COMPUTE=$$($(BIN)/python scripts/other_compute_type.py) $(BIN)/pytest -n 2 --dist loadfile $(TRAINING_TESTS)
 
 bench: $(VENV)/.peers
 	$(BIN)/python -m bench all

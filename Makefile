@@ -24,6 +24,9 @@ check: setup docs
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+# Two test processes share the cores: threads that wait sleep, and do not keep a core from the other process.
+test test-other-type: export OMP_WAIT_POLICY := passive
+
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 

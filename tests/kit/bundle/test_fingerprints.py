@@ -131,7 +131,7 @@ def test_the_engine_itself_refuses_a_missing_adapter(built: Built, tmp_path: Pat
 
 
 def test_a_seal_without_fingerprints_is_refused(built: Built) -> None:
-    with pytest.raises(Refused, match="holds no fingerprints"):
+    with pytest.raises(Refused, match="has no fingerprints"):
         ask_local(built.merged.seal.model_copy(update={"fingerprints": []}), built.merged.model_folder)
 
 

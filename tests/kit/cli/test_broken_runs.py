@@ -119,7 +119,7 @@ def test_a_learning_rate_that_diverges_breaks_the_run_and_names_the_step(toy: Pa
     lora = {"rank": 8, "alpha": 4096}
     with_training(toy, learning_rate=0.09, warmup=0, schedule="constant", lora=lora, batch_rows=4, epochs=2)
     said = broken(toy)
-    assert "Training diverges: the loss of the 8 steps up to step" in said
+    assert "Training diverges: the mean loss of the 8 steps up to step" in said
     assert "Lower train.learning_rate" in said
     (run,) = runs(toy)
     assert run["sentence"].startswith("Training diverges")

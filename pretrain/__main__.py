@@ -9,8 +9,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kit.cli.numbers import BoundedCommand
-from kit.cli.ranges import THREADS
+from kit.cli.shared.numbers import BoundedCommand
+from kit.cli.shared.ranges import THREADS
 from kit.errors import KitError
 from kit.system.threads import share_cores
 

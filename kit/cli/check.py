@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.output import WIDTH, Output, kit_command
-from kit.cli.ranges import PEAK_TFLOPS, PRICE_PER_HOUR
+from kit.cli.shared.output import WIDTH, Output, kit_command
+from kit.cli.shared.ranges import PEAK_TFLOPS, PRICE_PER_HOUR
 from kit.workflows import CheckReport, check
 
 if TYPE_CHECKING:

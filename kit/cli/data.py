@@ -7,7 +7,7 @@ import click
 from kit.cli.data_augment import augment
 from kit.cli.data_import import import_
 from kit.cli.data_split import split
-from kit.cli.groups import Group, show_overview
+from kit.cli.shared.groups import Group, show_overview
 
 
 @click.group(

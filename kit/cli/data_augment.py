@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.output import Output, kit_command
+from kit.cli.shared.output import Output, kit_command
 from kit.workflows import bounds
 
 if TYPE_CHECKING:

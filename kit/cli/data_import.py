@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.numbers import counted
-from kit.cli.output import Output, kit_command, table
+from kit.cli.shared.numbers import counted
+from kit.cli.shared.output import Output, kit_command, table
 from kit.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.numbers import counted
-from kit.cli.output import Output, kit_command, table
+from kit.cli.shared.numbers import counted
+from kit.cli.shared.output import Output, kit_command, table
 
 if TYPE_CHECKING:
     from kit.workflows.splitting import Move, Split

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from kit.cli.output import Output, kit_command
+from kit.cli.shared.output import Output, kit_command
 from kit.workflows import DemoStep, Note, Serving, demo, plan_demo
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.eval_output import show
-from kit.cli.output import Output, kit_command
+from kit.cli.shared.eval_output import show
+from kit.cli.shared.output import Output, kit_command
 from kit.errors import Exit
 from kit.workflows import evaluate, plan_evaluate
 
@@ -49,7 +49,7 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
     if dry_run:
         output.result(*_planned(plan_evaluate(**asked, with_base=not no_base), not no_base))
         return Exit.OK
-    from kit.cli.progress import TrainingLine
+    from kit.cli.shared.progress import TrainingLine
 
     with TrainingLine(output) as line:
         result = evaluate(**options, with_base=not no_base, report=line.report)

@@ -13,9 +13,9 @@ from typing import NoReturn
 
 import click
 
-from kit.cli.aliases import ALIASES
-from kit.cli.groups import Group, show_overview
-from kit.cli.output import Output, show_version
+from kit.cli.shared.aliases import ALIASES
+from kit.cli.shared.groups import Group, show_overview
+from kit.cli.shared.output import Output, show_version
 from kit.errors import Exit, InputError, Interrupted, KitError, SigTerm, Terminated, nearest
 from kit.system.threads import share_cores
 
@@ -38,7 +38,7 @@ class Table(Group):
 
 
 def _modules() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(sys.modules["kit.cli"].__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(sys.modules["kit.cli"].__path__) if not module.ispkg)
 
 
 @click.group(cls=Table, invoke_without_command=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from kit.cli.output import Output, kit_command, table
+from kit.cli.shared.output import Output, kit_command, table
 from kit.workflows import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from kit.cli.groups import Group
-from kit.cli.output import Output, table, wrapped
 from kit.cli.runs_explain import explain
+from kit.cli.shared.groups import Group
+from kit.cli.shared.output import Output, table, wrapped
 from kit.workflows import RunSummary, list_runs
 
 _COLUMNS = ("run", "state", "recipe", "profile", "score", "step", "made")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kit.cli.output import Output, kit_command, table
+from kit.cli.shared.output import Output, kit_command, table
 from kit.workflows import ExplainedRow, StepExplanation, explain_step
 
 _SHOWN = 8

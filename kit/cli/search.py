@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.output import Output, kit_command, table
+from kit.cli.shared.output import Output, kit_command, table
 from kit.workflows import SearchPlan, SearchResult, bounds, plan_search, search
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def command(output: Output, dry_run: bool, number: int | None, **options: Any) -
     Safe to interrupt; run it again to continue, or with more --trials to extend the search. The best recipe is written
     to a file, and compared with the recipe's own values on the test examples (paired).
     """
-    from kit.cli.progress import TrainingLine
+    from kit.cli.shared.progress import TrainingLine
     from kit.workflows.searching import run_search_worker
 
     if number is not None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kit.cli.output import Output, kit_command
-from kit.cli.ranges import THREADS
+from kit.cli.shared.output import Output, kit_command
+from kit.cli.shared.ranges import THREADS
 from kit.workflows import Serving, plan_serve, run_service
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def command(output: Output, dry_run: bool, **options: Any) -> None:
     if dry_run:
         output.result(*_planned(plan_serve(**options)))
         return
-    from kit.cli.progress import TrainingLine
+    from kit.cli.shared.progress import TrainingLine
 
     with TrainingLine(output) as line:
 

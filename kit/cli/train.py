@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from kit.cli.output import Output, kit_command, table
-from kit.cli.ranges import PEAK_TFLOPS, PRICE_PER_HOUR, THREADS
+from kit.cli.shared.output import Output, kit_command, table
+from kit.cli.shared.ranges import PEAK_TFLOPS, PRICE_PER_HOUR, THREADS
 from kit.workflows import TrainPlan, TrainResult, plan_train, train
 
 
@@ -25,7 +25,7 @@ def command(output: Output, resume: bool, threads: int | None, dry_run: bool, **
 
     Ctrl-C saves a checkpoint and stops. --resume continues from it, with the same result as an uninterrupted run.
     """
-    from kit.cli.progress import TrainingLine
+    from kit.cli.shared.progress import TrainingLine
 
     with TrainingLine(output) as line:
         if dry_run:

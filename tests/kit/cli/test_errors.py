@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.cli.output import Output
+from kit.cli.shared.output import Output
 from kit.errors import Exit, InputError, Problem
 from tests.kit.cli.conftest import ENVIRONMENT, Run
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.cli.output import table, wrapped
+from kit.cli.shared.output import table, wrapped
 from kit.project.project import Project
 from kit.project.runs import new_run
 from tests.kit.cli.conftest import ENVIRONMENT

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.cli.output import WIDTH
+from kit.cli.shared.output import WIDTH
 from kit.errors import KitError
 from kit.project.project import Project
 from kit.project.runs import new_run

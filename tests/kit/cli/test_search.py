@@ -17,8 +17,8 @@ import yaml
 
 from kit.base import NANO
 from kit.chat import TOKENIZER_FILES
-from kit.cli.output import Output
 from kit.cli.search import show_result
+from kit.cli.shared.output import Output
 from kit.recipe import load_recipe
 from kit.workflows import Counted, Note, search
 from tests.kit.cli.conftest import ENVIRONMENT, run_kit

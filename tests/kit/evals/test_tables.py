@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kit.cli.output import WIDTH, table
+from kit.cli.shared.output import WIDTH, table
 from kit.evals.report import TaskReport, report_on
 from kit.evals.run import evaluate_predictor
 from kit.evals.tables import notes, page_table, terminal_table

@@ -14,8 +14,8 @@ from transformers.models.llama.modeling_llama import LlamaAttention
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from kit.base import find_base
-from kit.cli.output import Output
-from kit.cli.progress import TrainingLine
+from kit.cli.shared.output import Output
+from kit.cli.shared.progress import TrainingLine
 from kit.recipe import FloatType, TrainSection
 from kit.train.events import Event
 from kit.train.loop import train

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from kit.cli.output import Output, table, wrapped
+from kit.cli.shared.output import Output, table, wrapped
 
 if TYPE_CHECKING:
     from kit.evals.report import TaskReport

@@ -6,7 +6,7 @@ import re
 
 import click
 
-from kit.cli.output import Output
+from kit.cli.shared.output import Output
 from kit.errors import InputError, nearest
 
 _END_OF_SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from kit.cli.output import Output
+from kit.cli.shared.output import Output
 from kit.train.events import Audited, Evaluated, PhaseStarted, Planned, Probed, Stepped, StoppedEarly
 from kit.train.report.applied import trouble
 from kit.workflows.events import Counted, Note

@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from kit.cli.numbers import BoundedCommand
+from kit.cli.shared.numbers import BoundedCommand
 from kit.errors import KitError, Problem
 
 _SHOWN = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kit.cli.output import Output, kit_command, version_result
+from kit.cli.shared.output import Output, kit_command, version_result
 
 
 @kit_command("help", "kit help train")

@@ -1,0 +1,1 @@
+"""What commands share: output, options, progress. Modules outside this folder are commands."""

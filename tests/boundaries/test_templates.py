@@ -14,8 +14,8 @@ from kit.task.files import task_files
 
 TASK = ("kit.errors", "kit.metrics", "kit.task", "kit.text")
 """What a task may import: it travels into a bundle, and has to work with later versions of the kit."""
-AROUND_IT = (*TASK, "kit.data.formats", "kit.data.positions", "kit.recipe", "kit.system.decoding")
-"""What the importers and the generator beside it may import, too."""
+DATA_TOOLS = (*TASK, "kit.data.formats", "kit.data.positions", "kit.recipe", "kit.system.decoding")
+"""The modules that importers.py and generate.py may import."""
 TEMPLATES = list_templates()
 
 
@@ -41,7 +41,7 @@ def strays(folder: Path) -> list[str]:
         f"{file.name}:{line}: {module}"
         for file in sorted(folder.glob("*.py"))
         for module, line in imports(file)
-        if not allowed(module, TASK if file.name in travel else AROUND_IT)
+        if not allowed(module, TASK if file.name in travel else DATA_TOOLS)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Writes what an evaluation found: the attestation, the report beside the answers, and a table into a page."""
+"""Writes the results of an evaluation: the attestation, the report, and the table in a page."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from kit import __version__
 from kit.engines.base import Engine
 from kit.errors import KitError
+from serving.answering import Answering
 from serving.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.errors import ServiceError
 from serving.middleware import ServiceMiddleware, error_response
@@ -28,6 +29,7 @@ from serving.verification import verify_and_start
 from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 
+ROUTERS = (openai_router, domain_router)
 _log = logging.getLogger(__name__)
 _HTTP_CODES = {404: "route_not_found", 405: "method_not_allowed"}
 
@@ -74,8 +76,9 @@ def _lifespan(
     async def start_up(app: FastAPI, workers: Workers) -> None:
         try:
             catalogue = await verify_and_start(bundles, engine, workers)
-            app.include_router(openai_router(catalogue, engine, workers, settings))
-            app.include_router(domain_router(catalogue, engine, workers, settings))
+            answering = Answering(catalogue, workers, settings)
+            for router in ROUTERS:
+                app.include_router(router(answering))
         except Exception as error:
             readiness.refuse(_refusal_for(error))
             on_refusal(str(readiness.refusal))

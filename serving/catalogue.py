@@ -11,6 +11,7 @@ from kit.bundle.attestation import Attestation, Status, shortfalls, was_measured
 from kit.bundle.manifest import MANIFEST_FILE
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
+from kit.engines.base import Engine
 from kit.errors import InputError, Problem, Refused
 from kit.task import Task
 from serving.context_limit import ContextLimit
@@ -41,11 +42,12 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Model:
-    """A verified bundle: its public id, its index among the served bundles, and its task for each typed route."""
+    """A verified bundle: its public id, its index among the served bundles, its engine, and its task by typed route."""
 
     id: str
     index: int
     deployed: Deployed
+    engine: Engine
     renderer: Renderer
     context_limit: ContextLimit
     tasks: Mapping[str, Task[Any, Any]]
@@ -75,12 +77,13 @@ class Catalogue:
         return model
 
 
-def make_model(id: str, index: int, deployed: Deployed, renderer: Renderer, context: int) -> Model:
-    """Load a bundle's tasks; call it only after its files are verified. `context` is the engine's, in tokens."""
+def make_model(id: str, index: int, deployed: Deployed, engine: Engine, renderer: Renderer) -> Model:
+    """Load a bundle's tasks; call it only after its files are verified."""
     bundle = deployed.bundle
     tasks = {task.route: task for task in bundle.tasks()}
     created = int((bundle.folder / MANIFEST_FILE).stat().st_mtime)
-    return Model(id, index, deployed, renderer, ContextLimit.of(renderer, context), tasks, created)
+    context = ContextLimit.of(renderer, engine.capabilities.max_length)
+    return Model(id, index, deployed, engine, renderer, context, tasks, created)
 
 
 def model_ids(deployed: Sequence[Deployed]) -> list[str]:

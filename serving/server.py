@@ -61,15 +61,15 @@ async def serve(
         raise readiness.refusal
 
 
-def rehearse(settings: Settings, bundles: Sequence[Deployed], context: int) -> None:
-    """Make all checks of a start that need no engine: compatibility, exposure, port, files, golden renders, tasks.
+def rehearse(settings: Settings, bundles: Sequence[Deployed], engine: Engine) -> None:
+    """Make all checks of a start that need no running engine: compatibility, exposure, port, files, renders, tasks.
 
-    `context` is the engine's context in tokens. Raises the error that the start would raise.
+    Raises the error that the start would raise.
     """
     check_compatible(bundles)
     check_exposure(settings, bundles)
     listen(settings.host, settings.port).close()
-    verified_models(bundles, context)
+    verified_models(bundles, engine)
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ async def verify_and_start(deployed: Sequence[Deployed], engine: Engine, workers
 
     Raises Refused with the reason, or the engine's own KitError if it cannot start.
     """
-    models = await asyncio.to_thread(verified_models, deployed, engine.capabilities.max_length)
+    models = await asyncio.to_thread(verified_models, deployed, engine)
     await workers.start()
     await engine.start()
     for model in models:
@@ -29,21 +29,21 @@ async def verify_and_start(deployed: Sequence[Deployed], engine: Engine, workers
     return Catalogue(models)
 
 
-def verified_models(deployed: Sequence[Deployed], context: int) -> list[Model]:
-    """Verify all that needs no engine, and return the models.
+def verified_models(deployed: Sequence[Deployed], engine: Engine) -> list[Model]:
+    """Verify all that needs no running engine, and return the models.
 
     Raises Refused if a file or a golden render differs or a task cannot be loaded.
     """
     for each in deployed:
         verify_files(each.bundle)
     named = zip(model_ids(deployed), deployed, strict=True)
-    return [_verified_model(id, index, each, context) for index, (id, each) in enumerate(named)]
+    return [_verified_model(id, index, each, engine) for index, (id, each) in enumerate(named)]
 
 
-def _verified_model(id: str, index: int, deployed: Deployed, context: int) -> Model:
+def _verified_model(id: str, index: int, deployed: Deployed, engine: Engine) -> Model:
     renderer = deployed.bundle.renderer()
     verify_renders(deployed.bundle, renderer)
-    return make_model(id, index, deployed, renderer, context)
+    return make_model(id, index, deployed, engine, renderer)
 
 
 async def _check_generation(model: Model, engine: Engine) -> None:

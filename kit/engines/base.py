@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from kit.recipe import ComputeType, FloatType
-from kit.task import AnswerSpec, Completion, Finish, FreeText
+from kit.task import AnswerSpec, Completion, Finish, FreeText, TopTokens
 
 FREE_TEXT = FreeText()
+MOST_TOP_LOGPROBS = 20
+"""The most likely tokens that a request may ask for at each position."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,13 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are chosen. Temperature 0 is greedy; `top_k` 0 and `top_p` 1 switch those filters off."""
+    """How tokens are chosen. Temperature 0 is greedy; `top_k` 0, `top_p` 1 and `min_p` 0 switch those filters off.
+
+    Penalties lower the logits of tokens that were written before; `repetition_penalty` also counts the prompt's tokens.
+    `logit_bias` adds a number to the logit of a token id. No stop id ends the answer before `min_tokens` tokens.
+    `top_logprobs` is how many of the likeliest tokens to report at each position (at most `MOST_TOP_LOGPROBS`); None
+    reports none. Log-probabilities are those before penalties, bias and filters.
+    """
 
     max_tokens: int
     temperature: float = 0.0
@@ -45,6 +53,13 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     stop_ids: tuple[int, ...] = ()
+    min_p: float = 0.0
+    min_tokens: int = 0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    top_logprobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,11 +74,25 @@ class Generation:
 
 @dataclass(frozen=True)
 class Delta:
-    """A piece of a streamed completion; the last one carries `finish`."""
+    """A piece of a streamed completion; the last one carries `finish`, and `stopped_by` if a stop string ended it.
+
+    `logprobs` and `top` are those of `token_ids`, as in a `Completion`.
+    """
 
     text: str
     token_ids: tuple[int, ...] = ()
     finish: Finish | None = None
+    logprobs: tuple[float, ...] = ()
+    top: tuple[TopTokens, ...] = ()
+    stopped_by: str | None = None
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """The natural-log probability of a token, given those before it, and the likeliest tokens at its position."""
+
+    logprob: float
+    top: TopTokens
 
 
 @dataclass(frozen=True)
@@ -111,6 +140,10 @@ class Engine(Protocol):
 
     async def score(self, ids: Sequence[int], adapter: str | None = None) -> tuple[float, ...]:
         """Return len(ids) - 1 natural-log probabilities: of each token given those before it, the first left out."""
+        ...
+
+    async def score_top(self, ids: Sequence[int], top: int, adapter: str | None = None) -> tuple[TokenScore, ...]:
+        """Score as `score` does, with the `top` likeliest tokens (1 to `MOST_TOP_LOGPROBS`) at each position."""
         ...
 
     async def load(self, name: str, adapter: Path) -> None:

@@ -20,10 +20,10 @@ from tokenizers import Tokenizer
 
 from kit.chat import Renderer
 from kit.engines.admission import admit, admit_adapter, admit_score
-from kit.engines.base import Capabilities, Delta, Generation
+from kit.engines.base import Capabilities, Delta, Generation, TokenScore
 from kit.engines.writing import Writing
 from kit.errors import KitError
-from kit.task import Answer, Completion, write_answer
+from kit.task import Answer, Completion, TopTokens, write_answer
 
 Script = Mapping[str, Answer] | Callable[[Generation, str], Answer]
 
@@ -95,7 +95,8 @@ class ScriptedEngine:
         for token in self._renderer.answer(self._answer(request)):
             await asyncio.sleep(self.delay)
             await self.health()
-            writing.add(token, _logprob(previous, token, request.adapter))
+            top = _top(previous, token, request.sampling.top_logprobs or 0, request.adapter)
+            writing.add(token, _logprob(previous, token, request.adapter), top)
             yield writing
             if writing.finish:
                 return
@@ -118,6 +119,12 @@ class ScriptedEngine:
         admit_score(ids, self._max_length, adapter, self._adapters)
         return tuple(_logprob(previous, token, adapter) for previous, token in pairwise(ids))
 
+    async def score_top(self, ids: Sequence[int], top: int, adapter: str | None = None) -> tuple[TokenScore, ...]:
+        """Return made-up scores; the token itself is the likeliest."""
+        scores = await self.score(ids, adapter)
+        best = [_top(previous, token, top, adapter) for previous, token in pairwise(ids)]
+        return tuple(TokenScore(logprob, tokens) for logprob, tokens in zip(scores, best, strict=True))
+
     async def load(self, name: str, adapter: Path) -> None:
         """Register an adapter's name; its folder is not read."""
         await self.health()
@@ -135,3 +142,9 @@ class ScriptedEngine:
 def _logprob(previous: int, token: int, adapter: str | None) -> float:
     """Return a number between -1 and 0 that depends only on its arguments."""
     return -(1 + zlib.crc32(f"{previous} {token} {adapter}".encode()) % 1000) / 1001
+
+
+def _top(previous: int, token: int, count: int, adapter: str | None) -> TopTokens:
+    """Return `count` made-up likeliest tokens: the token itself, then the ids below it, each less likely."""
+    first = _logprob(previous, token, adapter)
+    return tuple(((token - step) % 65_536, first - step) for step in range(count))

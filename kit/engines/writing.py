@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from tokenizers.decoders import DecodeStream
 
 from kit.engines.base import Delta, Generation
-from kit.task import Completion, Finish
+from kit.task import Completion, Finish, TopTokens
 
 
 class Writing:
@@ -20,6 +20,8 @@ class Writing:
         self.finish: Finish | None = None
         self.token_ids: list[int] = []
         self._logprobs: list[float] = []
+        self._top: list[TopTokens] = []
+        self._stopped_by: str | None = None
         self._text = ""
         self._text_ends: list[int] = []  # length of the text after each token
         self._sent_chars = self._sent_ids = 0
@@ -28,13 +30,15 @@ class Writing:
         self._tokenizer = tokenizer
         self._stream = DecodeStream(ids=list(request.ids), skip_special_tokens=True)
 
-    def add(self, token: int, logprob: float) -> None:
-        """Add the next token; afterwards `finish` says whether it was the last."""
+    def add(self, token: int, logprob: float, top: TopTokens = ()) -> None:
+        """Add the next token; afterwards `finish` says whether it was the last. `top`: the likeliest tokens there."""
         if token in self._sampling.stop_ids:
             self.finish = "stop"
             return
         self.token_ids.append(token)
         self._logprobs.append(logprob)
+        if self._sampling.top_logprobs is not None:
+            self._top.append(top)
         piece = self._decode(token)
         self._text += piece
         self._text_ends.append(len(self._text))
@@ -50,13 +54,28 @@ class Writing:
             ids += 1
         if chars == self._sent_chars and self.finish is None:
             return None
-        delta = Delta(self._text[self._sent_chars : chars], tuple(self.token_ids[self._sent_ids : ids]), self.finish)
+        new = slice(self._sent_ids, ids)
+        delta = Delta(
+            self._text[self._sent_chars : chars],
+            tuple(self.token_ids[new]),
+            self.finish,
+            tuple(self._logprobs[new]),
+            tuple(self._top[new]),
+            self._stopped_by,
+        )
         self._sent_chars, self._sent_ids = chars, ids
         return delta
 
     def completion(self) -> Completion:
         """Return the finished completion; an unfinished one counts as aborted."""
-        return Completion(self._text, tuple(self.token_ids), tuple(self._logprobs), self.finish or "abort")
+        return Completion(
+            self._text,
+            tuple(self.token_ids),
+            tuple(self._logprobs),
+            self.finish or "abort",
+            tuple(self._top),
+            self._stopped_by,
+        )
 
     def _decode(self, token: int) -> str:
         try:
@@ -67,12 +86,12 @@ class Writing:
 
     def _cut_at_stop_string(self, fresh: int) -> None:
         begin = max(0, len(self._text) - fresh - self._hold)
-        found = [at for stop in self._sampling.stop if (at := self._text.find(stop, begin)) >= 0]
+        found = [(at, stop) for stop in self._sampling.stop if (at := self._text.find(stop, begin)) >= 0]
         if not found:
             return
-        cut = min(found)
+        cut, self._stopped_by = min(found)
         kept = next((count for count, end in enumerate([0, *self._text_ends]) if end >= cut))
         self._text = self._text[:cut]
-        for items in (self.token_ids, self._logprobs, self._text_ends):
+        for items in (self.token_ids, self._logprobs, self._top, self._text_ends):
             del items[kept:]
         self.finish = "stop"

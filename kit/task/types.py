@@ -93,17 +93,25 @@ class Prompt:
     stop: tuple[str, ...] = ()
 
 
+TopTokens = tuple[tuple[int, float], ...]
+"""Token ids with their natural-log probabilities, the most likely first."""
+
+
 @dataclass(frozen=True)
 class Completion:
     """What the model wrote for one prompt.
 
-    `logprobs` has one natural-log probability per token id; `finish` is "length" where the answer was cut.
+    `logprobs` has one natural-log probability per token id; `finish` is "length" where the answer was cut. `top` has
+    the likeliest tokens at each position, if the request asked for them (`Sampling.top_logprobs`); otherwise it is
+    empty. `stopped_by` is the stop string that ended the answer.
     """
 
     text: str
     token_ids: tuple[int, ...] = ()
     logprobs: tuple[float, ...] = ()
     finish: Finish = "stop"
+    top: tuple[TopTokens, ...] = ()
+    stopped_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from kit.project.project import Project
 from kit.project.template import list_templates
 from kit.task import Task
 from scripts.reference.text import Schema, default_of, kind, paragraphs, short, table
+from serving.answering import Answering
+from serving.app import ROUTERS
 from serving.catalogue import Catalogue, Model
 from serving.readiness import Readiness
-from serving.routes.domain import domain_router
-from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router
 from serving.settings import Settings
 from serving.workers.pool import Workers
@@ -67,8 +67,9 @@ def _application() -> FastAPI:
     """Return the service's routes without an engine: they are described here and never called."""
     settings, engine, workers = Settings(), cast(Engine, None), cast(Workers, None)
     app, catalogue = FastAPI(), Catalogue([cast(Model, _Described())])
-    app.include_router(domain_router(catalogue, engine, workers, settings))
-    app.include_router(openai_router(catalogue, engine, workers, settings))
+    answering = Answering(catalogue, workers, settings)
+    for router in ROUTERS:
+        app.include_router(router(answering))
     app.include_router(operations_router(Readiness(), engine, ()))
     return app
 

@@ -10,14 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kit.engines.answerer import run_concurrently
-from kit.engines.base import Engine
 from kit.task import Task
-from serving.catalogue import Catalogue
+from serving.answering import Answering
 from serving.errors import ERROR_RESPONSES
-from serving.middleware import GENERATED_HEADERS, record_bundle
+from serving.middleware import GENERATED_HEADERS
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
-from serving.settings import Settings
-from serving.workers.pool import Workers
 
 MODEL_HEADER = "x-domainkit-model"
 _ModelHeader = Annotated[
@@ -25,33 +22,32 @@ _ModelHeader = Annotated[
 ]
 
 
-def domain_router(catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> APIRouter:
+def domain_router(answering: Answering) -> APIRouter:
     """Return a router with one POST for each typed route; the first model with that route documents it."""
     router = APIRouter(tags=["domain"], route_class=RawBodyRoute)
     tasks: dict[str, Task[Any, Any]] = {}
-    for model in catalogue.models:
+    for model in answering.catalogue.models:
         for route, task in model.tasks.items():
             tasks.setdefault(route, task)
     for route, task in tasks.items():
-        _add_route(router, route, task, _TypedRoute(route, catalogue, engine, workers, settings))
+        _add_route(router, route, task, _TypedRoute(route, answering))
     return router
 
 
 class _TypedRoute:
     """Answer one typed route: a worker renders the prompts, the engine generates, a worker reads the completions."""
 
-    def __init__(self, route: str, catalogue: Catalogue, engine: Engine, workers: Workers, settings: Settings) -> None:
-        self._route, self._catalogue, self._engine = route, catalogue, engine
-        self._workers, self._settings = workers, settings
+    def __init__(self, route: str, answering: Answering) -> None:
+        self._route, self._answering = route, answering
 
     async def answer(self, request: Request) -> Response:
-        model = self._catalogue.find_for(self._route, request.headers.get(MODEL_HEADER), MODEL_HEADER)
-        record_bundle(request.scope, model.deployed)
+        model = self._answering.choose_for(request, self._route, request.headers.get(MODEL_HEADER), MODEL_HEADER)
+        workers = self._answering.workers
         body = await json_body(request)
-        async with asyncio.timeout(self._settings.answer_seconds):
-            generations = await self._workers.run("prompts", model.index, self._route, body)
-            completions = await run_concurrently([self._engine.generate(generation) for generation in generations])
-            response = await self._workers.run("read", model.index, self._route, body, completions)
+        async with asyncio.timeout(self._answering.settings.answer_seconds):
+            generations = await workers.run("prompts", model.index, self._route, body)
+            completions = await run_concurrently([model.engine.generate(generation) for generation in generations])
+            response = await workers.run("read", model.index, self._route, body, completions)
         return Response(response, 200, GENERATED_HEADERS, "application/json")
 
 

@@ -16,7 +16,7 @@ from kit.errors import InputError
 from kit.task import Completion, Message
 from serving.context_limit import ContextLimit
 from serving.errors import invalid_body, invalid_input
-from serving.routes.chat_request import ChatRequest, parse_chat
+from serving.routes.chat.request import ChatRequest, parse_chat
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,9 @@ class ControlledEngine(ScriptedEngine):
         deltas = [delta async for delta in self.stream(request)]
         ids = tuple(id for delta in deltas for id in delta.token_ids)
         text = "".join(delta.text for delta in deltas)
-        return Completion(text, ids, (-0.1,) * len(ids), deltas[-1].finish or "abort")
+        logprobs = tuple(logprob for delta in deltas for logprob in delta.logprobs)
+        top = tuple(tokens for delta in deltas for tokens in delta.top)
+        return Completion(text, ids, logprobs, deltas[-1].finish or "abort", top, deltas[-1].stopped_by)
 
     async def stream(self, request: Generation) -> AsyncIterator[Delta]:
         self.active += 1

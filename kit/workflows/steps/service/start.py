@@ -92,7 +92,7 @@ def rehearsed(prepared: Prepared) -> ServicePlan:
     """Make all checks that come before the start of the engine, and return what would be served."""
     check_installed(prepared.kind)
     check_model(prepared.config)
-    rehearse(prepared.settings, prepared.deployed, prepared.config.max_length)
+    rehearse(prepared.settings, prepared.deployed, make_engine(prepared.kind, prepared.config))
     settings = prepared.settings
     return ServicePlan(prepared.digests, prepared.kind, settings.host, settings.port, prepared.status)
 

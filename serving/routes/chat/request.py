@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 from pydantic_core import from_json
 
-from kit.engines.base import Generation, Sampling
+from kit.engines.base import Generation
 from kit.task import AnswerSpec, FreeText, JsonSchema, Message
 from serving.context_limit import ContextLimit
 from serving.errors import ServiceError, invalid_body
 from serving.json_schema import client_schema
-from serving.routes.number_types import Budget, Seed, Temperature, TopK, TopP
+from serving.routes.number_types import Budget
+from serving.routes.sampling_fields import SamplingFields
 from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _LARGE_BODY = 1 << 20  # bytes; a larger request can have so many messages that their validation takes seconds
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
-_Stop = Annotated[str, Field(min_length=1, max_length=256)]
-_Stops = Annotated[list[_Stop], Field(max_length=64)]
 
 
 class TextPart(BaseModel):
@@ -41,10 +40,6 @@ def _joined(content: Any) -> Any:
     if isinstance(content, list):
         return "\n".join(TextPart.model_validate(part).text for part in content)
     return "" if content is None else content
-
-
-def _as_list(stop: Any) -> Any:
-    return [] if stop is None else [stop] if isinstance(stop, str) else stop
 
 
 class ChatMessage(BaseModel):
@@ -94,7 +89,7 @@ class JsonFormat(BaseModel):
 ResponseFormat = Annotated[TextFormat | ObjectFormat | JsonFormat, Field(discriminator="type")]
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(SamplingFields):
     """A chat request in OpenAI's format. Other fields are ignored, or refused if they would change the answer."""
 
     model_config = ConfigDict(extra="allow", json_schema_extra=add_unsupported)
@@ -105,11 +100,6 @@ class ChatRequest(BaseModel):
     stream_options: StreamOptions | None = None
     max_tokens: Budget | None = None
     max_completion_tokens: Budget | None = None
-    temperature: Temperature | None = None
-    top_p: TopP | None = None
-    top_k: TopK | None = None
-    seed: Seed | None = None
-    stop: Annotated[_Stops, BeforeValidator(_as_list, json_schema_input_type=_Stop | _Stops | None)] = []
     response_format: ResponseFormat | None = None
 
     @property
@@ -121,34 +111,20 @@ class ChatRequest(BaseModel):
         """The dialogue for the renderer."""
         return [message.turn() for message in self.messages]
 
-    def generation(self, model: Model, ids: tuple[int, ...], context: int, seeds: bool = True) -> Generation:
+    def generation(self, model: Model, ids: tuple[int, ...]) -> Generation:
         """Return the request to the engine. The sampling defaults are those of the bundle's evaluation.
 
-        `ids` is the rendered dialogue; `context` is in tokens. Raises ServiceError (400) if the dialogue leaves no room
+        `ids` is the rendered dialogue. Raises ServiceError (400) if the dialogue leaves no room
         for an answer, the schema is not supported, or the engine cannot sample with a seed.
         """
+        context = model.engine.capabilities.max_length
         room = context - len(ids)
         if room < 1:
             message = f"The dialogue has {len(ids)} tokens; the context holds {context}, including the answer."
             raise ServiceError(400, "context_length_exceeded", message, "messages")
         budget = min(self.max_completion_tokens or self.max_tokens or room, room)
-        sampling = self._sampling(model, budget)
-        if sampling.seed is not None and sampling.temperature > 0 and not seeds:
-            message = "This engine cannot sample with a seed; remove 'seed' or set temperature to 0."
-            raise ServiceError(400, "unsupported_parameter", message, "seed")
+        sampling = self.sampling(model, budget)
         return Generation(ids, sampling, self._answer(), model.deployed.adapter)
-
-    def _sampling(self, model: Model, budget: int) -> Sampling:
-        sealed = model.deployed.bundle.seal.sampling
-        return Sampling(
-            max_tokens=budget,
-            temperature=sealed.temperature if self.temperature is None else self.temperature,
-            top_p=sealed.top_p if self.top_p is None else self.top_p,
-            top_k=sealed.top_k if self.top_k is None else max(self.top_k, 0),
-            seed=self.seed,
-            stop=tuple(self.stop),
-            stop_ids=model.renderer.stop_ids,
-        )
 
     def _answer(self) -> AnswerSpec:
         wanted = self.response_format

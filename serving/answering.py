@@ -1,0 +1,36 @@
+"""What every route that answers shares: the models, the worker processes, the settings, and how a model is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from serving.catalogue import Catalogue, Model
+from serving.middleware import record_bundle
+from serving.settings import Settings
+from serving.workers.pool import Workers
+
+
+@dataclass(frozen=True)
+class Answering:
+    """The parts of a running service that routes work with."""
+
+    catalogue: Catalogue
+    workers: Workers
+    settings: Settings
+
+    def choose(self, request: Request, name: str | None, param: str = "model") -> Model:
+        """Return the model that answers a request, and record it for the response headers.
+
+        An empty name means the default. Raises ServiceError (404) if there is no such model.
+        """
+        model = self.catalogue.find(name, param)
+        record_bundle(request.scope, model.deployed)
+        return model
+
+    def choose_for(self, request: Request, route: str, name: str | None, param: str) -> Model:
+        """Choose as `choose` does, among the models that answer a typed route."""
+        model = self.catalogue.find_for(route, name, param)
+        record_bundle(request.scope, model.deployed)
+        return model

@@ -1,0 +1,44 @@
+"""The models of this service, in OpenAI's format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from serving.answering import Answering
+from serving.catalogue import Model
+from serving.errors import ErrorBody
+from serving.routes.chat.types import ModelEntry, ModelList
+
+
+def models_router(answering: Answering) -> APIRouter:
+    """Return the routes that list the models and show one of them."""
+    router = APIRouter()
+
+    @router.get("/models", summary="The models of this service", response_model=ModelList)
+    async def models() -> Response:
+        entries = [_entry(model) for model in answering.catalogue.models]
+        body = {"object": "list", "data": entries, "has_more": False}
+        return Response(orjson.dumps(body), media_type="application/json")
+
+    @router.get(
+        "/models/{name:path}", summary="One model", response_model=ModelEntry, responses={404: {"model": ErrorBody}}
+    )
+    async def one_model(request: Request, name: str) -> Response:
+        return Response(orjson.dumps(_entry(answering.choose(request, name))), media_type="application/json")
+
+    return router
+
+
+def _entry(model: Model) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "domainkit",
+        "max_model_len": model.engine.capabilities.max_length,
+    }

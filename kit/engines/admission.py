@@ -8,12 +8,13 @@ from dataclasses import replace
 from kit.base.configuration import read_config
 from kit.base.families import number
 from kit.base.soundness import refuse_unsound
-from kit.engines.base import EngineConfig, Generation, Sampling
+from kit.engines.base import MOST_TOP_LOGPROBS, EngineConfig, Generation, Sampling
 from kit.errors import InputError, KitError
 from kit.task import FreeText
 
 _LEAST_TEMPERATURE = 1e-5  # vLLM treats a smaller one as 0
 _LEAST_TOP_P = 1e-6
+_MOST_PENALTY = 2.0
 _MOST_TEMPERATURE = 2.0  # vLLM refuses more, and an answer should not depend on the engine
 
 
@@ -35,8 +36,7 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     Raises InputError if it cannot be served, KitError if its adapter is not loaded.
     """
     sampling = request.sampling
-    within = 0 <= sampling.temperature <= _MOST_TEMPERATURE and 0 < sampling.top_p <= 1 and sampling.top_k >= 0
-    if not within or sampling.max_tokens < 1:
+    if not _within_bounds(sampling):
         raise InputError(f"These sampling settings are out of bounds: {sampling}.")
     if not request.ids:
         raise InputError("The prompt is empty.")
@@ -47,6 +47,20 @@ def admit(request: Generation, max_length: int, adapters: Container[str]) -> Gen
     admit_adapter(request.adapter, adapters)
     return replace(
         request, sampling=replace(_computable(sampling), max_tokens=min(sampling.max_tokens, max_length - length))
+    )
+
+
+def _within_bounds(sampling: Sampling) -> bool:
+    penalties = (sampling.presence_penalty, sampling.frequency_penalty)
+    return (
+        0 <= sampling.temperature <= _MOST_TEMPERATURE
+        and 0 < sampling.top_p <= 1
+        and sampling.top_k >= 0
+        and sampling.max_tokens >= 1
+        and 0 <= sampling.min_p <= 1
+        and all(-_MOST_PENALTY <= penalty <= _MOST_PENALTY for penalty in penalties)
+        and 0 < sampling.repetition_penalty <= _MOST_PENALTY
+        and 0 <= (sampling.top_logprobs or 0) <= MOST_TOP_LOGPROBS
     )
 
 

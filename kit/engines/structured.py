@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from kit.task import AnswerSpec, Choices, JsonSchema, answer_schema
+from kit.task import AnswerSpec, Choices, ClientGrammar, JsonSchema, answer_schema
 
 # Compact JSON in declared key order, as kit.task.write_answer writes it; xgrammar's names for it.
 COMPACT_JSON: dict[str, Any] = {"any_whitespace": False, "separators": (",", ":")}
@@ -33,6 +33,8 @@ def grammar_of(spec: AnswerSpec) -> Grammar | None:
     """Return the grammar of an answer type; None if any text is an answer."""
     if isinstance(spec, Choices):
         return Grammar("ebnf", "root ::= " + " | ".join(_literal(label) for label in spec.labels))
+    if isinstance(spec, ClientGrammar):
+        return Grammar("ebnf", spec.text)
     if isinstance(spec, type):
         return Grammar("json", _schema_text(spec))
     schema = answer_schema(spec)

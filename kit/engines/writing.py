@@ -44,7 +44,13 @@ class Writing:
         self._text_ends.append(len(self._text))
         if len(self.token_ids) >= self._sampling.max_tokens:
             self.finish = "length"
-        self._cut_at_stop_string(len(piece))
+        if len(self.token_ids) >= self._sampling.min_tokens:
+            self._cut_at_stop_string(len(piece))
+
+    @property
+    def top_logprobs(self) -> int:
+        """How many of the likeliest tokens the request wants at each position."""
+        return self._sampling.top_logprobs or 0
 
     def new_text(self) -> Delta | None:
         """Return the new text that no stop string can remove any more; None if there is none."""

@@ -74,7 +74,14 @@ class JsonSchema:
     schema_text: str
 
 
-AnswerSpec = type[BaseModel] | Choices | FreeText | JsonSchema
+@dataclass(frozen=True)
+class ClientGrammar:
+    """The answer is text of a grammar that a client sent, in llama.cpp's notation (GBNF). It is returned as text."""
+
+    text: str
+
+
+AnswerSpec = type[BaseModel] | Choices | FreeText | JsonSchema | ClientGrammar
 Answer = BaseModel | str
 
 
@@ -271,7 +278,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
     """
     if completion.finish != "stop":
         raise UnreadableAnswer("The answer was cut off before its end.")
-    if isinstance(spec, FreeText | JsonSchema):
+    if isinstance(spec, FreeText | JsonSchema | ClientGrammar):
         return completion.text
     if isinstance(spec, Choices):
         if completion.text not in spec.labels:
@@ -285,7 +292,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
 
 def answer_schema(spec: AnswerSpec) -> dict[str, Any] | None:
     """Return the JSON schema that constrains decoding, or None if the answer is not JSON."""
-    if isinstance(spec, Choices | FreeText):
+    if isinstance(spec, Choices | FreeText | ClientGrammar):
         return None
     if isinstance(spec, JsonSchema):
         return dict(json.loads(spec.schema_text))

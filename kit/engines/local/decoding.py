@@ -11,10 +11,11 @@ from xgrammar import GrammarMatcher
 
 from kit.engines.base import Sampling
 from kit.engines.local.grammar import mask
+from kit.engines.local.sampling import adjust, adjusts, sample, top_tokens
 from kit.engines.local.worker import Generating
 from kit.engines.writing import Writing
 from kit.errors import KitError
-from kit.task import Completion
+from kit.task import Completion, TopTokens
 
 
 class Row:
@@ -35,15 +36,23 @@ class Row:
         """The sampling settings of this row."""
         return self.job.request.sampling
 
-    def draw(self, logits: torch.Tensor) -> int:
-        """Draw a token; logits are [vocabulary]."""
-        return sample(logits.cpu(), self.sampling, self._random)
+    def choose(self, logits: torch.Tensor) -> int:
+        """Choose a token: the likeliest at temperature 0, else drawn; logits are [vocabulary]."""
+        adjusted = adjust(logits.cpu(), self.sampling, self.job.request.ids, self._writing.token_ids)
+        if self.sampling.temperature == 0:
+            return int(adjusted.argmax())
+        return sample(adjusted, self.sampling, self._random)
 
-    def take(self, token: int, logprob: float) -> None:
+    @property
+    def plain(self) -> bool:
+        """Whether the next token is simply the likeliest one."""
+        return self.sampling.temperature == 0 and not adjusts(self.sampling)
+
+    def take(self, token: int, logprob: float, top: TopTokens) -> None:
         """Add a token, and send the new text to the stream."""
         if self.matcher is not None:
             self.matcher.accept_token(token)
-        self._writing.add(token, logprob)
+        self._writing.add(token, logprob, top)
         if self.job.on_delta and (delta := self._writing.new_text()):
             self.job.on_delta(delta)
 
@@ -67,8 +76,8 @@ def decode(model: Any, rows: list[Row]) -> Iterator[tuple[Generating, Completion
         logits = _next_logits(model, tokens, attended, cache)
         mask(logits, [row.matcher for row in rows])
         chosen, logprobs = _choose(logits, rows)
-        for row, token, logprob in zip(rows, chosen, logprobs, strict=True):
-            row.take(token, logprob)
+        for row, token, logprob, top in zip(rows, chosen, logprobs, _likeliest(logits, rows), strict=True):
+            row.take(token, logprob, top)
         yield from ((row.job, row.completion()) for row in rows if not row.wanted)
         kept = [index for index, row in enumerate(rows) if row.wanted]
         if not kept:
@@ -111,16 +120,13 @@ def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> tuple[list[int], list[
         raise KitError("The model computes values that are not finite.", next="Check its weights and its dtype.")
     chosen = logits.argmax(-1)
     for index, row in enumerate(rows):
-        if row.sampling.temperature > 0:
-            chosen[index] = row.draw(logits[index])
+        if not row.plain:
+            chosen[index] = row.choose(logits[index])
     logprobs = logits.gather(-1, chosen[:, None])[:, 0] - total
     return chosen.tolist(), logprobs.tolist()
 
 
-def sample(logits: torch.Tensor, sampling: Sampling, random: torch.Generator) -> int:
-    """Draw from softmax(logits / temperature), limited to the `top_k` likeliest and to `top_p` of the probability."""
-    count = sampling.top_k or logits.shape[-1]
-    values, tokens = (logits / sampling.temperature).topk(min(count, logits.shape[-1]))
-    chances = values.softmax(-1)
-    chances[chances.cumsum(-1) - chances >= sampling.top_p] = 0
-    return int(tokens[torch.multinomial(chances, 1, generator=random)])
+def _likeliest(logits: torch.Tensor, rows: Sequence[Row]) -> list[TopTokens]:
+    """Return each row's likeliest next tokens, as many as its request wants."""
+    wanted = [row.sampling.top_logprobs or 0 for row in rows]
+    return [top_tokens(logits[index], count) if count else () for index, count in enumerate(wanted)]

@@ -15,12 +15,12 @@ from tokenizers import Tokenizer
 
 from kit.chat import Renderer
 from kit.engines.admission import admit, admit_adapter, admit_score
-from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
+from kit.engines.base import Capabilities, Delta, EngineConfig, Generation, TokenScore
 from kit.engines.local.attention import folded_attention
 from kit.engines.local.decoding import Row, decode
 from kit.engines.local.grammar import Grammars
 from kit.engines.local.loading import Adapters, Live, load_model
-from kit.engines.local.scoring import score
+from kit.engines.local.scoring import score, score_top
 from kit.engines.local.worker import Generating, Job, Scoring, Worker, settle
 from kit.engines.structured import grammar_of
 from kit.engines.writing import Writing
@@ -131,6 +131,12 @@ class LocalEngine:
         worker.submit(job)
         return await asyncio.wrap_future(job.future)
 
+    async def score_top(self, ids: Sequence[int], top: int, adapter: str | None = None) -> tuple[TokenScore, ...]:
+        """Score as `score` does, with the `top` likeliest tokens at each position."""
+        worker, models = self._running()
+        admit_score(ids, self._config.max_length, adapter, models.names)
+        return await asyncio.wrap_future(worker.call(partial(self._score_top, tuple(ids), top, adapter)))
+
     async def load(self, name: str, adapter: Path) -> None:
         """Attach an adapter under a name, between batches.
 
@@ -168,6 +174,10 @@ class LocalEngine:
                     settle(job, result)
         for job, result in late:
             settle(job, result)
+
+    def _score_top(self, ids: tuple[int, ...], top: int, adapter: str | None) -> tuple[TokenScore, ...]:
+        with self._active_model(adapter) as model:
+            return score_top(model, ids, top)
 
     def _results(self, model: Any, batch: list[Any]) -> Iterator[tuple[Job, Any]]:
         """Yield each job with its result, as soon as it is ready."""

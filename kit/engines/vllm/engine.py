@@ -11,7 +11,7 @@ import gc
 import logging
 import multiprocessing
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import count
 from pathlib import Path
@@ -21,16 +21,17 @@ from tokenizers import Tokenizer
 
 from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
-from kit.engines.base import Capabilities, Delta, EngineConfig, Generation
+from kit.engines.base import MOST_TOP_LOGPROBS, Capabilities, Delta, EngineConfig, Generation, TokenScore
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
 from kit.engines.vllm.environment import advice_on, block_sigint, replace_main, starting_environment
 from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
-from kit.task import Completion
+from kit.task import Completion, TopTokens
 
 if TYPE_CHECKING:
     from vllm import AsyncEngineArgs, SamplingParams
+    from vllm.logprobs import Logprob
     from vllm.lora.request import LoRARequest
     from vllm.outputs import RequestOutput
     from vllm.v1.engine.async_llm import AsyncLLM
@@ -152,8 +153,14 @@ class VllmEngine:
         admit_score(ids, self._config.max_length, adapter, self._adapters)
         async with aclosing(self._outputs(ids, _scoring_params(), adapter)) as outputs:
             *_, last = [output async for output in outputs]
-        rows = last.prompt_logprobs or []
-        return tuple(row[token].logprob for row, token in zip(rows[1:], ids[1:], strict=True) if row is not None)
+        return tuple(row[token].logprob for row, token in _positions(last, ids))
+
+    async def score_top(self, ids: Sequence[int], top: int, adapter: str | None = None) -> tuple[TokenScore, ...]:
+        """Score as `score` does, with the `top` likeliest tokens at each position."""
+        admit_score(ids, self._config.max_length, adapter, self._adapters)
+        async with aclosing(self._outputs(ids, _scoring_params(top), adapter)) as outputs:
+            *_, last = [output async for output in outputs]
+        return tuple(TokenScore(row[token].logprob, _top(row, top)) for row, token in _positions(last, ids))
 
     async def _outputs(
         self, ids: Sequence[int], params: SamplingParams, adapter: str | None
@@ -214,15 +221,30 @@ class VllmEngine:
         return self._engine
 
 
+def _positions(output: RequestOutput, ids: Sequence[int]) -> Iterator[tuple[Mapping[int, Logprob], int]]:
+    """Yield for every token but the first the log-probabilities at its position, and the token."""
+    rows = output.prompt_logprobs or []
+    yield from ((row, token) for row, token in zip(rows[1:], ids[1:], strict=True) if row is not None)
+
+
 def _add(writing: Writing, output: RequestOutput) -> None:
     """Add the new tokens of an output; if vLLM ended the request, end the completion."""
     [new] = output.outputs
+    wanted = writing.top_logprobs
     for token, choices in zip(new.token_ids, new.logprobs or (), strict=True):
-        writing.add(token, choices[token].logprob)
+        writing.add(token, choices[token].logprob, _top(choices, wanted))
         if writing.finish is not None:
             return
     if output.finished:
         writing.finish = "length" if new.finish_reason == "length" else "abort"
+
+
+def _top(choices: Mapping[int, Logprob], wanted: int) -> TopTokens:
+    """Return the likeliest tokens of one position; vLLM adds the chosen token, which may not be one of them."""
+    if not wanted:
+        return ()
+    ranked = sorted(choices.items(), key=lambda item: (-item[1].logprob, item[0]))
+    return tuple((token, choice.logprob) for token, choice in ranked[:wanted])
 
 
 def _sampling_params(request: Generation, in_pieces: bool) -> SamplingParams:
@@ -239,21 +261,27 @@ def _sampling_params(request: Generation, in_pieces: bool) -> SamplingParams:
         seed=sampling.seed,
         stop_token_ids=list(sampling.stop_ids),
         ignore_eos=True,  # only the request's own stop ids end it
-        logprobs=0,  # of the chosen token alone
+        min_p=sampling.min_p,
+        min_tokens=sampling.min_tokens,
+        presence_penalty=sampling.presence_penalty,
+        frequency_penalty=sampling.frequency_penalty,
+        repetition_penalty=sampling.repetition_penalty,
+        logit_bias=dict(sampling.logit_bias) or None,
+        logprobs=sampling.top_logprobs or 0,  # 0: of the chosen token alone
         detokenize=False,  # Writing does it, the same for every engine
         output_kind=RequestOutputKind.DELTA if in_pieces else RequestOutputKind.FINAL_ONLY,
         structured_outputs=constraint,
     )
 
 
-def _scoring_params() -> SamplingParams:
+def _scoring_params(top: int = 0) -> SamplingParams:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     return SamplingParams(
         max_tokens=1,
         temperature=0.0,
-        prompt_logprobs=0,
+        prompt_logprobs=top,
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
     )
@@ -290,6 +318,7 @@ def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngine
         enable_chunked_prefill=False if whole_prefills else None,  # so that requests may have seeds: see _takes_seeds
         structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
         logprobs_mode="raw_logprobs",
+        max_logprobs=MOST_TOP_LOGPROBS,
         generation_config="vllm",  # no defaults from the model's folder: the seal has them
         disable_log_stats=True,
         use_tqdm_on_load=False,

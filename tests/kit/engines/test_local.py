@@ -17,6 +17,7 @@ from kit.engines.local import LocalEngine
 from kit.errors import InputError, KitError
 from kit.task import Choices, Completion, parse_answer, write_answer
 from tests.kit.bases import copy_nano, edit_json
+from tests.kit.engines.settings_checks import CHECKS, Check
 
 from .parts import QUESTIONS, RENDERER, Finding, answer_and_stream, ask, load_nano, save_random_adapter
 
@@ -281,3 +282,8 @@ def test_stopping_the_engine_fails_waiting_requests(loop: asyncio.Runner) -> Non
 
 def test_renderer_and_engine_count_the_same_vocabulary() -> None:
     assert RENDERER.vocabulary_size == load_nano().config.vocab_size
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_sampling_setting_acts(local: LocalEngine, loop: asyncio.Runner, check: Check) -> None:
+    loop.run(check(local))

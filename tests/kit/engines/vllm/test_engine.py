@@ -19,6 +19,7 @@ from kit.engines.vllm.engine import VllmEngine
 from kit.errors import InputError, KitError
 from kit.task import AnswerSpec, Choices, Completion, FreeText, parse_answer, write_answer
 from tests.kit.engines.parts import QUESTIONS, Finding, answer_and_stream, ask, legal_documents, save_random_adapter
+from tests.kit.engines.settings_checks import CHECKS, Check
 
 pytestmark = pytest.mark.vllm
 SPECS: tuple[AnswerSpec, ...] = (FreeText(), Finding)
@@ -240,3 +241,8 @@ def status(folder: Path) -> dict[str, str]:
     except OSError:  # it ended meanwhile
         return {}
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_sampling_setting_acts(vllm: Engine, loop: asyncio.Runner, check: Check) -> None:
+    loop.run(check(vllm))

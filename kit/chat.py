@@ -24,6 +24,7 @@ from kit.errors import InputError
 from kit.task import Message, Prompt, Text
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
+Tools = Sequence[Mapping[str, Any]]
 _REMEMBERED, _SHORT = 512, 512  # limits of the cache of tokenised text: number of pieces, and characters per piece
 _PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
@@ -111,17 +112,17 @@ class Renderer:
         """Render messages to text; with `generation`, up to the point where the assistant's answer starts."""
         return self._rendered(messages, generation).replace(self._mark(messages), "")
 
-    def _rendered(self, messages: Sequence[Message], generation: bool) -> str:
+    def _rendered(self, messages: Sequence[Message], generation: bool, tools: Tools = ()) -> str:
         """Render with a mark inside every special token that untrusted text spells, so that it stays plain text."""
-        mark = self._mark(messages)
-        rows = [{"role": message.role, "content": self._defused(message.segments, mark)} for message in messages]
+        mark = self._mark(messages, tools)
+        rows = [self._row(message, mark) for message in messages]
         names = {key: self._token_text(key) for key in ("bos_token", "eos_token", "pad_token", "unk_token")}
         try:
             return str(
                 self._template.render(
                     messages=rows,
                     add_generation_prompt=generation,
-                    tools=None,
+                    tools=[self._defused_data(tool, mark) for tool in tools] or None,
                     documents=None,
                     **{**names, **self.template_args},
                 )
@@ -129,6 +130,30 @@ class Renderer:
         except self._breaks as error:
             what = f"The chat template refused the dialogue: {error}"
             raise InputError(what, str(self.template_file)) from error
+
+    def _row(self, message: Message, mark: str) -> dict[str, Any]:
+        """Return a message as chat templates read it. Calls and their results are untrusted."""
+        row: dict[str, Any] = {"role": message.role, "content": self._defused(message.segments, mark)}
+        if message.calls:
+            row["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": self._defused_data({"name": call.name, "arguments": json.loads(call.arguments)}, mark),
+                }
+                for call in message.calls
+            ]
+        if message.answers is not None:
+            row["tool_call_id"] = message.answers
+        return row
+
+    def _defused_data(self, data: Any, mark: str) -> Any:
+        """Return JSON data with every string in it defused, names of fields too."""
+        if isinstance(data, str):
+            return self._defused((Text(data),), mark)
+        if isinstance(data, Mapping):
+            return {self._defused_data(key, mark): self._defused_data(value, mark) for key, value in data.items()}
+        return [self._defused_data(item, mark) for item in data] if isinstance(data, list) else data
 
     def _defused(self, segments: Sequence[Text], mark: str) -> str:
         text = "".join(segment.text for segment in segments)
@@ -141,9 +166,11 @@ class Renderer:
         return mark.join(text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True))
 
     @staticmethod
-    def _mark(messages: Sequence[Message]) -> str:
+    def _mark(messages: Sequence[Message], tools: Tools = ()) -> str:
         """Return a private-use character that is in no message. Raises InputError if the messages have all 137,468."""
         used: set[str] = set().union(*(message.text for message in messages))
+        calls = [(call.name, json.loads(call.arguments)) for message in messages for call in message.calls]
+        used |= set(json.dumps([*tools, calls], ensure_ascii=False)) if tools or calls else set()
         mark = next((chr(code) for code in chain(*_PRIVATE_USE) if chr(code) not in used), None)
         if mark is None:
             raise InputError("The text contains every private-use character of Unicode.", next="Remove some of them.")
@@ -155,9 +182,13 @@ class Renderer:
 
     # --- token ids --------------------------------------------------------------------------------------------
 
-    def dialogue(self, messages: Sequence[Message], generation: bool = False) -> tuple[int, ...]:
-        """Return the token ids of a dialogue."""
-        return self._encode(self._rendered(messages, generation), self._mark(messages))
+    def dialogue(self, messages: Sequence[Message], generation: bool = False, tools: Tools = ()) -> tuple[int, ...]:
+        """Return the token ids of a dialogue. `tools` are function definitions as chat templates read them."""
+        return self._encode(self._rendered(messages, generation, tools), self._mark(messages, tools))
+
+    def trusted(self, text: str) -> tuple[int, ...]:
+        """Return the token ids of text in which the names of special tokens stand for these tokens."""
+        return self._encode(text, mark="")
 
     def prompt(self, prompt: Prompt) -> tuple[int, ...]:
         """Return the token ids that the model reads before it writes its answer."""

@@ -11,7 +11,7 @@ from kit.bundle.manifest import BUILD_AGAIN
 from kit.engines.answerer import SamplingDefaults
 from kit.errors import Refused
 from kit.recipe import FloatType, Section
-from kit.task import Role
+from kit.task import TurnRole
 
 SEAL_FILE = "seal.json"
 
@@ -50,7 +50,7 @@ class SealedAdapter(Section):
 class SealedTurn(Section):
     """One turn of a golden dialogue."""
 
-    role: Role
+    role: TurnRole
     text: str
 
 

@@ -59,3 +59,9 @@ def _types(part: Any) -> set[str]:
     if not isinstance(part, Mapping):
         return set()
     return {str(part.get("type"))}.union(*(_types(each) for each in part.get("decoders", ())))
+
+
+@lru_cache(maxsize=16)
+def token_bytes(folder: Path) -> TokenBytes:
+    """Return the bytes of the tokens of the model in a folder; bundles never change, so they are read once."""
+    return TokenBytes(folder / "tokenizer.json")

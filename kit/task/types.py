@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from kit.recipe.wording import words_for
 
 Role = Literal["system", "user", "assistant"]
+TurnRole = Role | Literal["tool"]
 Finish = Literal["stop", "length", "abort"]
 Record = Mapping[str, float]
 
@@ -38,14 +39,28 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Message:
-    """One turn of a dialogue."""
+class ToolCall:
+    """A call that the assistant made: the name of a function, and its arguments as JSON text (an object)."""
 
-    role: Role
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a dialogue.
+
+    An assistant's turn may call tools. The role "tool" holds the result of the call `answers`.
+    """
+
+    role: TurnRole
     segments: tuple[Text, ...]
+    calls: tuple[ToolCall, ...] = ()
+    answers: str | None = None
 
     @classmethod
-    def of(cls, role: Role, text: str) -> Message:
+    def of(cls, role: TurnRole, text: str) -> Message:
         """Return a message of one untrusted segment."""
         return cls(role, (Text(text),))
 

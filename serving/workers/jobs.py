@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kit.bundle.store import Bundle
+from kit.chat import Tools
 from kit.engines.answerer import BoundTask
 from kit.engines.base import Generation
 from kit.engines.structured import as_schema
@@ -67,9 +68,9 @@ class Jobs:
         """Parse a chat request. Raises ServiceError if it is invalid or fits no bundle's context."""
         return parse_chat(body, self._limits)
 
-    def dialogue(self, index: int, turns: Sequence[Message]) -> tuple[int, ...]:
+    def dialogue(self, index: int, turns: Sequence[Message], tools: Tools = ()) -> tuple[int, ...]:
         """Return the token ids of a dialogue. Raises InputError if the chat template refuses it."""
-        return self._renderers[index].dialogue(turns, generation=True)
+        return self._renderers[index].dialogue(turns, True, tools)
 
 
 def _request(bound: BoundTask, body: bytes) -> Any:

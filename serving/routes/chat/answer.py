@@ -4,77 +4,100 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
-from kit.engines.base import Delta
-from kit.task import Completion, Finish
-from serving.errors import ServiceError
+from serving.routes.chat.dialogue import Dialogue, Step, Written
+from serving.routes.chat.logprobs import content_logprobs
+from serving.routes.chat.tool_reading import Call, Piece
 
 DONE = b"data: [DONE]\n\n"
+_ROLE = b'{"role":"assistant","content":""}'
 
 
 class ChatAnswer:
-    """One answer with its id, creation time and model."""
+    """One answer with its id, creation time and model. `logprobs` says whether the request asked for them."""
 
-    def __init__(self, model: str, prompt_tokens: int) -> None:
+    def __init__(self, dialogue: Dialogue, with_logprobs: bool = False) -> None:
         self.id = f"chatcmpl-{uuid.uuid4().hex}"
         self.created = int(time.time())
-        self.model = model
-        self.prompt_tokens = prompt_tokens
+        self._dialogue = dialogue
+        self._with_logprobs = with_logprobs
 
-    def body(self, completion: Completion) -> bytes:
+    async def body(self) -> bytes:
         """The complete answer as JSON."""
-        _refuse_aborted(completion.finish)
-        message = {"role": "assistant", "content": completion.text, "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": completion.finish}
-        answer = {**self._head("chat.completion"), "choices": [choice]}
-        return orjson.dumps({**answer, "usage": self._usage(len(completion.token_ids))})
+        written = await self._dialogue.complete()
+        choices = [self._choice(index, each) for index, each in enumerate(written)]
+        tokens = sum(len(each.completion.token_ids) for each in written)
+        return orjson.dumps({**self._head("chat.completion"), "choices": choices, "usage": self._usage(tokens)})
 
-    async def events(self, deltas: AsyncIterator[Delta], with_usage: bool) -> AsyncGenerator[bytes, None]:
-        """Yield the role, the text, the finish reason, the token counts if `with_usage`, and [DONE].
+    def _choice(self, index: int, written: Written) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": written.text, "refusal": None}
+        if written.calls:
+            message |= {"content": written.text or None, "tool_calls": [_call(each) for each in written.calls]}
+        logprobs = None
+        if self._with_logprobs:
+            logprobs = content_logprobs(self._dialogue.model.renderer.folder, written.completion)
+        return {"index": index, "message": message, "logprobs": logprobs, "finish_reason": written.finish}
 
-        Nothing is yielded before the engine's first delta, so an earlier error becomes an HTTP error.
-        """
-        head, tail = self._splice(with_usage)
-        written = 0
-        finish: Finish = "abort"
-        started = False
-        # Every engine returns a generator, though the type says iterator; closing it frees the engine's slot.
-        async with aclosing(cast(AsyncGenerator[Delta, None], deltas)) as generator:
-            async for delta in generator:
-                if not started:
-                    started = True
-                    yield head + b'{"role":"assistant","content":""}' + tail
-                written += len(delta.token_ids)
-                finish = delta.finish or finish
-                if delta.text:
-                    yield head + b'{"content":' + orjson.dumps(delta.text) + b"}" + tail
-        _refuse_aborted(finish)
-        yield head + b"{}" + tail.replace(b"null", orjson.dumps(finish), 1)
+    async def events(self, with_usage: bool) -> AsyncGenerator[bytes, None]:
+        """Yield the role, the text, the finish reason, the token counts if `with_usage`, and [DONE]."""
+        splices = [self._splice(index, with_usage) for index in range(len(self._dialogue.generations))]
+        started: set[int] = set()
+        tokens = 0
+        async with aclosing(self._dialogue.steps()) as steps:
+            async for step in steps:
+                head, tail = splices[step.index]
+                if step.index not in started:
+                    started.add(step.index)
+                    yield head + _ROLE + tail
+                tokens += len(step.delta.token_ids)
+                for event in self._step_events(step, head, tail):
+                    yield event
         if with_usage:
-            last = {**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(written)}
-            yield b"data: " + orjson.dumps(last) + b"\n\n"
+            yield (
+                b"data: "
+                + orjson.dumps({**self._head("chat.completion.chunk"), "choices": [], "usage": self._usage(tokens)})
+                + b"\n\n"
+            )
         yield DONE
 
-    def _splice(self, with_usage: bool) -> tuple[bytes, bytes]:
-        """The bytes before and after a chunk's delta; the first null after it is the finish reason."""
-        head = orjson.dumps(self._head("chat.completion.chunk"))[:-1] + b',"choices":[{"index":0,"delta":'
+    def _step_events(self, step: Step, head: bytes, tail: bytes) -> list[bytes]:
+        """Return the chunks of one step. The first null after the delta is the finish reason, the next logprobs."""
+        if self._with_logprobs and step.delta.token_ids:
+            logprobs = orjson.dumps(content_logprobs(self._dialogue.model.renderer.folder, step.delta))
+            tail_with = tail.replace(b'"logprobs":null', b'"logprobs":' + logprobs, 1)
+            events = [head + _delta(piece) + tail_with for piece in step.pieces[:1] or [""]]
+            events += [head + _delta(piece) + tail for piece in step.pieces[1:]]
+        else:
+            events = [head + _delta(piece) + tail for piece in step.pieces]
+        if step.finish is not None:
+            events.append(head + b"{}" + tail.replace(b"null", orjson.dumps(step.finish), 1))
+        return events
+
+    def _splice(self, index: int, with_usage: bool) -> tuple[bytes, bytes]:
+        """Return the bytes before and after a chunk's delta; the first null after it is the finish reason."""
+        head = orjson.dumps(self._head("chat.completion.chunk"))[:-1]
         usage = b',"usage":null' if with_usage else b""
-        return b"data: " + head, b',"finish_reason":null,"logprobs":null}]' + usage + b"}\n\n"
+        start = b"data: " + head + b',"choices":[{"index":%d,"delta":' % index
+        return start, b',"finish_reason":null,"logprobs":null}]' + usage + b"}\n\n"
 
     def _head(self, kind: str) -> dict[str, Any]:
-        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+        return {"id": self.id, "object": kind, "created": self.created, "model": self._dialogue.model.id}
 
     def _usage(self, written: int) -> dict[str, int]:
-        total = self.prompt_tokens + written
-        return {"prompt_tokens": self.prompt_tokens, "completion_tokens": written, "total_tokens": total}
+        prompt = self._dialogue.prompt_tokens
+        return {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
 
 
-def _refuse_aborted(finish: Finish) -> None:
-    if finish == "abort":
-        message = "The engine aborted the answer. Send the request again."
-        raise ServiceError(503, "aborted", message, headers={"retry-after": "1"})
+def _delta(piece: Piece) -> bytes:
+    if isinstance(piece, str):
+        return b'{"content":' + orjson.dumps(piece) + b"}"
+    return orjson.dumps({"tool_calls": [{"index": piece.index, **_call(piece)}]})
+
+
+def _call(call: Call) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

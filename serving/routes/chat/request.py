@@ -6,18 +6,21 @@ ignoring them would silently change the answer.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic_core import PydanticCustomError, from_json
 
+from kit.chat import Renderer
 from kit.engines.base import Generation
-from kit.task import AnswerSpec, FreeText, JsonSchema, Message
+from kit.task import AnswerSpec, FreeText, JsonSchema, Message, Text, ToolCall
 from serving.context_limit import ContextLimit
 from serving.errors import ServiceError, invalid_body
 from serving.json_schema import client_schema
-from serving.routes.number_types import Budget
+from serving.routes.chat.tools import NamedTool, Tool, ToolFormat, WrittenCall, forced_call, require_format
+from serving.routes.number_types import Budget, Choices, TopLogprobs
 from serving.routes.sampling_fields import SamplingFields
 from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
@@ -45,12 +48,28 @@ def _joined(content: Any) -> Any:
 class ChatMessage(BaseModel):
     """One message of the dialogue."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart] | None)] = ""
+    tool_calls: Annotated[list[WrittenCall], Field(max_length=128)] | None = None
+    tool_call_id: str | None = None
 
     def turn(self) -> Message:
         """The message for the renderer. Its text is untrusted: it can never produce a special token."""
-        return Message.of("system" if self.role == "developer" else self.role, self.content)
+        role = "system" if self.role == "developer" else self.role
+        calls = tuple(_call(each) for each in self.tool_calls or ())
+        return Message(role, (Text(self.content),), calls, self.tool_call_id)
+
+
+def _call(written: WrittenCall) -> ToolCall:
+    """Return a call for the renderer. Raises ServiceError (400) if its arguments are no JSON object."""
+    try:
+        arguments = json.loads(written.function.arguments or "{}")
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        message = f"The arguments of the call '{written.id}' are not a JSON object."
+        raise ServiceError(400, "invalid_value", message, "messages")
+    return ToolCall(written.id, written.function.name, json.dumps(arguments, ensure_ascii=False))
 
 
 class StreamOptions(BaseModel):
@@ -101,6 +120,18 @@ class ChatRequest(SamplingFields):
     max_tokens: Budget | None = None
     max_completion_tokens: Budget | None = None
     response_format: ResponseFormat | None = None
+    n: Choices | None = None
+    logprobs: StrictBool | None = None
+    top_logprobs: TopLogprobs | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: StrictBool | None = None
+
+    @model_validator(mode="after")
+    def _top_logprobs_need_logprobs(self) -> ChatRequest:
+        if self.top_logprobs and not self.logprobs:
+            raise PydanticCustomError("needs_logprobs", "top_logprobs needs logprobs: true")
+        return self
 
     @property
     def wants_usage(self) -> bool:
@@ -111,20 +142,55 @@ class ChatRequest(SamplingFields):
         """The dialogue for the renderer."""
         return [message.turn() for message in self.messages]
 
-    def generation(self, model: Model, ids: tuple[int, ...]) -> Generation:
+    def offered(self) -> list[dict[str, Any]]:
+        """The functions that the model sees, as chat templates read them."""
+        return [] if self.tool_choice == "none" else [tool.definition() for tool in self.tools or ()]
+
+    @property
+    def forces_call(self) -> bool:
+        """Whether the answer must be a call."""
+        return bool(self.tools) and (self.tool_choice == "required" or isinstance(self.tool_choice, NamedTool))
+
+    def tool_format(self, renderer: Renderer) -> ToolFormat | None:
+        """Return the format of the model's calls; None if the dialogue has no tools.
+
+        Raises ServiceError (400) if the model takes no tools, or the named function is not offered.
+        """
+        earlier = any(message.role == "tool" or message.tool_calls for message in self.messages)
+        if not self.offered() and not earlier:
+            return None
+        form = require_format(renderer)
+        if isinstance(self.tool_choice, NamedTool) and not self._callable():
+            message = f"tool_choice names the function '{self.tool_choice.function.name}', which is not in 'tools'."
+            raise ServiceError(400, "invalid_value", message, "tool_choice")
+        return form if self.offered() else None
+
+    def _callable(self) -> list[str]:
+        """Return the names of the functions that a forced call may call."""
+        names = [tool.function.name for tool in self.tools or ()]
+        if isinstance(self.tool_choice, NamedTool):
+            return [name for name in names if name == self.tool_choice.function.name]
+        return names
+
+    def generation(self, model: Model, ids: tuple[int, ...], form: ToolFormat | None = None) -> Generation:
         """Return the request to the engine. The sampling defaults are those of the bundle's evaluation.
 
-        `ids` is the rendered dialogue. Raises ServiceError (400) if the dialogue leaves no room
-        for an answer, the schema is not supported, or the engine cannot sample with a seed.
+        `ids` is the rendered dialogue; `form` is the format of the model's calls. Raises
+        ServiceError (400) if the dialogue leaves no room for an answer, the schema is not supported, or the engine cannot sample with a seed.
         """
+        forced = self.forces_call and form is not None
+        if forced and form is not None:
+            ids = (*ids, *model.renderer.trusted(form.lead))
         context = model.engine.capabilities.max_length
         room = context - len(ids)
         if room < 1:
             message = f"The dialogue has {len(ids)} tokens; the context holds {context}, including the answer."
             raise ServiceError(400, "context_length_exceeded", message, "messages")
         budget = min(self.max_completion_tokens or self.max_tokens or room, room)
-        sampling = self.sampling(model, budget)
-        return Generation(ids, sampling, self._answer(), model.deployed.adapter)
+        top = (self.top_logprobs or 0) if self.logprobs else None
+        sampling = self.sampling(model, budget, top)
+        answer = forced_call(self.tools or (), self._callable(), form) if forced and form else self._answer()
+        return Generation(ids, sampling, answer, model.deployed.adapter)
 
     def _answer(self) -> AnswerSpec:
         wanted = self.response_format

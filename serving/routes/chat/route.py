@@ -8,18 +8,17 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kit.engines.base import Generation
 from serving.answering import Answering
-from serving.catalogue import Model
-from serving.errors import ERROR_RESPONSES, ServiceError
+from serving.errors import ERROR_RESPONSES
 from serving.events import EventStream
 from serving.middleware import GENERATED_HEADERS
 from serving.routes.chat.answer import ChatAnswer
+from serving.routes.chat.dialogue import prepare
 from serving.routes.chat.request import ChatRequest, parse_chat
 from serving.routes.chat.types import ChatCompletion, stream_documentation
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
 
-_SMALL_BODY = 32_768  # bytes; parsed within one millisecond and rendered within a few
+SMALL_BODY = 32_768  # bytes; parsed within one millisecond and rendered within a few
 
 
 def chat_router(answering: Answering) -> APIRouter:
@@ -46,27 +45,19 @@ class _Chat:
 
     async def answer(self, request: Request) -> Response:
         body = await json_body(request)
-        async with asyncio.timeout(self._answering.settings.answer_seconds):
-            chat, model, generation = await self._prepare(request, body)
-            answer = ChatAnswer(model.id, len(generation.ids))
+        seconds = self._answering.settings.answer_seconds
+        async with asyncio.timeout(seconds):
+            chat = await parsed(self._answering, body)
+            dialogue = await prepare(self._answering, request, chat, len(body) <= SMALL_BODY)
+            answer = ChatAnswer(dialogue, bool(chat.logprobs))
             if not chat.stream:
-                completion = await model.engine.generate(generation)
-                return Response(answer.body(completion), 200, GENERATED_HEADERS, "application/json")
-        events = answer.events(model.engine.stream(generation), chat.wants_usage)
-        return EventStream(events, self._answering.settings.answer_seconds, GENERATED_HEADERS)
+                return Response(await answer.body(), 200, GENERATED_HEADERS, "application/json")
+        return EventStream(answer.events(chat.wants_usage), seconds, GENERATED_HEADERS)
 
-    async def _prepare(self, request: Request, body: bytes) -> tuple[ChatRequest, Model, Generation]:
-        """Parse and render the request. The event loop renders nothing and parses only small bodies."""
-        small = len(body) <= _SMALL_BODY
-        workers = self._answering.workers
-        limits = [model.context_limit for model in self._answering.catalogue.models]
-        chat: ChatRequest = parse_chat(body, limits) if small else await workers.run("chat", body)
-        model = self._answering.choose(request, chat.model)
-        turns = chat.turns()
-        if problem := model.context_limit.problem(turns):
-            raise ServiceError(400, "context_length_exceeded", problem, "messages")
-        if small:
-            ids = await asyncio.to_thread(model.renderer.dialogue, turns, True)
-        else:
-            ids = await workers.run("dialogue", model.index, turns)
-        return chat, model, chat.generation(model, ids)
+
+async def parsed(answering: Answering, body: bytes) -> ChatRequest:
+    """Parse a body; the event loop parses only small ones. Raises ServiceError as `parse_chat` does."""
+    if len(body) > SMALL_BODY:
+        large: ChatRequest = await answering.workers.run("chat", body)
+        return large
+    return parse_chat(body, [model.context_limit for model in answering.catalogue.models])

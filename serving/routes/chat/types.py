@@ -6,23 +6,47 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-Ending = Literal["stop", "length"]
+from serving.routes.chat.tools import WrittenCall
+
+Ending = Literal["stop", "length", "tool_calls"]
 
 
-class WrittenMessage(BaseModel):
-    """The assistant's message."""
+class LikelyToken(BaseModel):
+    """A token with its natural-log probability and its bytes."""
 
-    role: Literal["assistant"]
-    content: str
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class TokenLogprob(LikelyToken):
+    """A token of the answer, and the likeliest tokens at its position."""
+
+    top_logprobs: list[LikelyToken]
+
+
+class ChoiceLogprobs(BaseModel):
+    """Log-probabilities of the tokens of an answer."""
+
+    content: list[TokenLogprob]
     refusal: None
 
 
+class WrittenMessage(BaseModel):
+    """The assistant's message; `content` is null only if it calls tools and says nothing else."""
+
+    role: Literal["assistant"]
+    content: str | None
+    refusal: None
+    tool_calls: list[WrittenCall] | None = None
+
+
 class Choice(BaseModel):
-    """The one answer; `finish_reason` is "length" if it used all its tokens."""
+    """One answer; `finish_reason` is "length" if it used all its tokens."""
 
     index: int
     message: WrittenMessage
-    logprobs: None
+    logprobs: ChoiceLogprobs | None
     finish_reason: Ending
 
 

@@ -75,9 +75,17 @@ DIALOGUES = (
 
 
 def weightless_bundle(
-    place: Path, name: str = "counter", form: str = "merged", task: str = TASK, weights: bool = False
+    place: Path,
+    name: str = "counter",
+    form: str = "merged",
+    task: str = TASK,
+    weights: bool = False,
+    chat_template: str | None = None,
 ) -> Bundle:
-    """Write a bundle into a folder named after its digest, as a store does; `weights` adds the base's weights."""
+    """Write a bundle into a folder named after its digest, as a store does; `weights` adds the base's weights.
+
+    `chat_template` replaces the base's own.
+    """
     project = place / f"{name}-project"
     project.mkdir(parents=True)
     (project / "task.py").write_text(task)
@@ -91,7 +99,7 @@ def weightless_bundle(
         }
     )
     plan = BuildPlan(recipe, find_base("nano"), adapter, project, (), DIALOGUES, "d" * 64, {})
-    return _write(place, plan, weights)
+    return _write(place, plan, weights, chat_template)
 
 
 def template_bundle(place: Path, template: str, profile: str) -> Bundle:
@@ -109,11 +117,13 @@ def _adapter(folder: Path) -> Path:
     return folder
 
 
-def _write(place: Path, plan: BuildPlan, weights: bool = False) -> Bundle:
+def _write(place: Path, plan: BuildPlan, weights: bool = False, chat_template: str | None = None) -> Bundle:
     staging = place / "staging"
     tokenizer = staging / ("model" if plan.recipe.bundle.form == "merged" else "tokenizer")
     unused = ("*.md", "*.py", "*.png", "__pycache__", *(() if weights else ("*.safetensors",)))
     shutil.copytree(NANO, tokenizer, ignore=shutil.ignore_patterns(*unused))
+    if chat_template is not None:
+        (tokenizer / "chat_template.jinja").write_text(chat_template)
     (staging / "task").mkdir()
     for section in plan.recipe.tasks:
         for name, source in task_files(plan.project, section.use.split(":")[0]).items():

@@ -160,15 +160,11 @@ def test_a_schema_beyond_the_limits_is_refused(service: Service, schema: dict[st
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("tools", [{"type": "function", "function": {"name": "f"}}]),
-        ("tool_choice", "required"),
         ("functions", [{"name": "f"}]),
-        ("n", 2),
-        ("logprobs", True),
-        ("top_logprobs", 5),
-        ("logit_bias", {"5": 1}),
-        ("presence_penalty", 0.5),
-        ("frequency_penalty", 1),
+        ("echo", True),
+        ("suffix", "end"),
+        ("truncate_prompt_tokens", 5),
+        ("guided_regex", "a+"),
     ],
 )
 def test_an_unsupported_field_is_refused_by_name(service: Service, field: str, value: Any) -> None:

@@ -120,7 +120,7 @@ def test_every_response_has_the_documented_type(service: Service, document: dict
     ("path", "body", "status"),
     [
         (CHAT, {}, 422),
-        (CHAT, {"messages": [{"role": "user"}], "n": 2}, 400),
+        (CHAT, {"messages": [{"role": "user"}], "suffix": "x"}, 400),
         (CHAT, {"messages": [{"role": "user"}], "model": "other"}, 404),
         (TYPED, {}, 422),
         (TYPED, {"text": "x", "thing": "nothing"}, 400),

@@ -133,6 +133,12 @@ class ChatRequest(SamplingFields):
             raise PydanticCustomError("needs_logprobs", "top_logprobs needs logprobs: true")
         return self
 
+    @model_validator(mode="after")
+    def _choice_needs_tools(self) -> ChatRequest:
+        if self.tool_choice not in (None, "none", "auto") and not self.tools:
+            raise PydanticCustomError("needs_tools", "tool_choice needs tools")
+        return self
+
     @property
     def wants_usage(self) -> bool:
         """Whether a stream ends with the token counts."""
@@ -175,8 +181,8 @@ class ChatRequest(SamplingFields):
     def generation(self, model: Model, ids: tuple[int, ...], form: ToolFormat | None = None) -> Generation:
         """Return the request to the engine. The sampling defaults are those of the bundle's evaluation.
 
-        `ids` is the rendered dialogue; `form` is the format of the model's calls. Raises
-        ServiceError (400) if the dialogue leaves no room for an answer, the schema is not supported, or the engine cannot sample with a seed.
+        `ids` is the rendered dialogue; `form` is the format of the model's calls. Raises ServiceError (400) if the
+        dialogue leaves no room for an answer, the schema is not supported, or the engine cannot sample with a seed.
         """
         forced = self.forces_call and form is not None
         if forced and form is not None:

@@ -189,6 +189,11 @@ def test_a_sequence_as_long_as_the_context_can_be_scored(vllm: Engine, loop: asy
         loop.run(vllm.score((9,) * 2049))
 
 
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_every_sampling_setting_acts(vllm: Engine, loop: asyncio.Runner, check: Check) -> None:
+    loop.run(check(vllm))
+
+
 def test_closed_streams_and_cancelled_requests_free_their_slots(vllm: VllmEngine, loop: asyncio.Runner) -> None:
     endless = ask("Hi", max_tokens=1500, stop_ids=())
 
@@ -241,8 +246,3 @@ def status(folder: Path) -> dict[str, str]:
     except OSError:  # it ended meanwhile
         return {}
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-
-
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_every_sampling_setting_acts(vllm: Engine, loop: asyncio.Runner, check: Check) -> None:
-    loop.run(check(vllm))

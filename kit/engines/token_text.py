@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,18 @@ class TokenBytes:
     def text(self, token: int) -> str:
         """Return the text of a token; bytes that are not UTF-8 by themselves become replacement characters."""
         return self.of(token).decode("utf-8", "replace")
+
+    def name(self, token: int) -> str:
+        """Return the text of a token; bytes that are not UTF-8 by themselves are spelled out, as OpenAI does it."""
+        spelled = self.of(token)
+        try:
+            return spelled.decode()
+        except UnicodeDecodeError:
+            return "bytes:" + "".join(f"\\x{byte:02x}" for byte in spelled)
+
+    def joined(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, special ones by their names."""
+        return b"".join(map(self.of, tokens)).decode("utf-8", "replace")
 
 
 @lru_cache(maxsize=1)

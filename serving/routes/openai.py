@@ -6,10 +6,11 @@ from fastapi import APIRouter
 
 from serving.answering import Answering
 from serving.routes.chat.route import chat_router
+from serving.routes.completions.route import completions_router
 from serving.routes.models import models_router
 from serving.routes.raw_body import RawBodyRoute
 
-_ROUTERS = (chat_router, models_router)
+_ROUTERS = (chat_router, completions_router, models_router)
 
 
 def openai_router(answering: Answering) -> APIRouter:

@@ -18,6 +18,7 @@ from kit.task import Completion, Message
 from serving.context_limit import ContextLimit
 from serving.errors import invalid_body, invalid_input
 from serving.routes.chat.request import ChatRequest, parse_chat
+from serving.routes.completions.request import CompletionRequest, parse_completion
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,14 @@ class Jobs:
     def dialogue(self, index: int, turns: Sequence[Message], tools: Tools = ()) -> tuple[int, ...]:
         """Return the token ids of a dialogue. Raises InputError if the chat template refuses it."""
         return self._renderers[index].dialogue(turns, True, tools)
+
+    def completion(self, body: bytes, kind: type[CompletionRequest]) -> CompletionRequest:
+        """Parse a completion request. Raises ServiceError if it is invalid."""
+        return parse_completion(body, kind)
+
+    def prompt_ids(self, index: int, request: CompletionRequest) -> list[tuple[int, ...]]:
+        """Return the token ids of each prompt. Raises ServiceError if one is not usable."""
+        return request.ids(self._renderers[index])
 
 
 def _request(bound: BoundTask, body: bytes) -> Any:

@@ -104,6 +104,8 @@ def test_every_response_has_the_documented_type(service: Service, document: dict
     answers = {
         f"post {CHAT}": service.chat(),
         f"post {TYPED}": service.http.post(TYPED, json={"text": "x"}),
+        "post /v1/completions": service.http.post("/v1/completions", json={"prompt": "Once", "logprobs": 2}),
+        "post /v1/fim/completions": service.http.post("/v1/fim/completions", json={"prompt": "Once"}),
         "get /v1/models": service.http.get("/v1/models"),
         "get /v1/models/{name}": service.http.get("/v1/models/counter"),
         "get /livez": service.http.get("/livez"),

@@ -88,10 +88,7 @@ def test_streamed_calls_carry_an_index_and_a_function(start: Start) -> None:
                 finish = choice.finish_reason or finish
                 for delta in choice.delta.tool_calls or ():
                     assert delta.function is not None
-                    calls[delta.index] = {
-                        "name": delta.function.name or "",
-                        "arguments": delta.function.arguments or "",
-                    }
+                    calls[delta.index] = (delta.function.name or "", delta.function.arguments or "")
     assert finish == "tool_calls"
     assert content == ""
     assert [name for name, _ in calls.values()] == ["weather", "weather"]

@@ -199,12 +199,16 @@ class ChatRequest(SamplingFields):
         return Generation(ids, sampling, answer, model.deployed.adapter)
 
     def _answer(self) -> AnswerSpec:
-        wanted = self.response_format
-        if wanted is None or wanted.type == "text":
-            return FreeText()
-        if wanted.type == "json_object":
-            return _ANY_OBJECT
-        return client_schema(wanted.json_schema.json_schema, "response_format.json_schema.schema")
+        return FreeText() if self.response_format is None else answer_spec(self.response_format)
+
+
+def answer_spec(wanted: ResponseFormat) -> AnswerSpec:
+    """Return what the engine may write. Raises ServiceError (400) if the schema is not supported."""
+    if wanted.type == "text":
+        return FreeText()
+    if wanted.type == "json_object":
+        return _ANY_OBJECT
+    return client_schema(wanted.json_schema.json_schema, "response_format.json_schema.schema")
 
 
 def parse_chat(body: bytes, limits: Sequence[ContextLimit]) -> ChatRequest:

@@ -87,9 +87,9 @@ class ModelList(BaseModel):
     has_more: bool
 
 
-def stream_documentation() -> dict[str, Any]:
+def stream_documentation(chunk: str = "chat.completion.chunk") -> dict[str, Any]:
     """Return the OpenAPI documentation of a streamed answer."""
-    description = "A chat.completion.chunk as JSON; the last event is [DONE] or an error."
+    description = f"A {chunk} as JSON; the last event is [DONE] or an error."
     data = {"type": "string", "description": description}
     event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
     return {"content": {"text/event-stream": {"itemSchema": event}}}

@@ -1,0 +1,123 @@
+"""Fill-in-the-middle: which bases have sentinels for it, and how a prompt with a prefix and a suffix is made of them.
+
+A base is recognised by its tokenizer's own added tokens, never by its name. All sentinels of a family must exist. The
+orders are those of the model cards of each family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kit.chat import Renderer
+from kit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sentinels:
+    """The special tokens of a family. `suffix_first`: the suffix comes before the prefix.
+
+    `repository` and `file` start a repository and each of its files; `ends` are tokens that end the middle.
+    """
+
+    prefix: str
+    suffix: str
+    middle: str
+    suffix_first: bool = False
+    repository: str | None = None
+    file: str | None = None
+    ends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class File:
+    """Another file of the repository, for context."""
+
+    name: str
+    text: str
+
+
+_FAMILIES = (
+    Sentinels(
+        "<|fim_prefix|>",
+        "<|fim_suffix|>",
+        "<|fim_middle|>",
+        repository="<|repo_name|>",
+        file="<|file_sep|>",
+        ends=("<|endoftext|>", "<|fim_pad|>", "<|im_start|>", "<|im_end|>", "<|file_separator|>", "<|end_of_text|>"),
+    ),
+    Sentinels(
+        "<fim_prefix>",
+        "<fim_suffix>",
+        "<fim_middle>",
+        repository="<repo_name>",
+        file="<file_sep>",
+        ends=("<|endoftext|>", "<fim_pad>"),
+    ),
+    Sentinels("<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>", ends=("<|endoftext|>", "<|user|>")),
+    Sentinels("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>", ends=("<｜end▁of▁sentence｜>",)),
+    Sentinels("<[fim-prefix]>", "<[fim-suffix]>", "<[fim-middle]>", ends=("<[end▁of▁sentence]>",)),
+    Sentinels("▁<PRE>", "▁<SUF>", "▁<MID>", ends=("▁<EOT>", "</s>")),
+    Sentinels("[PREFIX]", "[SUFFIX]", "", suffix_first=True, ends=("</s>", "[MIDDLE]")),
+)
+
+
+def sentinels_of(renderer: Renderer) -> Sentinels | None:
+    """Return the sentinels that a base has; None if it has no complete set."""
+    known = {special.text for special in renderer.specials}
+    return next((each for each in _FAMILIES if {each.prefix, each.suffix, each.middle} - {""} <= known), None)
+
+
+def require_sentinels(renderer: Renderer) -> Sentinels:
+    """Return the sentinels that a base has. Raises InputError with what the tokenizer lacks."""
+    if (found := sentinels_of(renderer)) is not None:
+        return found
+    raise InputError(
+        "This base cannot fill in a middle: its tokenizer has no tokens for the prefix, the suffix and the middle.",
+        next="Send the text before the gap as a prompt without a suffix, or serve a base such as Qwen2.5-Coder.",
+    )
+
+
+def infill_ids(
+    renderer: Renderer, prefix: str, suffix: str, files: Sequence[File] = (), after: str = ""
+) -> tuple[int, ...]:
+    """Return the token ids of a prompt whose answer is the text between prefix and suffix.
+
+    No text of the caller can become a special token. `files` come first: in blocks of their own if the base has a
+    token for files, else as plain text. `after` follows the last sentinel. Raises InputError as `require_sentinels`.
+    """
+    family = require_sentinels(renderer)
+    ids = {special.text: special.id for special in renderer.specials}
+
+    def token(text: str | None) -> tuple[int, ...]:
+        return (ids[text],) if text in ids else ()
+
+    head = _context(renderer, family, token(family.file), files)
+    before, behind = renderer.answer(prefix), renderer.answer(suffix)
+    if family.suffix_first:
+        body = (*token(family.suffix), *behind, *token(family.prefix), *before, *token(family.middle))
+    else:
+        body = (*token(family.prefix), *before, *token(family.suffix), *behind, *token(family.middle))
+    return (*head, *body, *renderer.answer(after))
+
+
+def _context(
+    renderer: Renderer, family: Sentinels, file_token: tuple[int, ...], files: Sequence[File]
+) -> tuple[int, ...]:
+    """Return the ids of the other files, each under its name."""
+    if not files:
+        return ()
+    if not file_token:
+        return tuple(id for file in files for id in renderer.answer(f"{file.text}\n"))
+    repository = {special.text: special.id for special in renderer.specials}.get(family.repository or "")
+    start = () if repository is None else (repository, *renderer.answer("repository\n"))
+    blocks = (id for file in files for id in (*file_token, *renderer.answer(f"{file.name}\n{file.text}\n")))
+    return (*start, *blocks, *file_token)
+
+
+def infill_stop_ids(renderer: Renderer) -> tuple[int, ...]:
+    """Return the ids that end a middle: the base's own end tokens, and every token that starts another part."""
+    family = require_sentinels(renderer)
+    names = {family.prefix, family.suffix, family.middle, family.repository, family.file, *family.ends}
+    ids = {special.id for special in renderer.specials if special.text in names}
+    return tuple(sorted(ids | set(renderer.stop_ids)))

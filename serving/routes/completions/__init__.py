@@ -1,0 +1,1 @@
+"""Text completions in OpenAI's format."""

@@ -281,6 +281,18 @@ class Renderer:
             ids = [id for part in parts for id in self._rest.encode(part, add_special_tokens=False).ids]
         return tuple(ids)
 
+    @cached_property
+    def leading_ids(self) -> tuple[int, ...]:
+        """Ids that the tokenizer itself puts before a text, such as the token that begins a text."""
+        alone = self._tokenizer.encode("", add_special_tokens=True).ids
+        return tuple(alone[:1])
+
+    @property
+    def special_names(self) -> dict[str, str | None]:
+        """The tokenizer's class and the names of its special tokens, as tokenizer_config.json has them."""
+        names = {key: self._token_text(key) for key in ("bos_token", "eos_token", "pad_token")}
+        return {"tokenizer_class": str(self._config.get("tokenizer_class", "")), **names}
+
     # --- special tokens --------------------------------------------------------------------------------------
 
     @cached_property

@@ -22,6 +22,7 @@ from serving.errors import ServiceError
 from serving.middleware import ServiceMiddleware, error_response
 from serving.readiness import Readiness
 from serving.routes.domain import domain_router
+from serving.routes.native.route import native_router
 from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router
 from serving.settings import Settings
@@ -29,7 +30,7 @@ from serving.verification import verify_and_start
 from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 
-ROUTERS = (openai_router, domain_router)
+ROUTERS = (openai_router, native_router, domain_router)
 _log = logging.getLogger(__name__)
 _HTTP_CODES = {404: "route_not_found", 405: "method_not_allowed"}
 

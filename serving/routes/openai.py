@@ -9,8 +9,9 @@ from serving.routes.chat.route import chat_router
 from serving.routes.completions.route import completions_router
 from serving.routes.models import models_router
 from serving.routes.raw_body import RawBodyRoute
+from serving.routes.tokens.route import tokens_router
 
-_ROUTERS = (chat_router, completions_router, models_router)
+_ROUTERS = (chat_router, completions_router, models_router, tokens_router)
 
 
 def openai_router(answering: Answering) -> APIRouter:

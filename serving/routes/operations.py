@@ -24,6 +24,12 @@ class Live(BaseModel):
     status: Literal["live"]
 
 
+class Health(BaseModel):
+    """The service answers."""
+
+    status: Literal["ok"]
+
+
 class ReadyModel(BaseModel):
     """A model that is ready."""
 
@@ -48,7 +54,7 @@ class ScoreList(BaseModel):
 
 
 def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[Deployed]) -> APIRouter:
-    """Return /livez, /readyz and /scores; they also respond before a model is ready."""
+    """Return /livez, /readyz, /health and /scores; they also respond before a model is ready."""
     router = APIRouter(tags=["operations"])
     scores = _json(ScoreList(object="list", data=[scores_of(each) for each in bundles], has_more=False))
 
@@ -70,6 +76,17 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
             for model in catalogue.models
         ]
         return Response(orjson.dumps({"status": "ready", "models": models}), media_type="application/json")
+
+    @router.get(
+        "/health",
+        summary="As /readyz, in llama.cpp's words",
+        response_model=Health,
+        responses={503: {"model": ErrorBody}},
+    )
+    async def health() -> Response:
+        readiness.models()
+        await engine.health()
+        return Response(b'{"status":"ok"}', media_type="application/json")
 
     @router.get(PATH, summary="The measured scores of each served bundle", response_model=ScoreList)
     async def all_scores() -> Response:

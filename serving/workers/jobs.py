@@ -19,6 +19,8 @@ from serving.context_limit import ContextLimit
 from serving.errors import invalid_body, invalid_input
 from serving.routes.chat.request import ChatRequest, parse_chat
 from serving.routes.completions.request import CompletionRequest, parse_completion
+from serving.routes.native.request import Native, parse_native
+from serving.routes.tokens.request import Kind, TokenizeRequest, parsed
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,26 @@ class Jobs:
     def prompt_ids(self, index: int, request: CompletionRequest) -> list[tuple[int, ...]]:
         """Return the token ids of each prompt. Raises ServiceError if one is not usable."""
         return request.ids(self._renderers[index])
+
+    def native(self, body: bytes, kind: type[Native]) -> Native:
+        """Parse a request in llama.cpp's dialect. Raises ServiceError if it is invalid."""
+        return parse_native(body, kind)
+
+    def native_ids(self, index: int, request: Native) -> tuple[int, ...]:
+        """Return the token ids of such a request's prompt. Raises ServiceError if it is not usable."""
+        return request.ids(self._renderers[index])
+
+    def parsed(self, body: bytes, kind: type[Kind]) -> Kind:
+        """Parse a request about tokens. Raises ServiceError if it is invalid."""
+        return parsed(body, kind)
+
+    def token_ids(self, index: int, request: TokenizeRequest) -> tuple[int, ...]:
+        """Return the token ids of a text or a dialogue."""
+        return request.ids(self._renderers[index])
+
+    def dialogue_text(self, index: int, turns: Sequence[Message]) -> str:
+        """Return the text of a dialogue. Raises InputError if the chat template refuses it."""
+        return self._renderers[index].text(turns, generation=True)
 
 
 def _request(bound: BoundTask, body: bytes) -> Any:

@@ -21,6 +21,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
 from kit.errors import InputError
+from kit.infill import infill_end, infill_ids, infill_stop_ids
 from kit.task import Message, Prompt, Text
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json")
@@ -192,6 +193,8 @@ class Renderer:
 
     def prompt(self, prompt: Prompt) -> tuple[int, ...]:
         """Return the token ids that the model reads before it writes its answer."""
+        if prompt.gap is not None:
+            return infill_ids(self, prompt.gap.prefix, prompt.gap.suffix, prompt.gap.files)
         if prompt.messages:
             return self.dialogue(prompt.messages, generation=True)
         message = Message("user", prompt.raw)
@@ -204,7 +207,8 @@ class Renderer:
         The answer is tokenised on its own, because the model writes it after the last token of the prompt.
         """
         head = self.prompt(prompt)
-        return Supervised((*head, *self.answer(answer), *self._turn_tail), len(head))
+        tail = self._turn_tail if prompt.gap is None else infill_end(self)
+        return Supervised((*head, *self.answer(answer), *tail), len(head))
 
     def answer(self, text: str) -> tuple[int, ...]:
         """Return the token ids of an answer, without special tokens and without the end of the turn."""
@@ -313,6 +317,10 @@ class Renderer:
             declared = _read_json(self.folder / name).get("eos_token_id")
             ends.update(declared if isinstance(declared, list) else [] if declared is None else [declared])
         return tuple(sorted(ends - ({self.pad_id} - {self.turn_end})))
+
+    def stops(self, prompt: Prompt) -> tuple[int, ...]:
+        """Return the ids that end the answer to a prompt."""
+        return self.stop_ids if prompt.gap is None else infill_stop_ids(self)
 
     @cached_property
     def pad_id(self) -> int:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from kit.chat import Renderer
 from kit.errors import InputError
+from kit.task import File
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,36 @@ class Sentinels:
     ends: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class File:
-    """Another file of the repository, for context."""
+class Special(Protocol):
+    """An added token of a tokenizer."""
 
-    name: str
-    text: str
+    @property
+    def text(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def id(self) -> int:
+        """Its token id."""
+        ...
+
+
+class Tokens(Protocol):
+    """What a renderer knows of its tokenizer."""
+
+    @property
+    def specials(self) -> Sequence[Special]:
+        """All added tokens."""
+        ...
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """The model's own end tokens."""
+        ...
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """Return the ids of text without special tokens."""
+        ...
 
 
 _FAMILIES = (
@@ -62,13 +87,13 @@ _FAMILIES = (
 )
 
 
-def sentinels_of(renderer: Renderer) -> Sentinels | None:
+def sentinels_of(renderer: Tokens) -> Sentinels | None:
     """Return the sentinels that a base has; None if it has no complete set."""
     known = {special.text for special in renderer.specials}
     return next((each for each in _FAMILIES if {each.prefix, each.suffix, each.middle} - {""} <= known), None)
 
 
-def require_sentinels(renderer: Renderer) -> Sentinels:
+def require_sentinels(renderer: Tokens) -> Sentinels:
     """Return the sentinels that a base has. Raises InputError with what the tokenizer lacks."""
     if (found := sentinels_of(renderer)) is not None:
         return found
@@ -79,7 +104,7 @@ def require_sentinels(renderer: Renderer) -> Sentinels:
 
 
 def infill_ids(
-    renderer: Renderer, prefix: str, suffix: str, files: Sequence[File] = (), after: str = ""
+    renderer: Tokens, prefix: str, suffix: str, files: Sequence[File] = (), after: str = ""
 ) -> tuple[int, ...]:
     """Return the token ids of a prompt whose answer is the text between prefix and suffix.
 
@@ -102,7 +127,7 @@ def infill_ids(
 
 
 def _context(
-    renderer: Renderer, family: Sentinels, file_token: tuple[int, ...], files: Sequence[File]
+    renderer: Tokens, family: Sentinels, file_token: tuple[int, ...], files: Sequence[File]
 ) -> tuple[int, ...]:
     """Return the ids of the other files, each under its name."""
     if not files:
@@ -115,7 +140,14 @@ def _context(
     return (*start, *blocks, *file_token)
 
 
-def infill_stop_ids(renderer: Renderer) -> tuple[int, ...]:
+def infill_end(renderer: Tokens) -> tuple[int, ...]:
+    """Return the id that a model is taught to write after a middle: the first end token of its family that it has."""
+    ids = {special.text: special.id for special in renderer.specials}
+    ends = [ids[end] for end in require_sentinels(renderer).ends if end in ids]
+    return tuple(ends[:1] or renderer.stop_ids[:1])
+
+
+def infill_stop_ids(renderer: Tokens) -> tuple[int, ...]:
     """Return the ids that end a middle: the base's own end tokens, and every token that starts another part."""
     family = require_sentinels(renderer)
     names = {family.prefix, family.suffix, family.middle, family.repository, family.file, *family.ends}

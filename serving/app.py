@@ -21,7 +21,7 @@ from serving.catalogue import Deployed, check_compatible, check_exposure, expose
 from serving.errors import ServiceError
 from serving.middleware import ServiceMiddleware, error_response
 from serving.readiness import Readiness
-from serving.routes.domain import domain_router
+from serving.routes.domain.route import domain_router
 from serving.routes.native.route import native_router
 from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router

@@ -16,17 +16,20 @@ class EventStream(Response):
     """Send each event at once, without buffering.
 
     An error before the first event is raised and becomes an HTTP error; a later one is sent as the last event. The
-    generator is closed however the stream ends.
+    generator is closed however the stream ends. `error_name` is the line before an error's data.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None], seconds: float, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, events: AsyncGenerator[bytes, None], seconds: float, headers: Mapping[str, str], error_name: bytes = b""
+    ) -> None:
         unbuffered = {"cache-control": "no-cache", "x-accel-buffering": "no"}
         super().__init__(headers={**unbuffered, **headers})
         del self.headers["content-length"]
         self._events = events
         self._seconds = seconds
+        self._error_name = error_name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the events."""
@@ -42,6 +45,6 @@ class EventStream(Response):
             except Exception as error:
                 if not started:
                     raise
-                last = b"data: " + to_service_error(error).body() + b"\n\n"
+                last = self._error_name + b"data: " + to_service_error(error).body() + b"\n\n"
                 await send({"type": "http.response.body", "body": last, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

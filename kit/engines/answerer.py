@@ -13,7 +13,7 @@ from kit.chat import Renderer
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import InputError
 from kit.recipe import Section
-from kit.task import Completion, Prompt, Task
+from kit.task import Completion, Prompt, Shortcut, Task
 
 Result = TypeVar("Result")
 
@@ -55,6 +55,11 @@ class BoundTask:
         """
         return [self._generation(prompt) for prompt in self.task.prompts(request)]
 
+    def shortcut(self, request: BaseModel) -> BaseModel | None:
+        """Return the task's own response to a request; None if the model must answer it."""
+        response: BaseModel | None = self.task.shortcut(request) if isinstance(self.task, Shortcut) else None
+        return response
+
     def read(self, request: BaseModel, completions: Sequence[Completion]) -> BaseModel:
         """Return the response; raises UnreadableAnswer if the task cannot read the completions."""
         response: BaseModel = self.task.read(request, completions)
@@ -75,7 +80,7 @@ class BoundTask:
             top_p=self.defaults.top_p,
             top_k=self.defaults.top_k,
             stop=prompt.stop,
-            stop_ids=self.renderer.stop_ids,
+            stop_ids=self.renderer.stops(prompt),
         )
         return Generation(ids, sampling, prompt.answer, self.adapter)
 
@@ -103,9 +108,17 @@ class Answerer:
         Raises InputError if a prompt does not fit the context, UnreadableAnswer if the task cannot read what
         the model wrote.
         """
+        if (shortcut := await self.shortcut(request)) is not None:
+            return Answered(shortcut, (), 0)
         completions, prompt_tokens = await self.complete(request)
         response = await asyncio.to_thread(self._bound().read, request, completions)
         return Answered(response, completions, prompt_tokens)
+
+    async def shortcut(self, request: BaseModel) -> BaseModel | None:
+        """Return the task's own response to a request; None if the model must answer it."""
+        if not isinstance(self.task, Shortcut):
+            return None
+        return await asyncio.to_thread(self._bound().shortcut, request)
 
     async def complete(self, request: BaseModel) -> tuple[tuple[Completion, ...], int]:
         """Return the completion of each prompt, and the number of prompt tokens in all.

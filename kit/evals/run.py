@@ -137,6 +137,8 @@ def evaluate_predictor(
 
 async def _ask(answerer: Answerer, example: Example[Any, Any]) -> Row:
     task = answerer.task
+    if (shortcut := await answerer.shortcut(example.request)) is not None:
+        return _row(task, example, task.observe(example.response, shortcut), {}, response=shortcut)
     try:
         completions, _ = await answerer.complete(example.request)
     except InputError as error:  # the prompt does not fit the context: this example was never asked

@@ -1,5 +1,6 @@
 """Tasks: typed functions that a language model implements; how they are loaded, and copied into bundles."""
 
+from kit.task.capabilities import EventReader, Infill, Shortcut, Stream
 from kit.task.types import (
     Answer,
     AnswerSpec,
@@ -8,8 +9,10 @@ from kit.task.types import (
     ClientGrammar,
     Completion,
     Example,
+    File,
     Finish,
     FreeText,
+    Gap,
     JsonSchema,
     Labelled,
     Message,
@@ -42,9 +45,13 @@ __all__ = [
     "ClassicalBaseline",
     "ClientGrammar",
     "Completion",
+    "EventReader",
     "Example",
+    "File",
     "Finish",
     "FreeText",
+    "Gap",
+    "Infill",
     "JsonSchema",
     "Labelled",
     "Message",
@@ -56,6 +63,8 @@ __all__ = [
     "ResponseT",
     "Rewritable",
     "Role",
+    "Shortcut",
+    "Stream",
     "Strict",
     "Task",
     "Text",

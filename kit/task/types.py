@@ -101,10 +101,28 @@ Answer = BaseModel | str
 
 
 @dataclass(frozen=True)
+class File:
+    """Another file of a repository, for context."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The text before and after a gap that the model fills, and other files for context. All of it is untrusted."""
+
+    prefix: str
+    suffix: str
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What the model reads, and what shape of answer it must write.
 
-    Either `messages` (rendered with the chat template) or `raw` segments (tokenised as they are). `max_tokens` is the
+    Either `messages` (rendered with the chat template), `raw` segments (tokenised as they are), or a `gap` (marked with
+    the base's own tokens for prefix, suffix and middle; a base without them is refused). `max_tokens` is the
     budget of the answer in tokens; `stop` are strings that end it, in addition to the stop tokens of the model.
     """
 
@@ -113,6 +131,7 @@ class Prompt:
     messages: tuple[Message, ...] = ()
     raw: tuple[Text, ...] = ()
     stop: tuple[str, ...] = ()
+    gap: Gap | None = None
 
 
 TopTokens = tuple[tuple[int, float], ...]

@@ -119,7 +119,11 @@ def add_unsupported(schema: dict[str, Any]) -> None:
     """Add the refused fields to a request's JSON schema, with the values that are accepted."""
     properties = schema["properties"]
     description = "Not supported: only values that change nothing are accepted."
-    refused = {name: {"enum": list(neutral), "description": description} for name, neutral in _NEUTRAL.items()}
+    refused = {
+        name: {"enum": list(neutral), "description": description}
+        for name, neutral in _NEUTRAL.items()
+        if name not in properties
+    }
     wrapped = {**refused, **{name: {"enum": [None]} for name in properties}}
     properties |= refused | {name: {"properties": wrapped, "description": "Not read."} for name in _WRAPPERS}
 

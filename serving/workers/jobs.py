@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,11 +15,12 @@ from kit.engines.answerer import BoundTask
 from kit.engines.base import Generation
 from kit.engines.structured import as_schema
 from kit.errors import InputError
-from kit.task import Completion, Message
+from kit.task import Completion, Message, Stream
 from serving.context_limit import ContextLimit
 from serving.errors import invalid_body, invalid_input
 from serving.routes.chat.request import ChatRequest, parse_chat
 from serving.routes.completions.request import CompletionRequest, parse_completion
+from serving.routes.domain.batch import batch_items
 from serving.routes.native.request import Native, parse_native
 from serving.routes.tokens.request import Kind, TokenizeRequest, parsed
 
@@ -48,14 +50,17 @@ class Jobs:
             for renderer, each in zip(self._renderers, assignments, strict=True)
         ]
 
-    def prompts(self, index: int, route: str, body: bytes) -> list[Generation]:
-        """Return the engine requests for a typed request. Answer types become schemas, which can be pickled.
+    def prompts(self, index: int, route: str, body: bytes) -> list[Generation] | bytes:
+        """Return the engine requests for a typed request, or the response if the task needs no model.
 
-        Raises ServiceError if the body is not a valid request or the task refuses it.
+        Answer types become schemas, which can be pickled. Raises ServiceError if the body is not a valid request or the
+        task refuses it.
         """
         bound = self._tasks[index, route]
         request = _request(bound, body)
         try:
+            if (shortcut := bound.shortcut(request)) is not None:
+                return _dumped(shortcut)
             generations = bound.generations(request)
         except InputError as error:
             raise invalid_input(error, type(request).model_fields) from None
@@ -65,7 +70,26 @@ class Jobs:
         """Return the response to a typed request as JSON. Raises UnreadableAnswer if the task cannot make one."""
         bound = self._tasks[index, route]
         response = bound.read(_request(bound, body), completions)
-        return response.model_dump_json(by_alias=True).encode()
+        return _dumped(response)
+
+    def events(
+        self, index: int, route: str, body: bytes, reader: bytes | None, written: Sequence[tuple[int, str]]
+    ) -> tuple[bytes, list[tuple[str, bytes]]]:
+        """Read new text of a stream: return the reader's state, and the name and JSON of each new event.
+
+        `reader` is the state that the last call returned. Any worker can go on with it.
+        """
+        task = self._tasks[index, route].task
+        if not isinstance(task, Stream):
+            raise InputError("This task does not stream.")
+        follower = task.follow(_request(self._tasks[index, route], body)) if reader is None else pickle.loads(reader)
+        found = [event for prompt, text in written for event in follower.read(prompt, text)]
+        names = {kind: name for name, kind in task.event_types.items()}
+        return pickle.dumps(follower), [(names[type(event)], _dumped(event)) for event in found]
+
+    def items(self, body: bytes) -> list[bytes]:
+        """Return the requests of a batch, each as JSON. Raises ServiceError if the body is no batch."""
+        return batch_items(body)
 
     def chat(self, body: bytes) -> ChatRequest:
         """Parse a chat request. Raises ServiceError if it is invalid or fits no bundle's context."""
@@ -102,6 +126,10 @@ class Jobs:
     def dialogue_text(self, index: int, turns: Sequence[Message]) -> str:
         """Return the text of a dialogue. Raises InputError if the chat template refuses it."""
         return self._renderers[index].text(turns, generation=True)
+
+
+def _dumped(value: BaseModel) -> bytes:
+    return value.model_dump_json(by_alias=True).encode()
 
 
 def _request(bound: BoundTask, body: bytes) -> Any:

@@ -86,6 +86,8 @@ def test_a_chat_request_is_accepted_exactly_if_the_schema_accepts_it(
 ) -> None:
     schema = json_schema_of(operations(document)[f"post {CHAT}"]["requestBody"])
     response = service.http.post(CHAT, json=body)
+    if response.status_code == 400 and response.json()["error"]["code"] == "tools_not_supported":
+        return  # whether a model takes tools is not in the schema
     fits = validator(document, schema).is_valid(body)
     assert (response.status_code == 200) == fits, response.text
 
@@ -104,6 +106,7 @@ def test_every_response_has_the_documented_type(service: Service, document: dict
     answers = {
         f"post {CHAT}": service.chat(),
         f"post {TYPED}": service.http.post(TYPED, json={"text": "x"}),
+        f"post {TYPED}/batch": service.http.post(f"{TYPED}/batch", json={"requests": [{"text": "x"}, {}]}),
         "post /v1/completions": service.http.post("/v1/completions", json={"prompt": "Once", "logprobs": 2}),
         "post /v1/fim/completions": service.http.post("/v1/fim/completions", json={"prompt": "Once"}),
         "post /completion": service.http.post("/completion", json={"prompt": "Once"}),

@@ -13,8 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from kit.chat import Renderer
 from kit.engines.base import Generation, Sampling
 from kit.errors import InputError
-from kit.infill import File, infill_ids, infill_stop_ids
-from kit.task import AnswerSpec, ClientGrammar, FreeText
+from kit.infill import infill_ids, infill_stop_ids
+from kit.task import AnswerSpec, ClientGrammar, File, FreeText
 from serving.errors import ServiceError, invalid_body
 from serving.json_schema import client_schema
 from serving.routes.number_types import Bias, Choices, Count, MinP, Penalty, Seed, TokenId, WideTemperature

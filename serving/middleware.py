@@ -79,12 +79,7 @@ class ServiceMiddleware:
             return
         self.readiness.models()
         if self._running >= self.settings.concurrent_requests:
-            raise ServiceError(
-                429,
-                "too_many_requests",
-                "The service is answering as many requests as it may. Try again later.",
-                headers={"retry-after": "1"},
-            )
+            raise _too_many(self.settings.concurrent_requests)
         self._running += 1
         try:
             body = await self._body(scope, receive)
@@ -115,6 +110,14 @@ class ServiceMiddleware:
             "link": f'<{SCORES_PATH}>; rel="describedby"',
         }
         return headers | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
+
+
+def _too_many(limit: int) -> ServiceError:
+    limits = {"limit": str(limit), "remaining": "0", "reset": "1s"}
+    headers = {"retry-after": "1", "retry-after-ms": "1000"}
+    headers |= {f"x-ratelimit-{name}-requests": value for name, value in limits.items()}
+    message = "The service is answering as many requests as it may. Try again later."
+    return ServiceError(429, "too_many_requests", message, headers=headers)
 
 
 class _Exchange:

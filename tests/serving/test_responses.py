@@ -25,7 +25,7 @@ def test_text_is_answered_with_its_settings(service: Service) -> None:
     assert (response.instructions, response.metadata, response.temperature) == ("Be brief.", {"job": "7"}, 0.5)
     assert response.usage is not None
     assert response.usage.total_tokens == response.usage.input_tokens + response.usage.output_tokens
-    assert response.store is False
+    assert response.to_dict()["store"] is False
     assert not response.id.startswith("resp_"), "editors would send it back in place of the dialogue"
 
 

@@ -208,3 +208,14 @@ class ResponsesRequest(SamplingFields):
                     messages.append(ChatMessage(role="assistant"))
                 messages[-1].add_call(item.call_id, item.name, item.arguments)
         return messages
+
+
+def _without_messages(schema: dict[str, Any]) -> None:
+    add_unsupported(schema)
+    schema["not"] = {"required": ["messages"]}
+
+
+class InputOnly(ResponsesRequest):
+    """A Responses request on the route of chat completions: some editors send it there."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra=_without_messages)

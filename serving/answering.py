@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from serving.catalogue import Catalogue, Model
+from serving.context_limit import ContextLimit
 from serving.middleware import record_bundle
 from serving.settings import Settings
 from serving.workers.pool import Workers
@@ -19,6 +20,11 @@ class Answering:
     catalogue: Catalogue
     workers: Workers
     settings: Settings
+
+    @property
+    def limits(self) -> list[ContextLimit]:
+        """The context limit of each model."""
+        return [model.context_limit for model in self.catalogue.models]
 
     def choose(self, request: Request, name: str | None, param: str = "model") -> Model:
         """Return the model that answers a request, and record it for the response headers.

@@ -16,6 +16,7 @@ from kit.task.fault import task_fault
 from serving.catalogue import Deployed, exposed_previews
 from serving.errors import ServiceError, to_service_error
 from serving.readiness import Readiness
+from serving.routes.messages.errors import anthropic_error, speaks_anthropic
 from serving.scores import PATH as SCORES_PATH
 from serving.settings import Settings
 
@@ -28,6 +29,11 @@ _plain_id = re.compile(r"[\x21-\x7e]{1,128}")
 def error_response(error: ServiceError) -> Response:
     """Return the HTTP response for an error."""
     return Response(error.body(), error.status, error.headers, "application/json")
+
+
+def _anthropic_response(error: ServiceError, request_id: str) -> Response:
+    headers = {**error.headers, "request-id": request_id}
+    return Response(anthropic_error(error, request_id), error.status, headers, "application/json")
 
 
 def record_bundle(scope: Scope, deployed: Deployed) -> None:
@@ -73,12 +79,7 @@ class ServiceMiddleware:
             return
         self.readiness.models()
         if self._running >= self.settings.concurrent_requests:
-            raise ServiceError(
-                429,
-                "too_many_requests",
-                "The service is answering as many requests as it may. Try again later.",
-                headers={"retry-after": "1"},
-            )
+            raise _too_many(self.settings.concurrent_requests)
         self._running += 1
         try:
             body = await self._body(scope, receive)
@@ -111,6 +112,14 @@ class ServiceMiddleware:
         return headers | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
 
 
+def _too_many(limit: int) -> ServiceError:
+    limits = {"limit": str(limit), "remaining": "0", "reset": "1s"}
+    headers = {"retry-after": "1", "retry-after-ms": "1000"}
+    headers |= {f"x-ratelimit-{name}-requests": value for name, value in limits.items()}
+    message = "The service is answering as many requests as it may. Try again later."
+    return ServiceError(429, "too_many_requests", message, headers=headers)
+
+
 class _Exchange:
     """One request and its response: holds the request id and whether the response has started."""
 
@@ -134,7 +143,9 @@ class _Exchange:
         if response.code == "internal_error":
             _log.error("Request %s failed. %s", self.id, task_fault(error) or "", exc_info=error)
         if not self._started:
-            await error_response(response)(self._scope, _never, self.send)
+            anthropic = speaks_anthropic(self._scope["path"])
+            answer = _anthropic_response(response, self.id) if anthropic else error_response(response)
+            await answer(self._scope, _never, self.send)
 
 
 async def _read_body(receive: Receive, limit: int, too_large: ServiceError) -> bytes:

@@ -7,11 +7,20 @@ from fastapi import APIRouter
 from serving.answering import Answering
 from serving.routes.chat.route import chat_router
 from serving.routes.completions.route import completions_router
+from serving.routes.messages.route import messages_router
 from serving.routes.models import models_router
 from serving.routes.raw_body import RawBodyRoute
+from serving.routes.responses.route import responses_router
 from serving.routes.tokens.route import tokens_router
 
-_ROUTERS = (chat_router, completions_router, models_router, tokens_router)
+_ROUTERS = (
+    chat_router,
+    responses_router,
+    messages_router,
+    completions_router,
+    models_router,
+    tokens_router,
+)
 
 
 def openai_router(answering: Answering) -> APIRouter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Coroutine
+from types import UnionType
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -24,9 +25,9 @@ _JSON = re.compile(r"application/(json|[\w.+-]+\+json)\s*(;|$)", re.IGNORECASE)
 class RawEndpoint:
     """An endpoint: the function that answers, and the documented types of its body and headers."""
 
-    def __init__(self, answer: Answer, body: type[BaseModel], **headers: Any) -> None:
+    def __init__(self, answer: Answer, body: type[BaseModel] | UnionType, **headers: Any) -> None:
         self.answer = answer
-        self.__name__ = body.__name__
+        self.__name__ = getattr(body, "__name__", str(body))
         kind = inspect.Parameter.KEYWORD_ONLY
         parameters = [inspect.Parameter("body", kind, annotation=body)]
         parameters += [inspect.Parameter(name, kind, annotation=type_, default=None) for name, type_ in headers.items()]

@@ -119,22 +119,17 @@ def add_unsupported(schema: dict[str, Any]) -> None:
     """Add the refused fields to a request's JSON schema, with the values that are accepted."""
     properties = schema["properties"]
     description = "Not supported: only values that change nothing are accepted."
-    refused = {
-        name: {"enum": list(neutral), "description": description}
-        for name, neutral in _NEUTRAL.items()
-        if name not in properties
-    }
-    wrapped = {**refused, **{name: {"enum": [None]} for name in properties}}
+    unread = {name: {"enum": list(neutral), "description": description} for name, neutral in _NEUTRAL.items()}
+    refused = {name: values for name, values in unread.items() if name not in properties}
+    wrapped = {**{name: {"enum": [None]} for name in properties}, **refused}
     properties |= refused | {name: {"properties": wrapped, "description": "Not read."} for name in _WRAPPERS}
 
 
 def _refuse_wrapped(wrapper: str, fields: Mapping[str, Any], supported: Container[str]) -> None:
     for name, value in fields.items():
-        acts = name in _NEUTRAL and not _is_neutral(value, _NEUTRAL[name])
-        if acts or (name in supported and value is not None):
-            message = (
-                f"Fields in '{wrapper}' are ignored. Move '{name}' next to 'messages' if this service supports it."
-            )
+        acts = value is not None if name in supported else not _is_neutral(value, _NEUTRAL.get(name, (value,)))
+        if acts:
+            message = f"Fields in '{wrapper}' are ignored. Move '{name}' to the top level if this service supports it."
             raise _refusal(f"{wrapper}.{name}", message)
 
 

@@ -18,7 +18,8 @@ from kit.errors import InputError
 from kit.task import Completion, Message, Stream
 from serving.context_limit import ContextLimit
 from serving.errors import invalid_body, invalid_input
-from serving.routes.chat.request import ChatRequest, parse_chat
+from serving.routes.chat.parsing import parse_chat, parse_messages, parse_responses
+from serving.routes.chat.request import ChatRequest
 from serving.routes.completions.request import CompletionRequest, parse_completion
 from serving.routes.domain.batch import batch_items
 from serving.routes.native.request import Native, parse_native
@@ -94,6 +95,15 @@ class Jobs:
     def chat(self, body: bytes) -> ChatRequest:
         """Parse a chat request. Raises ServiceError if it is invalid or fits no bundle's context."""
         return parse_chat(body, self._limits)
+
+    def responses(self, body: bytes) -> tuple[dict[str, Any], ChatRequest]:
+        """Parse a Responses request; return what the response repeats, and the chat request. Raises as `chat`."""
+        asked, chat = parse_responses(body, self._limits)
+        return asked.echo(), chat
+
+    def messages(self, body: bytes, counted: bool) -> ChatRequest:
+        """Parse a request in Anthropic's format. Raises as `chat`."""
+        return parse_messages(body, self._limits, counted)
 
     def dialogue(self, index: int, turns: Sequence[Message], tools: Tools = ()) -> tuple[int, ...]:
         """Return the token ids of a dialogue. Raises InputError if the chat template refuses it."""

@@ -15,6 +15,7 @@ from serving.settings import Settings
 from tests.serving.bundles import weightless_bundle
 from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service, running
+from tests.serving.tools import HERMES, StartWithTools
 
 Serve = Callable[..., Service]
 
@@ -53,3 +54,20 @@ def serve(bundle: Bundle) -> Iterator[Serve]:
             return stack.enter_context(running(app, ready))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def bundle_with_tools(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle whose chat template takes tools."""
+    return weightless_bundle(tmp_path_factory.mktemp("tools"), chat_template=HERMES)
+
+
+@pytest.fixture
+def start_with_tools(bundle_with_tools: Bundle, serve: Serve) -> StartWithTools:
+    """Serve the bundle with tools; the engine writes the given text."""
+
+    def start(written: str) -> tuple[Service, ControlledEngine]:
+        engine = ControlledEngine(lambda request: written)
+        return serve(engine, [Deployed(bundle_with_tools, "preview")]), engine
+
+    return start

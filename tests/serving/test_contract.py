@@ -12,14 +12,16 @@ from jsonschema import Draft202012Validator
 
 from tests.serving.http import Service
 
-CHAT, TYPED = "/v1/chat/completions", "/v1/counter"
+CHAT, TYPED, RESPONSES = "/v1/chat/completions", "/v1/counter", "/v1/responses"
+MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
+TURNS = [{"role": "user", "content": "Hello"}]
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts, st.none())
 stops = st.one_of(texts, st.lists(st.one_of(texts, st.integers()), max_size=3), st.none(), st.just("x" * 257))
 parts = st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": texts}))
 turns = st.fixed_dictionaries(
-    {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool"])},
+    {"role": st.sampled_from(["system", "developer", "user", "assistant"])},
     optional={"content": st.one_of(texts, st.none(), parts)},
 )
 any_value = st.one_of(numbers, st.just([]), st.just({}), st.just(["text"]), st.sampled_from([0, 1, "auto"]))
@@ -92,6 +94,38 @@ def test_a_chat_request_is_accepted_exactly_if_the_schema_accepts_it(
     assert (response.status_code == 200) == fits, response.text
 
 
+inputs = st.one_of(
+    texts,
+    st.lists(
+        st.fixed_dictionaries(
+            {"role": st.sampled_from(["system", "user", "assistant", "x"]), "content": st.one_of(texts, st.integers())},
+            optional={"type": st.sampled_from(["message", "reasoning"])},
+        ),
+        max_size=2,
+    ),
+)
+responses = st.fixed_dictionaries(
+    {"input": inputs},
+    optional={
+        "temperature": numbers, "max_output_tokens": numbers, "store": st.booleans(), "truncation": any_value,
+        "background": st.one_of(st.booleans(), st.none()), "previous_response_id": st.one_of(st.none(), texts),
+        "include": st.one_of(st.none(), st.lists(st.sampled_from(["x", "message.output_text.logprobs"]))),
+        "text": st.sampled_from([None, {}, {"format": {"type": "text"}}, {"format": {"type": "json_schema"}}, 3]),
+    },
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [RESPONSES, CHAT])
+@given(body=responses)
+@FEW
+def test_a_responses_request_is_accepted_exactly_if_the_schema_accepts_it(
+    service: Service, document: dict[str, Any], path: str, body: dict[str, Any]
+) -> None:
+    schema = json_schema_of(operations(document)[f"post {path}"]["requestBody"])
+    response = service.http.post(path, json=body)
+    assert (response.status_code == 200) == validator(document, schema).is_valid(body), response.text
+
+
 @given(body=st.fixed_dictionaries({}, optional={"text": st.one_of(texts, st.integers()), "thing": texts, "x": texts}))
 @FEW
 def test_a_typed_request_is_accepted_exactly_if_the_schema_accepts_it(
@@ -105,6 +139,9 @@ def test_a_typed_request_is_accepted_exactly_if_the_schema_accepts_it(
 def test_every_response_has_the_documented_type(service: Service, document: dict[str, Any]) -> None:
     answers = {
         f"post {CHAT}": service.chat(),
+        f"post {RESPONSES}": service.http.post(RESPONSES, json={"input": "Hello"}),
+        f"post {MESSAGES}": service.http.post(MESSAGES, json={"messages": TURNS, "max_tokens": 9}),
+        f"post {COUNT}": service.http.post(COUNT, json={"messages": TURNS}),
         f"post {TYPED}": service.http.post(TYPED, json={"text": "x"}),
         f"post {TYPED}/batch": service.http.post(f"{TYPED}/batch", json={"requests": [{"text": "x"}, {}]}),
         "post /v1/completions": service.http.post("/v1/completions", json={"prompt": "Once", "logprobs": 2}),
@@ -135,6 +172,12 @@ def test_every_response_has_the_documented_type(service: Service, document: dict
         (CHAT, {}, 422),
         (CHAT, {"messages": [{"role": "user"}], "suffix": "x"}, 400),
         (CHAT, {"messages": [{"role": "user"}], "model": "other"}, 404),
+        (CHAT, {"input": "Hello", "n": True}, 422),
+        (RESPONSES, {}, 422),
+        (RESPONSES, {"input": "Hello", "model": "other"}, 404),
+        (MESSAGES, {"messages": TURNS}, 422),
+        (MESSAGES, {"messages": TURNS, "max_tokens": 9, "model": "other"}, 404),
+        (COUNT, {"messages": TURNS, "tool_choice": {"type": "any"}}, 422),
         (TYPED, {}, 422),
         (TYPED, {"text": "x", "thing": "nothing"}, 400),
     ],

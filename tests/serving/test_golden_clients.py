@@ -13,6 +13,7 @@ from kit.task import JsonSchema
 from tests.serving.conftest import Serve
 from tests.serving.controlled_engine import LINE, ControlledEngine
 from tests.serving.http import Service, eventually
+from tests.serving.tools import CALL, WEATHER, StartWithTools
 
 HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hello"}]
 
@@ -75,10 +76,61 @@ def test_an_extractor_gets_bare_json(service: Service, engine: ControlledEngine,
     assert isinstance(engine.requests[-1].answer, JsonSchema)
 
 
-def test_a_responses_api_body_on_the_chat_route_gets_an_error_that_names_messages(service: Service) -> None:
-    response = service.http.post("/v1/chat/completions", json={"model": "counter", "input": HELLO, "store": False})
-    assert response.status_code == 422
-    assert response.json()["error"]["param"] == "messages"
+def editor_body(**fields: Any) -> dict[str, Any]:
+    """What an editor sends to the chat route for models with names that it knows: a body of the Responses API."""
+    tool = {"type": "function", **WEATHER["function"]}
+    content = [{"type": "input_text", "text": "Hello"}]
+    body = {
+        "model": "", "input": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": content}],
+        "tools": [tool], "include": ["reasoning.encrypted_content"], "reasoning": {"effort": "medium"}, "store": False,
+        "text": {"verbosity": "low"}, "stream": True, "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    return body | fields
+
+
+def test_an_editor_that_sends_input_to_the_chat_route_gets_chat_chunks(start_with_tools: StartWithTools) -> None:
+    service, _ = start_with_tools(LINE)
+    response = service.http.post("/v1/chat/completions", json=editor_body())
+    *events, done = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
+    chunks = [json.loads(event) for event in events]
+    assert done == "[DONE]"
+    assert {chunk["object"] for chunk in chunks} == {"chat.completion.chunk"}
+    assert "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"]) == LINE
+    assert chunks[-1]["usage"]["completion_tokens"] > 0
+    custom = service.http.post("/v1/chat/completions", json=editor_body(tools=[{"type": "custom", "name": "patch"}]))
+    assert (custom.status_code, custom.json()["error"]["param"]) == (422, "tools.0.type")
+
+
+def test_every_delta_of_a_tool_call_has_an_index_and_a_function(start_with_tools: StartWithTools) -> None:
+    service, _ = start_with_tools(f"<tool_call>{CALL}</tool_call>")
+    response = service.chat(tools=[WEATHER], stream=True, tool_choice="auto")
+    chunks = [json.loads(line[6:]) for line in response.text.split("\n\n") if line and "[DONE]" not in line]
+    deltas = [call for chunk in chunks for choice in chunk["choices"] for call in choice["delta"].get("tool_calls", [])]
+    assert deltas
+    assert all(delta["index"] == 0 and isinstance(delta["function"], dict) for delta in deltas)
+    assert deltas[0]["id"]
+    assert deltas[0]["function"]["name"] == "weather"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"extra_body": {"grammar": "root ::= x"}}, openai.BadRequestError),
+        ({"model": "other"}, openai.NotFoundError),
+        ({"messages": [{"role": "user", "content": "x" * 200_000}]}, openai.APIStatusError),
+        ({"temperature": 9}, openai.UnprocessableEntityError),
+    ],
+)
+def test_the_stock_client_raises_its_own_error_with_type_code_and_request_id(
+    serve: Serve, fields: dict[str, Any], expected: type[openai.APIStatusError]
+) -> None:
+    client = serve(body_bytes=100_000).openai()
+    with pytest.raises(expected) as caught:
+        client.chat.completions.create(**{"model": "counter", "messages": HELLO, **fields})
+    assert caught.value.type
+    assert caught.value.code
+    assert caught.value.request_id
+    assert caught.value.status_code in (400, 404, 413, 422)
 
 
 def test_a_client_that_closes_its_stream_frees_the_engine(serve: Serve) -> None:
@@ -109,6 +161,9 @@ def test_a_client_retries_when_busy_and_not_when_the_bundle_is_refused(serve: Se
     engine.proceed.clear()
     with busy.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
         assert _statuses_of_retries(busy, openai.RateLimitError) == [429, 429, 429]
+        limits = busy.chat().headers
+        assert (limits["retry-after"], limits["retry-after-ms"]) == ("1", "1000")
+        assert (limits["x-ratelimit-limit-requests"], limits["x-ratelimit-remaining-requests"]) == ("1", "0")
     engine.proceed.set()
     refused = ControlledEngine()
     refused.answers_as_base = True

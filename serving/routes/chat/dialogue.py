@@ -107,16 +107,21 @@ async def prepare(answering: Answering, request: Request, chat: ChatRequest, sma
     Raises ServiceError: 404 for an unknown model, 400 if the dialogue does not fit or asks for what is not supported.
     """
     model = answering.choose(request, chat.model)
+    form = chat.tool_format(model.renderer)
+    ids = await rendered(answering, model, chat, small)
+    generation = chat.generation(model, ids, form)
+    return Dialogue(model, _choices(generation, chat.n or 1), form, chat.forces_call)
+
+
+async def rendered(answering: Answering, model: Model, chat: ChatRequest, small: bool) -> tuple[int, ...]:
+    """Return the token ids of a dialogue. Raises as `prepare` does."""
     turns, tools = chat.turns(), chat.offered()
     if problem := model.context_limit.problem(turns):
         raise ServiceError(400, "context_length_exceeded", problem, "messages")
-    form = chat.tool_format(model.renderer)
     if small:
-        ids = await asyncio.to_thread(model.renderer.dialogue, turns, True, tools)
-    else:
-        ids = await answering.workers.run("dialogue", model.index, turns, tools)
-    generation = chat.generation(model, ids, form)
-    return Dialogue(model, _choices(generation, chat.n or 1), form, chat.forces_call)
+        return await asyncio.to_thread(model.renderer.dialogue, turns, True, tools)
+    ids: tuple[int, ...] = await answering.workers.run("dialogue", model.index, turns, tools)
+    return ids
 
 
 def _choices(generation: Generation, count: int) -> tuple[Generation, ...]:

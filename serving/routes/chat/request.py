@@ -7,27 +7,32 @@ ignoring them would silently change the answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
-from pydantic_core import PydanticCustomError, from_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
 
 from kit.chat import Renderer
 from kit.engines.base import Generation
 from kit.task import AnswerSpec, FreeText, JsonSchema, Message, Text, ToolCall
-from serving.context_limit import ContextLimit
-from serving.errors import ServiceError, invalid_body
+from serving.errors import ServiceError
 from serving.json_schema import client_schema
-from serving.routes.chat.tools import NamedTool, Tool, ToolFormat, WrittenCall, forced_call, require_format
+from serving.routes.chat.tools import (
+    NamedTool,
+    Tool,
+    ToolFormat,
+    WrittenCall,
+    WrittenFunction,
+    forced_call,
+    require_format,
+)
 from serving.routes.number_types import Budget, Choices, TopLogprobs
 from serving.routes.sampling_fields import SamplingFields
-from serving.routes.unsupported import add_unsupported, refuse_unsupported
+from serving.routes.unsupported import add_unsupported
 
 if TYPE_CHECKING:
     from serving.catalogue import Model
 
-_LARGE_BODY = 1 << 20  # bytes; a larger request can have so many messages that their validation takes seconds
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
 
 
@@ -58,6 +63,11 @@ class ChatMessage(BaseModel):
         role = "system" if self.role == "developer" else self.role
         calls = tuple(_call(each) for each in self.tool_calls or ())
         return Message(role, (Text(self.content),), calls, self.tool_call_id)
+
+    def add_call(self, id: str, name: str, arguments: str) -> None:
+        """Add a call that the assistant made in this turn; `arguments` is JSON text."""
+        written = WrittenCall(id=id, function=WrittenFunction(name=name, arguments=arguments))
+        self.tool_calls = [*(self.tool_calls or ()), written]
 
 
 def _call(written: WrittenCall) -> ToolCall:
@@ -209,34 +219,3 @@ def answer_spec(wanted: ResponseFormat) -> AnswerSpec:
     if wanted.type == "json_object":
         return _ANY_OBJECT
     return client_schema(wanted.json_schema.json_schema, "response_format.json_schema.schema")
-
-
-def parse_chat(body: bytes, limits: Sequence[ContextLimit]) -> ChatRequest:
-    """Parse a chat request.
-
-    Raises ServiceError if it is invalid, has an unsupported field, or fits the context of no model.
-    """
-    if len(body) > _LARGE_BODY:
-        _refuse_too_many_messages(body, limits)
-    try:
-        request = ChatRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid_body(error, body) from None
-    refuse_unsupported(request.model_extra or {}, ChatRequest.model_fields)
-    turns = request.turns()
-    problems = [limit.problem(turns) for limit in limits]
-    if all(problems):
-        raise ServiceError(400, "context_length_exceeded", str(problems[0]), "messages")
-    return request
-
-
-def _refuse_too_many_messages(body: bytes, limits: Sequence[ContextLimit]) -> None:
-    """Raise ServiceError if there are more messages than tokens in any context. Invalid JSON is refused later."""
-    try:
-        messages = from_json(body)["messages"]
-    except (ValueError, TypeError, KeyError):
-        return
-    most = max(limit.context for limit in limits)
-    if isinstance(messages, list) and len(messages) > most:
-        message = f"The dialogue has {len(messages)} messages, but the context has only {most} tokens."
-        raise ServiceError(400, "context_length_exceeded", message, "messages")

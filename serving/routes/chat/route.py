@@ -14,10 +14,13 @@ from serving.events import EventStream
 from serving.middleware import GENERATED_HEADERS
 from serving.routes.chat.answer import ChatAnswer
 from serving.routes.chat.dialogue import prepare
-from serving.routes.chat.request import ChatRequest, parse_chat
+from serving.routes.chat.parsing import parse_chat
+from serving.routes.chat.request import ChatRequest
 from serving.routes.chat.types import ChatCompletion, stream_documentation
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
+from serving.routes.responses.request import InputOnly
 
+_EVENTS = "A chat.completion.chunk as JSON; the last event is [DONE] or an error."
 SMALL_BODY = 32_768  # bytes; parsed within one millisecond and rendered within a few
 
 
@@ -26,13 +29,14 @@ def chat_router(answering: Answering) -> APIRouter:
     router = APIRouter(route_class=RawBodyRoute)
     router.add_api_route(
         "/chat/completions",
-        RawEndpoint(_Chat(answering).answer, ChatRequest),
+        RawEndpoint(_Chat(answering).answer, ChatRequest | InputOnly),
         methods=["POST"],
         name="chat",
         summary="Answer a dialogue",
-        description="A complete answer, or with `stream` server-sent events that end with [DONE].",
+        description="A complete answer, or with `stream` server-sent events that end with [DONE]. A body of the "
+        "Responses API, with `input` in place of `messages`, is answered in the same way.",
         response_model=ChatCompletion,
-        responses={**ERROR_RESPONSES, 200: stream_documentation()},
+        responses={**ERROR_RESPONSES, 200: stream_documentation(_EVENTS)},
     )
     return router
 
@@ -60,4 +64,4 @@ async def parsed(answering: Answering, body: bytes) -> ChatRequest:
     if len(body) > SMALL_BODY:
         large: ChatRequest = await answering.workers.run("chat", body)
         return large
-    return parse_chat(body, [model.context_limit for model in answering.catalogue.models])
+    return parse_chat(body, answering.limits)

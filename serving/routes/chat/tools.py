@@ -19,14 +19,14 @@ from kit.task import JsonSchema
 from serving.errors import ServiceError
 from serving.json_schema import client_schema
 
-_Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
+FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
 _TOOLS = re.compile(r"\btools\b")
 
 
 class Function(BaseModel):
     """A function that the model may call; `parameters` is a JSON schema."""
 
-    name: _Name
+    name: FunctionName
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None

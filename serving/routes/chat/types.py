@@ -87,9 +87,8 @@ class ModelList(BaseModel):
     has_more: bool
 
 
-def stream_documentation(chunk: str = "chat.completion.chunk") -> dict[str, Any]:
-    """Return the OpenAPI documentation of a streamed answer."""
-    description = f"A {chunk} as JSON; the last event is [DONE] or an error."
+def stream_documentation(description: str) -> dict[str, Any]:
+    """Return the OpenAPI documentation of a streamed answer; `description` says what the events are."""
     data = {"type": "string", "description": description}
     event = {"type": "object", "properties": {"data": data}, "required": ["data"]}
     return {"content": {"text/event-stream": {"itemSchema": event}}}

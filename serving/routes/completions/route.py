@@ -19,6 +19,7 @@ from serving.routes.completions.types import TextCompletion
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
 
 _SMALL_BODY = 32_768  # bytes; parsed within one millisecond and tokenised within a few
+_EVENTS = "A text_completion as JSON; the last event is [DONE] or an error."
 _DESCRIPTION = "A complete answer, or with `stream` server-sent events that end with [DONE]."
 
 
@@ -37,7 +38,7 @@ def completions_router(answering: Answering) -> APIRouter:
             summary=summary,
             description=_DESCRIPTION,
             response_model=TextCompletion,
-            responses={**ERROR_RESPONSES, 200: stream_documentation("text_completion")},
+            responses={**ERROR_RESPONSES, 200: stream_documentation(_EVENTS)},
         )
     return router
 

@@ -11,6 +11,7 @@ from typing import Any
 from kit.engines.base import Delta, Generation
 from kit.task import Completion, Finish, TopTokens
 from serving.catalogue import Model
+from serving.errors import ServiceError
 from serving.routes.chat.dialogue import aborted
 from serving.streams import merged
 from serving.workers.pool import Workers
@@ -19,6 +20,11 @@ from serving.workers.pool import Workers
 def event(name: str, data: bytes) -> bytes:
     """Return one server-sent event with a name."""
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def error_event(error: ServiceError) -> bytes:
+    """Return the event that ends a failed stream."""
+    return event("error", error.body())
 
 
 @dataclass

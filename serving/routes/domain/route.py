@@ -18,7 +18,7 @@ from serving.errors import ERROR_RESPONSES, ServiceError, to_service_error
 from serving.events import EventStream
 from serving.middleware import GENERATED_HEADERS
 from serving.routes.domain.batch import AT_ONCE, batch_body, batch_types
-from serving.routes.domain.events import TypedStream, event
+from serving.routes.domain.events import TypedStream, error_event, event
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
 
 MODEL_HEADER = "x-domainkit-model"
@@ -58,9 +58,9 @@ class _TypedRoute:
                 headers = SHORTCUT_HEADERS if isinstance(prompts, bytes) else GENERATED_HEADERS
                 return Response(response, 200, headers, "application/json")
         if isinstance(prompts, bytes):
-            return EventStream(_only(prompts), seconds, SHORTCUT_HEADERS, b"event: error\n")
+            return EventStream(_only(prompts), seconds, SHORTCUT_HEADERS, error_event)
         stream = TypedStream(model, self._route, self._answering.workers, body, prompts)
-        return EventStream(stream.events(), seconds, GENERATED_HEADERS, b"event: error\n")
+        return EventStream(stream.events(), seconds, GENERATED_HEADERS, error_event)
 
     async def answer_batch(self, request: Request) -> Response:
         """Answer several requests; each gets its response or its own error."""

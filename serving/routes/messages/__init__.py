@@ -1,0 +1,1 @@
+"""Anthropic's Messages API, as a projection of the chat path."""

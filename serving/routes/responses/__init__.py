@@ -1,0 +1,1 @@
+"""OpenAI's Responses API, as a projection of the chat path."""

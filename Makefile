@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train format
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve format
 
 setup: $(VENV)/.ready
 
@@ -40,6 +40,10 @@ bench: $(VENV)/.peers
 bench-base: setup
 	$(BIN)/python -m bench bits
 	$(BIN)/python -m bench base
+
+# `kit serve` against vLLM's own server: it needs vLLM, and both cores for half an hour.
+bench-serve: setup
+	$(BIN)/python -m bench serve
 
 bench-train: $(VENV)/.peers
 	$(BIN)/python -m bench train

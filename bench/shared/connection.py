@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Self
+from typing import Any, Self
 
 from kit.errors import KitError
 
@@ -44,20 +44,42 @@ class Connection:
 
         Each number makes a different text, so that no server has it in a cache.
         """
-        message = {"role": "user", "content": _TEXT.format(number=number)}
-        fields = {"messages": [message], "max_tokens": _ANSWER_TOKENS, "temperature": 0, "stream": True}
-        body = json.dumps(fields).encode()
-        head = "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json"
+        seconds, _ = await self.stream(number, _ANSWER_TOKENS)
+        return seconds
+
+    async def stream(self, number: int, tokens: int) -> tuple[float, int]:
+        """Stream an answer of exactly `tokens` tokens; return the seconds to its first text, and its count of tokens.
+
+        The count is what the server reports at the end.
+        """
+        fields = {"stream": True, "stream_options": {"include_usage": True}, "ignore_eos": True}
         start = time.perf_counter()
-        self._writer.write(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
+        self._send("/v1/chat/completions", _chat(number, tokens) | fields)
         await self._head()
-        first = None
+        first, written = None, 0
         async for line in self._lines():
             if first is None and _has_text(line):
                 first = time.perf_counter() - start
+            if b'"usage":{' in line:
+                written = int(json.loads(line[6:])["usage"]["completion_tokens"])
         if first is None:
             raise KitError("A server streamed no text.")
-        return first
+        return first, written
+
+    async def short_answer(self, number: int) -> None:
+        """Ask for a complete answer of one token."""
+        await self.post("/v1/chat/completions", _chat(number, 1))
+
+    async def post(self, path: str, fields: dict[str, Any]) -> bytes:
+        """Return the body of a complete answer."""
+        self._send(path, fields)
+        length = int((await self._head())["content-length"])
+        return await self._reader.readexactly(length)
+
+    def _send(self, path: str, fields: dict[str, Any]) -> None:
+        body = json.dumps(fields).encode()
+        head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json"
+        self._writer.write(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body)
 
     async def _head(self) -> dict[str, str]:
         """Read the status line and the headers. Raises KitError for any status other than 200."""
@@ -74,6 +96,11 @@ class Connection:
             for line in chunk.splitlines():
                 yield line
         await self._reader.readline()
+
+
+def _chat(number: int, tokens: int) -> dict[str, Any]:
+    message = {"role": "user", "content": _TEXT.format(number=number)}
+    return {"messages": [message], "max_tokens": tokens, "temperature": 0}
 
 
 def _has_text(line: bytes) -> bool:

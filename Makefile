@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train format
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train format locks test-image
 
 setup: $(VENV)/.ready
 
@@ -52,3 +52,11 @@ $(VENV)/.peers: $(VENV)/.ready
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The lock files of the container images, after a change of the requirements.
+locks: setup
+	$(BIN)/python -m scripts.lock_requirements
+
+# Builds the images with buildah, and serves from one. Needs root, buildah and debootstrap; takes some minutes and 20 GB.
+test-image: setup
+	$(BIN)/python -m scripts.image

@@ -106,7 +106,9 @@ def _resolved(lock: Lock, requirements: list[str], options: list[str]) -> str:
         [*command, *left_out, *options], input=text, env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
     if done.returncode:
-        sys.exit(f"locks: uv could not resolve the requirements of requirements/{lock.name}.lock. See its message above.")
+        sys.exit(
+            f"locks: uv could not resolve the requirements of requirements/{lock.name}.lock. See its message above."
+        )
     return done.stdout
 
 

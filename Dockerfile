@@ -20,7 +20,11 @@ WORKDIR /source
 COPY requirements/build.lock requirements/build.lock
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     python3 -m venv /build && /build/bin/pip install --no-deps --require-hashes -r requirements/build.lock
-COPY . .
+COPY .dockerignore Dockerfile LICENSE README.md pyproject.toml ./
+COPY requirements requirements
+COPY kit kit
+COPY serving serving
+COPY templates templates
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels .
 
 # One environment for each target: the locked packages, then the wheel. Pip itself stays outside of it.

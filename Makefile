@@ -59,4 +59,4 @@ locks: setup
 
 # Builds the images with buildah, and serves from one. Needs root, buildah and debootstrap; takes some minutes and 20 GB.
 test-image: setup
-	$(BIN)/python -m scripts.image
+	$(BIN)/pytest -p no:xdist scripts/image

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.setup_environment import UNWANTED, cpu_torch
@@ -34,7 +34,8 @@ class Lock:
     """One lock file: the extras of this project that it holds, and the Python version of its image.
 
     `beside` is an extra that the base image already holds: it decides versions, but only the packages of `extras` are
-    written. `left_out` are packages that the image does not need.
+    written. `left_out` are packages that the image does not need, `more` are further requirements. `build` locks what builds
+    the wheel instead.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Lock:
     beside: str | None = None
     left_out: tuple[str, ...] = ()
     more: tuple[str, ...] = ()
-    build: bool = field(default=False)
+    build: bool = False
 
     @property
     def path(self) -> Path:

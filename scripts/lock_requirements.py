@@ -34,8 +34,8 @@ class Lock:
     """One lock file: the extras of this project that it holds, and the Python version of its image.
 
     `beside` is an extra that the base image already holds: it decides versions, but only the packages of `extras` are
-    written. `left_out` are packages that the image does not need, `more` are further requirements. `build` locks what builds
-    the wheel instead.
+    written. `left_out` are packages that the image does not need, `more` are further requirements. `build` locks
+    what builds the wheel instead.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Runs an image as a container: own mounts and processes, a read-only root, and the numeric user of the image.
 
-Linux namespaces by util-linux (`unshare`, `mount`, `nsenter`, `setpriv`); no container engine takes part. The network is
-the machine's own. Inside, the root is mounted read-only for the kernel, so a write fails with "Read-only file system".
+Linux namespaces by util-linux (`unshare`, `mount`, `nsenter`, `setpriv`); no container engine takes part. The network
+is the machine's own. The kernel mounts the root read-only, so that a write fails with "Read-only file system".
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ mount --make-rprivate /
 mount --bind {root} {root}
 mount -t tmpfs -o mode=1777 tmpfs {root}/tmp
 mount --rbind /dev {root}/dev
+mount -t sysfs -o ro sysfs {root}/sys
 mount -t tmpfs -o mode=1777 tmpfs {root}/dev/shm
 """
 

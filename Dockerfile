@@ -121,7 +121,14 @@ CMD ["--host", "0.0.0.0"]
 FROM runtime AS slim
 COPY --from=slim-environment /opt/domainkit /opt/domainkit
 
+# vLLM's CPU build needs libnuma. Debian keeps no old versions of a package, so that none can be named here.
+# Without a compiler in the image, torch must not try to compile.
 FROM runtime AS cpu
+ENV TORCH_COMPILE_DISABLE=1
+USER 0
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends libnuma1 && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
 COPY --from=cpu-environment /opt/domainkit /opt/domainkit
 
 FROM cuda-runtime AS cuda

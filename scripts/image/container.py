@@ -71,7 +71,7 @@ def started(
         yield Container(image, root, process)
     finally:
         watchdog.cancel()
-        with suppress(psutil.NoSuchProcess, ValueError):
+        with suppress(psutil.NoSuchProcess, IndexError):
             psutil.Process(process.pid).children()[0].terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_SECONDS)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_a_lock_is_as_new_as_the_requirements(name: str) -> None:
 def test_a_lock_has_hashes_for_every_package_and_no_index(name: str) -> None:
     lines = LOCKS[name].path.read_text(encoding="utf-8").splitlines()[1:]
     assert all(_PIN.match(line) or _HASHED.match(line) for line in lines)
-    assert all(_HASHED.match(after) for line, after in zip(lines, lines[1:], strict=False) if _PIN.match(line))
+    assert all(_HASHED.match(after) for line, after in pairwise(lines) if _PIN.match(line))
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -136,7 +137,7 @@ def test_the_deployment_names_no_file_that_is_missing() -> None:
         for word in each["volumes"]
         if isinstance(word, str)
     ]
-    assert {place for place in places if not place.startswith(".")} < set(document["volumes"]) | {"cache"}
+    assert {place for place in places if not place.startswith(".")} == set(document["volumes"])
     assert [place for place in places if place.startswith(".") and not (DEPLOY / place).exists()] == []
     secret = {name for each in document["services"].values() for name in each.get("secrets", [])}
     assert secret == set(document["secrets"])

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve format
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve format locks test-image
 
 setup: $(VENV)/.ready
 
@@ -56,3 +56,11 @@ $(VENV)/.peers: $(VENV)/.ready
 format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The lock files of the container images, after a change of the requirements.
+locks: setup
+	$(BIN)/python -m scripts.lock_requirements
+
+# Builds the images with buildah, and serves from one. Needs root, buildah and debootstrap; takes some minutes and 20 GB.
+test-image: setup
+	$(BIN)/pytest -p no:xdist scripts/image

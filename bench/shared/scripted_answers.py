@@ -24,7 +24,7 @@ def scripted_kit(arguments: list[str]) -> None:
     from kit.engines.base import Delta, Generation
     from kit.engines.vllm.engine import VllmEngine
 
-    async def stream(self: VllmEngine, request: Generation) -> AsyncIterator[Delta]:
+    async def stream(self: VllmEngine, request: Generation) -> AsyncIterator[Delta]:  # noqa: ARG001
         last = request.sampling.max_tokens - 1
         for index in range(last + 1):
             await asyncio.sleep(0)

@@ -53,6 +53,11 @@ _NAMES = {
         "plan_import_data",
         "plan_import_set",
     ),
+    "packaging": (
+        "Package",
+        "package",
+        "plan_package",
+    ),
     "runs": (
         "ExplainedRow",
         "RunSummary",

@@ -6,6 +6,7 @@ from kit.workflows.demonstration import DemoPlan, DemoResult, DemoStep, demo, pl
 from kit.workflows.evaluation import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
 from kit.workflows.importing import import_data, import_set, importers, plan_import_data, plan_import_set
+from kit.workflows.packaging import Package, package, plan_package
 from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
 from kit.workflows.searching import SearchPlan, SearchResult, plan_search, search
 from kit.workflows.service import Service, ServicePlan, Serving, plan_serve, run_service, serve
@@ -24,6 +25,7 @@ __all__ = [
     "NewPlan",
     "NewProject",
     "Note",
+    "Package",
     "Report",
     "RunSummary",
     "Score",
@@ -49,12 +51,14 @@ __all__ = [
     "list_runs",
     "list_templates",
     "new",
+    "package",
     "plan_augment",
     "plan_demo",
     "plan_evaluate",
     "plan_import_data",
     "plan_import_set",
     "plan_new",
+    "plan_package",
     "plan_search",
     "plan_serve",
     "plan_split_data",

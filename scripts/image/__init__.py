@@ -1,0 +1,1 @@
+"""The test of the container images: builds them without a Docker engine, and serves from one (`make test-image`)."""

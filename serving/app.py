@@ -10,12 +10,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kit import __version__
 from kit.engines.base import Engine
 from kit.errors import KitError
+from kit.system.files import file_digest
+from kit.system.hashes import Digest
 from serving.answering import Answering
 from serving.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.errors import ServiceError
@@ -36,11 +39,17 @@ _HTTP_CODES = {404: "route_not_found", 405: "method_not_allowed"}
 
 
 def create_app(
-    settings: Settings, engine: Engine, bundles: Sequence[Deployed], on_refusal: Callable[[str], None] = _log.error
+    settings: Settings,
+    engine: Engine,
+    bundles: Sequence[Deployed],
+    on_refusal: Callable[[str], None] = _log.error,
+    digest: Digest = file_digest,
+    phase: Callable[[str], None] = _log.info,
 ) -> FastAPI:
     """Return the application; the first bundle is the default. Its lifespan starts the engine and verifies the bundles.
 
-    `app.state.readiness` has the result. If the service can never become ready, `on_refusal` gets the reason, once.
+    `digest` hashes a file; `phase` gets a sentence after each part of the start. `app.state.readiness` has the result.
+    If the service can never become ready, `on_refusal` gets the reason, once.
     Raises InputError if one engine cannot serve these bundles together, and Refused if other machines could reach a
     bundle that is only a preview.
     """
@@ -54,7 +63,7 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, engine, bundles, readiness, on_refusal),
+        lifespan=_lifespan(settings, engine, bundles, readiness, on_refusal, digest, phase),
         exception_handlers={HTTPException: _routing_error},
     )
     app.state.readiness = readiness
@@ -63,6 +72,10 @@ def create_app(
     app.add_middleware(
         ServiceMiddleware, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths
     )
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
+        )
     app.include_router(operations)
     return app
 
@@ -73,10 +86,12 @@ def _lifespan(
     bundles: Sequence[Deployed],
     readiness: Readiness,
     on_refusal: Callable[[str], None],
+    digest: Digest,
+    phase: Callable[[str], None],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     async def start_up(app: FastAPI, workers: Workers) -> None:
         try:
-            catalogue = await verify_and_start(bundles, engine, workers)
+            catalogue = await verify_and_start(bundles, engine, workers, digest, phase)
             answering = Answering(catalogue, workers, settings)
             for router in ROUTERS:
                 app.include_router(router(answering))

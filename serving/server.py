@@ -12,6 +12,8 @@ import uvicorn
 
 from kit.engines.base import Engine
 from kit.errors import InputError
+from kit.system.files import file_digest
+from kit.system.hashes import Digest
 from serving.app import create_app
 from serving.catalogue import Deployed, check_compatible, check_exposure
 from serving.readiness import Readiness
@@ -28,15 +30,17 @@ async def serve(
     bundles: Sequence[Deployed],
     announce: Callable[[str], None],
     stop: asyncio.Event | None = None,
+    digest: Digest = file_digest,
+    phase: Callable[[str], None] = _log.info,
 ) -> None:
     """Serve until SIGINT, SIGTERM or `stop`; then let running requests finish. A signal is raised again afterwards.
 
     Signals are handled only in the main thread of a process.
 
-    `announce` gets the service's URL when every bundle is verified. Raises the KitError that prevents the service from
-    becoming ready, and InputError if the port is not free.
+    `announce` gets the service's URL when every bundle is verified; `digest` and `phase` are as in `create_app`. Raises
+    the KitError that prevents the service from becoming ready, and InputError if the port is not free.
     """
-    app = create_app(settings, engine, bundles, on_refusal=lambda _: None)
+    app = create_app(settings, engine, bundles, lambda _: None, digest, phase)
     readiness: Readiness = app.state.readiness
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
@@ -61,7 +65,7 @@ async def serve(
         raise readiness.refusal
 
 
-def rehearse(settings: Settings, bundles: Sequence[Deployed], engine: Engine) -> None:
+def rehearse(settings: Settings, bundles: Sequence[Deployed], engine: Engine, digest: Digest = file_digest) -> None:
     """Make all checks of a start that need no running engine: compatibility, exposure, port, files, renders, tasks.
 
     Raises the error that the start would raise.
@@ -69,7 +73,7 @@ def rehearse(settings: Settings, bundles: Sequence[Deployed], engine: Engine) ->
     check_compatible(bundles)
     check_exposure(settings, bundles)
     listen(settings.host, settings.port).close()
-    verified_models(bundles, engine)
+    verified_models(bundles, engine, digest)
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:

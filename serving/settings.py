@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from kit.engines.upstream.settings import UpstreamSettings
+from kit.recipe import VllmSection
+
+ENVIRONMENT = "DOMAINKIT_"
 
 
-class Settings(BaseModel):
-    """Settings of one service."""
+class Settings(BaseSettings):
+    """Settings of one service. Only `serving.settings_sources` reads a file and the environment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENVIRONMENT, env_nested_delimiter="__", validate_default=False
+    )
 
     host: Annotated[str, Field(min_length=1, description="Address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 selects a free one")] = 8000
@@ -33,6 +42,35 @@ class Settings(BaseModel):
     expose_preview: Annotated[
         bool, Field(description="Let other machines reach a bundle whose gates did not all hold; every answer says so")
     ] = False
+
+    cors_origins: Annotated[
+        list[str], Field(description="Origins of web pages whose scripts may call the service; * for all")
+    ] = []
+    engine: Annotated[
+        Literal["auto", "vllm", "local", "upstream"] | None,
+        Field(description="Engine that answers; null: from the bundle's recipe"),
+    ] = None
+    base: Annotated[Path | None, Field(description="Folder of the base model; null: where the bundle says")] = None
+    threads: Annotated[int | None, Field(ge=1, description="CPU threads of the engine; null: one per core")] = None
+    max_length: Annotated[int | None, Field(ge=64, description="Context in tokens; null: from the bundle's recipe")] = (
+        None
+    )
+    vllm: Annotated[VllmSection, Field(description="Arguments of vLLM, over those of the bundle's recipe")] = (
+        VllmSection()
+    )
+    upstream: Annotated[UpstreamSettings | None, Field(description="The server behind the engine `upstream`")] = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what the caller gives, so that an object never depends on the environment by surprise."""
+        return (init_settings,)
 
     @property
     def beyond_loopback(self) -> bool:

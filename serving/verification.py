@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from kit.bundle.verify import verify_files, verify_fingerprints, verify_renders
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import Refused
+from kit.system.files import file_digest
+from kit.system.hashes import Digest
 from kit.task import Message
 from serving.catalogue import Catalogue, Deployed, Model, make_model, model_ids
 from serving.workers.pool import Workers
@@ -15,27 +18,50 @@ from serving.workers.pool import Workers
 _GREETING = Message.of("user", "Hello")
 
 
-async def verify_and_start(deployed: Sequence[Deployed], engine: Engine, workers: Workers) -> Catalogue:
+async def verify_and_start(
+    deployed: Sequence[Deployed],
+    engine: Engine,
+    workers: Workers,
+    digest: Digest = file_digest,
+    phase: Callable[[str], None] = lambda _: None,
+) -> Catalogue:
     """Verify every bundle and start the engine. Cheap checks come first; a task's code runs after its hash matched.
 
-    Raises Refused with the reason, or the engine's own KitError if it cannot start.
+    `digest` hashes a file; `phase` gets a sentence after each part. Raises Refused with the reason, or the engine's own
+    KitError if it cannot start.
     """
-    models = await asyncio.to_thread(verified_models, deployed, engine)
+    clock = _Clock(phase)
+    models = await asyncio.to_thread(verified_models, deployed, engine, digest)
     await workers.start()
+    clock.ended("Verified the golden renders and loaded the tasks")
     await engine.start()
+    clock.ended(f"Started {engine.capabilities.name}")
     for model in models:
         await verify_fingerprints(model.deployed.bundle.seal, engine, model.deployed.adapter)
         await _check_generation(model, engine)
+    clock.ended("Verified the fingerprints: the engine answers as the model that was measured")
     return Catalogue(models)
 
 
-def verified_models(deployed: Sequence[Deployed], engine: Engine) -> list[Model]:
+class _Clock:
+    """Reports how long each phase took."""
+
+    def __init__(self, phase: Callable[[str], None]) -> None:
+        self._phase, self._start = phase, time.monotonic()
+
+    def ended(self, what: str) -> None:
+        now = time.monotonic()
+        self._phase(f"{what} ({now - self._start:.1f} s).")
+        self._start = now
+
+
+def verified_models(deployed: Sequence[Deployed], engine: Engine, digest: Digest = file_digest) -> list[Model]:
     """Verify all that needs no running engine, and return the models.
 
     Raises Refused if a file or a golden render differs or a task cannot be loaded.
     """
     for each in deployed:
-        verify_files(each.bundle)
+        verify_files(each.bundle, digest)
     named = zip(model_ids(deployed), deployed, strict=True)
     return [_verified_model(id, index, each, engine) for index, (id, each) in enumerate(named)]
 

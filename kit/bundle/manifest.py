@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -12,8 +13,10 @@ from pydantic import TypeAdapter
 from kit.errors import Problem, Refused
 from kit.recipe import Section
 from kit.system.files import file_digest
+from kit.system.hashes import Digest
 
 MANIFEST_FILE = "manifest.json"
+_AT_ONCE = 4  # files that are hashed at the same time
 BUILD_AGAIN = "Build the bundle again with: kit train"
 _OF_DESKTOPS = frozenset({".DS_Store"})
 """Files that a desktop writes into folders. Nothing reads them, so they are not part of a bundle."""
@@ -30,14 +33,16 @@ class Entry(Section):
 _ENTRIES = TypeAdapter(list[Entry])
 
 
-def list_files(folder: Path) -> list[Entry]:
-    """Hash every file under a folder except the manifest, sorted by path."""
-    found = [(path.relative_to(folder).as_posix(), path) for path in _paths(folder)]
-    return [
-        Entry(path=name, size=path.stat().st_size, sha256=file_digest(path))
-        for name, path in sorted(found)
-        if name != MANIFEST_FILE and path.is_file()
-    ]
+def list_files(folder: Path, digest: Digest = file_digest) -> list[Entry]:
+    """Hash every file under a folder except the manifest, sorted by path; several files at the same time."""
+    found = sorted((path.relative_to(folder).as_posix(), path) for path in _paths(folder) if path.is_file())
+    files = [(name, path) for name, path in found if name != MANIFEST_FILE]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        hashes = pool.map(digest, [path for _, path in files])
+        return [
+            Entry(path=name, size=path.stat().st_size, sha256=sha256)
+            for (name, path), sha256 in zip(files, hashes, strict=True)
+        ]
 
 
 def write_manifest(folder: Path) -> str:
@@ -66,10 +71,10 @@ def manifest_digest(folder: Path) -> str:
     return file_digest(folder / MANIFEST_FILE)
 
 
-def file_problems(folder: Path) -> list[Problem]:
+def file_problems(folder: Path, digest: Digest = file_digest) -> list[Problem]:
     """Hash every file and return all differences from the manifest, one sentence per file."""
     listed = {entry.path: entry for entry in read_manifest(folder)}
-    present = {entry.path: entry for entry in list_files(folder)}
+    present = {entry.path: entry for entry in list_files(folder, digest)}
     problems = [Problem("This is a link; a bundle holds its own files.", str(link)) for link in _links(folder)]
     for name in sorted(listed.keys() | present.keys()):
         what = _difference(listed.get(name), present.get(name))

@@ -20,6 +20,7 @@ from kit.chat import Renderer
 from kit.engines.base import Engine
 from kit.errors import KitError, Problem, Refused
 from kit.system.files import file_digest
+from kit.system.hashes import Digest
 from kit.task import Message
 
 
@@ -32,9 +33,12 @@ class FingerprintCheck:
     tolerance: float
 
 
-def verify_files(bundle: Bundle) -> None:
-    """Hash every file: against the manifest, the manifest against the bundle's digest, and all against the seal."""
-    problems = file_problems(bundle.folder)
+def verify_files(bundle: Bundle, digest: Digest = file_digest) -> None:
+    """Hash every file: against the manifest, the manifest against the bundle's digest, and all against the seal.
+
+    `digest` hashes a file.
+    """
+    problems = file_problems(bundle.folder, digest)
     if manifest_digest(bundle.folder) != bundle.digest:
         what = "The manifest does not have the digest that the bundle is named after."
         problems.append(Problem(what, str(bundle.folder), BUILD_AGAIN))
@@ -55,10 +59,10 @@ def verify_renders(bundle: Bundle, renderer: Renderer) -> None:
     _refuse(problems)
 
 
-def verify_base(bundle: Bundle, base: Base) -> None:
+def verify_base(bundle: Bundle, base: Base, digest: Digest = file_digest) -> None:
     """Compare the base's weights with those that the bundle was trained on, for either form of bundle."""
     sealed = bundle.seal.base
-    if base.weights_digest() != sealed.weights_digest:
+    if base.weights_digest(digest) != sealed.weights_digest:
         revision = f" at revision {sealed.revision}" if sealed.revision else ""
         what = "These are not the base weights that the bundle was trained on."
         advice = f"The bundle needs {sealed.model}{revision}; give the folder that has it: --base PATH"

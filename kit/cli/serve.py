@@ -10,7 +10,8 @@ import click
 
 from kit.cli.shared.output import Output, kit_command
 from kit.cli.shared.ranges import THREADS
-from kit.workflows import Serving, plan_serve, run_service
+from kit.cli.shared.values import named_values
+from kit.workflows import Serving, plan_serve, run_service, service_settings
 
 if TYPE_CHECKING:
     from kit.workflows import ServicePlan
@@ -20,28 +21,37 @@ if TYPE_CHECKING:
 @click.argument("bundles", nargs=-1)
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "vllm", "local"]),
+    type=click.Choice(["auto", "vllm", "local", "upstream"]),
     help="Engine that answers; default: from the bundle's recipe.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    default=8000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="Port to listen on; 0: any free port.",
-)
+@click.option("--host", help="Address to listen on; default: 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; default: 8000; 0: any free port.")
 @click.option(
     "--base", type=click.Path(path_type=Path), help="Folder of the base model; default: where the bundle says."
 )
 @click.option("--threads", type=THREADS, help="CPU threads of the engine; default: one per core.")
-@click.option("--expose-preview", is_flag=True, help="Allow other machines to reach a bundle with failed gates.")
-@click.option("--dry-run", is_flag=True, help="Make all checks that need no engine, and stop.")
-def command(output: Output, dry_run: bool, **options: Any) -> None:
-    """Serve BUNDLES (digests or aliases; default: the newest): one merged bundle, or adapters of one base.
+@click.option(
+    "--expose-preview", is_flag=True, default=None, help="Let other machines reach a bundle with failed gates."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another setting, such as vllm.max_num_seqs=64."
+)
+@click.option(
+    "--attestations", type=click.Path(path_type=Path), help="Folder of the attestations of a bundle outside a project."
+)
+@click.option("--rehash", is_flag=True, help="Read every file again, also those that did not change.")
+@click.option("--print-config", is_flag=True, help="Print the settings and where each comes from, and stop.")
+@click.option("--dry-run", is_flag=True, help="Make all checks that need no running engine, and stop.")
+def command(output: Output, dry_run: bool, print_config: bool, settings: tuple[str, ...], **options: Any) -> None:
+    """Serve BUNDLES (digests, aliases or folders; default: the newest): one merged bundle, or adapters of one base.
 
     Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """
+    options["settings"] = named_values(settings)
+    if print_config:
+        _print_config(output, options)
+        return
     if dry_run:
         output.result(*_planned(plan_serve(**options)))
         return
@@ -51,10 +61,22 @@ def command(output: Output, dry_run: bool, **options: Any) -> None:
 
         def report(event: object) -> None:
             if isinstance(event, Serving):
-                output.result({"ready": True, **asdict(event)}, f"Ready: {event.url}")
+                output.result({"ready": True, **asdict(event)}, _ready(event))
             line.report(event)
 
         run_service(**options, report=report)
+
+
+def _ready(event: Serving) -> str:
+    """Return the lines that say where the service is, what it answers, and how well."""
+    return "\n".join([f"Ready: {event.url}", *event.status, f"Routes: {', '.join(event.routes)}", f"Try: {event.curl}"])
+
+
+def _print_config(output: Output, options: dict[str, Any]) -> None:
+    names = ("engine", "host", "port", "base", "threads", "expose_preview")
+    flags = {name: options[name] for name in names if options[name] is not None}
+    text = service_settings(options["config"], {**options["settings"], **flags})
+    output.result({"settings": text}, text)
 
 
 def _planned(plan: ServicePlan) -> tuple[dict[str, Any], str]:

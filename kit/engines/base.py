@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from kit.recipe import ComputeType, FloatType
+from kit.engines.upstream.settings import UpstreamSettings
+from kit.recipe import ComputeType, FloatType, VllmSection
 from kit.task import AnswerSpec, Completion, Finish, FreeText, TopTokens
 
 FREE_TEXT = FreeText()
+NO_ARGUMENTS = VllmSection()
 MOST_TOP_LOGPROBS = 20
 """The most likely tokens that a request may ask for at each position."""
 
@@ -24,7 +26,7 @@ class EngineConfig:
 
     `model` holds weights, configuration and tokenizer; `adapters` maps a name to a folder in peft's format, loaded at
     start; `max_length` is the context in tokens. Weights are rounded to `dtype`; the local engine computes in
-    `compute`, vLLM in the dtype itself.
+    `compute`, vLLM in the dtype itself. `vllm` has further arguments for vLLM, whose messages go to the file `log`.
     """
 
     model: Path
@@ -34,6 +36,9 @@ class EngineConfig:
     max_rank: int = 16
     threads: int | None = None
     compute: ComputeType = "auto"
+    vllm: VllmSection = NO_ARGUMENTS
+    upstream: UpstreamSettings | None = None
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -97,13 +102,17 @@ class TokenScore:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """Name, version and abilities of an engine; `seeds`: whether a request may have its own random seed."""
+    """Name, version and abilities of an engine; `seeds`: whether a request may have its own random seed.
+
+    `arguments` are the settings that it was started with besides the seal's, as `name=value`.
+    """
 
     name: str
     version: str
     max_length: int
     adapters: bool
     seeds: bool = True
+    arguments: tuple[str, ...] = ()
 
 
 class Engine(Protocol):

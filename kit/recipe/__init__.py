@@ -24,6 +24,7 @@ from kit.recipe.schema import (
     ServeSection,
     TaskSection,
     TrainSection,
+    VllmSection,
 )
 from kit.system.machine import ComputeType, FloatType
 
@@ -52,6 +53,7 @@ __all__ = [
     "ServeSection",
     "TaskSection",
     "TrainSection",
+    "VllmSection",
     "load_recipe",
     "profile_names",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -298,11 +298,31 @@ class BundleSection(Section):
     licences: Annotated[dict[str, str], Field(description="Name of a data set or base to its licence")] = {}
 
 
+class VllmSection(Section):
+    """Arguments of the vLLM engine, by vLLM's own names; null: vLLM's default."""
+
+    gpu_memory_utilization: Annotated[float | None, Field(gt=0, le=1, description="Share of the GPU's memory")] = None
+    tensor_parallel_size: Annotated[Count | None, Field(description="GPUs that share each layer")] = None
+    max_num_seqs: Annotated[Count | None, Field(description="Most requests in one step")] = None
+    max_num_batched_tokens: Annotated[Tokens | None, Field(description="Most tokens in one step")] = None
+    quantization: Annotated[str | None, Field(description="Method that quantises the weights, such as fp8")] = None
+    kv_cache_dtype: Annotated[str | None, Field(description="Type of the key-value cache, such as fp8")] = None
+    dtype: Annotated[Literal["float16"] | None, Field(description="float16 for GPUs without bfloat16")] = None
+    enforce_eager: Annotated[bool | None, Field(description="Run without compiled graphs")] = None
+    enable_prefix_caching: Annotated[bool | None, Field(description="Keep the cache of shared prefixes")] = None
+    extra: Annotated[dict[str, Plain], Field(description="Other arguments of vLLM's engine, by its names")] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what was set, as keyword arguments of vLLM's engine."""
+        return self.model_dump(exclude={"extra"}, exclude_none=True) | dict(self.extra)
+
+
 class ServeSection(Section):
     """The engine that serves the bundle, and its context."""
 
     engine: Annotated[Literal["auto", "vllm", "local"], Field(description="Engine; auto: vllm if installed")] = "auto"
     max_length: Annotated[Tokens, Field(ge=64, description="Context of the engine in tokens")] = 2048
+    vllm: Annotated[VllmSection, Field(description="Arguments of the vLLM engine")] = VllmSection()
 
 
 class Range(Section):

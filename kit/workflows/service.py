@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from kit.workflows.events import Report, ignore
 
 if TYPE_CHECKING:
     from kit.workflows.steps.service.background import Background
 
-EngineName = Literal["auto", "vllm", "local"]
+EngineName = Literal["auto", "vllm", "local", "upstream"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,17 @@ class ServicePlan:
 
 @dataclass(frozen=True)
 class Serving:
-    """An event: every bundle is verified, and the service answers at `url`."""
+    """An event: every bundle is verified, and the service answers at `url`.
+
+    `status` has a sentence per bundle; `curl` is a request that works as it is written.
+    """
 
     url: str
     bundles: tuple[str, ...]
     engine: str
+    status: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    curl: str = ""
 
 
 class Service:
@@ -73,16 +79,21 @@ def plan_serve(
     bundles: str | Sequence[str] = "latest",
     *,
     engine: EngineName | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    host: str | None = None,
+    port: int | None = None,
     base: str | Path | None = None,
     threads: int | None = None,
-    expose_preview: bool = False,
+    expose_preview: bool | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    attestations: str | Path | None = None,
+    rehash: bool = False,
 ) -> ServicePlan:
     """Make the checks that `serve` makes before its engine starts, and return the plan. Raises as `serve` does."""
     from kit.workflows.steps.service.start import prepare, rehearsed
 
-    return rehearsed(prepare(project, bundles, engine, host, port, base, threads, expose_preview))
+    flags = _flags(settings, engine=engine, host=host, port=port, base=base, threads=threads, expose=expose_preview)
+    return rehearsed(prepare(project, bundles, flags, config, attestations, rehash))
 
 
 def serve(
@@ -90,24 +101,32 @@ def serve(
     bundles: str | Sequence[str] = "latest",
     *,
     engine: EngineName | None = None,
-    host: str = "127.0.0.1",
-    port: int = 0,
+    host: str | None = None,
+    port: int | None = 0,
     base: str | Path | None = None,
     threads: int | None = None,
-    expose_preview: bool = False,
+    expose_preview: bool | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    attestations: str | Path | None = None,
+    rehash: bool = False,
     report: Report = ignore,
 ) -> Service:
     """Start a service in the background, and return it once every bundle is verified.
 
-    `bundles` are digests, beginnings of digests or aliases: one merged bundle, or adapters of one base. Port 0 takes
-    any free one. `base` is the folder of the base model, where it has moved since training. `threads` are the engine's
-    CPU threads (default: one per core). `expose_preview` lets other machines reach a bundle with failed gates.
+    `bundles` are digests, beginnings of digests, aliases or folders: one merged bundle, or adapters of one base. Port 0
+    takes any free one. `base` is the folder of the base model, where it has moved since training. `threads` are the
+    engine's CPU threads (default: one per core). `expose_preview` lets other machines reach a bundle with failed gates.
+    `config` is a YAML file of settings; `settings` has other settings by name, and wins over the environment and the
+    file, as every argument does. `attestations` is the folder with those of a bundle outside a project. `rehash` reads
+    every file again, instead of trusting remembered hashes of unchanged files.
 
     Raises InputError for wrong arguments, Refused if a bundle is not what was measured.
     """
     from kit.workflows.steps.service.start import in_background, prepare
 
-    return in_background(prepare(project, bundles, engine, host, port, base, threads, expose_preview), report)
+    flags = _flags(settings, engine=engine, host=host, port=port, base=base, threads=threads, expose=expose_preview)
+    return in_background(prepare(project, bundles, flags, config, attestations, rehash), report)
 
 
 def run_service(
@@ -115,11 +134,15 @@ def run_service(
     bundles: str | Sequence[str] = "latest",
     *,
     engine: EngineName | None = None,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    host: str | None = None,
+    port: int | None = None,
     base: str | Path | None = None,
     threads: int | None = None,
-    expose_preview: bool = False,
+    expose_preview: bool | None = None,
+    config: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    attestations: str | Path | None = None,
+    rehash: bool = False,
     report: Report = ignore,
 ) -> None:
     """Serve as `serve` does, until the process gets SIGINT or SIGTERM; reports `Serving` once the service is ready.
@@ -128,4 +151,22 @@ def run_service(
     """
     from kit.workflows.steps.service.start import prepare, until_stopped
 
-    until_stopped(prepare(project, bundles, engine, host, port, base, threads, expose_preview), report)
+    flags = _flags(settings, engine=engine, host=host, port=port, base=base, threads=threads, expose=expose_preview)
+    until_stopped(prepare(project, bundles, flags, config, attestations, rehash), report)
+
+
+def service_settings(config: str | Path | None = None, settings: Mapping[str, Any] | None = None) -> str:
+    """Return the settings that a service would have, as YAML, with the place that each comes from.
+
+    Raises InputError with every mistake and its place.
+    """
+    from serving.settings_sources import resolve
+
+    return resolve(settings or {}, None if config is None else Path(config)).as_yaml()
+
+
+def _flags(settings: Mapping[str, Any] | None, *, expose: bool | None, **named: Any) -> dict[str, Any]:
+    """Return the settings that the caller gave, by name."""
+    return {**(settings or {}), **{name: value for name, value in named.items() if value is not None}} | (
+        {} if expose is None else {"expose_preview": expose}
+    )

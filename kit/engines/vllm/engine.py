@@ -23,6 +23,7 @@ from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import MOST_TOP_LOGPROBS, Capabilities, Delta, EngineConfig, Generation, TokenScore
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
+from kit.engines.vllm.arguments import check_arguments
 from kit.engines.vllm.environment import advice_on, block_sigint, replace_main, starting_environment
 from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
@@ -63,13 +64,16 @@ class VllmEngine:
     @property
     def capabilities(self) -> Capabilities:
         """Name, version and abilities of the engine; `seeds` is known only after the start."""
-        return Capabilities("vllm", vllm_version() or "unknown", self._config.max_length, self._slots > 0, self._seeds)
+        arguments = tuple(f"{name}={value}" for name, value in sorted(self._config.vllm.arguments().items()))
+        version = vllm_version() or "unknown"
+        return Capabilities("vllm", version, self._config.max_length, self._slots > 0, self._seeds, arguments)
 
     async def start(self) -> None:
         """Start the child processes, and load the weights and the adapters.
 
         Raises InputError if they cannot be read, KitError if vLLM does not start.
         """
+        check_arguments(self._config.vllm.extra)
         check_model(self._config)
         for name, folder in self._config.adapters.items():
             check_adapter(name, folder, self._config.model, self._config.max_rank)
@@ -77,9 +81,11 @@ class VllmEngine:
         self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
         try:
             await asyncio.to_thread(self._launch)
+        except InputError:
+            raise
         except Exception as error:
             what = f"vLLM did not start: {str(error).rstrip('.')}."
-            raise KitError(what, str(self._config.model), advice_on(error)) from error
+            raise KitError(what, str(self._config.model), advice_on(error, self._config.log)) from error
         try:
             for name, folder in self._config.adapters.items():
                 await self.load(name, folder)
@@ -101,7 +107,8 @@ class VllmEngine:
 
         Returns nothing, because the future of a thread keeps its result alive.
         """
-        with _LAUNCHING, starting_environment(self._config.threads), block_sigint(), replace_main():
+        log = self._config.log
+        with _LAUNCHING, starting_environment(self._config.threads, log), block_sigint(), replace_main():
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -310,11 +317,11 @@ def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngine
     from vllm.platforms import current_platform
 
     whole_prefills = current_platform.is_cpu() and config.max_length < _LONGEST_WHOLE_PREFILL
+    asked = {"dtype": config.dtype, "enforce_eager": current_platform.is_cpu()} | config.vllm.arguments()
     return AsyncEngineArgs(
+        **asked,
         model=str(config.model),
-        dtype=config.dtype,
         max_model_len=config.max_length + 1,  # vLLM needs room for one token after a sequence that is only scored
-        enforce_eager=current_platform.is_cpu(),
         enable_chunked_prefill=False if whole_prefills else None,  # so that requests may have seeds: see _takes_seeds
         structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
         logprobs_mode="raw_logprobs",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from multiprocessing import resource_tracker, spawn
+from pathlib import Path
 from typing import Any
 
 _DEFAULTS = {
@@ -25,9 +27,10 @@ _UNLOADABLE = ("torchvision", "torchaudio", "torchcodec")
 
 
 @contextmanager
-def starting_environment(threads: int | None) -> Iterator[None]:
-    """Set the environment for a start, and restore it; the user's own variables win."""
-    wanted = {name: os.environ.get(name, value) for name, value in _DEFAULTS.items()}
+def starting_environment(threads: int | None, log: Path | None = None) -> Iterator[None]:
+    """Set the environment for a start, and restore it; the user's own variables win. vLLM writes its log to `log`."""
+    defaults = _DEFAULTS if log is None else _DEFAULTS | _logging_to(log)
+    wanted = {name: os.environ.get(name, value) for name, value in defaults.items()}
     if threads is not None:
         # By default vLLM binds a thread to every core but one; unbound, OpenMP's own variable decides.
         wanted |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(threads)}
@@ -42,6 +45,22 @@ def starting_environment(threads: int | None) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _logging_to(log: Path) -> dict[str, str]:
+    """Return the variables that send vLLM's messages to a file, from this process and from its children."""
+    handler = {"class": "logging.FileHandler", "filename": str(log), "formatter": "plain", "delay": True}
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"format": "%(asctime)s %(processName)s %(levelname)s %(name)s: %(message)s"}},
+        "handlers": {"file": handler},
+        "loggers": {"vllm": {"handlers": ["file"], "level": "INFO", "propagate": False}},
+    }
+    log.parent.mkdir(parents=True, exist_ok=True)
+    settings = log.with_suffix(".logging.json")
+    settings.write_text(json.dumps(config))
+    return {"VLLM_LOGGING_CONFIG_PATH": str(settings), "VLLM_LOGGING_LEVEL": "INFO"}
 
 
 @contextmanager
@@ -83,11 +102,13 @@ def replace_main() -> Iterator[None]:
         spawn.get_preparation_data = prepare
 
 
-def advice_on(error: BaseException) -> str:
+def advice_on(error: BaseException, log: Path | None = None) -> str:
     """Return advice for a failed start.
 
     vLLM's build for CPUs installs three packages that torch for CPUs cannot load; text needs none of them.
     """
     if any(name in str(error) for name in _UNLOADABLE):
         return f"These are builds for another torch, and nothing here needs them: pip uninstall {' '.join(_UNLOADABLE)}"
+    if log is not None:
+        return f"vLLM's own messages are in {log}"
     return "See vLLM's own messages above; VLLM_LOGGING_LEVEL=INFO shows more."

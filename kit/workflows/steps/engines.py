@@ -13,16 +13,18 @@ from kit.bundle.verify import verify_base
 from kit.engines import Kind, default_kind
 from kit.engines.base import Engine, EngineConfig
 from kit.errors import InputError
+from kit.system.files import file_digest
+from kit.system.hashes import Digest
 
 
-def sealed_base(bundle: Bundle, root: Path, given: Path | None = None) -> Base:
+def sealed_base(bundle: Bundle, root: Path, given: Path | None = None, digest: Digest = file_digest) -> Base:
     """Return the base model that a bundle was tuned from, verified against its seal.
 
     `given` is its folder; without it, the seal says where the base is, and a relative path there starts at `root`.
     Raises InputError if the base cannot be found, Refused if its weights differ.
     """
     base = _given_base(given) if given else _named_base(bundle, root)
-    verify_base(bundle, base)
+    verify_base(bundle, base, digest)
     return base
 
 
@@ -44,7 +46,11 @@ def _named_base(bundle: Bundle, root: Path) -> Base:
 
 
 def engine_config(
-    bundles: Sequence[Bundle], root: Path, threads: int | None = None, base: Path | None = None
+    bundles: Sequence[Bundle],
+    root: Path,
+    threads: int | None = None,
+    base: Path | None = None,
+    digest: Digest = file_digest,
 ) -> EngineConfig:
     """Return the engine's configuration for these bundles: merged weights, or one base with their adapters.
 
@@ -52,9 +58,9 @@ def engine_config(
     """
     first = bundles[0]
     merged = first.seal.form == "merged"
-    folders = [first.model_folder] if merged else [sealed_base(bundle, root, base).folder for bundle in bundles]
+    bases = [] if merged else [sealed_base(bundle, root, base, digest).folder for bundle in bundles]
     return EngineConfig(
-        model=folders[0],
+        model=first.model_folder if merged else bases[0],
         dtype=first.seal.base.dtype,
         max_length=max(bundle.recipe.serve.max_length for bundle in bundles),
         adapters={} if merged else {bundle.digest: bundle.adapter_folder for bundle in bundles},

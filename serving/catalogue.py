@@ -113,7 +113,7 @@ def check_compatible(deployed: Sequence[Deployed]) -> None:
 
 def exposed_previews(settings: Settings, deployed: Sequence[Deployed]) -> list[str]:
     """Return the names of the preview bundles that other machines could reach."""
-    return [each.pinned_name for each in deployed if each.status == "preview" and settings.beyond_loopback]
+    return [each.pinned_name for each in deployed if each.status != "verified" and settings.beyond_loopback]
 
 
 def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:

@@ -22,6 +22,10 @@ _MEANING: Mapping[Status, str] = {
         "This is the model that was trained, but not every gate was declared, measured and held. "
         "Do not rely on its answers."
     ),
+    "unproved": (
+        "Another server answers and renders for itself. Nothing shows that it runs the model that was measured. "
+        "Do not rely on its answers."
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kit.bundle.manifest import canonical_json
 from kit.errors import InputError
 
-Status = Literal["verified", "preview"]
+Status = Literal["verified", "preview", "unproved"]
 EVALUATION = "evaluation"
 VERIFIED_MEANS = (
     "the service runs exactly the model that was measured, with its gates passed; "

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--expose-preview", is_flag=True, default=None, help="Let other machines reach a bundle with failed gates."
 )
+@click.option("--url", help="Address of the server behind the engine `upstream`.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Another setting, such as vllm.max_num_seqs=64."
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
 @click.option("--rehash", is_flag=True, help="Read every file again, also those that did not change.")
 @click.option("--print-config", is_flag=True, help="Print the settings and where each comes from, and stop.")
 @click.option("--dry-run", is_flag=True, help="Make all checks that need no running engine, and stop.")
-def command(output: Output, dry_run: bool, print_config: bool, settings: tuple[str, ...], **options: Any) -> None:
+def command(
+    output: Output, dry_run: bool, print_config: bool, settings: tuple[str, ...], url: str | None, **options: Any
+) -> None:
     """Serve BUNDLES (digests, aliases or folders; default: the newest): one merged bundle, or adapters of one base.
 
     Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """
-    options["settings"] = named_values(settings)
+    options["settings"] = named_values([*settings, *([f"upstream.url={url}"] if url else [])])
     if print_config:
         _print_config(output, options)
         return

@@ -49,6 +49,10 @@ def make_engine(kind: Kind, config: EngineConfig) -> Engine:
         from kit.engines.vllm.engine import VllmEngine
 
         return VllmEngine(config)
+    if kind == "upstream":
+        from kit.engines.upstream.engine import UpstreamEngine
+
+        return UpstreamEngine(config)
     from kit.engines.local import LocalEngine
 
     return LocalEngine(config)

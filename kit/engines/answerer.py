@@ -82,7 +82,7 @@ class BoundTask:
             stop=prompt.stop,
             stop_ids=self.renderer.stops(prompt),
         )
-        return Generation(ids, sampling, prompt.answer, self.adapter)
+        return Generation(ids, sampling, prompt.answer, self.adapter, prompt.messages)
 
 
 class Answerer:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from kit.engines.upstream.settings import UpstreamSettings
 from kit.recipe import ComputeType, FloatType, VllmSection
-from kit.task import AnswerSpec, Completion, Finish, FreeText, TopTokens
+from kit.task import AnswerSpec, Completion, Finish, FreeText, Message, TopTokens
 
 FREE_TEXT = FreeText()
 NO_ARGUMENTS = VllmSection()
@@ -69,12 +69,16 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """One request to an engine. `adapter` None means the weights that the engine started on."""
+    """One request to an engine. `adapter` None means the weights that the engine started on.
+
+    `messages` is the dialogue behind the ids, for an engine that renders for itself; empty for raw text.
+    """
 
     ids: tuple[int, ...]
     sampling: Sampling
     answer: AnswerSpec = FREE_TEXT
     adapter: str | None = None
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class TokenScore:
 class Capabilities:
     """Name, version and abilities of an engine; `seeds`: whether a request may have its own random seed.
 
-    `arguments` are the settings that it was started with besides the seal's, as `name=value`.
+    `arguments` are the settings that it was started with besides the seal's, as `name=value`. `proves`: whether its
+    answers can be compared with the seal.
     """
 
     name: str
@@ -113,6 +118,7 @@ class Capabilities:
     adapters: bool
     seeds: bool = True
     arguments: tuple[str, ...] = ()
+    proves: bool = True
 
 
 class Engine(Protocol):

@@ -74,6 +74,8 @@ def engine_kind(bundles: Sequence[Bundle], wanted: Kind | Literal["auto"]) -> Ki
 
     Raises InputError if the requested engine cannot load these adapters, MissingExtra if none is installed.
     """
+    if wanted == "upstream":
+        return wanted
     odd = [bundle for bundle in bundles if bundle.seal.form == "adapter" and not bundle.seal.adapter.plain_lora]
     if not odd:
         return default_kind() if wanted == "auto" else wanted

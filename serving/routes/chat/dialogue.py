@@ -109,7 +109,7 @@ async def prepare(answering: Answering, request: Request, chat: ChatRequest, sma
     model = answering.choose(request, chat.model)
     form = chat.tool_format(model.renderer)
     ids = await rendered(answering, model, chat, small)
-    generation = chat.generation(model, ids, form)
+    generation = replace(chat.generation(model, ids, form), messages=tuple(chat.turns()))
     return Dialogue(model, _choices(generation, chat.n or 1), form, chat.forces_call)
 
 

@@ -28,7 +28,7 @@ from kit.workflows.steps.arguments import refuse_meaningless
 from kit.workflows.steps.engines import engine_config, engine_kind
 from kit.workflows.steps.service.background import Background
 from kit.workflows.steps.service.example import Example, example_of
-from kit.workflows.steps.service.found import Found, find
+from kit.workflows.steps.service.found import Found, FoundBundle, find
 from serving.catalogue import Deployed
 from serving.server import rehearse
 from serving.server import serve as serve_app
@@ -91,7 +91,7 @@ def prepare(
     kind = engine_kind(bundles, settings.engine or bundles[0].recipe.serve.engine)
     made = _engine_config(bundles, found, settings, kind, hashes)
     hashes.save()
-    deployed = tuple(Deployed(each.bundle, status_of(each.attestations), each.attestations) for each in found.bundles)
+    deployed = tuple(_deployed(each, settings, kind) for each in found.bundles)
     seconds = time.monotonic() - start
     return Prepared(resolved, deployed, made, kind, hashes, example_of(found.root, bundles[0]), seconds)
 
@@ -100,6 +100,8 @@ def _engine_config(
     bundles: Sequence[Bundle], found: Found, settings: Settings, kind: Kind, hashes: RememberedHashes
 ) -> EngineConfig:
     """Return the engine's configuration; vLLM's arguments are checked here, before anything loads."""
+    if kind == "upstream":
+        return _upstream_config(bundles, settings)
     made = engine_config(bundles, found.root, settings.threads, settings.base, hashes)
     vllm = _vllm_arguments(bundles[0], settings)
     if kind == "vllm":
@@ -107,6 +109,23 @@ def _engine_config(
     log = _log_file() if kind == "vllm" else None
     length = settings.max_length or made.max_length
     return EngineConfig(**{**vars(made), "vllm": vllm, "log": log, "max_length": length})
+
+
+def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
+    """Return a bundle with its status; behind a server that renders for itself nothing is proved."""
+    proves = kind != "upstream" or settings.upstream is None or settings.upstream.mode == "tokens"
+    status = status_of(found.attestations) if proves else "unproved"
+    return Deployed(found.bundle, status, found.attestations)
+
+
+def _upstream_config(bundles: Sequence[Bundle], settings: Settings) -> EngineConfig:
+    """Return the configuration for another server: of the bundle only the tokenizer is needed here."""
+    if settings.upstream is None:
+        raise InputError("The engine 'upstream' needs a server.", "upstream.url", "Give its address: --url URL")
+    if len(bundles) > 1:
+        raise InputError("Another server answers for one bundle.", next="Start one service for each.")
+    length = settings.max_length or bundles[0].recipe.serve.max_length
+    return EngineConfig(model=bundles[0].tokenizer_folder, max_length=length, upstream=settings.upstream)
 
 
 def _vllm_arguments(bundle: Bundle, settings: Settings) -> VllmSection:
@@ -132,7 +151,8 @@ def _log_file() -> Path:
 def rehearsed(prepared: Prepared) -> ServicePlan:
     """Make all checks that come before the start of the engine, and return what would be served."""
     check_installed(prepared.kind)
-    check_model(prepared.config)
+    if prepared.kind != "upstream":
+        check_model(prepared.config)
     engine = make_engine(prepared.kind, prepared.config)
     rehearse(prepared.settings, prepared.deployed, engine, prepared.hashes)
     settings = prepared.settings

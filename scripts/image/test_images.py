@@ -125,7 +125,7 @@ def test_an_image_runs_as_a_numeric_user_and_says_how_it_is_stopped_and_asked(
     image: Image = request.getfixturevalue(name)
     assert all(part.isdigit() and int(part) > 0 for part in image.user.split(":"))
     assert (image.entrypoint, image.stop_signal) == (("kit", "serve"), "SIGTERM")
-    assert image.health == ("CMD", "python", "-m", "serving.health")
+    assert image.health == ("CMD", "python", "-m", "kit.system.health")
 
 
 def test_the_slim_image_runs_the_kit_and_the_service_without_torch(slim: Image, tmp_path: Path) -> None:

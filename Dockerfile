@@ -91,7 +91,7 @@ VOLUME ["/cache"]
 EXPOSE 8000
 USER 10001:10001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 CMD ["python", "-m", "serving.health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 CMD ["python", "-m", "kit.system.health"]
 ENTRYPOINT ["kit", "serve"]
 CMD ["--host", "0.0.0.0"]
 
@@ -114,7 +114,7 @@ VOLUME ["/cache"]
 EXPOSE 8000
 USER 10001:10001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 CMD ["python", "-m", "serving.health"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=15m --retries=3 CMD ["python", "-m", "kit.system.health"]
 ENTRYPOINT ["kit", "serve"]
 CMD ["--host", "0.0.0.0"]
 

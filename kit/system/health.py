@@ -1,4 +1,4 @@
-"""Whether the service of this container is ready: `python -m serving.health`. Standard library only.
+"""Whether the service of this container is ready: `python -m kit.system.health`. Standard library only.
 
 Exit code 0: it is ready. 1: it is not, and the reason is printed.
 """

@@ -1,4 +1,4 @@
-"""`python -m serving.health` tells a ready service from one that is not, with the standard library alone."""
+"""`python -m kit.system.health` tells a ready service from one that is not, with the standard library alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 REFUSED = b'{"error": {"message": "The adapter is ignored.", "code": "refused"}}'
 
 
@@ -39,7 +39,7 @@ def answering(status: int, body: bytes) -> Iterator[int]:
 
 def check(port: int, host: str = "0.0.0.0") -> tuple[int, str]:
     variables = {"DOMAINKIT_HOST": host, "DOMAINKIT_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
-    command = [sys.executable, "-S", "-m", "serving.health"]  # without site-packages
+    command = [sys.executable, "-S", "-m", "kit.system.health"]  # without site-packages
     environment = {**os.environ, **variables, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.strip()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from serving.catalogue import Catalogue, Model
-from serving.context_limit import ContextLimit
+from serving.limits.context_limit import ContextLimit
 from serving.middleware import record_bundle
 from serving.settings import Settings
 from serving.workers.pool import Workers

@@ -14,8 +14,8 @@ from kit.chat import Renderer
 from kit.engines.base import Engine
 from kit.errors import InputError, Problem, Refused
 from kit.task import Task
-from serving.context_limit import ContextLimit
 from serving.errors import ServiceError
+from serving.limits.context_limit import ContextLimit
 from serving.settings import Settings
 
 _DIGEST_PREFIX = 12

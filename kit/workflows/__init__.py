@@ -78,6 +78,7 @@ _NAMES = {
         "plan_serve",
         "run_service",
         "serve",
+        "service_settings",
     ),
     "splitting": (
         "plan_split_data",

@@ -16,8 +16,8 @@ from kit.engines.base import Generation
 from kit.engines.structured import as_schema
 from kit.errors import InputError
 from kit.task import Completion, Message, Stream
-from serving.context_limit import ContextLimit
 from serving.errors import invalid_body, invalid_input
+from serving.limits.context_limit import ContextLimit
 from serving.routes.chat.parsing import parse_chat, parse_messages, parse_responses
 from serving.routes.chat.request import ChatRequest
 from serving.routes.completions.request import CompletionRequest, parse_completion

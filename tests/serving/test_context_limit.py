@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kit.base import NANO
 from kit.chat import Renderer
 from kit.task import Message
-from serving.context_limit import ContextLimit
+from serving.limits.context_limit import ContextLimit
 from tests.kit.families import FAMILIES, build
 
 texts = st.one_of(st.text(st.characters(exclude_categories=["Cs"]), max_size=60), st.text(" \n\t", max_size=200))

@@ -9,8 +9,8 @@ from typing import ClassVar, Protocol, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from serving.context_limit import ContextLimit
 from serving.errors import ServiceError, invalid_body
+from serving.limits.context_limit import ContextLimit
 from serving.routes.chat.request import ChatRequest
 from serving.routes.messages.request import CountRequest, MessagesRequest
 from serving.routes.responses.request import ResponsesRequest

@@ -16,7 +16,7 @@ from kit.chat import Renderer
 from kit.engines.base import Generation
 from kit.task import AnswerSpec, FreeText, JsonSchema, Message, Text, ToolCall
 from serving.errors import ServiceError
-from serving.json_schema import client_schema
+from serving.limits.json_schema import client_schema
 from serving.routes.chat.tools import (
     NamedTool,
     Tool,

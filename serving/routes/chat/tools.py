@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kit.chat import Renderer
 from kit.task import JsonSchema
 from serving.errors import ServiceError
-from serving.json_schema import client_schema
+from serving.limits.json_schema import client_schema
 
 FunctionName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")]
 _TOOLS = re.compile(r"\btools\b")

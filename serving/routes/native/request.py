@@ -16,7 +16,7 @@ from kit.errors import InputError
 from kit.infill import infill_ids, infill_stop_ids
 from kit.task import AnswerSpec, ClientGrammar, File, FreeText
 from serving.errors import ServiceError, invalid_body
-from serving.json_schema import client_schema
+from serving.limits.json_schema import client_schema
 from serving.routes.number_types import Bias, Choices, Count, MinP, Penalty, Seed, TokenId, WideTemperature
 
 if TYPE_CHECKING:

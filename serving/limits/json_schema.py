@@ -8,7 +8,7 @@ from typing import Any
 
 from kit.task import JsonSchema
 from serving.errors import ServiceError
-from serving.recursion import recursion_problem
+from serving.limits.recursion import recursion_problem
 
 _LONGEST = 32_768
 _DEEPEST = 24

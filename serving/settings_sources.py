@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import EnvSettingsSource, SettingsError
 
 from kit.errors import InputError
 from kit.recipe.validation import KeyPath, dotted, problems_of
@@ -18,6 +18,7 @@ from serving.settings import ENVIRONMENT, Settings
 
 DEFAULT = "default"
 _SECRETS = ("key", "token", "secret", "password")
+_STARS = "***"
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,30 @@ class Resolved:
     places: Mapping[str, str]
 
     def as_yaml(self) -> str:
-        """Return the settings as a file for --config, with the place of each value."""
-        lines = []
-        for name, value in self.settings.model_dump(mode="json").items():
-            text = yaml.safe_dump({name: value}, sort_keys=False, default_flow_style=None).rstrip()
-            first, *rest = text.splitlines()
-            lines += [f"{first}  # {self.places.get(name, DEFAULT)}", *rest]
-        return "\n".join(lines)
+        """Return the settings as a file for --config, with the place of each value; secrets are hidden."""
+        return "\n".join(f"# {self.places.get(name, DEFAULT)}\n{_block(name, value)}" for name, value in self.data())
+
+    def data(self) -> list[tuple[str, Any]]:
+        """Return each setting as data, with secrets hidden; of vLLM and the upstream only what was set."""
+        whole = self.settings.model_dump(mode="json")
+        inner = self.settings.model_dump(mode="json", exclude_unset=True, include={"vllm", "upstream"})
+        set_only = {"vllm": inner.get("vllm", {}), "upstream": inner.get("upstream")}
+        return [(name, _hidden(value)) for name, value in (whole | set_only).items()]
+
+
+def _block(name: str, value: Any) -> str:
+    return yaml.safe_dump({name: value}, sort_keys=False).rstrip()
+
+
+def _hidden(value: Any) -> Any:
+    """Return data in which the values of secrets are replaced."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _STARS if _is_secret(str(key)) else _hidden(inner) for key, inner in value.items()}
+
+
+def _is_secret(name: str) -> bool:
+    return name != "key_variable" and any(word in name.split("_") for word in _SECRETS)
 
 
 def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:
@@ -49,28 +67,52 @@ def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:
     layers.append(("environment", _environment()))
     layers.append(("flag", {name: value for name, value in flags.items() if value is not None}))
     merged: dict[str, Any] = {}
-    places: dict[str, str] = {}
+    places: dict[KeyPath, str] = {}
     for place, values in layers:
-        for name, value in values.items():
-            inner = merged.get(name)
-            both = isinstance(inner, Mapping) and isinstance(value, Mapping)
-            merged[name] = {**inner, **value} if both else value  # type: ignore[dict-item]
-            places[name] = place
+        _lay(merged, values, place, places)
 
     def where(path: KeyPath) -> str:
-        source = places.get(str(path[0])) if path else None
+        beginnings = (path[:length] for length in range(len(path), 0, -1))
+        source = next((places[each] for each in beginnings if each in places), None)
         if source == "environment":
             return ENVIRONMENT + "__".join(str(part).upper() for part in path)
         if source == "flag":
-            return "--" + dotted(path).replace("_", "-")
+            return f"--{dotted(path).replace('_', '-')} or --set {dotted(path)}"
         return file.place(path) if file is not None else dotted(path)
 
     try:
-        return Resolved(Settings(**merged), places)
+        settings = Settings(**merged)
     except ValidationError as error:
         raise InputError(problems_of(error, Settings, where)) from None
+    return Resolved(settings, {str(path[0]): place for path, place in places.items()})
+
+
+def _lay(
+    under: dict[str, Any], over: Mapping[str, Any], place: str, places: dict[KeyPath, str], path: KeyPath = ()
+) -> None:
+    """Write values over others, key by key, and note the place of each."""
+    for name, value in over.items():
+        here = (*path, name)
+        if isinstance(value, Mapping):
+            inner = under.get(name)
+            under[name] = dict(inner) if isinstance(inner, Mapping) else {}
+            _lay(under[name], value, place, places, here)
+        else:
+            under[name] = value
+        places[here] = place
 
 
 def _environment() -> dict[str, Any]:
-    """Return the settings in environment variables; variables that name no setting belong to others."""
-    return dict(EnvSettingsSource(Settings, env_prefix=ENVIRONMENT, env_nested_delimiter="__")())
+    """Return the settings in environment variables; variables that name no setting belong to others.
+
+    Raises InputError for a value that is no JSON where a setting needs a list or a mapping.
+    """
+    try:
+        return dict(EnvSettingsSource(Settings, env_prefix=ENVIRONMENT, env_nested_delimiter="__")())
+    except SettingsError as error:
+        name = next((each for each in Settings.model_fields if f'"{each}"' in str(error)), "")
+        where, advice = (
+            ENVIRONMENT + name.upper(),
+            'Write a list or a mapping as JSON, such as ["https://example.org"].',
+        )
+        raise InputError("This environment variable cannot be read.", where, advice) from None

@@ -78,8 +78,8 @@ def _ready(event: Serving) -> str:
 def _print_config(output: Output, options: dict[str, Any]) -> None:
     names = ("engine", "host", "port", "base", "threads", "expose_preview")
     flags = {name: options[name] for name in names if options[name] is not None}
-    text = service_settings(options["config"], {**options["settings"], **flags})
-    output.result({"settings": text}, text)
+    found = service_settings(options["config"], {**options["settings"], **flags})
+    output.result({"settings": found.settings, "places": found.places}, found.text)
 
 
 def _planned(plan: ServicePlan) -> tuple[dict[str, Any], str]:

@@ -1,7 +1,7 @@
 """SHA-256 of large files that do not change: read once, and remembered for later starts.
 
-A file counts as unchanged if its path, size, time of change and inode are the same. Small files are always read, and so
-is a file that changed within the last seconds, because its time of change could still stay the same.
+A file counts as unchanged if its path, size, times of change and inode are the same. Small files are always read, and
+so is a file that changed within the last seconds, because its time of change could still stay the same.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class RememberedHashes:
     file: Path
     reread: bool = False
     bytes_read: int = 0
-    reused: int = 0
     oldest: float | None = None
     _known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _reused: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
@@ -49,11 +49,11 @@ class RememberedHashes:
         """Return the SHA-256 of a file's bytes."""
         found = path.stat()
         key = str(path.resolve())
-        stamp = [found.st_size, found.st_mtime_ns, found.st_ino]
+        stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
         with self._lock:
             entry = self._known.get(key)
         if found.st_size >= _LARGE and entry is not None and entry["stamp"] == stamp:
-            self._count(entry)
+            self._count(key, entry)
             return str(entry["sha256"])
         digest = file_digest(path)
         with self._lock:
@@ -62,11 +62,16 @@ class RememberedHashes:
                 self._known[key] = {"stamp": stamp, "sha256": digest, "at": time.time(), "new": True}
         return digest
 
-    def _count(self, entry: dict[str, Any]) -> None:
+    @property
+    def reused(self) -> int:
+        """How many files were used without reading them."""
+        return len(self._reused)
+
+    def _count(self, key: str, entry: dict[str, Any]) -> None:
         if entry.get("new"):
             return  # read in this process
         with self._lock:
-            self.reused += 1
+            self._reused.add(key)
             self.oldest = min(self.oldest or entry["at"], entry["at"])
 
     def save(self) -> None:
@@ -91,12 +96,13 @@ def hashes_file() -> Path:
 def _entries(file: Path) -> dict[str, dict[str, Any]]:
     """Read the file; a missing or damaged one is empty, and so is one that another user could have written."""
     try:
-        if file.stat().st_uid != os.getuid():
+        found = file.stat()
+        if found.st_uid != os.getuid() or found.st_mode & 0o022:
             return {}
-        found = json.loads(file.read_text())
+        entries = json.loads(file.read_text())
         return {
             str(name): {"stamp": list(each["stamp"]), "sha256": str(each["sha256"]), "at": float(each["at"])}
-            for name, each in found.items()
+            for name, each in entries.items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}

@@ -74,6 +74,7 @@ _NAMES = {
     "service": (
         "Service",
         "ServicePlan",
+        "ServiceSettings",
         "Serving",
         "plan_serve",
         "run_service",

@@ -9,7 +9,16 @@ from kit.workflows.importing import import_data, import_set, importers, plan_imp
 from kit.workflows.packaging import Package, package, plan_package
 from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
 from kit.workflows.searching import SearchPlan, SearchResult, plan_search, search
-from kit.workflows.service import Service, ServicePlan, Serving, plan_serve, run_service, serve, service_settings
+from kit.workflows.service import (
+    Service,
+    ServicePlan,
+    ServiceSettings,
+    Serving,
+    plan_serve,
+    run_service,
+    serve,
+    service_settings,
+)
 from kit.workflows.splitting import plan_split_data, split_data
 from kit.workflows.training import TrainPlan, TrainResult, plan_train, train
 
@@ -33,6 +42,7 @@ __all__ = [
     "SearchResult",
     "Service",
     "ServicePlan",
+    "ServiceSettings",
     "Serving",
     "StepExplanation",
     "TemplateSummary",

@@ -155,14 +155,24 @@ def run_service(
     until_stopped(prepare(project, bundles, flags, config, attestations, rehash), report)
 
 
-def service_settings(config: str | Path | None = None, settings: Mapping[str, Any] | None = None) -> str:
-    """Return the settings that a service would have, as YAML, with the place that each comes from.
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The settings that a service would have, with secrets hidden, and the place that each comes from."""
+
+    settings: Mapping[str, Any]
+    places: Mapping[str, str]
+    text: str
+
+
+def service_settings(config: str | Path | None = None, settings: Mapping[str, Any] | None = None) -> ServiceSettings:
+    """Return the settings that a service would have; `text` is a file for --config.
 
     Raises InputError with every mistake and its place.
     """
     from serving.settings_sources import resolve
 
-    return resolve(settings or {}, None if config is None else Path(config)).as_yaml()
+    resolved = resolve(settings or {}, None if config is None else Path(config))
+    return ServiceSettings(dict(resolved.data()), dict(resolved.places), resolved.as_yaml())
 
 
 def _flags(settings: Mapping[str, Any] | None, *, expose: bool | None, **named: Any) -> dict[str, Any]:

@@ -71,13 +71,14 @@ def _opened(folder: Path, attestations: str | Path | None) -> FoundBundle:
     folder = folder.absolute()
     digest = folder.name if len(folder.name) == _DIGEST_LENGTH else manifest_digest(folder)
     bundle = Bundle(digest, folder, read_seal(folder))
-    place = Path(attestations) if attestations is not None else _attestations_beside(folder, digest)
+    place = Path(attestations) if attestations is not None else _attestations_of(folder, digest)
     if attestations is not None and not place.is_dir():
         raise InputError("There is no such folder.", f"--attestations {place}", "Give the folder with its JSON files.")
     found = (read_attestation(file, digest) for file in sorted(place.glob("*.json")))
     return FoundBundle(bundle, tuple(sorted(found, key=lambda each: each.sequence)))
 
 
-def _attestations_beside(folder: Path, digest: str) -> Path:
-    """Return where a store has the attestations of a bundle in `bundles/sha256/`."""
-    return folder.parent.parent.parent / "attestations" / digest
+def _attestations_of(folder: Path, digest: str) -> Path:
+    """Return where a bundle's attestations are: in its store, or else in a folder beside it."""
+    in_store = folder.parent.name == "sha256" and folder.parent.parent.name == "bundles"
+    return (folder.parents[2] if in_store else folder.parent) / "attestations" / digest

@@ -91,10 +91,14 @@ class Bundle:
 
 @dataclass(frozen=True)
 class AliasMove:
-    """One move of an alias: the digest that it points to since `at` (UTC, ISO 8601)."""
+    """One move of an alias: the digest that it points to since `at` (UTC, ISO 8601).
+
+    `override` is the operator's reason for a bundle whose gates did not all hold; empty if none was needed.
+    """
 
     digest: str
     at: str
+    override: str = ""
 
 
 class Store:
@@ -264,8 +268,8 @@ class Store:
 
     # --- aliases ----------------------------------------------------------------------------------------------
 
-    def alias(self, name: str, digest: str) -> None:
-        """Point a name at a bundle of the store.
+    def alias(self, name: str, digest: str, override: str = "") -> None:
+        """Point a name at a bundle of the store; `override` says why although not every gate held.
 
         Raises InputError for a name that is reserved or looks like a digest, and for a missing bundle.
         """
@@ -273,7 +277,12 @@ class Store:
             advice = "Use letters, digits, '.', '_' and '-', with a letter first, such as 'production'."
             raise InputError(f"'{name}' cannot be the name of an alias.", next=advice)
         self._require(digest)
-        self._move_alias(name, digest)
+        self._move_alias(name, digest, override)
+
+    def aliases(self) -> Sequence[str]:
+        """Return the names of all aliases, sorted."""
+        files = self._aliases.glob("*.jsonl") if self._aliases.is_dir() else ()
+        return sorted(file.stem for file in files if file.stem != LATEST and _ALIAS.fullmatch(file.stem))
 
     def history(self, name: str) -> Sequence[AliasMove]:
         """Return every move of an alias, the current one last; empty if there is no such alias.
@@ -295,8 +304,9 @@ class Store:
         moves = map(_move_of, whole_lines(self._aliases / f"{name}.jsonl"))
         return [move for move in moves if move is not None]
 
-    def _move_alias(self, name: str, digest: str) -> None:
-        line = json.dumps({"digest": digest, "at": _now()}, sort_keys=True)
+    def _move_alias(self, name: str, digest: str, override: str = "") -> None:
+        reason = {"override": override} if override else {}
+        line = json.dumps({"digest": digest, "at": _now(), **reason}, sort_keys=True)
         append_line(self._aliases / f"{name}.jsonl", line.encode())
 
 

@@ -9,6 +9,12 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
+    "aliases": (
+        "AliasState",
+        "list_aliases",
+        "promote",
+        "rollback",
+    ),
     "asking": ("ask",),
     "augmentation": (
         "augment",

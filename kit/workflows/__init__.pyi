@@ -1,3 +1,4 @@
+from kit.workflows.aliases import AliasState, list_aliases, promote, rollback
 from kit.workflows.asking import ask
 from kit.workflows.augmentation import augment, plan_augment
 from kit.workflows.checking import CheckReport, check
@@ -23,6 +24,7 @@ from kit.workflows.splitting import plan_split_data, split_data
 from kit.workflows.training import TrainPlan, TrainResult, plan_train, train
 
 __all__ = [
+    "AliasState",
     "CheckReport",
     "Counted",
     "DemoPlan",
@@ -58,6 +60,7 @@ __all__ = [
     "import_data",
     "import_set",
     "importers",
+    "list_aliases",
     "list_runs",
     "list_templates",
     "new",
@@ -73,6 +76,8 @@ __all__ = [
     "plan_serve",
     "plan_split_data",
     "plan_train",
+    "promote",
+    "rollback",
     "run_service",
     "search",
     "serve",

@@ -172,7 +172,7 @@ def test_every_response_has_the_documented_type(service: Service, document: dict
         (CHAT, {}, 422),
         (CHAT, {"messages": [{"role": "user"}], "suffix": "x"}, 400),
         (CHAT, {"messages": [{"role": "user"}], "model": "other"}, 404),
-        (CHAT, {"input": "Hello", "temperature": True}, 422),
+        (CHAT, {"input": "Hello", "n": True}, 400),
         (RESPONSES, {}, 422),
         (RESPONSES, {"input": "Hello", "model": "other"}, 404),
         (MESSAGES, {"messages": TURNS}, 422),

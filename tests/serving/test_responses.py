@@ -141,3 +141,15 @@ def test_a_failure_in_a_stream_reaches_the_client(serve: Serve) -> None:
         serve(engine).openai().responses.stream(model="counter", input="Hello") as stream,
     ):
         list(stream)
+
+
+def test_a_large_body_is_read_in_a_worker_with_the_same_answer(service: Service) -> None:
+    padding = {"client_note": "x" * 50_000}
+    response = service.http.post("/v1/responses", json={"input": "Hello", "metadata": {"job": "7"}, **padding})
+    assert response.json()["output"][0]["content"][0]["text"] == LINE
+    assert response.json()["metadata"] == {"job": "7"}
+    turns = [{"role": "user", "content": "Hello"}]
+    message = service.http.post("/v1/messages", json={"messages": turns, "max_tokens": 50, **padding})
+    assert message.json()["content"] == [{"type": "text", "text": LINE}]
+    counted = service.http.post("/v1/messages/count_tokens", json={"messages": turns, **padding})
+    assert counted.json()["input_tokens"] == message.json()["usage"]["input_tokens"]

@@ -1,0 +1,73 @@
+"""Moves aliases of a project's store, after the bundle is verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kit.bundle.attestation import shortfalls, status_of, status_sentence, was_measured
+from kit.bundle.store import AliasMove, Bundle, Store
+from kit.bundle.verify import verify_files
+from kit.errors import InputError, Problem, Refused, nearest
+from kit.project.project import Project
+from kit.workflows.aliases import AliasState
+
+_SHORT = 12
+
+
+def moved(project: Path, ref: str, alias: str, override: str) -> AliasState:
+    """Point an alias at a bundle. Raises Refused if its files changed or its gates did not all hold."""
+    store = Store(Project.find(project).root)
+    bundle = store.get(ref)
+    verify_files(bundle)
+    held = status_of(store.attestations(bundle.digest)) == "verified"
+    if not held and not override:
+        raise Refused([_not_held(store, bundle)])
+    store.alias(alias, bundle.digest, "" if held else override)
+    return _state(store, alias)
+
+
+def moved_back(project: Path, alias: str) -> AliasState:
+    """Point an alias at the bundle before. The reason that the earlier move gave is kept."""
+    store = Store(Project.find(project).root)
+    earlier = _before(_history(store, alias))
+    if earlier is None:
+        raise InputError(f"The alias '{alias}' has pointed at one bundle only.", next="Promote another one first.")
+    bundle = store.get(earlier.digest)
+    verify_files(bundle)
+    store.alias(alias, earlier.digest, earlier.override)
+    return _state(store, alias)
+
+
+def states(project: Path) -> tuple[AliasState, ...]:
+    """Return the state of every alias."""
+    store = Store(Project.find(project).root)
+    return tuple(_state(store, name) for name in store.aliases())
+
+
+def _history(store: Store, alias: str) -> list[AliasMove]:
+    history = list(store.history(alias))
+    if not history:
+        advice = nearest(alias, list(store.aliases())) or "Make it with: kit promote BUNDLE"
+        raise InputError(f"There is no alias '{alias}'.", next=advice)
+    return history
+
+
+def _before(history: list[AliasMove]) -> AliasMove | None:
+    """Return the last move to another bundle than the current one."""
+    return next((move for move in reversed(history) if move.digest != history[-1].digest), None)
+
+
+def _state(store: Store, alias: str) -> AliasState:
+    history = _history(store, alias)
+    current, earlier = history[-1], _before(history)
+    status = status_sentence(store.attestations(current.digest))
+    return AliasState(alias, current.digest, current.at, earlier.digest if earlier else None, status, current.override)
+
+
+def _not_held(store: Store, bundle: Bundle) -> Problem:
+    attestations = store.attestations(bundle.digest)
+    name = f"{bundle.seal.name}@{bundle.digest[:_SHORT]}"
+    advice = 'Train it again, or promote it all the same with a reason: --override "REASON"'
+    if not was_measured(attestations):
+        advice = f"Measure it with: kit eval {bundle.digest[:_SHORT]}"
+    return Problem(f"{name} is a preview. {' '.join(shortfalls(attestations))}", next=advice)

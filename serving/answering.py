@@ -32,11 +32,17 @@ class Answering:
         An empty name means the default. Raises ServiceError (404) if there is no such model.
         """
         model = self.catalogue.find(name, param)
-        record_bundle(request.scope, model.deployed)
+        self._record(request, model)
         return model
+
+    def _record(self, request: Request, model: Model) -> None:
+        """Record the model for the headers, and count the request; the middleware counts its end."""
+        record_bundle(request.scope, model.deployed)
+        self.catalogue.lease(model)
+        request.scope["state"].setdefault("leases", []).append(lambda: self.catalogue.release(model))
 
     def choose_for(self, request: Request, route: str, name: str | None, param: str) -> Model:
         """Choose as `choose` does, among the models that answer a typed route."""
         model = self.catalogue.find_for(route, name, param)
-        record_bundle(request.scope, model.deployed)
+        self._record(request, model)
         return model

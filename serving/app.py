@@ -19,6 +19,7 @@ from kit.engines.base import Engine
 from kit.errors import KitError
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
+from serving.aliases import AliasWatch, Followed
 from serving.answering import Answering
 from serving.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.errors import ServiceError
@@ -45,11 +46,13 @@ def create_app(
     on_refusal: Callable[[str], None] = _log.error,
     digest: Digest = file_digest,
     phase: Callable[[str], None] = _log.info,
+    followed: Followed | None = None,
 ) -> FastAPI:
     """Return the application; the first bundle is the default. Its lifespan starts the engine and verifies the bundles.
 
-    `digest` hashes a file; `phase` gets a sentence after each part of the start. `app.state.readiness` has the result.
-    If the service can never become ready, `on_refusal` gets the reason, once.
+    `digest` hashes a file; `phase` gets a sentence after each part of the start; `followed` names the aliases that the
+    service follows. `app.state.readiness` has the result. If the service can never become ready, `on_refusal` gets the
+    reason, once.
     Raises InputError if one engine cannot serve these bundles together, and Refused if other machines could reach a
     bundle that is only a preview.
     """
@@ -63,7 +66,7 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, engine, bundles, readiness, on_refusal, digest, phase),
+        lifespan=_lifespan(settings, engine, bundles, readiness, on_refusal, digest, phase, followed),
         exception_handlers={HTTPException: _routing_error},
     )
     app.state.readiness = readiness
@@ -88,10 +91,18 @@ def _lifespan(
     on_refusal: Callable[[str], None],
     digest: Digest,
     phase: Callable[[str], None],
+    followed: Followed | None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    watching: list[asyncio.Task[None]] = []
+
     async def start_up(app: FastAPI, workers: Workers) -> None:
         try:
-            catalogue = await verify_and_start(bundles, engine, workers, digest, phase)
+            default = followed.default if followed else None
+            catalogue = await verify_and_start(bundles, engine, workers, digest, phase, default)
+            if followed is not None:
+                watch = AliasWatch(followed, catalogue, engine, workers, settings, digest)
+                await watch.follow()
+                watching.append(asyncio.create_task(watch.run()))
             answering = Answering(catalogue, workers, settings)
             for router in ROUTERS:
                 app.include_router(router(answering))
@@ -110,9 +121,10 @@ def _lifespan(
         try:
             yield
         finally:
-            starting.cancel()
+            for task in (starting, *watching):
+                task.cancel()
             await workers.stop()
-            await asyncio.gather(starting, return_exceptions=True)
+            await asyncio.gather(starting, *watching, return_exceptions=True)
             await engine.stop()
 
     return lifespan

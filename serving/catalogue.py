@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from kit.bundle.attestation import Attestation, Status, shortfalls, was_measured
@@ -40,7 +41,7 @@ class Deployed:
         return f"{self.bundle.seal.name}@{self.bundle.digest[:_DIGEST_PREFIX]}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A verified bundle: its public id, its index among the served bundles, its engine, and its task by typed route."""
 
@@ -53,28 +54,100 @@ class Model:
     tasks: Mapping[str, Task[Any, Any]]
     created: int
 
+    def at(self, index: int) -> Model:
+        """Return the same model with another index among the bundles that workers handle."""
+        return replace(self, index=index)
+
 
 class Catalogue:
-    """The models of one engine; the first is the default."""
+    """The models of one engine, and the aliases that point at them; the first model is the default.
 
-    def __init__(self, models: Sequence[Model]) -> None:
-        self.models = tuple(models)
-        self._named = {model.deployed.pinned_name: model for model in models} | {model.id: model for model in models}
+    Models can be added and removed while the service runs. `problems` says why an alias could not move.
+    """
+
+    def __init__(self, models: Sequence[Model], default_alias: str | None = None) -> None:
+        self._declared = tuple(models)
+        self._models = list(models)
+        self._aliases: dict[str, Model] = {}
+        self._default_alias = default_alias
+        self._leases: Counter[str] = Counter()
+        self.problems: dict[str, str] = {}
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that answers."""
+        return tuple(self._models)
+
+    @property
+    def aliases(self) -> Mapping[str, Model]:
+        """The model that each alias points at."""
+        return MappingProxyType(self._aliases)
 
     def find(self, name: str | None, param: str = "model") -> Model:
-        """Return the model with this name, or the default if there is no name. Raises ServiceError (404) if unknown."""
-        return self._find(name, param, self.models)
+        """Return the model with this name, or the default if there is no name. Raises ServiceError (404) if unknown.
+
+        A name is a public id, an alias, `name@digest`, a digest, or its first characters.
+        """
+        return self._find(name, param, self._models)
 
     def find_for(self, route: str, name: str | None, param: str) -> Model:
         """Return the model with this name, or the default, among those that answer a typed route. Raises as `find`."""
-        return self._find(name, param, [model for model in self.models if route in model.tasks])
+        return self._find(name, param, [model for model in self._models if route in model.tasks])
 
     def _find(self, name: str | None, param: str, among: Sequence[Model]) -> Model:
-        model = self._named.get(name) if name else among[0]
+        default = self._aliases.get(self._default_alias or "")
+        model = self._named(name) if name else default if default in among else among[0]
         if model is None or model not in among:
-            known = ", ".join(model.id for model in among)
+            known = ", ".join([*(model.id for model in among), *self._aliases])
             raise ServiceError(404, "model_not_found", f"There is no model '{name}'. Known: {known}.", param)
         return model
+
+    def _named(self, name: str) -> Model | None:
+        if name in self._aliases:
+            return self._aliases[name]
+        found = [model for model in self._models if name in (model.id, model.deployed.pinned_name)]
+        if not found and len(name) >= _DIGEST_PREFIX:
+            found = [model for model in self._models if model.deployed.bundle.digest.startswith(name)]
+        return found[0] if found else None
+
+    def with_digest(self, digest: str) -> Model | None:
+        """Return the model of a bundle; None if it is not loaded."""
+        return next((model for model in self._models if model.deployed.bundle.digest == digest), None)
+
+    def digest_of(self, alias: str) -> str | None:
+        """Return the digest that an alias points at; None if it points nowhere yet."""
+        model = self._aliases.get(alias)
+        return None if model is None else model.deployed.bundle.digest
+
+    def point(self, alias: str, model: Model) -> None:
+        """Point an alias at a model; requests that run keep theirs."""
+        self._aliases[alias] = model
+        self.problems.pop(alias, None)
+
+    def add(self, model: Model) -> None:
+        """Add a model that was proved."""
+        self._models.append(model)
+
+    def remove(self, model: Model) -> None:
+        """Remove a model: no request can choose it any more."""
+        self._models.remove(model)
+
+    def lease(self, model: Model) -> None:
+        """Count a request that a model answers."""
+        self._leases[model.deployed.bundle.digest] += 1
+
+    def release(self, model: Model) -> None:
+        """Count the end of a request."""
+        self._leases[model.deployed.bundle.digest] -= 1
+
+    def unused(self) -> list[Model]:
+        """Return the models that no start declared, no alias names and no request uses."""
+        kept = [*self._declared, *self._aliases.values()]
+        return [
+            model
+            for model in self._models
+            if all(model is not each for each in kept) and not self._leases[model.deployed.bundle.digest]
+        ]
 
 
 def make_model(id: str, index: int, deployed: Deployed, engine: Engine, renderer: Renderer) -> Model:

@@ -71,6 +71,9 @@ class ServiceMiddleware:
             await self._admit(scope, receive, exchange.send)
         except Exception as error:
             await exchange.fail(error)
+        finally:
+            for release in scope["state"].get("leases", ()):
+                release()
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or raise ServiceError if the service is not ready or has too many requests."""

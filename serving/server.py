@@ -14,6 +14,7 @@ from kit.engines.base import Engine
 from kit.errors import InputError
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
+from serving.aliases import Followed
 from serving.app import create_app
 from serving.catalogue import Deployed, check_compatible, check_exposure
 from serving.readiness import Readiness
@@ -32,15 +33,16 @@ async def serve(
     stop: asyncio.Event | None = None,
     digest: Digest = file_digest,
     phase: Callable[[str], None] = _log.info,
+    followed: Followed | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or `stop`; then let running requests finish. A signal is raised again afterwards.
 
     Signals are handled only in the main thread of a process.
 
-    `announce` gets the service's URL when every bundle is verified; `digest` and `phase` are as in `create_app`. Raises
+    `announce` gets the service's URL when every bundle is verified; the rest is as in `create_app`. Raises
     the KitError that prevents the service from becoming ready, and InputError if the port is not free.
     """
-    app = create_app(settings, engine, bundles, lambda _: None, digest, phase)
+    app = create_app(settings, engine, bundles, lambda _: None, digest, phase, followed)
     readiness: Readiness = app.state.readiness
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]

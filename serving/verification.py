@@ -24,6 +24,7 @@ async def verify_and_start(
     workers: Workers,
     digest: Digest = file_digest,
     phase: Callable[[str], None] = lambda _: None,
+    default_alias: str | None = None,
 ) -> Catalogue:
     """Verify every bundle and start the engine. Cheap checks come first; a task's code runs after its hash matched.
 
@@ -38,12 +39,11 @@ async def verify_and_start(
     clock.ended(f"Started {engine.capabilities.name}")
     if not engine.capabilities.proves:
         phase("The server behind this one renders for itself, so nothing is proved: every answer says 'unproved'.")
-        return Catalogue(models)
+        return Catalogue(models, default_alias)
     for model in models:
-        await verify_fingerprints(model.deployed.bundle.seal, engine, model.deployed.adapter)
-        await _check_generation(model, engine)
+        await prove(model)
     clock.ended("Verified the fingerprints: the engine answers as the model that was measured")
-    return Catalogue(models)
+    return Catalogue(models, default_alias)
 
 
 class _Clock:
@@ -63,22 +63,28 @@ def verified_models(deployed: Sequence[Deployed], engine: Engine, digest: Digest
 
     Raises Refused if a file or a golden render differs or a task cannot be loaded.
     """
-    for each in deployed:
-        verify_files(each.bundle, digest)
     named = zip(model_ids(deployed), deployed, strict=True)
-    return [_verified_model(id, index, each, engine) for index, (id, each) in enumerate(named)]
+    return [verified_model(id, index, each, engine, digest) for index, (id, each) in enumerate(named)]
 
 
-def _verified_model(id: str, index: int, deployed: Deployed, engine: Engine) -> Model:
+def verified_model(id: str, index: int, deployed: Deployed, engine: Engine, digest: Digest) -> Model:
+    """Verify the files and the golden renders of one bundle, load its tasks, and return its model. Raises Refused."""
+    verify_files(deployed.bundle, digest)
     renderer = deployed.bundle.renderer()
     verify_renders(deployed.bundle, renderer)
     return make_model(id, index, deployed, engine, renderer)
 
 
-async def _check_generation(model: Model, engine: Engine) -> None:
+async def prove(model: Model) -> None:
+    """Compare the running engine's answers with the seal, and make it generate one token. Raises Refused."""
+    await verify_fingerprints(model.deployed.bundle.seal, model.engine, model.deployed.adapter)
+    await _check_generation(model)
+
+
+async def _check_generation(model: Model) -> None:
     """Make the model generate one token: a running process is not enough to be ready."""
     ids = model.renderer.dialogue([_GREETING], generation=True)
     request = Generation(ids, Sampling(max_tokens=1), adapter=model.deployed.adapter)
-    completion = await engine.generate(request)
+    completion = await model.engine.generate(request)
     if not completion.token_ids and completion.finish != "stop":
         raise Refused(f"The engine generated no token for {model.id}.", next="Read the engine's log.")

@@ -21,7 +21,9 @@ def models_router(answering: Answering) -> APIRouter:
 
     @router.get("/models", summary="The models of this service", response_model=ModelList)
     async def models() -> Response:
-        entries = [_entry(model) for model in answering.catalogue.models]
+        catalogue = answering.catalogue
+        entries = [_entry(model, model.id) for model in catalogue.models]
+        entries += [_entry(model, alias) for alias, model in catalogue.aliases.items()]
         body = {"object": "list", "data": entries, "has_more": False}
         return Response(orjson.dumps(body), media_type="application/json")
 
@@ -29,16 +31,19 @@ def models_router(answering: Answering) -> APIRouter:
         "/models/{name:path}", summary="One model", response_model=ModelEntry, responses={404: {"model": ErrorBody}}
     )
     async def one_model(request: Request, name: str) -> Response:
-        return Response(orjson.dumps(_entry(answering.choose(request, name))), media_type="application/json")
+        model = answering.choose(request, name)
+        id = name if name in answering.catalogue.aliases else model.id
+        return Response(orjson.dumps(_entry(model, id)), media_type="application/json")
 
     return router
 
 
-def _entry(model: Model) -> dict[str, Any]:
+def _entry(model: Model, id: str) -> dict[str, Any]:
     return {
-        "id": model.id,
+        "id": id,
         "object": "model",
         "created": model.created,
         "owned_by": "domainkit",
+        "bundle": model.deployed.bundle.digest,
         "max_model_len": model.engine.capabilities.max_length,
     }

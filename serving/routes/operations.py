@@ -39,10 +39,12 @@ class ReadyModel(BaseModel):
 
 
 class Ready(BaseModel):
-    """Every model is ready."""
+    """Every model is ready; the digest of each alias, and why an alias could not follow its last move."""
 
     status: Literal["ready"]
     models: list[ReadyModel]
+    aliases: dict[str, str]
+    alias_problems: dict[str, str]
 
 
 class ScoreList(BaseModel):
@@ -75,7 +77,9 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
             {"id": model.id, "bundle": model.deployed.bundle.digest, "status": model.deployed.status}
             for model in catalogue.models
         ]
-        return Response(orjson.dumps({"status": "ready", "models": models}), media_type="application/json")
+        aliases = {alias: model.deployed.bundle.digest for alias, model in catalogue.aliases.items()}
+        body = {"status": "ready", "models": models, "aliases": aliases, "alias_problems": catalogue.problems}
+        return Response(orjson.dumps(body), media_type="application/json")
 
     @router.get(
         "/health",

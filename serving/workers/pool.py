@@ -24,8 +24,23 @@ _READ_BUFFER = 2**20
 
 
 @dataclass(frozen=True)
+class _Server:
+    """A fork server: its process, our end of its socket, and its generation."""
+
+    process: subprocess.Popen[bytes]
+    control: socket.socket
+    generation: int
+
+    def stop(self) -> None:
+        self.control.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass(frozen=True)
 class _Worker:
     pid: int
+    generation: int
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
@@ -49,19 +64,50 @@ class Workers:
         self._forking = asyncio.Lock()
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
-        self._fork_server: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._server: _Server | None = None
+        self._retired: list[_Server] = []
+        self._generation = 0
         self._stopped = False
 
     async def start(self) -> None:
         """Start the fork server, which loads the bundles. Raises the error that loading raised."""
+        self._server = await self._launch(self._assignments)
+        self._generation = self._server.generation
+
+    async def extend(self, assignment: Assignment) -> int:
+        """Learn another bundle while jobs run; return its index. Raises the error that loading it raised.
+
+        A new fork server loads all bundles. The old one ends with the last of its workers that is busy now.
+        """
+        assignments = (*self._assignments, assignment)
+        launched = await self._launch(assignments)
+        async with self._forking:
+            self._assignments = assignments
+            if self._server is not None:
+                self._retired.append(self._server)
+            self._server, self._generation = launched, launched.generation
+        for worker in self._idle:
+            worker.kill()
+        self._idle.clear()
+        self._stop_retired()
+        return len(assignments) - 1
+
+    def _stop_retired(self) -> None:
+        """Stop the earlier fork servers that have no busy worker any more."""
+        busy = {worker.generation for worker in self._busy}
+        for server in [each for each in self._retired if each.generation not in busy]:
+            self._retired.remove(server)
+            server.stop()
+
+    async def _launch(self, assignments: Sequence[Assignment]) -> _Server:
+        """Start a fork server for some bundles. Raises the error that loading raised."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         command = [sys.executable, "-m", "serving.workers.fork_server", str(theirs.fileno()), str(os.getpid())]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         environment |= {"TOKENIZERS_PARALLELISM": "false"}
         with theirs:
-            self._fork_server = subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -69,12 +115,17 @@ class Workers:
                 env=environment,
                 start_new_session=True,  # Ctrl-C in a terminal must reach only the service
             )
-        self._control = ours
-        loop = asyncio.get_running_loop()
-        await loop.sock_sendall(ours, encode(self._assignments))
-        answer = await receive_async(ours)
+        server = _Server(process, ours, self._generation + 1)
+        try:
+            await asyncio.get_running_loop().sock_sendall(ours, encode(tuple(assignments)))
+            answer = await receive_async(ours)
+        except BaseException:
+            server.stop()
+            raise
         if isinstance(answer, Exception):
+            server.stop()
             raise answer
+        return server
 
     async def stop(self) -> None:
         """Kill every worker, also busy ones. Safe to call twice."""
@@ -82,16 +133,14 @@ class Workers:
         for worker in [*self._idle, *self._busy]:
             worker.kill()
         self._idle.clear()
-        self._stop_fork_server()
+        self._stop_server()
+        while self._retired:
+            self._retired.pop().stop()
 
-    def _stop_fork_server(self) -> None:
-        fork_server, self._fork_server = self._fork_server, None
-        control, self._control = self._control, None
-        if control is not None:
-            control.close()
-        if fork_server is not None:
-            fork_server.kill()
-            fork_server.wait()
+    def _stop_server(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.stop()
 
     async def run(self, job: str, *arguments: Any) -> Any:
         """Run a method of `Jobs` in a worker: return its result or raise its error.
@@ -114,10 +163,11 @@ class Workers:
                 raise ServiceError(500, "task_died", message, headers=NO_RETRY) from None
             finally:
                 self._busy.discard(worker)
-                if completed and not self._stopped:
+                if completed and not self._stopped and worker.generation == self._generation:
                     self._idle.append(worker)
                 else:
                     worker.kill()
+                self._stop_retired()
         if succeeded:
             return result
         raise result
@@ -134,7 +184,7 @@ class Workers:
     def _keep(self, forking: asyncio.Future[_Worker]) -> None:
         if forking.cancelled() or forking.exception() is not None:
             return
-        if self._stopped:
+        if self._stopped or forking.result().generation != self._generation:
             forking.result().kill()
         else:
             self._idle.append(forking.result())
@@ -148,17 +198,18 @@ class Workers:
             try:
                 pid = await self._request_fork(theirs)
             except _CONNECTION_LOST:
-                self._stop_fork_server()
+                self._stop_server()
                 await self.start()
                 pid = await self._request_fork(theirs)
             finally:
                 theirs.close()
+            generation = self._generation
         reader, writer = await asyncio.open_connection(sock=ours, limit=_READ_BUFFER)
-        return _Worker(pid, reader, writer)
+        return _Worker(pid, generation, reader, writer)
 
     async def _request_fork(self, theirs: socket.socket) -> int:
-        if self._control is None:
+        if self._server is None:
             raise EOFError
-        socket.send_fds(self._control, [b"+"], [theirs.fileno()])
-        answer = await receive_exactly_async(self._control, 8)
+        socket.send_fds(self._server.control, [b"+"], [theirs.fileno()])
+        answer = await receive_exactly_async(self._server.control, 8)
         return int.from_bytes(answer, "big")

@@ -70,12 +70,13 @@ class ChatCompletion(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """A model; `max_model_len` is its context in tokens."""
+    """A model, or an alias of one; `bundle` is the digest of what answers, `max_model_len` its context in tokens."""
 
     id: str
     object: Literal["model"]
     created: int
     owned_by: str
+    bundle: str
     max_model_len: int
 
 

@@ -12,6 +12,7 @@ from kit.bundle.seal import SEAL_FILE, read_seal
 from kit.bundle.store import LATEST, Bundle, Store
 from kit.errors import InputError
 from kit.project.project import Project
+from serving.aliases import Followed
 
 _DIGEST_LENGTH = 64
 
@@ -26,10 +27,14 @@ class FoundBundle:
 
 @dataclass(frozen=True)
 class Found:
-    """The bundles, and the folder where relative paths of their bases start: the project, or the current folder."""
+    """The bundles, and the folder where relative paths of their bases start: the project, or the current folder.
+
+    `followed` has the project's aliases that were named, then the others that point at one of the bundles.
+    """
 
     root: Path
     bundles: tuple[FoundBundle, ...]
+    followed: Followed | None = None
 
 
 def find(project: Path, refs: Sequence[str], attestations: str | Path | None = None) -> Found:
@@ -51,7 +56,15 @@ def find(project: Path, refs: Sequence[str], attestations: str | Path | None = N
         bundle = store.get(ref)
         return FoundBundle(bundle, tuple(store.attestations(bundle.digest)))
 
-    return Found(root, tuple(named(ref) for ref in refs))
+    found = tuple(named(ref) for ref in refs)
+    return Found(root, found, _followed(store, refs, {each.bundle.digest for each in found}))
+
+
+def _followed(store: Store, refs: Sequence[str], digests: set[str]) -> Followed:
+    aliases = store.aliases()
+    asked = [ref for ref in refs if ref in aliases]
+    pointing = [name for name in aliases if name not in asked and store.history(name)[-1].digest in digests]
+    return Followed(store.root, (*asked, *pointing), next(iter(asked), None))
 
 
 def _is_bundle(ref: str) -> bool:

@@ -29,6 +29,7 @@ from kit.workflows.steps.engines import engine_config, engine_kind
 from kit.workflows.steps.service.background import Background
 from kit.workflows.steps.service.example import Example, example_of
 from kit.workflows.steps.service.found import Found, FoundBundle, find
+from serving.aliases import Followed
 from serving.catalogue import Deployed
 from serving.server import rehearse
 from serving.server import serve as serve_app
@@ -47,6 +48,7 @@ class Prepared:
     hashes: RememberedHashes
     example: Example
     seconds: float
+    followed: Followed | None
 
     @property
     def settings(self) -> Settings:
@@ -93,7 +95,7 @@ def prepare(
     hashes.save()
     deployed = tuple(_deployed(each, settings, kind) for each in found.bundles)
     seconds = time.monotonic() - start
-    return Prepared(resolved, deployed, made, kind, hashes, example_of(found.root, bundles[0]), seconds)
+    return Prepared(resolved, deployed, made, kind, hashes, example_of(found.root, bundles[0]), seconds, found.followed)
 
 
 def _engine_config(
@@ -167,7 +169,13 @@ def until_stopped(prepared: Prepared, report: Report) -> None:
         report(_ready(prepared, url))
 
     work = serve_app(
-        prepared.settings, engine, prepared.deployed, announce, digest=prepared.hashes, phase=_phases(report)
+        prepared.settings,
+        engine,
+        prepared.deployed,
+        announce,
+        digest=prepared.hashes,
+        phase=_phases(report),
+        followed=prepared.followed,
     )
     asyncio.run(work)
 
@@ -177,7 +185,14 @@ def in_background(prepared: Prepared, report: Report) -> Service:
     engine = _made(prepared, report)
     background = Background(
         lambda announce, stop: serve_app(
-            prepared.settings, engine, prepared.deployed, announce, stop, prepared.hashes, _phases(report)
+            prepared.settings,
+            engine,
+            prepared.deployed,
+            announce,
+            stop,
+            prepared.hashes,
+            _phases(report),
+            prepared.followed,
         )
     )
     ready = _ready(prepared, background.started())

@@ -1,0 +1,119 @@
+"""Aliases of a running service: it follows their moves without a restart, and no running request notices.
+
+A new bundle answers only after its files, its renders and its fingerprints held. A bundle that nothing names any more
+leaves the engine when its last request has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.bundle.attestation import status_of
+from kit.bundle.store import Store
+from kit.engines.base import Engine
+from kit.errors import InputError, KitError
+from kit.system.hashes import Digest
+from serving.catalogue import Catalogue, Deployed, Model, check_compatible, check_exposure
+from serving.settings import Settings
+from serving.verification import prove, verified_model
+from serving.workers.jobs import Assignment
+from serving.workers.pool import Workers
+
+_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The aliases that a service follows, and the folder of their store. `default` answers requests without a name."""
+
+    root: Path
+    names: tuple[str, ...]
+    default: str | None = None
+
+
+class AliasWatch:
+    """Compares the aliases in the store with those of the service, and moves them."""
+
+    def __init__(
+        self,
+        followed: Followed,
+        catalogue: Catalogue,
+        engine: Engine,
+        workers: Workers,
+        settings: Settings,
+        digest: Digest,
+    ) -> None:
+        self._store = Store(followed.root)
+        self._names = followed.names
+        self._catalogue, self._engine, self._workers = catalogue, engine, workers
+        self._settings, self._digest = settings, digest
+        self._refused: dict[str, str] = {}  # the digest that each alias could not move to
+
+    async def run(self) -> None:
+        """Follow the aliases until cancelled."""
+        while True:
+            await self.follow()
+            await asyncio.sleep(_SECONDS)
+
+    async def follow(self) -> None:
+        """Move every alias that points elsewhere now, and unload what nothing needs any more."""
+        for name in self._names:
+            try:
+                await self._follow(name)
+            except Exception as error:
+                reason = str(error) if isinstance(error, KitError) else f"{type(error).__name__}: {error}"
+                self._catalogue.problems[name] = reason
+                _log.error("The alias %s stays where it was. %s", name, reason)
+        await self._unload_unused()
+
+    async def _follow(self, name: str) -> None:
+        wanted = await asyncio.to_thread(lambda: self._store.history(name))
+        if not wanted:
+            return
+        digest = wanted[-1].digest
+        if digest in (self._catalogue.digest_of(name), self._refused.get(name)):
+            return
+        try:
+            model = self._catalogue.with_digest(digest) or await self._loaded(digest)
+        except BaseException:
+            self._refused[name] = digest
+            raise
+        self._catalogue.point(name, model)
+        self._refused.pop(name, None)
+        _log.warning("The alias %s points at %s now.", name, model.deployed.pinned_name)
+
+    async def _loaded(self, digest: str) -> Model:
+        """Load and prove another adapter. Raises KitError if it is no adapter for this engine, or anything differs."""
+        deployed = await asyncio.to_thread(self._found, digest)
+        check_compatible([*(model.deployed for model in self._catalogue.models), deployed])
+        check_exposure(self._settings, [deployed])
+        name = deployed.adapter
+        if name is None or not self._engine.capabilities.adapters:
+            what = f"{deployed.pinned_name} needs an engine of its own, because its weights are merged."
+            raise InputError(what, next="Start the service again, or promote an adapter.")
+        model = await asyncio.to_thread(verified_model, deployed.pinned_name, -1, deployed, self._engine, self._digest)
+        index = await self._workers.extend(Assignment(deployed.bundle, name, self._engine.capabilities.max_length))
+        model = model.at(index)
+        await self._engine.load(name, deployed.bundle.adapter_folder)
+        try:
+            await prove(model)
+        except BaseException:
+            await self._engine.unload(name)
+            raise
+        self._catalogue.add(model)
+        return model
+
+    def _found(self, digest: str) -> Deployed:
+        attestations = tuple(self._store.attestations(digest))
+        return Deployed(self._store.get(digest), status_of(attestations), attestations)
+
+    async def _unload_unused(self) -> None:
+        for model in self._catalogue.unused():
+            self._catalogue.remove(model)
+            if model.deployed.adapter is not None:
+                await self._engine.unload(model.deployed.adapter)
+            _log.warning("%s was unloaded: no alias points at it any more.", model.deployed.pinned_name)

@@ -75,7 +75,11 @@ class AliasWatch:
         if not wanted:
             return
         digest = wanted[-1].digest
-        if digest in (self._catalogue.digest_of(name), self._refused.get(name)):
+        if digest == self._catalogue.digest_of(name):
+            self._refused.pop(name, None)
+            self._catalogue.problems.pop(name, None)
+            return
+        if digest == self._refused.get(name):
             return
         try:
             model = self._catalogue.with_digest(digest) or await self._loaded(digest)

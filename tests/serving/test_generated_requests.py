@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -17,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.serving.http import Service
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+Operation = schemathesis.APIOperation[Any, Any, Any, Any]
 FEW = settings(
     max_examples=int(os.environ.get("DOMAINKIT_GENERATED_REQUESTS", "10")),  # more by hand, from time to time
     derandomize=True,
@@ -27,12 +29,12 @@ FEW = settings(
 )
 
 
-def problems_of(operation: schemathesis.APIOperation, mode: GenerationMode) -> list[str]:
+def problems_of(operation: Operation, mode: GenerationMode) -> list[str]:
     """Send generated requests to one operation; return what went wrong."""
 
     @FEW
     @given(case=operation.as_strategy(mode))
-    def send(case: schemathesis.Case) -> None:
+    def send(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(checks=CHECKS, timeout=60)
 
     try:
@@ -42,9 +44,9 @@ def problems_of(operation: schemathesis.APIOperation, mode: GenerationMode) -> l
     return []
 
 
-def operations(service: Service) -> list[schemathesis.APIOperation]:
+def operations(service: Service) -> list[Operation]:
     document = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
-    return [found.ok() for found in document.get_all_operations()]
+    return [cast(Any, found).ok() for found in document.get_all_operations()]
 
 
 def test_every_answer_to_a_valid_request_is_documented(service: Service) -> None:

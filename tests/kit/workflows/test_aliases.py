@@ -10,7 +10,6 @@ import pytest
 from kit.bundle.store import Store
 from kit.errors import InputError, Refused
 from kit.workflows import list_aliases, promote, rollback
-from tests.kit.cli.conftest import Run
 from tests.serving.bundles import TASK, weightless_bundle
 
 WHY = "A customer needs it today."
@@ -68,15 +67,3 @@ def test_an_unknown_alias_is_answered_with_the_nearest(project: Path, digests: l
     promote(digests[0], project=project, override=WHY)
     with pytest.raises(InputError, match=r"no alias 'prodction'.*production"):
         rollback("prodction", project=project)
-
-
-def test_the_commands_print_the_state_and_exit_4_if_a_gate_did_not_hold(
-    project: Path, digests: list[str], run: Run
-) -> None:
-    assert run("promote", digests[0], cwd=project).code == 4
-    assert "no aliases yet" in run("status", cwd=project).out
-    for digest in digests:
-        assert run("promote", digest, "--override", WHY, cwd=project).code == 0
-    assert digests[0][:12] in run("rollback", cwd=project).out
-    shown = run("status", "--json", cwd=project).json["aliases"]
-    assert [(each["alias"], each["bundle"], each["override"]) for each in shown] == [("production", digests[0], WHY)]

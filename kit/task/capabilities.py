@@ -18,7 +18,7 @@ class Shortcut(Protocol):
     """A task that answers some requests itself, such as an emergency that must not wait for a model."""
 
     def shortcut(self, request: Any) -> Any | None:
-        """Return the response, or None to ask the model. Training and evaluation follow the same rule as serving."""
+        """Return the response, or None to ask the model. Evaluation counts it as the service's answer."""
 
 
 class EventReader(Protocol):

@@ -15,7 +15,7 @@ from kit.engines.answerer import BoundTask
 from kit.engines.base import Generation
 from kit.engines.structured import as_schema
 from kit.errors import InputError
-from kit.task import Completion, Message, Stream
+from kit.task import Completion, Message, Stream, UnreadableAnswer
 from serving.errors import invalid_body, invalid_input
 from serving.limits.context_limit import ContextLimit
 from serving.routes.chat.parsing import parse_chat, parse_messages, parse_responses
@@ -85,8 +85,7 @@ class Jobs:
             raise InputError("This task does not stream.")
         follower = task.follow(_request(self._tasks[index, route], body)) if reader is None else pickle.loads(reader)
         found = [event for prompt, text in written for event in follower.read(prompt, text)]
-        names = {kind: name for name, kind in task.event_types.items()}
-        return pickle.dumps(follower), [(names[type(event)], _dumped(event)) for event in found]
+        return pickle.dumps(follower), [(_event_name(task, event), _dumped(event)) for event in found]
 
     def items(self, body: bytes) -> list[bytes]:
         """Return the requests of a batch, each as JSON. Raises ServiceError if the body is no batch."""
@@ -136,6 +135,14 @@ class Jobs:
     def dialogue_text(self, index: int, turns: Sequence[Message]) -> str:
         """Return the text of a dialogue. Raises InputError if the chat template refuses it."""
         return self._renderers[index].text(turns, generation=True)
+
+
+def _event_name(task: Stream, event: BaseModel) -> str:
+    """Return the name of an event. Raises UnreadableAnswer if the task did not declare its type."""
+    for name, kind in task.event_types.items():
+        if type(event) is kind:
+            return name
+    raise UnreadableAnswer(f"The task's event_types do not name the event {type(event).__name__}.")
 
 
 def _dumped(value: BaseModel) -> bytes:

@@ -124,6 +124,7 @@ def test_a_batch_gives_each_request_its_own_response_or_error(service: Service) 
     answer = service.http.post(f"{ROUTE}/batch", json={"requests": requests}).json()
     assert [result["index"] for result in answer["results"]] == [0, 1, 2, 3]
     assert answer["results"][0]["response"] == {"action": "wave", "words": "Good day to you"}
+    assert [answer["results"][index]["disclosure"] for index in (0, 2)] == ["generated", "rule"]
     assert "txet" in answer["results"][1]["error"]["message"]
     assert answer["results"][2]["response"] == HELP
     assert answer["results"][3]["error"]["code"] == "invalid_value"

@@ -65,7 +65,7 @@ def test_three_parallel_requests_without_budget_or_temperature_are_sampled(
 
 @pytest.mark.parametrize("suffix", [None, ")\n"])
 def test_the_reason_comes_before_done_with_and_without_a_suffix(service: Service, suffix: str | None) -> None:
-    fields = {"max_tokens": 64, "temperature": 0.1, "presence_penalty": 0.0}
+    fields: dict[str, Any] = {"max_tokens": 64, "temperature": 0.1, "presence_penalty": 0.0}
     chunks = events(service, model="counter", prompt="def f(", suffix=suffix, **fields)
     assert last_reason(chunks) == "stop"
     assert all(chunk["choices"] for chunk in chunks)

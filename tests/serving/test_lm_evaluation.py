@@ -44,7 +44,7 @@ test_split: test
 output_type: generate_until
 doc_to_text: "In which room is the {{thing}}?"
 doc_to_target: "attic"
-generation_kwargs: {until: ["\\n"], max_gen_toks: 8, do_sample: false}
+generation_kwargs: {until: ["~~~"], max_gen_toks: 8, do_sample: false}
 metric_list: [{metric: exact_match, aggregation: mean, higher_is_better: true}]
 """
 CHOICES = ["attic", "cellar", "kitchen", "the upper hall"]

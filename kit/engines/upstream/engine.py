@@ -119,6 +119,9 @@ class UpstreamEngine:
         body = {"model": self._model, "prompt": list(ids), "max_tokens": 1, "temperature": 0.0, "prompt_logprobs": top}
         answer = await self._running().post(_COMPLETIONS, body | {"add_special_tokens": False})
         rows = answer["choices"][0].get("prompt_logprobs") or []
+        if len(rows) != len(ids):
+            what = "The server behind this one returns no log-probabilities of a prompt, so nothing can be proved."
+            raise KitError(what, self._settings.url, "Put vLLM's own server behind it, or set upstream.mode=messages.")
         return tuple(_score(row, token, top) for row, token in zip(rows[1:], ids[1:], strict=True))
 
     async def load(self, name: str, adapter: Path) -> None:  # noqa: ARG002
@@ -172,7 +175,10 @@ def _add(writing: Writing, choice: Mapping[str, Any]) -> None:
     """Add the new tokens of an event; if the server ended the answer, end the completion."""
     ids = choice.get("token_ids") or ()
     logprobs = choice.get("logprobs") or {}
-    values = logprobs.get("token_logprobs") or [0.0] * len(ids)
+    values = logprobs.get("token_logprobs") or ()
+    if len(values) != len(ids) or (choice.get("text") and not ids):
+        what = "The server behind this one returns no token ids with log-probabilities, so nothing can be proved."
+        raise KitError(what, next="Put vLLM's own server behind it, or set upstream.mode=messages.")
     tops = logprobs.get("top_logprobs") or [None] * len(ids)
     for token, logprob, top in zip(ids, values, tops, strict=False):
         writing.add(int(token), float(logprob), _top(top, writing.top_logprobs))

@@ -45,6 +45,7 @@ async def ask_with_messages(connection: Connection, model: str, request: Generat
     if not request.messages:
         what = "The server behind this one gets messages, and this request is no dialogue."
         raise InputError(what, next="Send it to a chat route, or use an upstream in the mode 'tokens'.")
+    _refuse_lost(request)
     relayed = Relayed()
     async with aclosing(connection.events(_CHAT, _body(model, request))) as events:
         async for event in events:
@@ -54,6 +55,24 @@ async def ask_with_messages(connection: Connection, model: str, request: Generat
             if relayed.finish is not None:
                 return
     yield relayed
+
+
+def _refuse_lost(request: Generation) -> None:
+    """Raise InputError for what other servers do not understand: left out, it would change the answer."""
+    sampling, grammar = request.sampling, grammar_of(request.answer)
+    lost = {
+        "min_p": sampling.min_p != 0,
+        "top_k": sampling.top_k != 0,
+        "min_tokens": sampling.min_tokens != 0,
+        "repetition_penalty": sampling.repetition_penalty != 1,
+        "logit_bias": bool(sampling.logit_bias),
+        "logprobs": sampling.top_logprobs is not None,
+        "tools": any(message.calls or message.answers for message in request.messages),
+        "grammar": grammar is not None and grammar.kind != "json",
+    }
+    if found := [name for name, present in lost.items() if present]:
+        what = f"A server that gets messages does not take: {', '.join(found)}."
+        raise InputError(what, next="Leave it out, or use an upstream in the mode 'tokens'.")
 
 
 def _body(model: str, request: Generation) -> dict[str, Any]:

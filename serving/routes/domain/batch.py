@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Optional, cast
 
 import orjson
@@ -28,15 +29,27 @@ def batch_items(body: bytes) -> list[bytes]:
     return [orjson.dumps(request) for request in requests]
 
 
-def batch_body(results: Sequence[bytes | ServiceError]) -> bytes:
+@dataclass(frozen=True)
+class Answered:
+    """A response as JSON, and what wrote it: a model ("generated") or the task's own rule ("rule")."""
+
+    response: bytes
+    disclosure: str
+
+
+Result = Answered | ServiceError
+
+
+def batch_body(results: Sequence[Result]) -> bytes:
     """Return the answer to a batch: for each request its response, or its error, in the order of the requests."""
-    parts = [
-        b'{"index":%d,' % index
-        + (b'"response":' + result if isinstance(result, bytes) else b'"error":' + _detail(result))
-        + b"}"
-        for index, result in enumerate(results)
-    ]
+    parts = [b'{"index":%d,' % index + _part(result) + b"}" for index, result in enumerate(results)]
     return b'{"object":"list","results":[' + b",".join(parts) + b"]}"
+
+
+def _part(result: Result) -> bytes:
+    if isinstance(result, Answered):
+        return b'"disclosure":"' + result.disclosure.encode() + b'","response":' + result.response
+    return b'"error":' + _detail(result)
 
 
 def _detail(error: ServiceError) -> bytes:
@@ -49,8 +62,9 @@ def batch_types(task: Task[Any, Any]) -> tuple[type[BaseModel], type[BaseModel]]
     requests = Annotated[list[task.request_type], Field(min_length=1, max_length=MOST_REQUESTS)]  # type: ignore[name-defined]
     result = create_model(
         f"{name}BatchResult",
-        __doc__="The response to one request, or why there is none.",
+        __doc__="The response to one request and what wrote it (a model: generated; a rule), or why there is none.",
         index=(int, ...),
+        disclosure=(str | None, None),
         response=(cast(Any, Optional[task.response_type]), None),  # noqa: UP045
         error=(ErrorDetail | None, None),
     )

@@ -14,10 +14,10 @@ from kit.engines.base import Generation
 from kit.task import Stream, Task
 from serving.answering import Answering
 from serving.catalogue import Model
-from serving.errors import ERROR_RESPONSES, ServiceError, to_service_error
+from serving.errors import ERROR_RESPONSES, to_service_error
 from serving.events import EventStream
 from serving.middleware import GENERATED_HEADERS
-from serving.routes.domain.batch import AT_ONCE, batch_body, batch_types
+from serving.routes.domain.batch import AT_ONCE, Answered, Result, batch_body, batch_types
 from serving.routes.domain.events import TypedStream, error_event, event
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
 
@@ -67,10 +67,12 @@ class _TypedRoute:
         model, body = self._model(request), await json_body(request)
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(item: bytes) -> bytes | ServiceError:
+        async def one(item: bytes) -> Result:
             try:
                 async with slots:
-                    return await self._completed(model, item, await self._run("prompts", model, item))
+                    prompts = await self._run("prompts", model, item)
+                    response = await self._completed(model, item, prompts)
+                    return Answered(response, "rule" if isinstance(prompts, bytes) else "generated")
             except Exception as error:
                 return to_service_error(error)
 

@@ -33,7 +33,7 @@ def test_the_model_list_has_the_fields_that_clients_read(service: Service) -> No
         assert listed["object"] == "list"
         assert listed["has_more"] is False
         (entry,) = listed["data"]
-        assert entry.keys() == {"id", "object", "created", "owned_by", "max_model_len"}
+        assert entry.keys() == {"id", "object", "created", "owned_by", "bundle", "max_model_len"}
         assert (entry["id"], entry["object"], entry["max_model_len"]) == ("counter", "model", 2048)
     assert service.openai().models.retrieve("counter").id == "counter"
 

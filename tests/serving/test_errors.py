@@ -164,7 +164,7 @@ def test_requests_beyond_the_limit_get_429_with_retry_after(serve: Serve) -> Non
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [
-        ({"n": 2}, openai.BadRequestError),
+        ({"extra_body": {"guided_regex": "a+"}}, openai.BadRequestError),
         ({"model": "other"}, openai.NotFoundError),
         ({"temperature": 9}, openai.UnprocessableEntityError),
         ({"user": "x" * 20_000}, openai.APIStatusError),

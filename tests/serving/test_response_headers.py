@@ -19,7 +19,7 @@ def test_every_response_has_the_status_and_the_digest(
     if status == "verified":
         service = serve(bundles=[Deployed(bundle, "verified")])
     answers = [service.http.get(path) for path in PATHS]
-    answers += [service.chat(), service.chat(stream=True), service.chat(n=2)]
+    answers += [service.chat(), service.chat(stream=True), service.chat(echo=True)]
     answers += [service.http.post("/v1/counter", json={"text": "x"}), service.http.post("/v1/counter")]
     for answer in answers:
         assert answer.headers["x-domainkit-status"] == status

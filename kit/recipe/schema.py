@@ -304,7 +304,7 @@ class VllmSection(Section):
     gpu_memory_utilization: Annotated[float | None, Field(gt=0, le=1, description="Share of the GPU's memory")] = None
     tensor_parallel_size: Annotated[Count | None, Field(description="GPUs that share each layer")] = None
     max_num_seqs: Annotated[Count | None, Field(description="Most requests in one step")] = None
-    max_num_batched_tokens: Annotated[Tokens | None, Field(description="Most tokens in one step")] = None
+    max_num_batched_tokens: Annotated[Count | None, Field(description="Most tokens in one step")] = None
     quantization: Annotated[str | None, Field(description="Method that quantises the weights, such as fp8")] = None
     kv_cache_dtype: Annotated[str | None, Field(description="Type of the key-value cache, such as fp8")] = None
     dtype: Annotated[Literal["float16"] | None, Field(description="float16 for GPUs without bfloat16")] = None

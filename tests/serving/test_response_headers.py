@@ -30,7 +30,7 @@ def test_every_response_has_the_status_and_the_digest(
 def test_only_generated_responses_have_the_disclosure_header(service: Service) -> None:
     written = [service.chat(), service.chat(stream=True), service.http.post("/v1/counter", json={"text": "x"})]
     assert [answer.headers.get("x-domainkit-disclosure") for answer in written] == ["generated"] * 3
-    others = [service.http.get("/v1/models"), service.chat(n=2)]
+    others = [service.http.get("/v1/models"), service.chat(echo=True)]
     assert [answer.headers.get("x-domainkit-disclosure") for answer in others] == [None, None]
 
 

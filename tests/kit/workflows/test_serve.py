@@ -15,7 +15,12 @@ from kit.workflows import Note, Serving, plan_serve, serve
 def test_a_service_in_the_background_answers_until_its_block_ends(trained: Path) -> None:
     events: list[object] = []
     with serve(trained, engine="local", threads=1, report=events.append) as service:
-        assert events[-1] == Serving(service.url, service.bundles, "local")
+        ready = events[-1]
+        assert isinstance(ready, Serving)
+        assert (ready.url, ready.bundles, ready.engine) == (service.url, service.bundles, "local")
+        assert ready.routes[:2] == ("/v1/toy", "/v1/chat/completions")
+        assert ready.curl.startswith(f"curl {service.url}/v1/toy ")
+        assert "preview" in ready.status[0]
         assert any(isinstance(event, Note) and "Status: preview" in event.sentence for event in events)
         answer = httpx.post(f"{service.url}/v1/toy", json={"text": "the bakery was quick"}, timeout=60)
         assert (answer.status_code, answer.headers["x-domainkit-bundle"]) == (200, service.bundles[0])

@@ -77,7 +77,7 @@ def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:
         if source == "environment":
             return ENVIRONMENT + "__".join(str(part).upper() for part in path)
         if source == "flag":
-            return f"--{dotted(path).replace('_', '-')} or --set {dotted(path)}"
+            return dotted(path)
         return file.place(path) if file is not None else dotted(path)
 
     try:

@@ -91,6 +91,6 @@ def test_the_file_is_named_where_only_a_neighbour_is_in_the_environment(
     assert problem({}, path)[1] == f"{path}:2"
 
 
-def test_a_mistake_in_a_flag_names_the_flag() -> None:
-    assert "--port" in problem({"port": 99999})[1]
-    assert "--set vllm.max_num_seqs" in problem({"vllm": {"max_num_seqs": 0}})[1]
+def test_a_mistake_in_a_flag_names_the_setting() -> None:
+    assert problem({"port": 99999})[1] == "port"
+    assert problem({"vllm": {"max_num_seqs": 0}})[1] == "vllm.max_num_seqs"

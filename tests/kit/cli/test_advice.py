@@ -21,7 +21,11 @@ SOURCES = [
     if "tests" not in path.parts
 ]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "templates").rglob("*.md"))]
-OF_OTHER_PROGRAMS = {"--no-deps"}
+OF_DOCKER = {
+    *("--build-context", "--cap-drop", "--gpus", "--init", "--publish", "--read-only", "--rm", "--security-opt"),
+    *("--shm-size", "--tag", "--tmpfs", "--user", "--volume"),
+}
+OF_OTHER_PROGRAMS = {"--no-deps", *OF_DOCKER}
 
 # A command is named after a colon, a backquote, a prompt or `&&`, or it begins a line.
 _NAMED = re.compile(r"(?:^[ \t]*|[`:$&] ?|\bby )kit ([a-z]+(?:[ ][^`;,'\"\n]*)?)", re.MULTILINE)

@@ -24,13 +24,14 @@ from kit.workflows import (
 
 FEW = "This must be 1 or more."
 ENGINE = "This must be 'auto', 'vllm' or 'local'."
+SERVING = "This must be 'auto', 'vllm', 'local' or 'upstream'."
 CASES: list[tuple[Callable[..., object], dict[str, Any], dict[str, str]]] = [
     (check, {"peak_tflops": -1, "price_per_hour": float("nan")}, {}),
     (plan_train, {"profile": 3, "peak_tflops": "fast"}, {}),
     (train, {"threads": 0}, {"threads": FEW}),
     (ask, {"request": {}, "engine": "lokal", "threads": -3}, {"engine": ENGINE, "threads": FEW}),
-    (plan_serve, {"engine": "gpu"}, {"engine": ENGINE}),
-    (serve, {"engine": "gpu", "threads": 2.5}, {"engine": ENGINE}),
+    (plan_serve, {"engine": "gpu"}, {"engine": SERVING}),
+    (serve, {"engine": "gpu", "threads": 2.5}, {"engine": SERVING}),
     (plan_search, {"trials": 0, "workers": 65}, {"trials": FEW}),
     (plan_augment, {"method": "magic", "limit": 0}, {"limit": FEW}),
     (augment, {"method": "rules", "copies": 0, "temperature": 3, "concurrency": 0}, {"copies": FEW}),

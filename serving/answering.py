@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from serving.catalogue import Catalogue, Model
 from serving.limits.context_limit import ContextLimit
 from serving.middleware import record_bundle
+from serving.models.catalogue import Catalogue, Model
+from serving.models.trials import KEY_HEADER, Watched, chosen
 from serving.settings import Settings
 from serving.workers.pool import Workers
 
@@ -31,7 +32,20 @@ class Answering:
 
         An empty name means the default. Raises ServiceError (404) if there is no such model.
         """
-        model = self.catalogue.find(name, param)
+        return self._chosen(request, name, self.catalogue.find(name, param))
+
+    def _chosen(self, request: Request, name: str | None, model: Model) -> Model:
+        """Return the model that was found, or the one on trial beside it for this client; record it."""
+        state = request.scope["state"]
+        pointed = self.catalogue.pointed(name)
+        if (forced := state.get("forced")) is not None:
+            model = forced
+        elif pointed is not None and pointed.trial is not None and pointed.model is model:
+            model = chosen(pointed, request.headers.get(KEY_HEADER))
+            if pointed.percent == 0:
+                state["watched"] = Watched(pointed)
+            elif model is pointed.trial:
+                pointed.counts.answered += 1
         self._record(request, model)
         return model
 
@@ -43,6 +57,4 @@ class Answering:
 
     def choose_for(self, request: Request, route: str, name: str | None, param: str) -> Model:
         """Choose as `choose` does, among the models that answer a typed route."""
-        model = self.catalogue.find_for(route, name, param)
-        self._record(request, model)
-        return model
+        return self._chosen(request, name, self.catalogue.find_for(route, name, param))

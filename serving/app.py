@@ -19,19 +19,19 @@ from kit.engines.base import Engine
 from kit.errors import KitError
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
-from serving.aliases import AliasWatch, Followed
 from serving.answering import Answering
-from serving.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.errors import ServiceError
 from serving.middleware import ServiceMiddleware, error_response
+from serving.models.aliases import AliasWatch, Followed
+from serving.models.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
+from serving.models.fleet import Fleet, as_fleet
+from serving.models.verification import assignment, verify_and_start
 from serving.readiness import Readiness
 from serving.routes.domain.route import domain_router
 from serving.routes.native.route import native_router
 from serving.routes.openai import openai_router
 from serving.routes.operations import operations_router
 from serving.settings import Settings
-from serving.verification import verify_and_start
-from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 
 ROUTERS = (openai_router, native_router, domain_router)
@@ -41,7 +41,7 @@ _HTTP_CODES = {404: "route_not_found", 405: "method_not_allowed"}
 
 def create_app(
     settings: Settings,
-    engine: Engine,
+    engine: Engine | Fleet,
     bundles: Sequence[Deployed],
     on_refusal: Callable[[str], None] = _log.error,
     digest: Digest = file_digest,
@@ -53,11 +53,13 @@ def create_app(
     `digest` hashes a file; `phase` gets a sentence after each part of the start; `followed` names the aliases that the
     service follows. `app.state.readiness` has the result. If the service can never become ready, `on_refusal` gets the
     reason, once.
-    Raises InputError if one engine cannot serve these bundles together, and Refused if other machines could reach a
+    `engine` serves every bundle; a `Fleet` has one for each that needs its own.
+    Raises InputError if one service cannot serve these bundles together, and Refused if other machines could reach a
     bundle that is only a preview.
     """
     check_compatible(bundles)
     check_exposure(settings, bundles)
+    fleet = as_fleet(engine)
     for name in exposed_previews(settings, bundles):
         _log.warning("%s is a preview and other machines can reach it, because expose_preview is set.", name)
     readiness = Readiness()
@@ -66,11 +68,11 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, engine, bundles, readiness, on_refusal, digest, phase, followed),
+        lifespan=_lifespan(settings, fleet, bundles, readiness, on_refusal, digest, phase, followed),
         exception_handlers={HTTPException: _routing_error},
     )
     app.state.readiness = readiness
-    operations = operations_router(readiness, engine, bundles)
+    operations = operations_router(readiness, fleet, bundles)
     open_paths = frozenset(route.path for route in operations.routes if isinstance(route, APIRoute))
     app.add_middleware(
         ServiceMiddleware, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths
@@ -85,7 +87,7 @@ def create_app(
 
 def _lifespan(
     settings: Settings,
-    engine: Engine,
+    fleet: Fleet,
     bundles: Sequence[Deployed],
     readiness: Readiness,
     on_refusal: Callable[[str], None],
@@ -98,9 +100,9 @@ def _lifespan(
     async def start_up(app: FastAPI, workers: Workers) -> None:
         try:
             default = followed.default if followed else None
-            catalogue = await verify_and_start(bundles, engine, workers, digest, phase, default)
+            catalogue = await verify_and_start(bundles, fleet, workers, digest, phase, default)
             if followed is not None:
-                watch = AliasWatch(followed, catalogue, engine, workers, settings, digest)
+                watch = AliasWatch(followed, catalogue, fleet.shared, workers, settings, digest)
                 await watch.follow()
                 watching.append(asyncio.create_task(watch.run()))
             answering = Answering(catalogue, workers, settings)
@@ -114,8 +116,7 @@ def _lifespan(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        context = engine.capabilities.max_length
-        assignments = [Assignment(each.bundle, each.adapter, context) for each in bundles]
+        assignments = [assignment(each, fleet.engine_of(each)) for each in bundles]
         workers = Workers(assignments, settings.task_workers, settings.task_seconds)
         starting = asyncio.create_task(start_up(app, workers))
         try:
@@ -125,7 +126,7 @@ def _lifespan(
                 task.cancel()
             await workers.stop()
             await asyncio.gather(starting, *watching, return_exceptions=True)
-            await engine.stop()
+            await fleet.stop()
 
     return lifespan
 

@@ -13,8 +13,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.task.fault import task_fault
-from serving.catalogue import Deployed, exposed_previews
 from serving.errors import ServiceError, to_service_error
+from serving.models.catalogue import Deployed, exposed_previews
+from serving.models.trials import Shadows
 from serving.readiness import Readiness
 from serving.routes.messages.errors import anthropic_error, speaks_anthropic
 from serving.scores import PATH as SCORES_PATH
@@ -59,6 +60,7 @@ class ServiceMiddleware:
         self.open_paths = open_paths
         self._overridden = bool(exposed_previews(settings, deployed))
         self._running = 0
+        self._shadows = Shadows(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request; pass everything else through."""
@@ -87,6 +89,8 @@ class ServiceMiddleware:
         try:
             body = await self._body(scope, receive)
             await _run_until_disconnect(self.app, scope, body, receive, send)
+            if (watched := scope["state"].get("watched")) is not None:
+                self._shadows.answer(scope, body, watched)
         finally:
             self._running -= 1
 
@@ -138,6 +142,8 @@ class _Exchange:
             self._started = True
             headers = MutableHeaders(scope=message)
             headers.update({REQUEST_ID: self.id} | self._headers(self._scope))
+        if (watched := self._scope["state"].get("watched")) is not None:
+            watched.saw(message)
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:

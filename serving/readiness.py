@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from kit.errors import KitError
-from serving.catalogue import Catalogue
 from serving.errors import NO_RETRY, ServiceError
+from serving.models.catalogue import Catalogue
 
 
 class Readiness:

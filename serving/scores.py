@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from kit.bundle.attestation import EVALUATION, Status
 from kit.checks import Outcome
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 
 PATH = "/scores"
 _ALTERED = "An evaluation was altered after it was written, so it does not count."

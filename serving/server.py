@@ -14,12 +14,13 @@ from kit.engines.base import Engine
 from kit.errors import InputError
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
-from serving.aliases import Followed
 from serving.app import create_app
-from serving.catalogue import Deployed, check_compatible, check_exposure
+from serving.models.aliases import Followed
+from serving.models.catalogue import Deployed, check_compatible, check_exposure
+from serving.models.fleet import Fleet, as_fleet
+from serving.models.verification import verified_models
 from serving.readiness import Readiness
 from serving.settings import Settings
-from serving.verification import verified_models
 
 _BACKLOG = 2048
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 async def serve(
     settings: Settings,
-    engine: Engine,
+    engine: Engine | Fleet,
     bundles: Sequence[Deployed],
     announce: Callable[[str], None],
     stop: asyncio.Event | None = None,
@@ -67,7 +68,9 @@ async def serve(
         raise readiness.refusal
 
 
-def rehearse(settings: Settings, bundles: Sequence[Deployed], engine: Engine, digest: Digest = file_digest) -> None:
+def rehearse(
+    settings: Settings, bundles: Sequence[Deployed], engine: Engine | Fleet, digest: Digest = file_digest
+) -> None:
     """Make all checks of a start that need no running engine: compatibility, exposure, port, files, renders, tasks.
 
     Raises the error that the start would raise.
@@ -75,7 +78,7 @@ def rehearse(settings: Settings, bundles: Sequence[Deployed], engine: Engine, di
     check_compatible(bundles)
     check_exposure(settings, bundles)
     listen(settings.host, settings.port).close()
-    verified_models(bundles, engine, digest)
+    verified_models(bundles, as_fleet(engine), digest)
 
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:

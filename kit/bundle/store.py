@@ -94,11 +94,15 @@ class AliasMove:
     """One move of an alias: the digest that it points to since `at` (UTC, ISO 8601).
 
     `override` is the operator's reason for a bundle whose gates did not all hold; empty if none was needed.
+    `candidate` is the digest of a bundle on trial beside it, which answers `percent` of the clients' keys; with 0
+    percent it answers copies that no client sees.
     """
 
     digest: str
     at: str
     override: str = ""
+    candidate: str = ""
+    percent: float = 0.0
 
 
 class Store:
@@ -268,16 +272,17 @@ class Store:
 
     # --- aliases ----------------------------------------------------------------------------------------------
 
-    def alias(self, name: str, digest: str, override: str = "") -> None:
-        """Point a name at a bundle of the store; `override` says why although not every gate held.
+    def alias(self, name: str, digest: str, override: str = "", candidate: str = "", percent: float = 0.0) -> None:
+        """Point a name at a bundle of the store; the rest is as in `AliasMove`.
 
         Raises InputError for a name that is reserved or looks like a digest, and for a missing bundle.
         """
         if name == LATEST or _HEX.fullmatch(name) or not _ALIAS.fullmatch(name):
             advice = "Use letters, digits, '.', '_' and '-', with a letter first, such as 'production'."
             raise InputError(f"'{name}' cannot be the name of an alias.", next=advice)
-        self._require(digest)
-        self._move_alias(name, digest, override)
+        for each in filter(None, (digest, candidate)):
+            self._require(each)
+        self._move_alias(name, digest, override, candidate, percent)
 
     def aliases(self) -> Sequence[str]:
         """Return the names of all aliases, sorted."""
@@ -304,9 +309,12 @@ class Store:
         moves = map(_move_of, whole_lines(self._aliases / f"{name}.jsonl"))
         return [move for move in moves if move is not None]
 
-    def _move_alias(self, name: str, digest: str, override: str = "") -> None:
+    def _move_alias(
+        self, name: str, digest: str, override: str = "", candidate: str = "", percent: float = 0.0
+    ) -> None:
         reason = {"override": override} if override else {}
-        line = json.dumps({"digest": digest, "at": _now(), **reason}, sort_keys=True)
+        trial = {"candidate": candidate, "percent": percent} if candidate else {}
+        line = json.dumps({"digest": digest, "at": _now(), **reason, **trial}, sort_keys=True)
         append_line(self._aliases / f"{name}.jsonl", line.encode())
 
 
@@ -316,7 +324,9 @@ def _move_of(line: bytes) -> AliasMove | None:
         move = AliasMove(**json.loads(line))
     except (ValueError, TypeError):
         return None
-    return move if isinstance(move.digest, str) and isinstance(move.at, str) else None
+    texts = (move.digest, move.at, move.candidate)
+    whole = all(isinstance(text, str) for text in texts) and isinstance(move.percent, int | float)
+    return move if whole else None
 
 
 def weight_entries(entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit.errors import InputError
+
 PRODUCTION = "production"
 
 
@@ -12,7 +14,8 @@ PRODUCTION = "production"
 class AliasState:
     """An alias: its bundle since `since` (UTC, ISO 8601), and the bundle before; None if it is the first.
 
-    `status` says whether the bundle is verified, or why not; `override` why it was promoted all the same.
+    `status` says whether the bundle is verified, or why not; `override` why it was promoted all the same. `trial` is
+    the bundle on trial beside it, which answers `percent` of the clients' keys, or with 0 percent unseen copies.
     """
 
     alias: str
@@ -21,23 +24,39 @@ class AliasState:
     before: str | None
     status: str
     override: str
+    trial: str | None = None
+    percent: float = 0.0
 
 
 def promote(
-    bundle: str = "latest", alias: str = PRODUCTION, *, project: str | Path = ".", override: str = ""
+    bundle: str = "latest",
+    alias: str = PRODUCTION,
+    *,
+    project: str | Path = ".",
+    override: str = "",
+    percent: float | None = None,
+    shadow: bool = False,
 ) -> AliasState:
     """Point an alias at a bundle, after its files are verified. A running service follows within seconds.
 
+    With `percent` (more than 0, less than 100) the bundle answers only that share of the clients' keys beside the
+    alias's own, and with `shadow` copies that no client sees: a trial, which another `promote` or a `rollback` ends.
     Raises InputError if there is no such bundle, and Refused if its files changed, or if not every gate was measured
     and held, unless `override` gives a reason, which is recorded.
     """
-    from kit.workflows.steps.aliases import moved
+    from kit.workflows.steps.aliases import moved, tried
 
+    if percent is not None and shadow:
+        raise InputError("A bundle on trial answers a share or copies, not both.", next="Leave out one of them.")
+    if percent is not None and not 0 < percent < 100:
+        raise InputError(f"A share is more than 0 and less than 100 percent, not {percent:g}.", "--share")
+    if percent is not None or shadow:
+        return tried(Path(project), bundle, alias, override, percent or 0.0)
     return moved(Path(project), bundle, alias, override)
 
 
 def rollback(alias: str = PRODUCTION, *, project: str | Path = ".") -> AliasState:
-    """Point an alias at the bundle that it had before; a second rollback goes forward again.
+    """Point an alias at the bundle that it had before, or end its trial; a second rollback goes forward again.
 
     Raises InputError if the alias does not exist or never pointed elsewhere, and Refused if the bundle's files changed.
     """

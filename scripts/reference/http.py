@@ -17,7 +17,8 @@ from kit.task import Task
 from scripts.reference.text import Schema, default_of, kind, paragraphs, short, table
 from serving.answering import Answering
 from serving.app import ROUTERS
-from serving.catalogue import Catalogue, Model
+from serving.models.catalogue import Catalogue, Model
+from serving.models.fleet import Fleet
 from serving.readiness import Readiness
 from serving.routes.operations import operations_router
 from serving.settings import Settings
@@ -70,7 +71,7 @@ def _application() -> FastAPI:
     answering = Answering(catalogue, workers, settings)
     for router in ROUTERS:
         app.include_router(router(answering))
-    app.include_router(operations_router(Readiness(), engine, ()))
+    app.include_router(operations_router(Readiness(), Fleet(engine), ()))
     return app
 
 

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.answering import Answering
-from serving.catalogue import Model
 from serving.errors import ErrorBody
+from serving.models.catalogue import Model
 from serving.routes.chat.types import ModelEntry, ModelList
 
 
@@ -23,7 +23,7 @@ def models_router(answering: Answering) -> APIRouter:
     async def models() -> Response:
         catalogue = answering.catalogue
         entries = [_entry(model, model.id) for model in catalogue.models]
-        entries += [_entry(model, alias) for alias, model in catalogue.aliases.items()]
+        entries += [_entry(each.model, alias) for alias, each in catalogue.aliases.items()]
         body = {"object": "list", "data": entries, "has_more": False}
         return Response(orjson.dumps(body), media_type="application/json")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import asdict
+from typing import Any, Literal
 
 import orjson
 from fastapi import APIRouter
@@ -11,9 +12,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from kit.bundle.attestation import Status
-from kit.engines.base import Engine
-from serving.catalogue import Deployed
 from serving.errors import ErrorBody
+from serving.models.catalogue import Deployed, Pointed
+from serving.models.fleet import Fleet
 from serving.readiness import Readiness
 from serving.scores import PATH, Scores, scores_of
 
@@ -38,12 +39,30 @@ class ReadyModel(BaseModel):
     status: Status
 
 
+class Trial(BaseModel):
+    """The bundle on trial beside that of an alias: the share of keys that it answers, in percent, and its counts.
+
+    With 0 percent it answers copies. `same`, `different`, `failed`, `not_compared` (streams) and `left_out` (the
+    service was busy) count those.
+    """
+
+    bundle: str
+    percent: float
+    answered: int
+    same: int
+    different: int
+    failed: int
+    not_compared: int
+    left_out: int
+
+
 class Ready(BaseModel):
-    """Every model is ready; the digest of each alias, and why an alias could not follow its last move."""
+    """Every model is ready; the digest of each alias, its trial, and why an alias could not follow its last move."""
 
     status: Literal["ready"]
     models: list[ReadyModel]
     aliases: dict[str, str]
+    trials: dict[str, Trial]
     alias_problems: dict[str, str]
 
 
@@ -55,7 +74,7 @@ class ScoreList(BaseModel):
     has_more: bool
 
 
-def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[Deployed]) -> APIRouter:
+def operations_router(readiness: Readiness, fleet: Fleet, bundles: Sequence[Deployed]) -> APIRouter:
     """Return /livez, /readyz, /health and /scores; they also respond before a model is ready."""
     router = APIRouter(tags=["operations"])
     scores = _json(ScoreList(object="list", data=[scores_of(each) for each in bundles], has_more=False))
@@ -72,13 +91,20 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
     )
     async def readyz() -> Response:
         catalogue = readiness.models()
-        await engine.health()
+        await fleet.health()
         models = [
             {"id": model.id, "bundle": model.deployed.bundle.digest, "status": model.deployed.status}
             for model in catalogue.models
         ]
-        aliases = {alias: model.deployed.bundle.digest for alias, model in catalogue.aliases.items()}
-        body = {"status": "ready", "models": models, "aliases": aliases, "alias_problems": catalogue.problems}
+        aliases = {alias: each.model.deployed.bundle.digest for alias, each in catalogue.aliases.items()}
+        trials = {alias: _trial(each) for alias, each in catalogue.aliases.items() if each.trial}
+        body = {
+            "status": "ready",
+            "models": models,
+            "aliases": aliases,
+            "trials": trials,
+            "alias_problems": catalogue.problems,
+        }
         return Response(orjson.dumps(body), media_type="application/json")
 
     @router.get(
@@ -89,7 +115,7 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
     )
     async def health() -> Response:
         readiness.models()
-        await engine.health()
+        await fleet.health()
         return Response(b'{"status":"ok"}', media_type="application/json")
 
     @router.get(PATH, summary="The measured scores of each served bundle", response_model=ScoreList)
@@ -97,6 +123,11 @@ def operations_router(readiness: Readiness, engine: Engine, bundles: Sequence[De
         return Response(scores, media_type="application/json")
 
     return router
+
+
+def _trial(pointed: Pointed) -> dict[str, Any]:
+    _, bundle, percent = pointed.digests
+    return {"bundle": bundle, "percent": percent, **asdict(pointed.counts)}
 
 
 def _json(value: BaseModel) -> bytes:

@@ -22,7 +22,7 @@ from serving.routes.number_types import (
 )
 
 if TYPE_CHECKING:
-    from serving.catalogue import Model
+    from serving.models.catalogue import Model
 
 _Stop = Annotated[str, Field(min_length=1, max_length=256)]
 _Stops = Annotated[list[_Stop], Field(max_length=64)]

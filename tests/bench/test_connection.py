@@ -10,7 +10,7 @@ import pytest
 from bench.shared.connection import Connection
 from kit.errors import KitError
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.bundles import weightless_bundle
 from tests.serving.controlled_engine import LINE, ControlledEngine

@@ -9,7 +9,7 @@ from pathlib import Path
 from kit.bundle.seal import read_seal
 from kit.bundle.store import Bundle
 from kit.engines.base import Generation
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.server import serve
 from serving.settings import Settings
 from tests.serving.controlled_engine import ControlledEngine

@@ -13,9 +13,9 @@ import pytest
 
 from kit.bundle.store import Bundle, Store
 from kit.engines.base import Generation
-from serving.aliases import Followed
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.aliases import Followed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.bundles import TASK, weightless_bundle
 from tests.serving.controlled_engine import ControlledEngine

@@ -11,7 +11,7 @@ import pytest
 from kit.engines.base import Generation
 from kit.task import FreeText, Infill, Shortcut, Stream
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.bundles import weightless_bundle
 from tests.serving.capable_task import TASK

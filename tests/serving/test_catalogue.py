@@ -8,7 +8,7 @@ import pytest
 
 from kit.errors import InputError
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.bundles import TASK, weightless_bundle
 from tests.serving.conftest import Serve
@@ -90,13 +90,11 @@ def test_a_name_with_digest_selects_one_bundle(service: Service) -> None:
 
 def test_bundles_that_cannot_share_an_engine_are_refused(tmp_path: Path) -> None:
     first, other = adapters(tmp_path, ("counter", TASK), ("teller", OTHER_TYPES))
-    merged = Deployed(weightless_bundle(tmp_path / "merged", "merged"), "verified")
     seal = first.bundle.seal
     elsewhere = seal.model_copy(update={"base": seal.base.model_copy(update={"weights_digest": "0" * 64})})
     on_another_base = Deployed(type(first.bundle)("f" * 64, first.bundle.folder, elsewhere), "verified")
     for bundles, expected in (
         ([first, other], "different types"),
-        ([first, merged], "served alone"),
         ([first, first], "twice"),
         ([first, on_another_base], "different base"),
         ([], "no bundle"),

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletionUserMessageParam
 from kit.bundle.store import Bundle
 from kit.task import FreeText
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.conftest import Serve
 from tests.serving.controlled_engine import LINE, ControlledEngine

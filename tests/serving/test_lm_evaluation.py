@@ -19,7 +19,7 @@ from kit.chat import Renderer
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.http import Service, running
 from tests.serving.test_real_engine import ROOMS, TASK, Trained

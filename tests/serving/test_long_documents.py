@@ -17,7 +17,7 @@ from kit.bundle.store import Bundle
 from kit.engines.base import Generation
 from kit.task import FreeText
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.bundles import template_bundle
 from tests.serving.controlled_engine import LINE, ControlledEngine

@@ -12,7 +12,7 @@ import pytest
 from kit.bundle.store import Bundle
 from kit.errors import KitError, Refused
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.conftest import Serve
 from tests.serving.controlled_engine import LINE, ControlledEngine

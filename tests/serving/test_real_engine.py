@@ -26,7 +26,7 @@ from kit.recipe import Recipe
 from kit.task import write_answer
 from kit.task.loader import load_tasks
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.serving.http import Service, eventually, running
 

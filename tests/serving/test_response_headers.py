@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kit.bundle.store import Bundle
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from tests.serving.conftest import Serve
 from tests.serving.http import Service
 

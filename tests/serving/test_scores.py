@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.bundle.attestation import Attestation, make_attestation
 from kit.bundle.store import Bundle
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from tests.serving.conftest import Serve
 from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service

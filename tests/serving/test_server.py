@@ -14,7 +14,7 @@ import pytest
 
 from kit.bundle.store import Bundle
 from kit.errors import InputError, Refused
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.server import listen, serve
 from serving.settings import Settings
 from tests.serving.controlled_engine import ControlledEngine

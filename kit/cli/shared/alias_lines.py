@@ -15,5 +15,10 @@ def alias_lines(state: AliasState) -> str:
     since = state.since[:19].replace("T", " ")
     lines = [f"{state.alias}: {state.bundle[:_SHORT]} since {since} UTC", f"  {state.status}"]
     lines += [f"  Promoted all the same: {state.override}"] if state.override else []
+    lines += [f"  On trial: {state.trial[:_SHORT]} answers {_part(state.percent)}"] if state.trial else []
     lines += [f"  Before: {state.before[:_SHORT]}"] if state.before else []
     return "\n".join(lines)
+
+
+def _part(percent: float) -> str:
+    return f"{percent:g} % of the clients" if percent else "copies that no client sees"

@@ -1,8 +1,8 @@
-"""The decoding loop: one batch of prompts, left-padded, one token per row and step; finished rows leave the batch."""
+"""The decoding loop: a batch of prompts, left-padded, one token per row and step; rows leave and join between steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ from transformers import DynamicCache
 from xgrammar import GrammarMatcher
 
 from kit.engines.base import Sampling
+from kit.engines.local.caching import can_join, join_caches, join_masks
 from kit.engines.local.grammar import mask
 from kit.engines.local.sampling import adjust, adjusts, sample, top_tokens
 from kit.engines.local.worker import Generating
@@ -57,6 +58,11 @@ class Row:
             self.job.on_delta(delta)
 
     @property
+    def room(self) -> int:
+        """Most tokens that the row may still get."""
+        return self.sampling.max_tokens - len(self._writing.token_ids)
+
+    @property
     def wanted(self) -> bool:
         """Whether the row is unfinished and its caller still waits."""
         return self._writing.finish is None and not self.job.future.done()
@@ -66,28 +72,69 @@ class Row:
         return self._writing.completion()
 
 
-def decode(model: Any, rows: list[Row]) -> Iterator[tuple[Generating, Completion]]:
-    """Decode all rows; yield each when it is done. A row whose caller has left is dropped."""
-    if not rows:
-        return
-    tokens, attended = left_padded([row.job.request.ids for row in rows], model.device)
-    cache = DynamicCache(config=model.config)
-    while True:
-        logits = _next_logits(model, tokens, attended, cache)
-        mask(logits, [row.matcher for row in rows])
-        chosen, logprobs = _choose(logits, rows)
-        for row, token, logprob, top in zip(rows, chosen, logprobs, _likeliest(logits, rows), strict=True):
+Joining = Callable[[Sequence[Row], int], list[Row]]
+"""Returns the rows that join a running batch of the given rows, whose cache holds the given number of positions."""
+
+
+def nobody_joins(_rows: Sequence[Row], _width: int) -> list[Row]:
+    """Return no row: the batch ends with the rows that it began with."""
+    return []
+
+
+def decode(model: Any, rows: list[Row], joining: Joining = nobody_joins) -> Iterator[tuple[Generating, Completion]]:
+    """Decode all rows, and those that join them at a later step; yield each when it is done.
+
+    A row whose caller has left is dropped.
+    """
+    batch = Batch(model)
+    logits = batch.begin(rows) if rows else None
+    while logits is not None:
+        mask(logits, [row.matcher for row in batch.rows])
+        chosen, logprobs = _choose(logits, batch.rows)
+        tops = _likeliest(logits, batch.rows)
+        for row, token, logprob, top in zip(batch.rows, chosen, logprobs, tops, strict=True):
             row.take(token, logprob, top)
-        yield from ((row.job, row.completion()) for row in rows if not row.wanted)
-        kept = [index for index, row in enumerate(rows) if row.wanted]
+        yield from ((row.job, row.completion()) for row in batch.rows if not row.wanted)
+        logits = batch.step(chosen, joining)
+
+
+class Batch:
+    """Rows that are decoded together, with their attention mask [rows, positions] and their cache."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.rows: list[Row] = []
+
+    def begin(self, rows: list[Row]) -> torch.Tensor:
+        """Compute the prompts of these rows; return the logits of their first tokens, [rows, vocabulary]."""
+        self.rows = rows
+        tokens, self._attended = left_padded([row.job.request.ids for row in rows], self._model.device)
+        self._cache = DynamicCache(config=self._model.config)
+        return _next_logits(self._model, tokens, self._attended, self._cache)
+
+    def step(self, chosen: list[int], joining: Joining) -> torch.Tensor | None:
+        """Drop the rows that are done, and return the logits after the chosen tokens; None if no row is left."""
+        kept = [index for index, row in enumerate(self.rows) if row.wanted]
         if not kept:
-            return
-        if len(kept) < len(rows):
-            rows = [rows[index] for index in kept]
-            cache.batch_select_indices(torch.tensor(kept, device=model.device))
-            attended = attended[kept]
-        tokens = torch.tensor([[chosen[index]] for index in kept], device=model.device)
-        attended = torch.nn.functional.pad(attended, (0, 1), value=1)
+            return None
+        if len(kept) < len(self.rows):
+            self.rows = [self.rows[index] for index in kept]
+            self._cache.batch_select_indices(torch.tensor(kept, device=self._model.device))
+            self._attended = self._attended[kept]
+        tokens = torch.tensor([[chosen[index]] for index in kept], device=self._model.device)
+        self._attended = torch.nn.functional.pad(self._attended, (0, 1), value=1)
+        logits = _next_logits(self._model, tokens, self._attended, self._cache)
+        new = joining(self.rows, self._attended.shape[1]) if can_join(self._cache) else []
+        return self._join(logits, new) if new else logits
+
+    def _join(self, logits: torch.Tensor, rows: list[Row]) -> torch.Tensor:
+        """Compute the prompts of new rows and add them; return the logits of all."""
+        new = Batch(self._model)
+        added = new.begin(rows)
+        join_caches(self._cache, new._cache)
+        self._attended = join_masks(self._attended, new._attended)
+        self.rows = [*self.rows, *rows]
+        return torch.cat([logits, added])
 
 
 def left_padded(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -17,7 +17,7 @@ from kit.chat import Renderer
 from kit.engines.admission import admit, admit_adapter, admit_score
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation, TokenScore
 from kit.engines.local.attention import folded_attention
-from kit.engines.local.decoding import Row, decode
+from kit.engines.local.decoding import Joining, Row, decode, nobody_joins
 from kit.engines.local.grammar import Grammars
 from kit.engines.local.loading import Adapters, Live, load_model
 from kit.engines.local.scoring import score, score_top
@@ -31,9 +31,10 @@ from kit.task import Completion
 class LocalEngine:
     """An engine on transformers, on the CPU or on one CUDA device.
 
-    Requests that arrive together are decoded as one batch. A log-probability is natural, of the chosen token, at
-    temperature 1 and before top-k and top-p, among the tokens that the grammar allows there (vLLM's `raw_logprobs`
-    are taken after its grammar mask too); without a grammar, that is the whole vocabulary.
+    Requests are decoded as one batch; those that arrive later join it between two tokens. A log-probability is
+    natural, of the chosen token, at temperature 1 and before top-k and top-p, among the tokens that the grammar
+    allows there (vLLM's `raw_logprobs` are taken after its grammar mask too); without a grammar, that is the whole
+    vocabulary.
     Equal seeds give equal answers on this engine, not across engines.
     """
 
@@ -184,15 +185,37 @@ class LocalEngine:
         if isinstance(batch[0], Scoring):
             yield from zip(batch, score(model, [job.ids for job in batch]), strict=True)
             return
+        refused: list[tuple[Job, InputError]] = []
+        rows = self._rows(batch, model, refused)
+        yield from refused
+        yield from decode(model, rows, nobody_joins if isinstance(self._models, Live) else self._joining(model))
+
+    def _joining(self, model: Any) -> Joining:
+        """Return what lets requests for the same adapter into a running batch."""
+
+        def joining(running: Sequence[Row], width: int) -> list[Row]:
+            worker, refused = self._worker, list[tuple[Job, InputError]]()
+            if worker is None:
+                return []
+            room = max(row.room for row in running)
+            rows = self._rows(worker.join(running[0].job.adapter, len(running), width, room), model, refused)
+            for job, error in refused:
+                settle(job, error)
+            return rows
+
+        return joining
+
+    def _rows(self, jobs: Sequence[Generating], model: Any, refused: list[tuple[Job, InputError]]) -> list[Row]:
+        """Return a row for each job whose caller still waits; those that cannot be decoded are added to `refused`."""
         rows = []
-        for job in batch:
+        for job in jobs:
             if job.future.done():
                 continue
             try:
                 rows.append(Row(job, Writing(self._tokenizer, job.request), self._matcher(job.request, model)))
             except InputError as error:
-                yield job, error
-        yield from decode(model, rows)
+                refused.append((job, error))
+        return rows
 
     def _matcher(self, request: Generation, model: Any) -> Any | None:
         grammar = grammar_of(request.answer)

@@ -94,8 +94,24 @@ def choose_batch(waiting: Sequence[Job]) -> list[Job]:
     return batch
 
 
+def choose_joining(waiting: Sequence[Job], adapter: str | None, rows: int, width: int, room: int) -> list[Generating]:
+    """Choose the jobs that join a running batch: from the front of the queue, so that no other kind waits for ever.
+
+    The batch has so many rows, whose caches hold `width` tokens and may grow by `room`.
+    """
+    joining: list[Generating] = []
+    for job in waiting:
+        if not isinstance(job, Generating) or job.adapter != adapter:
+            break
+        width, room, rows = max(width, job.length), max(room, job.room), rows + 1
+        if rows > MAX_ROWS or (width + room) * rows > MAX_TOKENS:
+            break
+        joining.append(job)
+    return joining
+
+
 class Worker:
-    """The thread. `work` gets batches of one kind and settles every job; an exception fails the whole batch."""
+    """The thread. `work` gets batches of one kind and settles every job; an exception fails all that run."""
 
     def __init__(self, work: Callable[[list[Any]], None]) -> None:
         self._work = work
@@ -137,12 +153,23 @@ class Worker:
             self._changed.notify()
         self._thread.join()
 
+    def join(self, adapter: str | None, rows: int, width: int, room: int) -> list[Generating]:
+        """Take the waiting jobs that can join the running batch (`choose_joining`); `work` settles them too."""
+        with self._changed:
+            if self._stopping or not self._waiting:
+                return []
+            self._waiting = [job for job in self._waiting if not job.future.done()]
+            joining = choose_joining(self._waiting, adapter, rows, width, room)
+            self._waiting = self._waiting[len(joining) :]
+            self._running = [*self._running, *joining]
+            return joining
+
     def _run(self) -> None:
         while batch := self._next():
             try:
                 self._do(batch)
             except Exception as error:
-                for job in batch:
+                for job in self._running:
                     settle(job, error)
 
     def _do(self, batch: list[Job]) -> None:

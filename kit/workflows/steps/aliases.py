@@ -26,10 +26,25 @@ def moved(project: Path, ref: str, alias: str, override: str) -> AliasState:
     return _state(store, alias)
 
 
-def moved_back(project: Path, alias: str) -> AliasState:
-    """Point an alias at the bundle before. The reason that the earlier move gave is kept."""
+def tried(project: Path, ref: str, alias: str, override: str, percent: float) -> AliasState:
+    """Put a bundle on trial beside that of an alias, which must exist. Raises as `moved` does."""
     store = Store(Project.find(project).root)
-    earlier = _before(_history(store, alias))
+    current = _history(store, alias)[-1]
+    bundle = store.get(ref)
+    if bundle.digest == current.digest:
+        raise InputError(f"The alias '{alias}' points at this bundle already.", next="Name another bundle to try.")
+    verify_files(bundle)
+    if status_of(store.attestations(bundle.digest)) != "verified" and not override:
+        raise Refused([_not_held(store, bundle)])
+    store.alias(alias, current.digest, override or current.override, bundle.digest, percent)
+    return _state(store, alias)
+
+
+def moved_back(project: Path, alias: str) -> AliasState:
+    """Point an alias at the bundle before, or end its trial. The reason that the earlier move gave is kept."""
+    store = Store(Project.find(project).root)
+    history = _history(store, alias)
+    earlier = history[-1] if history[-1].candidate else _before(history)
     if earlier is None:
         raise InputError(f"The alias '{alias}' has pointed at one bundle only.", next="Promote another one first.")
     bundle = store.get(earlier.digest)
@@ -61,7 +76,16 @@ def _state(store: Store, alias: str) -> AliasState:
     history = _history(store, alias)
     current, earlier = history[-1], _before(history)
     status = status_sentence(store.attestations(current.digest))
-    return AliasState(alias, current.digest, current.at, earlier.digest if earlier else None, status, current.override)
+    return AliasState(
+        alias,
+        current.digest,
+        current.at,
+        earlier.digest if earlier else None,
+        status,
+        current.override,
+        current.candidate or None,
+        current.percent,
+    )
 
 
 def _not_held(store: Store, bundle: Bundle) -> Problem:

@@ -18,7 +18,7 @@ from kit.project.project import Project
 from kit.project.template import RECIPE_FILE
 from kit.workflows.packaging import Package, Target
 from kit.workflows.steps.engines import sealed_base
-from serving.catalogue import Deployed, check_exposure
+from serving.models.catalogue import Deployed, check_exposure
 from serving.settings import Settings
 
 _PROJECT = "project"

@@ -13,8 +13,8 @@ from kit.engines.answerer import run_concurrently
 from kit.engines.base import Delta, Generation
 from kit.task import Completion
 from serving.answering import Answering
-from serving.catalogue import Model
 from serving.errors import ServiceError
+from serving.models.catalogue import Model
 from serving.routes.chat.request import ChatRequest
 from serving.routes.chat.tool_reading import Call, CallReader, Piece
 from serving.routes.chat.tools import ToolFormat

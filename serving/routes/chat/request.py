@@ -31,7 +31,7 @@ from serving.routes.sampling_fields import SamplingFields
 from serving.routes.unsupported import add_unsupported
 
 if TYPE_CHECKING:
-    from serving.catalogue import Model
+    from serving.models.catalogue import Model
 
 _ANY_OBJECT = JsonSchema('{"type":"object"}')
 

@@ -15,7 +15,7 @@ from kit.engines.answerer import run_concurrently
 from kit.engines.base import Delta, Generation, TokenScore
 from kit.engines.token_text import token_bytes
 from kit.task import Completion
-from serving.catalogue import Model
+from serving.models.catalogue import Model
 from serving.routes.chat.dialogue import aborted, refuse_aborted
 from serving.routes.completions.logprobs import Offsets, legacy_logprobs
 from serving.routes.completions.request import CompletionRequest

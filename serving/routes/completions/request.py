@@ -23,7 +23,7 @@ from serving.routes.sampling_fields import SamplingFields
 from serving.routes.unsupported import add_unsupported, refuse_unsupported
 
 if TYPE_CHECKING:
-    from serving.catalogue import Model
+    from serving.models.catalogue import Model
 
 MOST_PROMPTS = 256
 _DEFAULT_BUDGET = 256  # tokens; OpenAI's own default of 16 cuts the answers of clients that set none

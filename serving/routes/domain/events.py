@@ -10,8 +10,8 @@ from typing import Any
 
 from kit.engines.base import Delta, Generation
 from kit.task import Completion, Finish, TopTokens
-from serving.catalogue import Model
 from serving.errors import ServiceError
+from serving.models.catalogue import Model
 from serving.routes.chat.dialogue import aborted
 from serving.streams import merged
 from serving.workers.pool import Workers

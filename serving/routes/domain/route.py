@@ -13,10 +13,10 @@ from kit.engines.answerer import run_concurrently
 from kit.engines.base import Generation
 from kit.task import Stream, Task
 from serving.answering import Answering
-from serving.catalogue import Model
 from serving.errors import ERROR_RESPONSES, to_service_error
 from serving.events import EventStream
 from serving.middleware import GENERATED_HEADERS
+from serving.models.catalogue import Model
 from serving.routes.domain.batch import AT_ONCE, Answered, Result, batch_body, batch_types
 from serving.routes.domain.events import TypedStream, error_event, event
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body

@@ -18,7 +18,7 @@ import orjson
 from kit.engines.answerer import run_concurrently
 from kit.engines.base import Delta, Generation
 from kit.task import Completion
-from serving.catalogue import Model
+from serving.models.catalogue import Model
 from serving.routes.chat.dialogue import aborted
 from serving.routes.native.request import Native
 

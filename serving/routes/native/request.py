@@ -20,7 +20,7 @@ from serving.limits.json_schema import client_schema
 from serving.routes.number_types import Bias, Choices, Count, MinP, Penalty, Seed, TokenId, WideTemperature
 
 if TYPE_CHECKING:
-    from serving.catalogue import Model
+    from serving.models.catalogue import Model
 
 _LONGEST_GRAMMAR = 32_768
 _DEFAULT_BUDGET = 256

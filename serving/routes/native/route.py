@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from kit.engines.base import Generation
 from serving.answering import Answering
-from serving.catalogue import Model
 from serving.errors import ERROR_RESPONSES, ServiceError
 from serving.events import EventStream
 from serving.middleware import GENERATED_HEADERS
+from serving.models.catalogue import Model
 from serving.routes.native.answer import NativeAnswer
 from serving.routes.native.request import Infill, Native, NativeCompletion, parse_native
 from serving.routes.native.types import NativeResult, Properties

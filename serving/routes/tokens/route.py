@@ -13,8 +13,8 @@ from starlette.responses import Response
 from kit.engines.token_text import token_bytes
 from kit.task import Message
 from serving.answering import Answering
-from serving.catalogue import Model
 from serving.errors import ERROR_RESPONSES, ServiceError
+from serving.models.catalogue import Model
 from serving.routes.raw_body import RawBodyRoute, RawEndpoint, json_body
 from serving.routes.tokens.request import DetokenizeRequest, Kind, TemplateRequest, TokenizeRequest, parsed
 from serving.routes.tokens.types import Detokenized, Templated, TokenizerInfo, Tokens

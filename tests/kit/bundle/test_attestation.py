@@ -19,7 +19,7 @@ from kit.bundle.attestation import (
 from kit.bundle.card import write_card
 from kit.bundle.seal import read_seal
 from kit.errors import Refused
-from serving.catalogue import Deployed, check_exposure
+from serving.models.catalogue import Deployed, check_exposure
 from serving.settings import Settings
 from tests.serving.bundles import weightless_bundle
 

@@ -12,7 +12,7 @@ from kit.base import NANO
 from kit.chat import Renderer
 from kit.engines.base import Generation
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.settings import Settings
 from tests.kit.cli.conftest import Run
 from tests.kit.toy import lines, row

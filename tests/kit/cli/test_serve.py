@@ -48,7 +48,6 @@ def test_a_bundle_that_could_start_is_named(shelf: Shelf, run: Run) -> None:
     ("words", "code", "says"),
     [
         (("{merged}", "--host", "0.0.0.0"), 4, "is a preview"),
-        (("{merged}", "{adapter}"), 2, "A merged bundle is served alone"),
         (("{merged}", "{merged}"), 2, "named twice"),
         (("{merged}", "--base", "/nowhere"), 2, "A merged bundle is served without its base."),
         (("{merged}", "--host", "192.0.2.7", "--expose-preview"), 2, "Cannot listen on 192.0.2.7"),

@@ -14,6 +14,7 @@ import torch
 from kit.base import NANO, find_base
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
+from kit.engines.local.worker import MAX_ROWS, MAX_TOKENS, Generating, Scoring, choose_joining
 from kit.errors import InputError, KitError
 from kit.task import Choices, Completion, parse_answer, write_answer
 from tests.kit.bases import copy_nano, edit_json
@@ -49,6 +50,49 @@ def test_rows_of_a_batch_equal_rows_decoded_alone(local: LocalEngine, loop: asyn
     ):
         assert one.token_ids == many.token_ids
         assert near(one.logprobs, many.logprobs)
+
+
+def test_requests_join_a_running_batch_and_equal_rows_decoded_alone(local: LocalEngine, loop: asyncio.Runner) -> None:
+    """Later prompts are both shorter and longer than what the cache holds; one has a grammar, one its own seed."""
+    first = ask(QUESTIONS[0], max_tokens=160, stop_ids=())
+    later = [
+        ask(QUESTIONS[5], max_tokens=4),
+        ask(QUESTIONS[1] * 12, max_tokens=6),
+        ask(QUESTIONS[3], Finding, max_tokens=12),
+        ask(QUESTIONS[7], max_tokens=8, temperature=1.0, seed=7),
+    ]
+
+    async def staggered() -> tuple[str, list[Completion], bool]:
+        stream = local.stream(first)
+        text = (await anext(stream)).text
+        joined = [asyncio.create_task(local.generate(request)) for request in later]
+        async for delta in stream:
+            text += delta.text
+            done_before_the_end = delta.finish is None and all(task.done() for task in joined)
+            if done_before_the_end:
+                break
+        async for delta in stream:
+            text += delta.text
+        return text, [await task for task in joined], done_before_the_end
+
+    alone = [loop.run(local.generate(request)) for request in (first, *later)]
+    text, completions, joined = loop.run(staggered())
+
+    assert joined
+    assert text == alone[0].text
+    for one, many in zip(alone[1:], completions, strict=True):
+        assert one.token_ids == many.token_ids
+        assert near(one.logprobs, many.logprobs)
+
+
+def test_another_kind_of_request_is_not_kept_waiting_by_those_that_could_join() -> None:
+    first, other, last = (Generating(ask(QUESTIONS[0], adapter=adapter)) for adapter in (None, "a", None))
+    width = first.length
+    assert choose_joining([first, last], None, 1, width, 24) == [first, last]
+    assert choose_joining([first, other, last], None, 1, width, 24) == [first]
+    assert choose_joining([Scoring((1, 2), None), last], None, 1, width, 24) == []
+    assert choose_joining([first], None, MAX_ROWS, width, 24) == []
+    assert choose_joining([first], None, 1, MAX_TOKENS // 2, 24) == []
 
 
 def test_log_probabilities_are_those_of_the_same_tokens_scored(local: LocalEngine, loop: asyncio.Runner) -> None:

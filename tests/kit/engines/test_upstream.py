@@ -21,7 +21,7 @@ from kit.engines.vllm.environment import starting_environment
 from kit.errors import InputError, KitError
 from kit.task import Message, Prompt
 from serving.app import create_app
-from serving.catalogue import Deployed
+from serving.models.catalogue import Deployed
 from serving.server import listen
 from serving.settings import Settings
 from tests.kit.engines.parts import QUESTIONS, RENDERER, Finding, ask

@@ -12,7 +12,7 @@ from kit.bundle.seal import SEAL_FILE, read_seal
 from kit.bundle.store import LATEST, Bundle, Store
 from kit.errors import InputError
 from kit.project.project import Project
-from serving.aliases import Followed
+from serving.models.aliases import Followed
 
 _DIGEST_LENGTH = 64
 

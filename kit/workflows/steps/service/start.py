@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from kit.bundle.attestation import status_of, status_sentence
-from kit.bundle.store import Bundle
 from kit.bundle.verify import verify_files
-from kit.engines import Kind, check_installed, make_engine
-from kit.engines.admission import check_model
-from kit.engines.base import Engine, EngineConfig
-from kit.engines.vllm.arguments import check_arguments
-from kit.errors import InputError
-from kit.recipe import VllmSection
+from kit.engines import Kind
 from kit.system.hashes import RememberedHashes, hashes_file
 from kit.workflows.events import Note, Report
 from kit.workflows.service import Service, ServicePlan, Serving
 from kit.workflows.steps.arguments import refuse_meaningless
-from kit.workflows.steps.engines import engine_config, engine_kind
 from kit.workflows.steps.service.background import Background
+from kit.workflows.steps.service.engines import PlannedEngine, check_engines, make_fleet, plan_engines
 from kit.workflows.steps.service.example import Example, example_of
-from kit.workflows.steps.service.found import Found, FoundBundle, find
-from serving.aliases import Followed
-from serving.catalogue import Deployed
+from kit.workflows.steps.service.found import FoundBundle, find
+from serving.models.aliases import Followed
+from serving.models.catalogue import Deployed
+from serving.models.fleet import Fleet
 from serving.server import rehearse
 from serving.server import serve as serve_app
 from serving.settings import Settings
@@ -39,12 +32,11 @@ from serving.settings_sources import Resolved, resolve
 
 @dataclass(frozen=True)
 class Prepared:
-    """Bundles with verified files, and the engine and settings to serve them with. `seconds`: to verify the files."""
+    """Bundles with verified files, and the engines and settings to serve them with. `seconds`: to verify the files."""
 
     resolved: Resolved
     deployed: tuple[Deployed, ...]
-    config: EngineConfig
-    kind: Kind
+    engines: tuple[PlannedEngine, ...]
     hashes: RememberedHashes
     example: Example
     seconds: float
@@ -54,6 +46,11 @@ class Prepared:
     def settings(self) -> Settings:
         """The settings of the service."""
         return self.resolved.settings
+
+    @property
+    def kinds(self) -> str:
+        """The kinds of engine that answer, such as "vllm"."""
+        return " and ".join(dict.fromkeys(each.kind for each in self.engines))
 
     @property
     def digests(self) -> tuple[str, ...]:
@@ -88,29 +85,11 @@ def prepare(
     bundles = [each.bundle for each in found.bundles]
     for bundle in bundles:
         verify_files(bundle, hashes)
-    if settings.base and bundles[0].seal.form == "merged":
-        raise InputError("A merged bundle is served without its base.", "--base", "Leave out --base.")
-    kind = engine_kind(bundles, settings.engine or bundles[0].recipe.serve.engine)
-    made = _engine_config(bundles, found, settings, kind, hashes)
+    engines = plan_engines(bundles, found.root, settings, hashes)
     hashes.save()
-    deployed = tuple(_deployed(each, settings, kind) for each in found.bundles)
+    deployed = tuple(_deployed(each, settings, engines[0].kind) for each in found.bundles)
     seconds = time.monotonic() - start
-    return Prepared(resolved, deployed, made, kind, hashes, example_of(found.root, bundles[0]), seconds, found.followed)
-
-
-def _engine_config(
-    bundles: Sequence[Bundle], found: Found, settings: Settings, kind: Kind, hashes: RememberedHashes
-) -> EngineConfig:
-    """Return the engine's configuration; vLLM's arguments are checked here, before anything loads."""
-    if kind == "upstream":
-        return _upstream_config(bundles, settings)
-    made = engine_config(bundles, found.root, settings.threads, settings.base, hashes)
-    vllm = _vllm_arguments(bundles[0], settings)
-    if kind == "vllm":
-        check_arguments(vllm.extra)
-    log = _log_file() if kind == "vllm" else None
-    length = settings.max_length or made.max_length
-    return EngineConfig(**{**vars(made), "vllm": vllm, "log": log, "max_length": length})
+    return Prepared(resolved, deployed, engines, hashes, example_of(found.root, bundles[0]), seconds, found.followed)
 
 
 def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
@@ -120,45 +99,12 @@ def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
     return Deployed(found.bundle, status, found.attestations)
 
 
-def _upstream_config(bundles: Sequence[Bundle], settings: Settings) -> EngineConfig:
-    """Return the configuration for another server: of the bundle only the tokenizer is needed here."""
-    if settings.upstream is None:
-        raise InputError("The engine 'upstream' needs a server.", "upstream.url", "Give its address: --url URL")
-    if len(bundles) > 1:
-        raise InputError("Another server answers for one bundle.", next="Start one service for each.")
-    length = settings.max_length or bundles[0].recipe.serve.max_length
-    return EngineConfig(model=bundles[0].tokenizer_folder, max_length=length, upstream=settings.upstream)
-
-
-def _vllm_arguments(bundle: Bundle, settings: Settings) -> VllmSection:
-    """Return the recipe's arguments for vLLM with those of the service over them."""
-    recipe, service = bundle.recipe.serve.vllm, settings.vllm
-    over = service.model_dump(exclude_unset=True, exclude={"extra"})
-    return recipe.model_copy(update={**over, "extra": {**recipe.extra, **service.extra}})
-
-
-def _log_file() -> Path:
-    """Return the file for vLLM's own messages: a new one for each process."""
-    state = os.environ.get("XDG_STATE_HOME")
-    place = (Path(state) if state else Path.home() / ".local" / "state") / "domainkit"
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        usable = os.access(place, os.W_OK)
-    except OSError:
-        usable = False
-    folder = place if usable else Path(tempfile.gettempdir())
-    return folder / f"vllm-{os.getpid()}.log"
-
-
 def rehearsed(prepared: Prepared) -> ServicePlan:
     """Make all checks that come before the start of the engine, and return what would be served."""
-    check_installed(prepared.kind)
-    if prepared.kind != "upstream":
-        check_model(prepared.config)
-    engine = make_engine(prepared.kind, prepared.config)
-    rehearse(prepared.settings, prepared.deployed, engine, prepared.hashes)
+    check_engines(prepared.engines)
+    rehearse(prepared.settings, prepared.deployed, make_fleet(prepared.engines), prepared.hashes)
     settings = prepared.settings
-    return ServicePlan(prepared.digests, prepared.kind, settings.host, settings.port, prepared.status)
+    return ServicePlan(prepared.digests, prepared.kinds, settings.host, settings.port, prepared.status)
 
 
 def until_stopped(prepared: Prepared, report: Report) -> None:
@@ -208,19 +154,20 @@ def _phases(report: Report) -> Any:
     return lambda sentence: report(Note(sentence))
 
 
-def _made(prepared: Prepared, report: Report) -> Engine:
-    """Import the engine's packages here, outside the event loop, so that Ctrl-C stops the import at once."""
+def _made(prepared: Prepared, report: Report) -> Fleet:
+    """Import the engines' packages here, outside the event loop, so that Ctrl-C stops the import at once."""
     for sentence in prepared.status:
         report(Note(sentence))
     report(Note(_files_sentence(prepared)))
-    engine = make_engine(prepared.kind, prepared.config)
-    log = f" Its messages go to {prepared.config.log}" if prepared.config.log else ""
-    report(
-        Note(
-            f"Starting {prepared.kind}; the service is ready when this is verified as the model that was measured.{log}"
-        )
+    fleet = make_fleet(prepared.engines)
+    logs = {each.config.log for each in prepared.engines if each.config.log}
+    log = f" vLLM's messages go to {logs.pop()}" if logs else ""
+    count = f" for {len(prepared.engines)} sets of weights" if len(prepared.engines) > 1 else ""
+    what = (
+        f"Starting {prepared.kinds}{count}; the service is ready when this is verified as the model that was measured."
     )
-    return engine
+    report(Note(f"{what}{log}"))
+    return fleet
 
 
 def _files_sentence(prepared: Prepared) -> str:
@@ -240,7 +187,7 @@ def _ready(prepared: Prepared, url: str) -> Serving:
     return Serving(
         url,
         prepared.digests,
-        prepared.kind,
+        prepared.kinds,
         status=prepared.status,
         routes=prepared.example.routes,
         curl=prepared.example.curl(url),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -59,8 +59,40 @@ class Model:
         return replace(self, index=index)
 
 
+@dataclass
+class TrialCounts:
+    """How many requests of an alias the bundle on trial answered, and how its answers to copies compare."""
+
+    answered: int = 0
+    same: int = 0
+    different: int = 0
+    failed: int = 0
+    not_compared: int = 0
+    left_out: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Pointed:
+    """Where an alias points: its model, and beside it perhaps another on trial, which answers `percent` of 100.
+
+    With 0 percent the other answers copies that no client sees.
+    """
+
+    alias: str
+    model: Model
+    trial: Model | None = None
+    percent: float = 0.0
+    counts: TrialCounts = field(default_factory=TrialCounts)
+
+    @property
+    def digests(self) -> tuple[str, str, float]:
+        """What an alias's last move must say for this to be current."""
+        trial = self.trial.deployed.bundle.digest if self.trial else ""
+        return self.model.deployed.bundle.digest, trial, self.percent
+
+
 class Catalogue:
-    """The models of one engine, and the aliases that point at them; the first model is the default.
+    """The models of a service, and the aliases that point at them; the first model is the default.
 
     Models can be added and removed while the service runs. `problems` says why an alias could not move.
     """
@@ -68,7 +100,7 @@ class Catalogue:
     def __init__(self, models: Sequence[Model], default_alias: str | None = None) -> None:
         self._declared = tuple(models)
         self._models = list(models)
-        self._aliases: dict[str, Model] = {}
+        self._aliases: dict[str, Pointed] = {}
         self._default_alias = default_alias
         self._leases: Counter[str] = Counter()
         self.problems: dict[str, str] = {}
@@ -79,9 +111,13 @@ class Catalogue:
         return tuple(self._models)
 
     @property
-    def aliases(self) -> Mapping[str, Model]:
-        """The model that each alias points at."""
+    def aliases(self) -> Mapping[str, Pointed]:
+        """Where each alias points."""
         return MappingProxyType(self._aliases)
+
+    def pointed(self, name: str | None) -> Pointed | None:
+        """Return where an alias points, or the default alias if there is no name; None if the name is no alias."""
+        return self._aliases.get(name or self._default_alias or "")
 
     def find(self, name: str | None, param: str = "model") -> Model:
         """Return the model with this name, or the default if there is no name. Raises ServiceError (404) if unknown.
@@ -95,7 +131,8 @@ class Catalogue:
         return self._find(name, param, [model for model in self._models if route in model.tasks])
 
     def _find(self, name: str | None, param: str, among: Sequence[Model]) -> Model:
-        default = self._aliases.get(self._default_alias or "")
+        pointed = self._aliases.get(self._default_alias or "")
+        default = pointed.model if pointed else None
         model = self._named(name) if name else default if default in among else among[0]
         if model is None or model not in among:
             known = ", ".join([*(model.id for model in among), *self._aliases])
@@ -104,7 +141,7 @@ class Catalogue:
 
     def _named(self, name: str) -> Model | None:
         if name in self._aliases:
-            return self._aliases[name]
+            return self._aliases[name].model
         found = [model for model in self._models if name in (model.id, model.deployed.pinned_name)]
         if not found and len(name) >= _DIGEST_PREFIX:
             found = [model for model in self._models if model.deployed.bundle.digest.startswith(name)]
@@ -114,15 +151,10 @@ class Catalogue:
         """Return the model of a bundle; None if it is not loaded."""
         return next((model for model in self._models if model.deployed.bundle.digest == digest), None)
 
-    def digest_of(self, alias: str) -> str | None:
-        """Return the digest that an alias points at; None if it points nowhere yet."""
-        model = self._aliases.get(alias)
-        return None if model is None else model.deployed.bundle.digest
-
-    def point(self, alias: str, model: Model) -> None:
+    def point(self, pointed: Pointed) -> None:
         """Point an alias at a model; requests that run keep theirs."""
-        self._aliases[alias] = model
-        self.problems.pop(alias, None)
+        self._aliases[pointed.alias] = pointed
+        self.problems.pop(pointed.alias, None)
 
     def add(self, model: Model) -> None:
         """Add a model that was proved."""
@@ -142,7 +174,7 @@ class Catalogue:
 
     def unused(self) -> list[Model]:
         """Return the models that no start declared, no alias names and no request uses."""
-        kept = [*self._declared, *self._aliases.values()]
+        kept = [*self._declared, *(model for each in self._aliases.values() for model in (each.model, each.trial))]
         return [
             model
             for model in self._models
@@ -166,16 +198,14 @@ def model_ids(deployed: Sequence[Deployed]) -> list[str]:
 
 
 def check_compatible(deployed: Sequence[Deployed]) -> None:
-    """Raise InputError if one engine cannot serve these bundles behind the same routes."""
+    """Raise InputError if one service cannot serve these bundles behind the same routes."""
     if not deployed:
         raise InputError("There is no bundle to serve.", next="Make one with: kit train")
     seals = [each.bundle.seal for each in deployed]
     if len({each.bundle.digest for each in deployed}) < len(deployed):
         raise InputError("The same bundle is named twice.", next="Name each bundle once.")
-    if len(seals) > 1 and any(seal.form == "merged" for seal in seals):
-        raise InputError("A merged bundle is served alone.", next="Serve several bundles as adapters on one base.")
-    if len({seal.base.weights_digest for seal in seals}) > 1:
-        raise InputError("The bundles were trained on different base models.", next="Start one service for each.")
+    if len({seal.base.weights_digest for seal in seals if seal.form == "adapter"}) > 1:
+        raise InputError("The adapters were trained on different base models.", next="Start one service for each base.")
     shapes: dict[str, str] = {}
     for task in (task for seal in seals for task in seal.tasks):
         if shapes.setdefault(task.route, task.schema_digest) != task.schema_digest:

@@ -16,10 +16,9 @@ from kit.bundle.store import Store
 from kit.engines.base import Engine
 from kit.errors import InputError, KitError
 from kit.system.hashes import Digest
-from serving.catalogue import Catalogue, Deployed, Model, check_compatible, check_exposure
+from serving.models.catalogue import Catalogue, Deployed, Model, Pointed, check_compatible, check_exposure
+from serving.models.verification import assignment, prove, verified_model
 from serving.settings import Settings
-from serving.verification import prove, verified_model
-from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 
 _SECONDS = 1.0
@@ -42,7 +41,7 @@ class AliasWatch:
         self,
         followed: Followed,
         catalogue: Catalogue,
-        engine: Engine,
+        engine: Engine | None,
         workers: Workers,
         settings: Settings,
         digest: Digest,
@@ -51,7 +50,7 @@ class AliasWatch:
         self._names = followed.names
         self._catalogue, self._engine, self._workers = catalogue, engine, workers
         self._settings, self._digest = settings, digest
-        self._refused: dict[str, str] = {}  # the digest that each alias could not move to
+        self._refused: dict[str, tuple[str, str, float]] = {}  # the move that each alias could not make
 
     async def run(self) -> None:
         """Follow the aliases until cancelled."""
@@ -74,21 +73,28 @@ class AliasWatch:
         wanted = await asyncio.to_thread(lambda: self._store.history(name))
         if not wanted:
             return
-        digest = wanted[-1].digest
-        if digest == self._catalogue.digest_of(name):
+        move = wanted[-1]
+        key = (move.digest, move.candidate, move.percent)
+        pointed = self._catalogue.aliases.get(name)
+        if pointed is not None and key == pointed.digests:
             self._refused.pop(name, None)
             self._catalogue.problems.pop(name, None)
             return
-        if digest == self._refused.get(name):
+        if key == self._refused.get(name):
             return
         try:
-            model = self._catalogue.with_digest(digest) or await self._loaded(digest)
+            model = await self._model(move.digest)
+            trial = await self._model(move.candidate) if move.candidate else None
         except BaseException:
-            self._refused[name] = digest
+            self._refused[name] = key
             raise
-        self._catalogue.point(name, model)
+        self._catalogue.point(Pointed(name, model, trial, move.percent))
         self._refused.pop(name, None)
-        _log.warning("The alias %s points at %s now.", name, model.deployed.pinned_name)
+        beside = f", with {trial.deployed.pinned_name} on trial" if trial else ""
+        _log.warning("The alias %s points at %s now%s.", name, model.deployed.pinned_name, beside)
+
+    async def _model(self, digest: str) -> Model:
+        return self._catalogue.with_digest(digest) or await self._loaded(digest)
 
     async def _loaded(self, digest: str) -> Model:
         """Load and prove another adapter. Raises KitError if it is no adapter for this engine, or anything differs."""
@@ -96,17 +102,18 @@ class AliasWatch:
         check_compatible([*(model.deployed for model in self._catalogue.models), deployed])
         check_exposure(self._settings, [deployed])
         name = deployed.adapter
-        if name is None or not self._engine.capabilities.adapters:
+        engine = self._engine
+        if name is None or engine is None or not engine.capabilities.adapters:
             what = f"{deployed.pinned_name} needs an engine of its own, because its weights are merged."
             raise InputError(what, next="Start the service again, or promote an adapter.")
-        model = await asyncio.to_thread(verified_model, deployed.pinned_name, -1, deployed, self._engine, self._digest)
-        index = await self._workers.extend(Assignment(deployed.bundle, name, self._engine.capabilities.max_length))
+        model = await asyncio.to_thread(verified_model, deployed.pinned_name, -1, deployed, engine, self._digest)
+        index = await self._workers.extend(assignment(deployed, engine))
         model = model.at(index)
-        await self._engine.load(name, deployed.bundle.adapter_folder)
+        await engine.load(name, deployed.bundle.adapter_folder)
         try:
             await prove(model)
         except BaseException:
-            await self._engine.unload(name)
+            await engine.unload(name)
             raise
         self._catalogue.add(model)
         return model
@@ -118,6 +125,6 @@ class AliasWatch:
     async def _unload_unused(self) -> None:
         for model in self._catalogue.unused():
             self._catalogue.remove(model)
-            if model.deployed.adapter is not None:
+            if self._engine is not None and model.deployed.adapter is not None:
                 await self._engine.unload(model.deployed.adapter)
             _log.warning("%s was unloaded: no alias points at it any more.", model.deployed.pinned_name)

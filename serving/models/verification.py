@@ -12,7 +12,9 @@ from kit.errors import Refused
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
 from kit.task import Message
-from serving.catalogue import Catalogue, Deployed, Model, make_model, model_ids
+from serving.models.catalogue import Catalogue, Deployed, Model, make_model, model_ids
+from serving.models.fleet import Fleet
+from serving.workers.jobs import Assignment
 from serving.workers.pool import Workers
 
 _GREETING = Message.of("user", "Hello")
@@ -20,24 +22,24 @@ _GREETING = Message.of("user", "Hello")
 
 async def verify_and_start(
     deployed: Sequence[Deployed],
-    engine: Engine,
+    fleet: Fleet,
     workers: Workers,
     digest: Digest = file_digest,
     phase: Callable[[str], None] = lambda _: None,
     default_alias: str | None = None,
 ) -> Catalogue:
-    """Verify every bundle and start the engine. Cheap checks come first; a task's code runs after its hash matched.
+    """Verify every bundle and start the engines. Cheap checks come first; a task's code runs after its hash matched.
 
     `digest` hashes a file; `phase` gets a sentence after each part. Raises Refused with the reason, or the engine's own
     KitError if it cannot start.
     """
     clock = _Clock(phase)
-    models = await asyncio.to_thread(verified_models, deployed, engine, digest)
+    models = await asyncio.to_thread(verified_models, deployed, fleet, digest)
     await workers.start()
     clock.ended("Verified the golden renders and loaded the tasks")
-    await engine.start()
-    clock.ended(f"Started {engine.capabilities.name}")
-    if not engine.capabilities.proves:
+    await fleet.start()
+    clock.ended(f"Started {' and '.join(engine.capabilities.name for engine in fleet.engines)}")
+    if not all(engine.capabilities.proves for engine in fleet.engines):
         phase("The server behind this one renders for itself, so nothing is proved: every answer says 'unproved'.")
         return Catalogue(models, default_alias)
     for model in models:
@@ -58,13 +60,13 @@ class _Clock:
         self._start = now
 
 
-def verified_models(deployed: Sequence[Deployed], engine: Engine, digest: Digest = file_digest) -> list[Model]:
+def verified_models(deployed: Sequence[Deployed], fleet: Fleet, digest: Digest = file_digest) -> list[Model]:
     """Verify all that needs no running engine, and return the models.
 
     Raises Refused if a file or a golden render differs or a task cannot be loaded.
     """
     named = zip(model_ids(deployed), deployed, strict=True)
-    return [verified_model(id, index, each, engine, digest) for index, (id, each) in enumerate(named)]
+    return [verified_model(id, index, each, fleet.engine_of(each), digest) for index, (id, each) in enumerate(named)]
 
 
 def verified_model(id: str, index: int, deployed: Deployed, engine: Engine, digest: Digest) -> Model:
@@ -73,6 +75,11 @@ def verified_model(id: str, index: int, deployed: Deployed, engine: Engine, dige
     renderer = deployed.bundle.renderer()
     verify_renders(deployed.bundle, renderer)
     return make_model(id, index, deployed, engine, renderer)
+
+
+def assignment(deployed: Deployed, engine: Engine) -> Assignment:
+    """Return what the worker processes must know to parse and render for a bundle."""
+    return Assignment(deployed.bundle, deployed.adapter, engine.capabilities.max_length)
 
 
 async def prove(model: Model) -> None:

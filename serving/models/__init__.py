@@ -1,0 +1,1 @@
+"""The models of a service: their engines, how they are verified, and which one answers a request."""

@@ -15,6 +15,7 @@ from serving.settings import Settings
 from tests.serving.bundles import weightless_bundle
 from tests.serving.controlled_engine import ControlledEngine
 from tests.serving.http import Service, running
+from tests.serving.moving import moving as moving
 from tests.serving.tools import HERMES, StartWithTools
 
 Serve = Callable[..., Service]

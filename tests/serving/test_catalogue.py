@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from kit.engines.base import Generation
 from kit.errors import InputError
 from serving.app import create_app
 from serving.models.catalogue import Deployed
+from serving.models.fleet import Fleet
 from serving.settings import Settings
 from tests.serving.bundles import TASK, weightless_bundle
 from tests.serving.conftest import Serve
 from tests.serving.controlled_engine import ControlledEngine
-from tests.serving.http import Service
+from tests.serving.http import Service, running
 
 OTHER_TASK = TASK.replace('present": ', 'present":').replace("Count the windows", "Count all windows")
 OTHER_TYPES = TASK.replace("with_thing: int\n", "with_thing: int\n    extra: int = 0\n")
@@ -101,3 +104,26 @@ def test_bundles_that_cannot_share_an_engine_are_refused(tmp_path: Path) -> None
     ):
         with pytest.raises(InputError, match=expected):
             create_app(Settings(), ControlledEngine(), bundles)
+
+
+def _says(line: str, _: Generation) -> str:
+    return line
+
+
+def test_each_merged_bundle_is_answered_by_its_own_engine(tmp_path: Path) -> None:
+    (first,) = adapters(tmp_path, ("counter", TASK))
+    two = [Deployed(weightless_bundle(tmp_path / name, name), "verified") for name in ("east", "west")]
+    names = [each.bundle.digest for each in two]
+    engines = {digest: ControlledEngine(partial(_says, f"from {digest[:8]}")) for digest in names}
+    shared = ControlledEngine(lambda _: "from the adapter", adapters=[first.bundle.digest])
+    with running(create_app(Settings(), Fleet(shared, engines), [first, *two])) as service:
+        said = {name: service.chat(model=name) for name in ("counter", "east", "west")}
+        texts = {name: answer.json()["choices"][0]["message"]["content"] for name, answer in said.items()}
+        assert texts == {
+            "counter": "from the adapter",
+            "east": f"from {names[0][:8]}",
+            "west": f"from {names[1][:8]}",
+        }
+        assert said["west"].headers["x-domainkit-bundle"] == names[1]
+        assert all(engine.started for engine in (shared, *engines.values()))
+    assert all(engine.stopped for engine in (shared, *engines.values()))

@@ -33,3 +33,44 @@ def test_the_commands_print_the_state_and_exit_4_if_a_gate_did_not_hold(project:
     assert digests[0][:12] in run("rollback", cwd=project).out
     shown = run("status", "--json", cwd=project).json["aliases"]
     assert [(each["alias"], each["bundle"], each["override"]) for each in shown] == [("production", digests[0], WHY)]
+
+
+def test_a_trial_is_begun_shown_and_ended(project: Path, run: Run) -> None:
+    first, second = [bundle.digest for bundle in Store(project).list()]
+    beside = ("promote", second, "--override", WHY)
+    assert run(*beside, "--share", "10", cwd=project).code == 2  # there is no bundle to try it beside
+    run("promote", first, "--override", WHY, cwd=project)
+    assert f"On trial: {second[:12]} answers 10 % of the clients" in run(*beside, "--share", "10", cwd=project).out
+    assert "copies that no client sees" in run(*beside, "--shadow", cwd=project).out
+    (shown,) = run("status", "--json", cwd=project).json["aliases"]
+    assert (shown["bundle"], shown["trial"], shown["percent"]) == (first, second, 0.0)
+    ended = run("rollback", "--json", cwd=project).json
+    assert (ended["bundle"], ended["trial"]) == (first, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (("--share", "100"), 2, "more than 0 and less than 100"),
+        (("--share", "0"), 2, "more than 0 and less than 100"),
+        (("--share", "5", "--shadow"), 2, "a share or copies, not both"),
+        (("--share", "5"), 4, "is a preview"),
+    ],
+)
+def test_a_trial_that_means_nothing_or_is_no_model_that_was_measured_is_refused(
+    project: Path, run: Run, options: tuple[str, ...], code: int, says: str
+) -> None:
+    first, second = [bundle.digest for bundle in Store(project).list()]
+    run("promote", first, "--override", WHY, cwd=project)
+    done = run("promote", second, *options, cwd=project)
+    assert done.code == code
+    assert says in done.err
+    (shown,) = run("status", "--json", cwd=project).json["aliases"]
+    assert shown["trial"] is None
+
+
+def test_the_bundle_on_trial_is_no_other_than_that_of_the_alias(project: Path, run: Run) -> None:
+    first, _ = [bundle.digest for bundle in Store(project).list()]
+    run("promote", first, "--override", WHY, cwd=project)
+    done = run("promote", first, "--override", WHY, "--shadow", cwd=project)
+    assert (done.code, "already" in done.err) == (2, True)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.task.fault import task_fault
 from serving.errors import ServiceError, to_service_error
+from serving.limits.http_edges import WholeAnswer, as_get, discard_body, refuse_odd_request
 from serving.models.catalogue import Deployed, exposed_previews
 from serving.models.trials import Shadows
 from serving.readiness import Readiness
@@ -68,6 +69,10 @@ class ServiceMiddleware:
             await self.app(scope, receive, send)
             return
         scope.setdefault("state", {})
+        if scope["method"] == "HEAD":
+            scope, send = as_get(scope, send)
+        if scope["http_version"] == "1.0":
+            send = WholeAnswer(send)
         exchange = _Exchange(scope, send, self._identity_headers)
         try:
             await self._admit(scope, receive, exchange.send)
@@ -79,12 +84,17 @@ class ServiceMiddleware:
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or raise ServiceError if the service is not ready or has too many requests."""
+        refuse_odd_request(scope)
         if scope["path"] in self.open_paths:
             await self.app(scope, receive, send)
             return
-        self.readiness.models()
-        if self._running >= self.settings.concurrent_requests:
-            raise _too_many(self.settings.concurrent_requests)
+        try:
+            self.readiness.models()
+            if self._running >= self.settings.concurrent_requests:
+                raise _too_many(self.settings.concurrent_requests)
+        except ServiceError:
+            await discard_body(receive, self.settings.body_bytes)
+            raise
         self._running += 1
         try:
             body = await self._body(scope, receive)

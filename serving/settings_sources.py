@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from kit.errors import InputError
+from kit.errors import InputError, Problem
 from kit.recipe.validation import KeyPath, dotted, problems_of
 from kit.recipe.yaml_source import read_yaml
 from serving.settings import ENVIRONMENT, Settings
 
 DEFAULT = "default"
-_SECRETS = ("key", "token", "secret", "password")
+_SECRETS = ("key", "token", "secret", "password", "authorization", "cookie")
 _STARS = "***"
 
 
@@ -46,13 +47,15 @@ def _block(name: str, value: Any) -> str:
 
 def _hidden(value: Any) -> Any:
     """Return data in which the values of secrets are replaced."""
+    if isinstance(value, list | tuple):
+        return [_hidden(each) for each in value]
     if not isinstance(value, Mapping):
         return value
     return {key: _STARS if _is_secret(str(key)) else _hidden(inner) for key, inner in value.items()}
 
 
 def _is_secret(name: str) -> bool:
-    return name != "key_variable" and any(word in name.split("_") for word in _SECRETS)
+    return name != "key_variable" and any(word in re.split("[-_]", name.lower()) for word in _SECRETS)
 
 
 def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:
@@ -84,7 +87,19 @@ def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:
         settings = Settings(**merged)
     except ValidationError as error:
         raise InputError(problems_of(error, Settings, where)) from None
+    if stars := [path for path, value in _values(merged) if value == _STARS]:
+        advice = "This is what --print-config writes in place of a secret. Write the secret itself, or leave it out."
+        raise InputError([Problem("The value is hidden.", where(path), advice) for path in stars])
     return Resolved(settings, {str(path[0]): place for path, place in places.items()})
+
+
+def _values(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield every value that is no mapping, with its path."""
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _values(value, (*path, name))
+        else:
+            yield (*path, name), value
 
 
 def _lay(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 def command(
     output: Output, dry_run: bool, print_config: bool, settings: tuple[str, ...], url: str | None, **options: Any
 ) -> None:
-    """Serve BUNDLES (digests, aliases or folders; default: the newest): one merged bundle, or adapters of one base.
+    """Serve BUNDLES (digests, aliases or folders; default: the newest): adapters of one base, and merged bundles.
 
     Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """

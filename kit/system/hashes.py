@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any
 
 from kit.system.files import file_digest, write_atomically
+from kit.system.locks import wait_for_lock
 
 Digest = Callable[[Path], str]
 """Returns the SHA-256 of a file's bytes."""
@@ -79,10 +80,12 @@ class RememberedHashes:
         entries = {
             name: {key: value for key, value in entry.items() if key != "new"} for name, entry in self._known.items()
         }
-        newest = dict(sorted({**_entries(self.file), **entries}.items(), key=lambda item: item[1]["at"])[-_NEWEST:])
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomically(self.file, json.dumps(newest))
+            with wait_for_lock(self.file.parent):  # so that no other process's hashes are lost
+                every = {**_entries(self.file), **entries}
+                newest = dict(sorted(every.items(), key=lambda item: item[1]["at"])[-_NEWEST:])
+                write_atomically(self.file, json.dumps(newest))
         except OSError:
             return
 

@@ -62,6 +62,14 @@ def test_secrets_are_not_printed() -> None:
     assert "hunter2" not in text
     assert "hf_token: '***'" in text
     assert "max_logprobs: 5" in text
+    nested = {"headers": [{"x-api-key": "hunter2"}], "HF-Token": "hunter2"}
+    assert "hunter2" not in resolve({"vllm": {"extra": nested}}).as_yaml()
+
+
+def test_hidden_text_is_not_read_back_as_the_secret() -> None:
+    what, where, advice = problem({"vllm": {"extra": {"hf_token": "***"}}})
+    assert (what, where) == ("The value is hidden.", "vllm.extra.hf_token")
+    assert "--print-config" in advice
 
 
 def test_a_mistake_in_a_file_is_named_with_its_line_and_the_nearest_name(tmp_path: Path) -> None:

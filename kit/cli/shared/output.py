@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -34,11 +34,18 @@ class Output:
         self.as_json = as_json
         self.debug = debug
         self._lost = False
+        self._stderr_lost = False
         _prepare_streams()
 
     def say(self, sentence: str) -> None:
-        """Print a sentence about the progress to stderr."""
-        click.echo(sentence, err=True)
+        """Print a sentence about the progress to stderr. A full disk behind stderr stops no work: it is then lost."""
+        try:
+            click.echo(sentence, err=True)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            _discard(sys.stderr)
+            self._stderr_lost = True
 
     def result(self, data: Mapping[str, Any], text: str) -> None:
         """Print the result, once per command: as one JSON object, or as text."""
@@ -51,10 +58,14 @@ class Output:
             with suppress(KitError, BrokenPipeError):  # _print has then written it to stderr
                 self._print(json.dumps({"error": error}, ensure_ascii=_is_narrow()))
             return
-        for problem in problems[:_SHOWN]:
-            self.say(str(problem))
+        sentences = [str(problem) for problem in problems[:_SHOWN]]
         if len(problems) > _SHOWN:
-            self.say(f"… and {len(problems) - _SHOWN} more.")
+            sentences.append(f"… and {len(problems) - _SHOWN} more.")
+        for sentence in sentences:
+            self.say(sentence)
+        if self._stderr_lost and not self._lost:
+            with suppress(KitError, BrokenPipeError):
+                self._print("\n".join(sentences))
 
     def _print(self, text: str) -> None:
         """Print a result and flush. Raises KitError if it cannot be written, BrokenPipeError if the pipe is closed."""
@@ -63,7 +74,7 @@ class Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            _discard_stdout()
+            _discard(sys.stdout)
             self._lost = True
             self.say(text)
             raise KitError(f"The result could not be written to standard output: {error.strerror}.") from None
@@ -135,10 +146,10 @@ def _prepare_streams() -> None:
         sys.stdout.reconfigure(errors="kit-plain")
 
 
-def _discard_stdout() -> None:
+def _discard(stream: TextIO) -> None:
     """Discard what is still buffered, so that the interpreter does not fail when it flushes at exit."""
     handle = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(handle, sys.stdout.fileno())
+    os.dup2(handle, stream.fileno())
     os.close(handle)
 
 

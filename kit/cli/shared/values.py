@@ -28,5 +28,8 @@ def named_values(words: Sequence[str]) -> dict[str, Any]:
         place = found
         for part in outer:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                what = f"'{part}' has a value already, so it cannot have settings of its own."
+                raise InputError(what, f"--set {word}", "Give either the whole value or its settings.")
         place[last] = value
     return found

@@ -73,6 +73,14 @@ def test_a_result_that_cannot_be_written_goes_to_stderr_and_the_run_broke(odd: P
     assert "could not be written to standard output: No space left on device." in shown
 
 
+def test_progress_that_cannot_be_written_stops_no_command_and_its_errors_go_to_stdout(odd: Path) -> None:
+    assert shell("kit check 2> /dev/full", odd).returncode == shell("kit check", odd).returncode
+    done = shell("kit chekc 2> /dev/full", odd)
+    assert done.returncode == 2
+    refused = shell("kit serve nowhere 2> /dev/full", odd)
+    assert (refused.returncode, b"There is no bundle 'nowhere'" in refused.stdout) == (2, True)
+
+
 def test_a_cell_may_have_several_lines_and_sentences_fit_a_terminal() -> None:
     assert table(["a", "b"], [["1\n2", "x"], ["3", "y"]]).splitlines() == ["a  b", "1  x", "2", "3  y"]
     lines = wrapped(["word " * 60, "next"]).splitlines()

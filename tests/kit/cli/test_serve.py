@@ -61,6 +61,16 @@ def test_what_a_start_would_refuse_is_refused(
     assert (done.code, says in done.out) == (code, True), done.out
 
 
+def test_two_merged_bundles_each_get_an_engine_of_their_own(shelf: Shelf, run: Run) -> None:
+    done = run(*DRY, shelf.merged, shelf.adapter, cwd=shelf.root)
+    assert (done.code, done.json["bundles"], done.json["engine"]) == (0, [shelf.merged, shelf.adapter], "local"), done
+
+
+def test_a_setting_that_is_both_a_value_and_a_group_is_refused(shelf: Shelf, run: Run) -> None:
+    done = run(*DRY, "--set", "vllm=1", "--set", "vllm.max_num_seqs=2", cwd=shelf.root)
+    assert (done.code, "'vllm' has a value already" in done.out) == (2, True), done.out
+
+
 def test_a_port_in_use_is_refused(shelf: Shelf, run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -29,10 +29,10 @@ class Example:
         return f"curl {url}{self.route} -H 'content-type: application/json' -d {body}"
 
 
-def example_of(root: Path, bundle: Bundle) -> Example:
+def example_of(root: Path | None, bundle: Bundle) -> Example:
     """Return the shortest request among the first test rows of the project, or a chat if there is none."""
     routes = (*(task.route for task in bundle.seal.tasks), _CHAT, "/v1/completions", "/v1/responses", "/v1/messages")
-    request = _shortest_request(root, bundle)
+    request = _shortest_request(root, bundle) if root is not None else None
     if request is None:
         return Example(routes, _CHAT, {"messages": [{"role": "user", "content": "Hello"}]})
     return Example(routes, routes[0], request)

@@ -36,6 +36,11 @@ class Found:
     bundles: tuple[FoundBundle, ...]
     followed: Followed | None = None
 
+    @property
+    def data_root(self) -> Path | None:
+        """The project whose data belongs to the bundles; None for bundles that were named by their folders."""
+        return None if self.followed is None else self.root
+
 
 def find(project: Path, refs: Sequence[str], attestations: str | Path | None = None) -> Found:
     """Return the bundles that are named; the newest of the project if none is.

@@ -89,7 +89,9 @@ def prepare(
     hashes.save()
     deployed = tuple(_deployed(each, settings, engines[0].kind) for each in found.bundles)
     seconds = time.monotonic() - start
-    return Prepared(resolved, deployed, engines, hashes, example_of(found.root, bundles[0]), seconds, found.followed)
+    return Prepared(
+        resolved, deployed, engines, hashes, example_of(found.data_root, bundles[0]), seconds, found.followed
+    )
 
 
 def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:

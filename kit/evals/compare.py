@@ -101,7 +101,7 @@ def _line(
             change = change_between(their_sample, tuned_sample, metric.higher_is_better)
         else:
             change = change_between(sampled(first), sampled(second), metric.higher_is_better)
-        return _figure(their_sample), change
+        return figure_of(their_sample), change
 
     base_figure, change = compared(base)
     baseline_figure, over_baseline = compared(baseline)
@@ -109,7 +109,7 @@ def _line(
         metric=name,
         description=metric.description,
         higher_is_better=metric.higher_is_better,
-        tuned=_figure(tuned_sample),
+        tuned=figure_of(tuned_sample),
         base=base_figure,
         baseline=baseline_figure,
         change=change,
@@ -123,5 +123,6 @@ def _aligned(other: Evaluation, metric: str, tuned: Evaluation) -> list[Record |
     return [records.get(row.id) for row in tuned.rows]
 
 
-def _figure(sampled: Sampled) -> Figure:
+def figure_of(sampled: Sampled) -> Figure:
+    """Return a sampled metric's value, its interval, and the number of its rows."""
     return Figure(sampled.value, sampled.interval, sampled.rows)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kit.engines.base import Capabilities
 from kit.evals.by_label import confusion, label_scores
+from kit.evals.by_tag import Slice, slices
 from kit.evals.compare import Line, compare, got_worse
 from kit.evals.gates import Gate, judge
 from kit.evals.run import Evaluation
@@ -22,7 +23,7 @@ class TaskReport:
     """Everything that was measured about one task of a bundle.
 
     `baseline_name` names the classical baseline; `untested` are labels that were trained on and are in no test example,
-    with the number of their training examples.
+    with the number of their training examples; `slices` are the scores by tag.
     """
 
     task: str
@@ -34,6 +35,7 @@ class TaskReport:
     baseline: Evaluation | None = None
     main_metric: str = ""
     untested: Mapping[str, int] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
 
 
 def report_on(
@@ -44,8 +46,12 @@ def report_on(
     baseline: Evaluation | None = None,
     thresholds: Mapping[str, float] | None = None,
     untested: Mapping[str, int] | None = None,
+    tags: Mapping[str, Sequence[str]] | None = None,
 ) -> TaskReport:
-    """Compare the columns of a task and judge them by the recipe's thresholds, unless others are given."""
+    """Compare the columns of a task and judge them by the recipe's thresholds, unless others are given.
+
+    `tags` maps the id of an example to its tags.
+    """
     lines = compare(task, tuned, base, baseline, settings.resamples)
     return TaskReport(
         task=task.name,
@@ -57,6 +63,15 @@ def report_on(
         baseline=baseline,
         main_metric=task.main_metric,
         untested=untested or {},
+        slices=slices(
+            task.main_metric,
+            task.metrics[task.main_metric],
+            tags or {},
+            tuned,
+            base,
+            baseline,
+            settings.resamples,
+        ),
     )
 
 
@@ -105,6 +120,7 @@ def _task(report: TaskReport) -> dict[str, Any]:
         "got_worse": got_worse(report.lines),
         "untested_labels": dict(report.untested),
         "metrics": [asdict(line) for line in report.lines],
+        "by_tag": [asdict(each) for each in report.slices],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from kit.evals.by_label import label_scores
+from kit.evals.by_tag import Slice
 from kit.evals.compare import Figure, Line
 from kit.evals.headline import headline
 from kit.evals.report import TaskReport
@@ -13,6 +14,8 @@ from kit.metrics.intervals import LEVEL, Change, Interval
 
 NOT_MEASURED = "not measured"
 _WORST = 5
+HARD = "hard"
+"""The tag of hand-written hard cases; a kind of them is `hard:KIND`."""
 _Cells = tuple[list[str], list[list[str]]]
 
 
@@ -33,10 +36,15 @@ def page_table(report: TaskReport) -> _Cells:
 
 def markdown(report: TaskReport) -> str:
     """Return the report in Markdown: the findings, worst first, then the table, then the number of examples."""
-    headings, rows = page_table(report)
-    cells = [headings, ["---"] * len(headings), *rows]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
+    lines = _page_lines(page_table(report))
+    tags = tag_table(report)
+    lines += ["", *_page_lines(tags)] if tags else []
     return "\n".join([" ".join(headline(report)), "", *lines, "", asked_line(report)])
+
+
+def _page_lines(cells: _Cells) -> list[str]:
+    headings, rows = cells
+    return [f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *rows)]
 
 
 def terminal_table(report: TaskReport) -> _Cells:
@@ -83,6 +91,32 @@ def worst_labels(report: TaskReport) -> _Cells | None:
         for score in scores[:_WORST]
     ]
     return ["worst labels", "F1", "expected", "right", "false alarms"], rows
+
+
+def worst_tags(report: TaskReport) -> _Cells | None:
+    """Return headings and rows of the tags whose examples the tuned model answers worst; None without tags."""
+    if not report.slices:
+        return None
+    return _tag_cells(report, report.slices[:_WORST], _one)
+
+
+def tag_table(report: TaskReport) -> _Cells | None:
+    """Return headings and rows for a page, with intervals: the worst tags, and all hard cases. None without tags."""
+    shown = [each for index, each in enumerate(report.slices) if index < _WORST or each.tag.partition(":")[0] == HARD]
+    return _tag_cells(report, shown, _figure) if shown else None
+
+
+def _tag_cells(report: TaskReport, shown: Sequence[Slice], cell: Callable[[Figure | None], str]) -> _Cells:
+    columns: list[tuple[str, Callable[[Slice], str]]] = [
+        (f"{report.main_metric} by tag", lambda each: each.tag),
+        ("examples", lambda each: str(each.examples)),
+    ]
+    if report.base:
+        columns.append(("base", lambda each: cell(each.base)))
+    columns.append(("tuned", lambda each: cell(each.tuned)))
+    if report.baseline:
+        columns.append(("classical", lambda each: cell(each.baseline)))
+    return [heading for heading, _ in columns], [[show(each) for _, show in columns] for each in shown]
 
 
 # --- cells ------------------------------------------------------------------------------------------------------

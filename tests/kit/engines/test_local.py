@@ -18,6 +18,7 @@ from kit.engines.local.worker import MAX_ROWS, MAX_TOKENS, Generating, Scoring, 
 from kit.errors import InputError, KitError
 from kit.task import Choices, Completion, parse_answer, write_answer
 from tests.kit.bases import copy_nano, edit_json
+from tests.kit.engines.load_checks import growth_per_load
 from tests.kit.engines.settings_checks import CHECKS, Check
 
 from .parts import QUESTIONS, RENDERER, Finding, answer_and_stream, ask, load_nano, save_random_adapter
@@ -282,6 +283,15 @@ def test_adapters_can_be_loaded_and_unloaded_while_the_engine_runs(
         await engine.stop()
 
     loop.run(run())
+
+
+def test_two_hundred_loads_under_load_leave_no_memory_behind(
+    local: LocalEngine, adapter: Path, loop: asyncio.Runner
+) -> None:
+    size = (adapter / "adapter_model.safetensors").stat().st_size
+    growth = loop.run(growth_per_load(local, adapter))
+    print(f"{growth / 1024:.1f} KiB per load of {size / 1024:.0f} KiB")
+    assert growth < 0.05 * size
 
 
 def test_an_engine_that_cannot_start_says_why(tmp_path: Path, loop: asyncio.Runner) -> None:

@@ -196,5 +196,7 @@ def _compared(
     task = data.task
     if isinstance(task, ClassicalBaseline):
         report(Note(f"Scoring {task.baseline_name}"))
-    baseline = measure_baseline(answers, task, partial(data.examples, "train"), data.examples("test"))
-    return report_on(task, settings, tuned, base, baseline, thresholds)
+    test = data.examples("test")
+    baseline = measure_baseline(answers, task, partial(data.examples, "train"), test)
+    tags = {example.id: example.tags for example in test}
+    return report_on(task, settings, tuned, base, baseline, thresholds, tags=tags)

@@ -18,6 +18,7 @@ from kit.engines.local import LocalEngine
 from kit.engines.vllm.engine import VllmEngine
 from kit.errors import InputError, KitError
 from kit.task import AnswerSpec, Choices, Completion, FreeText, parse_answer, write_answer
+from tests.kit.engines.load_checks import growth_per_load
 from tests.kit.engines.parts import QUESTIONS, Finding, answer_and_stream, ask, legal_documents, save_random_adapter
 from tests.kit.engines.settings_checks import CHECKS, Check
 
@@ -246,3 +247,12 @@ def status(folder: Path) -> dict[str, str]:
     except OSError:  # it ended meanwhile
         return {}
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def test_two_hundred_loads_under_load_leave_no_memory_behind(
+    vllm: VllmEngine, adapter: Path, loop: asyncio.Runner
+) -> None:
+    size = (adapter / "adapter_model.safetensors").stat().st_size
+    growth = loop.run(growth_per_load(vllm, adapter))
+    print(f"{growth / 1024:.1f} KiB per load of {size / 1024:.0f} KiB")
+    assert growth < 0.05 * size

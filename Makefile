@@ -28,11 +28,11 @@ docs: setup
 test test-other-type: export OMP_WAIT_POLICY := passive
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What trains, once more, in the type that this machine would not choose (float32 or bfloat16).
 test-other-type: setup
-	DOMAINKIT_COMPUTE=$$($(BIN)/python scripts/other_compute_type.py) $(BIN)/pytest -n 2 --dist loadfile $(TRAINING_TESTS)
+	DOMAINKIT_COMPUTE=$$($(BIN)/python scripts/other_compute_type.py) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(TRAINING_TESTS)
 
 bench: $(VENV)/.peers
 	$(BIN)/python -m bench all

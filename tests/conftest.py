@@ -34,8 +34,18 @@ REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
 }
 
 
+SLOWEST = ("tests/e2e/test_wheel.py", "tests/docs/test_commands.py", "tests/kit/train/model", "tests/kit/engines/vllm")
+"""Files and folders that take minutes: they begin first, so that no process waits for the other at the end."""
+
+
+def _place(item: pytest.Item) -> int:
+    name = item.path.relative_to(Path(__file__).parents[1]).as_posix()
+    return next((place for place, start in enumerate(SLOWEST) if name.startswith(start)), len(SLOWEST))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the tests whose requirement is missing, with the reason."""
+    """Put the slowest tests first, and skip those whose requirement is missing, with the reason."""
+    items.sort(key=_place)
     for name, (met, reason) in REQUIREMENTS.items():
         marked = [item for item in items if item.get_closest_marker(name)]
         if marked and not met():

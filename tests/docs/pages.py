@@ -35,13 +35,13 @@ class PageError(AssertionError):
 class PageRun:
     """One reader's session: the folder and the exported variables pass from block to block."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, memory: Path | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self._state = folder / ".session"
         self._state.mkdir()
         (self._state / "cwd").write_text(str(folder / "work"))
         (folder / "work").mkdir()
-        self._environment = {**_reader(folder, memory), **(environment or {})}
+        self._environment = {**_reader(folder), **(environment or {})}
         self._running: list[subprocess.Popen[bytes]] = []
 
     def execute(self, blocks: Iterable[Block]) -> None:
@@ -122,14 +122,9 @@ class PageRun:
 
 
 @contextmanager
-def page_run(
-    folder: Path, environment: Mapping[str, str] | None = None, memory: Path | None = None
-) -> Iterator[PageRun]:
-    """Open a session; whatever it started is stopped at the end.
-
-    With a folder `memory`, sessions that train or evaluate equal projects share the work (tests/docs/remembered.py).
-    """
-    run = PageRun(folder, environment, memory)
+def page_run(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[PageRun]:
+    """Open a session; whatever it started is stopped at the end."""
+    run = PageRun(folder, environment)
     try:
         yield run
     finally:
@@ -151,18 +146,16 @@ def left_out(found: Sequence[Block]) -> list[Block]:
     return [block for block in found if block.language in RUNNABLE and block.not_run]
 
 
-def _reader(folder: Path, memory: Path | None) -> dict[str, str]:
+def _reader(folder: Path) -> dict[str, str]:
     """The reader's environment: this Python's commands first, a home of its own, no model hub."""
     commands = Path(sys.executable).parent
     shown = os.environ | {"HOME": str(folder), "HF_HUB_OFFLINE": "1", "COLUMNS": "100"}
     path = [str(commands), os.environ["PATH"]]
-    installed = (commands / "kit").exists()
-    if memory is not None or not installed:  # not installed: run from a checkout
+    if not (commands / "kit").exists():  # run from a checkout that is not installed
         shims = folder / ".bin"
         shims.mkdir()
-        what = "kit" if memory is None else f"tests.docs.remembered {shlex.quote(str(memory))}"
         for name in ("kit", "domainkit"):
-            (shims / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m {what} "$@"\n')
+            (shims / name).write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m kit "$@"\n')
             (shims / name).chmod(0o755)
         path.insert(0, str(shims))
         shown["PYTHONPATH"] = str(ROOT)

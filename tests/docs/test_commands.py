@@ -14,16 +14,10 @@ FOUND = {name: blocks(path, name) for name, path in PAGES.items()}
 LEFT_OUT = [block for found in FOUND.values() for block in left_out(found)]
 
 
-@pytest.fixture(scope="module")
-def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The trainings and evaluations that several pages share."""
-    return tmp_path_factory.mktemp("memory")
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path, memory: Path) -> None:
+def test_the_commands_of_a_page_do_what_it_says(page: str, tmp_path: Path) -> None:
     """A template's page is read inside a project that was made from it."""
-    with page_run(tmp_path, memory=memory) as session:
+    with page_run(tmp_path) as session:
         if page.startswith("templates/"):
             template = Path(page).parent.name
             session.execute([Block(page, 0, "bash", f"kit new {template} project\ncd project\n")])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.docs import remembered
 from tests.docs.blocks import blocks
 from tests.docs.pages import PageError, left_out, page_run
 
@@ -164,33 +162,3 @@ def test_a_page_that_is_unclear_about_its_blocks_is_refused(tmp_path: Path, text
     page.write_text(text)
     with pytest.raises(ValueError, match=sentence):
         blocks(page, "page.md")
-
-
-def test_equal_projects_share_a_training_and_others_do_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs: list[list[str]] = []
-
-    def run_kit(words: list[str], capture: bool = False) -> subprocess.CompletedProcess[str]:
-        runs.append(words)
-        Path("bundles").mkdir(exist_ok=True)
-        Path("bundles", "made").write_text(f"{words} on {Path('recipe.yaml').read_text()}")
-        return subprocess.CompletedProcess(words, 0, "the result\n", "the progress\n")
-
-    monkeypatch.setattr(remembered, "_run", run_kit)
-    memory = tmp_path / "memory"
-    memory.mkdir()
-    made = []
-    for number, recipe in enumerate(("one", "one", "two")):
-        project = tmp_path / str(number)
-        project.mkdir()
-        (project / "recipe.yaml").write_text(recipe)
-        monkeypatch.chdir(project)
-        assert remembered.main(memory, ["train"]) == 0
-        made.append((project / "bundles" / "made").read_text())
-        assert capsys.readouterr() == ("the result\n", "the progress\n")
-    assert made == ["['train'] on one", "['train'] on one", "['train'] on two"]
-    assert runs == [["train"], ["train"]]
-    remembered.main(memory, ["train", "--profile", "smoke"])
-    remembered.main(memory, ["check"])
-    assert len(runs) == 4

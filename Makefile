@@ -24,8 +24,9 @@ check: setup docs
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-# Two test processes share the cores: threads that wait sleep, and do not keep a core from the other process.
+# Two test processes share the cores: each computes with one thread, and threads that wait sleep.
 test test-other-type: export OMP_WAIT_POLICY := passive
+test test-other-type: export OMP_NUM_THREADS := 1
 
 test: setup
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder

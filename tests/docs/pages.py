@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 TUTORIAL = "docs/write-your-own-template.md"
 PYTHON = "docs/guides/python.md"
 """These two pages are executed by test_tutorial.py and test_python_page.py, which look at what they leave behind."""
+FRONT = "README.md"
+"""The front page is executed by tests/e2e/test_wheel.py, in the project that the demo made with its first commands."""
 _TAIL = 4000
 _PATIENCE_S = 900
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import Block, blocks
-from tests.docs.pages import PYTHON, TUTORIAL, left_out, page_run, pages
+from tests.docs.pages import FRONT, PYTHON, TUTORIAL, left_out, page_run, pages
 
-PAGES = {name: path for name, path in pages().items() if name not in (TUTORIAL, PYTHON)}
+PAGES = {name: path for name, path in pages().items() if name not in (FRONT, TUTORIAL, PYTHON)}
 FOUND = {name: blocks(path, name) for name, path in PAGES.items()}
-LEFT_OUT = [block for found in FOUND.values() for block in left_out(found)]
+LEFT_OUT = [block for name, path in pages().items() for block in left_out(blocks(path, name))]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -59,7 +59,9 @@ def serving(*words: str, cwd: Path) -> Iterator[Service]:
     watchdog = threading.Timer(READY_SECONDS, process.kill)
     watchdog.start()
     try:
-        yield Service(process, json.loads(process.stdout.readline() or "{}"))
+        first = process.stdout.readline()
+        watchdog.cancel()
+        yield Service(process, json.loads(first or "{}"))
     finally:
         watchdog.cancel()
         process.send_signal(signal.SIGTERM)

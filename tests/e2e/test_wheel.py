@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -19,6 +20,8 @@ import pytest
 
 from kit.bundle.attestation import VERIFIED_MEANS
 from kit.bundle.store import Store
+from tests.docs.blocks import Block, blocks
+from tests.docs.pages import FRONT, page_run
 from tests.e2e.commands import serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +97,20 @@ def test_the_demo_trains_serves_and_stops_its_service(demo: Demo) -> None:
     assert result["serve"].endswith("kit serve")
     assert not demo.left
     assert "kit serve" in demo.output
+
+
+def test_the_front_page_does_what_it_says_in_the_project_of_the_demo(demo: Demo, tmp_path: Path) -> None:
+    """Its first commands are those of the demo; the evaluation takes the demo's answers up, as after Ctrl-C."""
+    found = blocks(ROOT / FRONT, FRONT)
+    first = next(index for index, block in enumerate(found) if "kit new" in block.text)
+    assert found[first].script.splitlines() == ["kit new legal && cd legal", "kit train --profile smoke"]
+    assert "kit train --profile smoke" in demo.output
+    project = tmp_path / "copy"
+    shutil.copytree(demo.result["project"], project)
+    for report in project.glob("evaluations/*/*/report.json"):
+        report.unlink()
+    with page_run(tmp_path) as session:
+        session.execute([Block(FRONT, 0, "bash", f"cd {project}\n"), *found[first + 1 :]])
 
 
 def test_the_bundle_of_the_demo_answers_a_long_contract_completely(demo: Demo) -> None:

@@ -22,7 +22,16 @@ def training_device() -> torch.device:
 
 
 def physical_cores() -> int:
-    """Return the number of physical cores that this process may use; threads of one core count once."""
+    """Return the number of physical cores that this process may use; threads of one core count once.
+
+    The environment variable OMP_NUM_THREADS, OpenMP's own limit, lowers it.
+    """
+    cores = _cores()
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(cores, int(limit)) if limit.isdigit() and int(limit) > 0 else cores
+
+
+def _cores() -> int:
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     siblings = [_CPUS / f"cpu{number}/topology/thread_siblings_list" for number in usable]
     if not all(path.is_file() for path in siblings):

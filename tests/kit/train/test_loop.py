@@ -202,6 +202,14 @@ def test_threads_are_restored_and_never_more_than_the_cores(tmp_path: Path) -> N
     assert 1 <= planned_of(events).threads == physical_cores()
 
 
+def test_openmps_own_variable_limits_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = physical_cores()
+    for limit, expected in (("1", 1), ("1,2", 1), ("4096", cores), ("0", cores), ("many", cores), ("", cores)):
+        monkeypatch.setenv("OMP_NUM_THREADS", limit)
+        assert physical_cores() == expected
+
+
 def test_a_run_builds_its_optimiser_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[str] = []
 

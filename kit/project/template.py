@@ -68,7 +68,7 @@ class NewProject:
         staging = Path(tempfile.mkdtemp(prefix=f".{self.target.name}-", dir=self.target.parent))
         try:
             shutil.copytree(self.template.folder, staging, ignore=_MADE_BY_RUNNING, dirs_exist_ok=True)
-            shutil.copytree(self.template.folder, staging / ORIGIN, ignore=_MADE_BY_RUNNING)
+            copy_texts(self.template, staging / ORIGIN)
             origin = {"template": self.template.name, "version": __version__}
             (staging / ORIGIN.with_suffix(".json")).write_text(json.dumps(origin) + "\n", encoding="utf-8")
             if self.name is not None:
@@ -77,6 +77,16 @@ class NewProject:
             _put(staging, self.target)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+def copy_texts(template: Template, target: Path) -> None:
+    """Copy a template's files, without what running it made."""
+    shutil.copytree(template.folder, target, ignore=_MADE_BY_RUNNING)
+
+
+def texts_of(folder: Path) -> dict[str, bytes]:
+    """Return the content of each of a template's files, by its path in the folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in _files(folder)}
 
 
 def list_templates() -> list[Template]:

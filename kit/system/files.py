@@ -17,9 +17,9 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file in one step: a temporary file is written and then replaces it. The folder must exist."""
-    staged = _stage(path, text.encode("utf-8"))
+def write_atomically(path: Path, text: str | bytes) -> None:
+    """Write a file in one step: a temporary file is written and then replaces it. The folder must exist."""
+    staged = _stage(path, text.encode("utf-8") if isinstance(text, str) else text)
     try:
         staged.replace(path)
     except BaseException:

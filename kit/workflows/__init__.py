@@ -97,6 +97,11 @@ _NAMES = {
         "plan_train",
         "train",
     ),
+    "updating": (
+        "UpdateResult",
+        "plan_update",
+        "update",
+    ),
 }
 """The public names by module. `__init__.pyi` has the same for type checkers; a test compares them."""
 

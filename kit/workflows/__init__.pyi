@@ -22,6 +22,7 @@ from kit.workflows.service import (
 )
 from kit.workflows.splitting import plan_split_data, split_data
 from kit.workflows.training import TrainPlan, TrainResult, plan_train, train
+from kit.workflows.updating import UpdateResult, plan_update, update
 
 __all__ = [
     "AliasState",
@@ -50,6 +51,7 @@ __all__ = [
     "TemplateSummary",
     "TrainPlan",
     "TrainResult",
+    "UpdateResult",
     "ask",
     "augment",
     "check",
@@ -76,6 +78,7 @@ __all__ = [
     "plan_serve",
     "plan_split_data",
     "plan_train",
+    "plan_update",
     "promote",
     "rollback",
     "run_service",
@@ -84,4 +87,5 @@ __all__ = [
     "service_settings",
     "split_data",
     "train",
+    "update",
 ]

@@ -162,3 +162,19 @@ def test_the_next_step_works_as_it_is_printed_where_the_default_base_is_not_here
 
 def test_the_next_step_in_the_folder_that_one_is_in_needs_no_cd(tmp_path: Path, run: Run) -> None:
     assert "\nNext: kit check" in run("new", "legal", ".", cwd=tmp_path).out
+
+
+def test_update_says_what_it_would_change_and_what_it_changed(tmp_path: Path, run: Run) -> None:
+    root = tmp_path / "project"
+    assert run("new", "classify", root, cwd=tmp_path).code == 0
+    assert "has all of the template 'classify'" in run("update", cwd=root).out
+    for folder in (root, root / ".kit" / "origin"):  # as if an earlier kit had made it
+        (folder / "task.py").write_text((folder / "task.py").read_text().replace("Ticket", "Letter"))
+    dry = run("update", "--dry-run", cwd=root)
+    assert (dry.code, "Would bring" in dry.out, "Letter" in (root / "task.py").read_text()) == (0, True, True)
+    done = run("update", "--json", cwd=root)
+    assert (done.code, done.json["updated"], "Letter" in (root / "task.py").read_text()) == (0, ["task.py"], False)
+    (root / ".kit" / "origin" / "README.md").write_text("# Another beginning\n")
+    (root / "README.md").write_text("# Mine\n")
+    assert run("update", cwd=root).code == 4
+    assert "<<<<<<< yours" in (root / "README.md").read_text()

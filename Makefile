@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve format locks test-image
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates format locks test-image
 
 setup: $(VENV)/.ready
 
@@ -45,6 +45,10 @@ bench-base: setup
 # `kit serve` against vLLM's own server: it needs vLLM, and both cores for half an hour.
 bench-serve: setup
 	$(BIN)/python -m bench serve
+
+# Every template before and after its smoke profile: minutes for each.
+bench-templates: setup
+	$(BIN)/python -m bench templates
 
 bench-train: $(VENV)/.peers
 	$(BIN)/python -m bench train

@@ -15,7 +15,7 @@ from kit.errors import InputError, Problem, nearest
 if TYPE_CHECKING:
     from kit.workflows.importing import SetImport, TableImport
 
-TABLES = ("csv", "tsv", "xlsx", "jsonl", "table")
+TABLES = ("csv", "tsv", "xlsx", "jsonl", "json", "table")
 _SHOWN = 10
 _ONLY_TABLES = {"mapping": "--map", "sheet": "--sheet", "group": "--group", "id": "--id", "to": "--to"}
 _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-share"}
@@ -44,7 +44,7 @@ _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-shar
 @click.option("--replace", is_flag=True, help="Replace the examples that the data file already has.")
 @click.option("--dry-run", is_flag=True, help="Read and count; write nothing.")
 def import_(output: Output, name: str | None, path: Path | None, listing: bool, **options: Any) -> None:
-    """Import a table (csv, xlsx, jsonl), or a public set that the project has an importer for.
+    """Import a table (csv, xlsx, jsonl, json), or a public set that the project has an importer for.
 
     A table's rows are added to a data file: kit data import csv FILE --map text=COLUMN,label=COLUMN. Rows that the
     project already has are left out. A public set is split by group into data/NAME-train.jsonl and

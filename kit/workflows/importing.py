@@ -66,14 +66,14 @@ def import_data(
     replace: bool = False,
     report: Report = ignore,
 ) -> TableImport:
-    """Add the rows of a CSV, XLSX or JSONL file to a data file of the project, and return what was added.
+    """Add the rows of a CSV, XLSX, JSONL or JSON file to a data file of the project, and return what was added.
 
     `mapping` says which column fills which field of the task's request and response: {"text": "body", "label": "kind"}.
-    `kind` is "csv", "tsv", "xlsx" or "jsonl", for a file whose name has none of these endings. `sheet` is a sheet of a
-    workbook; it is needed where several have rows. `group` and `id` name columns; without them, ids are hashes of the
-    content, and rows whose requests are equal or nearly equal share a group. `to` is "train", "validation", "test" or
-    a path. `replace` drops the file's earlier examples. Raises InputError with every wrong row at once; then nothing
-    is written.
+    `kind` is "csv", "tsv", "xlsx", "jsonl" or "json", for a file whose name has none of these endings. `sheet` is a
+    sheet of a workbook; it is needed where several have rows. `group` and `id` name columns; without them, ids are
+    hashes of the content, and rows whose requests are equal or nearly equal share a group. `to` is "train",
+    "validation", "test" or a path. `replace` drops the file's earlier examples. Raises InputError with every wrong row
+    at once; then nothing is written.
     """
     from kit.workflows.steps.importing import write_table
 

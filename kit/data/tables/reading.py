@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from kit.system.decoding import decode
 _TEXT = {".csv", ".tsv", ".txt"}
 _SHEETS = {".xlsx", ".xlsm", ".xls", ".ods"}
 _LINES = {".jsonl", ".ndjson"}
+_WHOLE = {".json"}
+_LONGEST_LIST = 64  # of which each element is a column
 _DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE = 20
 
@@ -52,19 +55,21 @@ class _Object(RootModel[dict[str, Any]]):
 def read_table(path: Path, kind: str | None = None, sheet: str | None = None) -> Table:
     """Return a table. Raises InputError with every problem of the file at once.
 
-    `kind` ("csv", "tsv", "xlsx" or "jsonl") says what the file is where the ending of its name does not. `sheet` names
-    a sheet of a workbook.
+    `kind` ("csv", "tsv", "xlsx", "jsonl" or "json") says what the file is where the ending of its name does not.
+    `sheet` names a sheet of a workbook.
     """
-    known = _TEXT | _SHEETS | _LINES
+    known = _TEXT | _SHEETS | _LINES | _WHOLE
     ending = next((each for each in (path.suffix.lower(), f".{kind}") if each in known), "")
     if not ending:
         what = f"The ending '{path.suffix}' does not say what kind of table this is."
-        raise InputError(what, str(path), "Name the file .csv, .tsv, .xlsx or .jsonl.")
+        raise InputError(what, str(path), "Name the file .csv, .tsv, .xlsx, .jsonl or .json.")
     if ending in _SHEETS:
         return _table(path, _sheet_records(path, sheet))
     if sheet is not None:
         raise InputError("Only a workbook has sheets.", "--sheet", f"Leave the option out for {path.name}.")
-    return _read_lines(path) if ending in _LINES else _table(path, _text_records(path))
+    if ending in _LINES | _WHOLE:
+        return _read_lines(path) if ending in _LINES else _read_whole(path)
+    return _table(path, _text_records(path))
 
 
 def _table(path: Path, records: Iterable[Sequence[Any]]) -> Table:
@@ -179,16 +184,37 @@ def _cell(value: Any) -> Any:
 
 
 def _read_lines(path: Path) -> Table:
-    """Return lines of JSON as a table; values of a nested object have columns with dotted names."""
-    rows = []
-    for place, record in read_records(path, _Object):
-        rows.append(Row(int(place.rpartition(":")[2]), dict(_flat(record.root))))
-    columns = tuple(dict.fromkeys(name for row in rows for name in row.cells))
-    return Table(path, columns, tuple(rows))
+    """Return lines of JSON as a table; values inside an object or a list have columns with dotted names."""
+    records = read_records(path, _Object)
+    return _nested(path, [(int(place.rpartition(":")[2]), record.root) for place, record in records])
+
+
+def _read_whole(path: Path) -> Table:
+    """Return a file that is one list of objects as a table; rows are counted from 1."""
+    try:
+        records = json.loads(decode(_content(path), path))
+    except ValueError as error:
+        raise InputError(f"This is not JSON: {error}.", str(path)) from None
+    except RecursionError:
+        raise InputError("The JSON is nested too deeply.", str(path)) from None
+    if not isinstance(records, list) or not records:
+        raise InputError("This file is not a list of objects.", str(path), "A table in JSON is [{…}, {…}].")
+    if wrong := [number for number, record in enumerate(records, start=1) if not isinstance(record, dict)]:
+        raise InputError([Problem("This element is not an object.", f"{path}: row {number}") for number in wrong])
+    return _nested(path, list(enumerate(records, start=1)))
+
+
+def _nested(path: Path, records: Sequence[tuple[int, Mapping[str, Any]]]) -> Table:
+    rows = tuple(Row(number, dict(_flat(record))) for number, record in records)
+    return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.cells)), rows)
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every value with its path: `data.text`, `turns.0.words`, and from the end of a list `turns.-1.words`."""
     for key, value in record.items():
         yield f"{prefix}{key}", value
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and len(value) <= _LONGEST_LIST:
+            places = dict(enumerate(value)) | {index - len(value): each for index, each in enumerate(value)}
+            yield from _flat({str(place): each for place, each in places.items()}, f"{prefix}{key}.")

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from kit.text.quotes import Found, Source
 from kit.text.windows import Window
 
+from .language import warnings_of
 from .schema import Clause, Extraction, Span, Unlocated
+from .values import parties_in, values_in
 
 _CONTEXT = 32  # code points of prefix and of suffix
 _PLACES = 100  # other places listed for one clause
 _ALL_PLACES = 20_000  # other places listed in one answer
 _SEARCHES = 2_000
+Confidences = Mapping[tuple[str, int, int], float]
 
 
 def assemble(
@@ -21,14 +24,20 @@ def assemble(
     wanted: Sequence[str],
     read: Iterable[Window],
     unlocated: Sequence[Unlocated] = (),
+    confidence: Confidences | None = None,
 ) -> Extraction:
     """Return the clauses of the requested kinds, the kinds that were not found, and the parts that were not read.
 
     `found` maps a label to its places; `read` has the windows with a complete answer, in order.
+    `confidence` has that of each place, by label, start and end.
     """
     places = sorted(((place, label) for label in wanted for place in found.get(label, ())), key=_order)
     elsewhere = _Elsewhere(source)
-    clauses = [_clause(source.text, label, place, elsewhere.places(place)) for place, label in places]
+    known = confidence or {}
+    clauses = [
+        _clause(source.text, label, place, elsewhere.places(place), known.get((label, place.start, place.end)))
+        for place, label in places
+    ]
     present = {label for _, label in places}
     unread = _complement(read, len(source.text))
     return Extraction(
@@ -37,6 +46,8 @@ def assemble(
         unlocated=tuple(each for each in unlocated if each.label in wanted),
         coverage=1 - sum(span.end - span.start for span in unread) / len(source.text),
         unread=unread,
+        parties=parties_in(source.text),
+        warnings=warnings_of(source.text),
     )
 
 
@@ -67,7 +78,7 @@ class _Elsewhere:
         return listed
 
 
-def _clause(text: str, label: str, place: Found, also_at: tuple[Span, ...]) -> Clause:
+def _clause(text: str, label: str, place: Found, also_at: tuple[Span, ...], confidence: float | None = None) -> Clause:
     start, end = place.start, place.end
     return Clause(
         label=label,
@@ -78,6 +89,8 @@ def _clause(text: str, label: str, place: Found, also_at: tuple[Span, ...]) -> C
         suffix=text[end : end + _CONTEXT],
         state=place.state,
         also_at=also_at,
+        confidence=confidence,
+        values=values_in(text, start, end),
     )
 
 

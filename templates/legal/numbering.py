@@ -109,7 +109,25 @@ class Numbering(Form[Numbered]):
         found: dict[str, list[Found]] = defaultdict(list)
         for label, place in _runs(kinds_of):
             found[label].append(place)
-        return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start))
+        confidence = self._confidences(found, votes) if all(each.logprobs for each in completions) else None
+        return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start), (), confidence)
+
+    def _confidences(
+        self, found: Mapping[str, Sequence[Found]], votes: Mapping[Piece, Mapping[str, float]]
+    ) -> dict[tuple[str, int, int], float]:
+        """Return the mean probability of each place over the readings: that of its surest piece."""
+        best: dict[tuple[str, int], float] = {}
+        for piece, labels in votes.items():
+            for label, total in labels.items():
+                key = label, piece.sentence
+                best[key] = max(best.get(key, 0.0), min(total / self.readings, 1.0))
+        starts = {piece.start: piece.sentence for piece in votes}
+        return {
+            (label, place.start, place.end): best[label, starts[place.start]]
+            for label, places in found.items()
+            for place in places
+            if place.start in starts and (label, starts[place.start]) in best
+        }
 
     def _reading(self, window: Numbered, completion: Completion) -> tuple[Mapping[int, Sequence[str]], bool]:
         """Return kinds by number, and whether the answer is complete. If it was cut off, its finished part is used."""

@@ -7,9 +7,10 @@ window is quoted in pieces; because windows overlap, the pieces are joined again
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -83,7 +84,9 @@ class Quoting(Form[Window]):
         found: dict[str, list[Found]] = defaultdict(list)
         unlocated: list[Unlocated] = []
         readings = [self._reading(*each) for each in zip(self.windows(text), completions, strict=True)]
-        for reading in readings:
+        surest: dict[str, list[tuple[Found, float]]] = defaultdict(list)
+        for reading, completion in zip(readings, completions, strict=True):
+            probability = math.exp(min(completion.logprobs, default=0.0))
             lookup = Lookup(source, reading.window.start, reading.window.end)
             for quote in reading.quotes:
                 place = lookup.find(quote.words, quote.label)
@@ -92,8 +95,11 @@ class Quoting(Form[Window]):
                     unlocated.append(Unlocated(label=quote.label, written=quote.words, window=where))
                 else:
                     found[quote.label].append(place)
+                    surest[quote.label].append((place, probability))
         whole = {label: list(_joined(places)) for label, places in found.items()}
-        return assemble(source, whole, wanted, [each.window for each in readings if each.complete], unlocated)
+        confidence = _confidences(whole, surest) if all(each.logprobs for each in completions) else None
+        complete = [each.window for each in readings if each.complete]
+        return assemble(source, whole, wanted, complete, unlocated, confidence)
 
     def _reading(self, window: Window, completion: Completion) -> Reading:
         """Read one answer. If it was cut off or is malformed, its finished quotes are kept."""
@@ -104,6 +110,24 @@ class Quoting(Form[Window]):
         answer: dict[str, list[str]] = json.loads(completion.text)
         quotes = tuple(Quote(label, words) for label in self.categories for words in answer.get(spoken(label), []))
         return Reading(window, quotes, all(len(each) < self.most for each in answer.values()))
+
+
+def _confidences(
+    whole: Mapping[str, Sequence[Found]], quoted: Mapping[str, Sequence[tuple[Found, float]]]
+) -> dict[tuple[str, int, int], float]:
+    """Return the probability of the surest answer that quoted each place, or a part of it."""
+    found: dict[tuple[str, int, int], float] = {}
+    for label, places in whole.items():
+        ordered = sorted(quoted[label], key=lambda each: each[0].start)
+        parts = iter(ordered)
+        part = next(parts, None)
+        for place in places:
+            best = 0.0
+            while part is not None and part[0].start < place.end:
+                best = max(best, part[1])
+                part = next(parts, None)
+            found[label, place.start, place.end] = best
+    return found
 
 
 def _finished(text: str, categories: Sequence[str]) -> Iterator[Quote]:

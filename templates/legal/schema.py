@@ -32,6 +32,24 @@ class Span(Strict):
     end: Annotated[int, Field(ge=0)]
 
 
+class Value(Span):
+    """A date, an amount, a percentage or a period in a clause's words, and its normal form."""
+
+    kind: Literal["date", "amount", "percentage", "period"]
+    words: str
+    value: Annotated[
+        str,
+        Field(description='"2024-03-01", "EUR 500000", "12.5", "P30D" (ISO 8601); empty if it can be read in two ways'),
+    ]
+
+
+class Party(Span):
+    """Who the document names as a party, and the role that it gives it."""
+
+    name: str
+    role: str
+
+
 class Clause(Strict):
     """A clause in the document's own words: a W3C text quote selector and a text position selector in one."""
 
@@ -49,6 +67,11 @@ class Clause(Strict):
         tuple[Span, ...],
         Field(description="Other places of the same words: 100 at most, and 20,000 in one answer"),
     ] = ()
+    confidence: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Probability of the least certain token that names it; not calibrated"),
+    ] = None
+    values: Annotated[tuple[Value, ...], Field(description="Dates, amounts and periods in it")] = ()
 
     @model_validator(mode="after")
     def _measured(self) -> Clause:
@@ -83,6 +106,8 @@ class Extraction(Strict):
         float, Field(ge=0, le=1, description="Share of the document's code points that were read to the end")
     ] = 1.0
     unread: Annotated[tuple[Span, ...], Field(description="Parts for which the model's answer was not complete")] = ()
+    parties: Annotated[tuple[Party, ...], Field(description="Who has a role in quotes in the document")] = ()
+    warnings: Annotated[tuple[str, ...], Field(description="Why the answer may be worse than what was measured")] = ()
     offset_unit: Literal["code_points"] = "code_points"
 
     @field_validator("clauses")

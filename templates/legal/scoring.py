@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from kit.metrics.ranking import scored
 from kit.metrics.similarity import jaccard, words_of
-from kit.task import Record
+from kit.task import Metric, Record
 
 from .schema import Clause, Extraction
 
@@ -22,18 +23,30 @@ def compare(expected: Extraction, actual: Extraction) -> Record:
     record: dict[str, float] = defaultdict(float)
     truth, answer = _by_label(expected.clauses), _by_label(actual.clauses)
     asked = {*truth, *answer, *actual.not_present}
+    confidence: dict[str, list[float | None]] = defaultdict(list)
+    for clause in actual.clauses:
+        confidence[clause.label].append(clause.confidence)
+    ranked: list[tuple[float, bool]] = []
     for label in sorted(asked):
-        similarities = _pairs(truth.get(label, []), answer.get(label, []))
-        hits = sum(similarity >= _SAME for similarity in similarities)
+        pairs = _pairs(truth.get(label, []), answer.get(label, []))
+        similarities = [similarity for similarity, _ in pairs]
+        right = {index for similarity, index in pairs if similarity >= _SAME}
+        hits = len(right)
+        ranked += [(sure, index in right) for index, sure in enumerate(confidence.get(label, [])) if sure is not None]
         counts = {"tp": hits, "fp": len(answer.get(label, [])) - hits, "fn": len(truth.get(label, [])) - hits}
         for kind, count in counts.items():
             record[kind] += count
             record[f"{kind}:{label}"] = count
         record["jaccard"] += sum(similarities)
         record["presence_right"] += (label in truth) == (label in answer)
+        if label in truth:
+            record["present"] += 1
+            record[f"present:{label}"] = 1
+            record["false_absent"] += label not in answer
+            record[f"false_absent:{label}"] = label not in answer
         record["false_alarms"] += len(answer[label]) if label in answer and label not in truth else 0
     counted = {"expected": len(expected.clauses), "presence_asked": len(asked), "documents": 1}
-    return {**record, **counted, "unlocated": len(actual.unlocated), "coverage": actual.coverage}
+    return {**record, **counted, **scored(ranked), "unlocated": len(actual.unlocated), "coverage": actual.coverage}
 
 
 def _by_label(clauses: Iterable[Clause]) -> dict[str, list[frozenset[str]]]:
@@ -43,17 +56,33 @@ def _by_label(clauses: Iterable[Clause]) -> dict[str, list[frozenset[str]]]:
     return words
 
 
-def _pairs(truth: list[frozenset[str]], answer: list[frozenset[str]]) -> list[float]:
-    """Return the similarity of each pair, greedily, one to one."""
+def _pairs(truth: list[frozenset[str]], answer: list[frozenset[str]]) -> list[tuple[float, int]]:
+    """Return the similarity of each pair and the index of its answer, greedily, one to one."""
     ranked = sorted(
         ((jaccard(left, right), -i, -j) for i, left in enumerate(truth) for j, right in enumerate(answer)), reverse=True
     )
     used_left: set[int] = set()
     used_right: set[int] = set()
-    similarities: list[float] = []
+    pairs: list[tuple[float, int]] = []
     for similarity, i, j in ranked:
         if similarity > 0 and i not in used_left and j not in used_right:
             used_left.add(i)
             used_right.add(j)
-            similarities.append(similarity)
-    return similarities
+            pairs.append((similarity, -j))
+    return pairs
+
+
+def worst_false_absent() -> Metric:
+    """The highest share, over the kinds, of documents with that kind in which the answer says that it is absent."""
+
+    def reduce(records: Sequence[Record]) -> float | None:
+        present: dict[str, float] = defaultdict(float)
+        absent: dict[str, float] = defaultdict(float)
+        for record in records:
+            for name, value in record.items():
+                field, _, label = name.partition(":")
+                if label and field in ("present", "false_absent"):
+                    (present if field == "present" else absent)[label] += value
+        return max((absent[label] / count for label, count in present.items()), default=None)
+
+    return Metric(reduce, False, "The same for the kind that is missed most")

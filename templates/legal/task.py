@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from kit.errors import InputError, Problem, nearest
+from kit.metrics.ranking import average_precision, precision_at_recall
 from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
 from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Record, Task, Text
 
@@ -18,7 +19,7 @@ from .numbering import Numbering
 from .quoting import Quoting
 from .ranges import Clauses
 from .schema import Clause, Extraction, ExtractRequest, Label, Span
-from .scoring import compare
+from .scoring import compare, worst_false_absent
 
 CATEGORIES = (
     "assignment", "audit_rights", "confidentiality", "exclusivity", "governing_law", "insurance", "liability_cap",
@@ -77,6 +78,15 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         "has_answer_accuracy": ratio_of(
             "presence_right", "presence_asked", description="Kinds rightly said to be there or not"
         ),
+        "false_absent_rate": ratio_of(
+            "false_absent", "present", False, "Kinds that the document has and the answer calls absent"
+        ),
+        "false_absent_worst": worst_false_absent(),
+        "average_precision": average_precision(
+            description="Area under precision and recall of clauses by their confidence"
+        ),
+        "precision_at_80_recall": precision_at_recall(0.8, description="Precision where 80 % of the clauses are found"),
+        "precision_at_90_recall": precision_at_recall(0.9, description="Precision where 90 % of the clauses are found"),
         "false_alarms_per_document": ratio_of(
             "false_alarms", "documents", False, "Clauses of kinds that the document does not have"
         ),

@@ -1,4 +1,4 @@
-"""`kit data`: import examples, split them, and augment them."""
+"""`kit data`: import examples, split them, augment them, and read the text of documents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from kit.cli.data_augment import augment
 from kit.cli.data_import import import_
 from kit.cli.data_split import split
+from kit.cli.data_text import text_command
 from kit.cli.shared.groups import Group, show_overview
 
 
@@ -27,3 +28,4 @@ def command(context: click.Context) -> None:
 command.add_command(import_)
 command.add_command(split)
 command.add_command(augment)
+command.add_command(text_command)

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 TABLES = ("csv", "tsv", "xlsx", "jsonl", "json", "table")
 _SHOWN = 10
-_ONLY_TABLES = {"mapping": "--map", "sheet": "--sheet", "group": "--group", "id": "--id", "to": "--to"}
+_ONLY_TABLES = {
+    "mapping": "--map",
+    "sheet": "--sheet",
+    "group": "--group",
+    "id": "--id",
+    "documents": "--documents",
+    "to": "--to",
+}
 _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-share"}
 
 
@@ -27,6 +34,8 @@ _ONLY_SETS = {"pairs": "--set", "groups": "--groups", "test_share": "--test-shar
 @click.option("--map", "mapping", multiple=True, metavar="FIELD=COLUMN,…", help="Table: the column of each field.")
 @click.option("--sheet", metavar="NAME", help="Table: the sheet of a workbook.  [default: the only one with rows]")
 @click.option("--group", metavar="COLUMN", help="Table: rows with the same value are one group, never split.")
+@click.option("--documents", metavar="COLUMN",
+              help="Table: a column of files (txt, md, docx, pdf), whose text is read.")  # fmt: skip
 @click.option("--id", metavar="COLUMN", help="Table: ids of the examples.  [default: a hash of the content]")
 @click.option(
     "--to", metavar="PART|FILE", help="Table: add to train, validation, test, or a JSONL file.  [default: train]"
@@ -92,6 +101,7 @@ def _import_table(output: Output, name: str, path: Path, options: dict[str, Any]
         to=options["to"] or "train",
         task=options["task"],
         replace=options["replace"],
+        documents=options["documents"],
     )
     written = not options["dry_run"] and bool(plan.examples)
     data = {

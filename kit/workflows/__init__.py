@@ -53,6 +53,7 @@ _NAMES = {
         "ignore",
     ),
     "importing": (
+        "document_text",
         "import_data",
         "import_set",
         "importers",

@@ -6,7 +6,7 @@ from kit.workflows.creation import NewPlan, NewProject, TemplateSummary, list_te
 from kit.workflows.demonstration import DemoPlan, DemoResult, DemoStep, demo, plan_demo
 from kit.workflows.evaluation import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
-from kit.workflows.importing import import_data, import_set, importers, plan_import_data, plan_import_set
+from kit.workflows.importing import document_text, import_data, import_set, importers, plan_import_data, plan_import_set
 from kit.workflows.packaging import Package, package, plan_package
 from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
 from kit.workflows.searching import SearchPlan, SearchResult, plan_search, search
@@ -56,6 +56,7 @@ __all__ = [
     "augment",
     "check",
     "demo",
+    "document_text",
     "evaluate",
     "explain_step",
     "ignore",

@@ -64,6 +64,7 @@ def import_data(
     to: str | Path = "train",
     task: str | None = None,
     replace: bool = False,
+    documents: str | None = None,
     report: Report = ignore,
 ) -> TableImport:
     """Add the rows of a CSV, XLSX, JSONL or JSON file to a data file of the project, and return what was added.
@@ -73,13 +74,14 @@ def import_data(
     sheet of a workbook; it is needed where several have rows. `group` and `id` name columns; without them, ids are
     hashes of the content, and rows whose requests are equal or nearly equal share a group. `to` is "train",
     "validation", "test" or a path. `replace` drops the file's earlier examples. Raises InputError with every wrong row
-    at once; then nothing is written.
+    at once; then nothing is written. `documents` names a column of files (txt, md, docx, pdf; relative to the table):
+    their text is read in the place of their names.
     """
     from kit.workflows.steps.importing import write_table
 
     plan = plan_import_data(
         project, file=file, mapping=mapping, kind=kind, sheet=sheet, group=group, id=id, to=to, task=task,
-        replace=replace, report=report,
+        replace=replace, documents=documents, report=report,
     )  # fmt: skip
     write_table(plan)
     return plan
@@ -97,13 +99,14 @@ def plan_import_data(
     to: str | Path = "train",
     task: str | None = None,
     replace: bool = False,
+    documents: str | None = None,
     report: Report = ignore,
 ) -> TableImport:
     """Return what `import_data` would add, and write nothing. Raises as it does."""
     from kit.workflows.steps.importing import Columns, File, plan_table
 
     source = File(Path(file), kind, sheet)
-    return plan_table(Path(project), source, Columns(mapping, group, id), to, task, replace, report)
+    return plan_table(Path(project), source, Columns(mapping, group, id, documents), to, task, replace, report)
 
 
 def import_set(
@@ -144,6 +147,16 @@ def plan_import_set(
     from kit.workflows.steps.importing import set_import, set_plan
 
     return set_import(set_plan(Path(project), name, Path(path), settings or {}, groups, test_share, task, replace))
+
+
+def document_text(file: str | Path) -> str:
+    """Return the text of a document (txt, md, docx, pdf) as examples and answers hold it.
+
+    Raises InputError for a file that cannot be read or has no text, such as a scan.
+    """
+    from kit.data.documents import read_document
+
+    return read_document(Path(file))
 
 
 def importers(project: str | Path = ".") -> dict[str, str]:

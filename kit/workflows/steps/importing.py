@@ -10,6 +10,7 @@ from pathlib import Path
 from kit.data.assignment import PARTS
 from kit.data.importing import Import, find_importer, load_importers, plan_import, read_set
 from kit.data.tables.converting import AnyExample, convert
+from kit.data.tables.document_column import with_documents
 from kit.data.tables.existing import Known, known_examples, lines_of
 from kit.data.tables.grouping import grouped
 from kit.data.tables.mapping import resolve
@@ -37,6 +38,7 @@ class Columns:
     mapping: Mapping[str, str]
     group: str | None
     id: str | None
+    documents: str | None = None
 
 
 def plan_table(
@@ -47,9 +49,11 @@ def plan_table(
     data = project.data(project.recipe(), task)
     target = _target(data, to)
     table = read_table(file.path, file.kind, file.sheet)
-    named = {"--group": columns.group, "--id": columns.id}
+    named = {"--group": columns.group, "--id": columns.id, "--documents": columns.documents}
     sources = resolve(columns.mapping, data.task, table, {option: name for option, name in named.items() if name})
     report(Note(f"Reading {len(table.rows)} rows of {file.path.name}."))
+    if columns.documents:
+        table = with_documents(table, columns.documents)
     found = convert(table, data.task, sources, columns.id, columns.group)
     dropped = {target} if replace else set[Path]()
     known = list(known_examples([path for path in _files(data, target) if path not in dropped], data.task))

@@ -11,9 +11,11 @@ from typing import Any
 _NAMES = {
     "aliases": (
         "AliasState",
+        "ServiceState",
         "list_aliases",
         "promote",
         "rollback",
+        "service_state",
     ),
     "asking": ("ask",),
     "augmentation": (

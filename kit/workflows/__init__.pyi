@@ -1,4 +1,4 @@
-from kit.workflows.aliases import AliasState, list_aliases, promote, rollback
+from kit.workflows.aliases import AliasState, ServiceState, list_aliases, promote, rollback, service_state
 from kit.workflows.asking import ask
 from kit.workflows.augmentation import augment, plan_augment
 from kit.workflows.checking import CheckReport, check
@@ -46,6 +46,7 @@ __all__ = [
     "Service",
     "ServicePlan",
     "ServiceSettings",
+    "ServiceState",
     "Serving",
     "StepExplanation",
     "TemplateSummary",
@@ -86,6 +87,7 @@ __all__ = [
     "search",
     "serve",
     "service_settings",
+    "service_state",
     "split_data",
     "train",
     "update",

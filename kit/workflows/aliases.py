@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kit.errors import InputError
 
@@ -63,6 +65,30 @@ def rollback(alias: str = PRODUCTION, *, project: str | Path = ".") -> AliasStat
     from kit.workflows.steps.aliases import moved_back
 
     return moved_back(Path(project), alias)
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """What a running service says about itself: whether it is ready, and if not, why.
+
+    `models` maps the id of each model to its bundle and status; `aliases` each alias to a bundle; `trials` to the
+    bundle on trial, its share in percent and its counts; `problems` to the reason why it could not move.
+    """
+
+    url: str
+    ready: bool
+    reason: str = ""
+    models: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    trials: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def service_state(url: str) -> ServiceState:
+    """Ask a running service (GET /readyz). Raises InputError if nothing of ours answers there."""
+    from kit.workflows.steps.aliases import asked
+
+    return asked(url)
 
 
 def list_aliases(*, project: str | Path = ".") -> tuple[AliasState, ...]:

@@ -132,6 +132,7 @@ def test_readyz_names_the_models_after_each_generated_a_token(serve: Serve, bund
         "status": "ready",
         "models": [{"id": "counter", "bundle": bundle.digest, "status": "preview"}],
         "aliases": {},
+        "trials": {},
         "alias_problems": {},
     }
     assert [asked.sampling.max_tokens for asked in engine.requests] == [1]

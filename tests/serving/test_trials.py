@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kit.workflows import service_state
 from serving.models.trials import is_in_share
+from tests.kit.cli.conftest import run_kit
 from tests.serving.http import eventually
 from tests.serving.moving import Moving, named
 
@@ -105,3 +108,23 @@ def test_a_shadow_that_fails_disturbs_no_client_and_is_counted(moving: Moving) -
     eventually(lambda: counts(moving)["failed"] == 1, "the failure was counted")
     stream = {"model": "production", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
     assert moving.service.http.post("/v1/chat/completions", json=stream).text.endswith("data: [DONE]\n\n")
+
+
+def test_a_running_service_tells_the_command_line_what_it_answers_with(moving: Moving) -> None:
+    try_beside(moving, 30)
+    url = moving.service.url
+    state = service_state(f"{url}/")
+    assert (state.url, state.ready, state.aliases) == (url, True, {"production": moving.first.digest})
+    assert (state.trials["production"]["bundle"], state.trials["production"]["percent"]) == (moving.second.digest, 30)
+    shown = run_kit("status", "--url", url, cwd=moving.store.root).out
+    assert f"On trial beside production: {moving.second.digest[:12]} at 30 %" in shown
+    moving.store.alias("production", moving.merged.digest)
+    eventually(lambda: bool(service_state(url).problems), "the reason is shown")
+    first = run_kit("status", "--url", url, cwd=moving.store.root).out.splitlines()[0]
+    assert first.startswith("production stays where it is: ")
+
+
+@pytest.mark.parametrize(("url", "code"), [("http://127.0.0.1:9", 2), ("nowhere", 2)])
+def test_an_address_where_nothing_answers_is_an_error(tmp_path: Path, url: str, code: int) -> None:
+    done = run_kit("status", "--url", url, cwd=tmp_path)
+    assert (done.code, "--url" in done.err) == (code, True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from kit.bundle.attestation import shortfalls, status_of, status_sentence, was_measured
@@ -9,9 +12,10 @@ from kit.bundle.store import AliasMove, Bundle, Store
 from kit.bundle.verify import verify_files
 from kit.errors import InputError, Problem, Refused, nearest
 from kit.project.project import Project
-from kit.workflows.aliases import AliasState
+from kit.workflows.aliases import AliasState, ServiceState
 
 _SHORT = 12
+_ASK_SECONDS = 10
 
 
 def moved(project: Path, ref: str, alias: str, override: str) -> AliasState:
@@ -57,6 +61,33 @@ def states(project: Path) -> tuple[AliasState, ...]:
     """Return the state of every alias."""
     store = Store(Project.find(project).root)
     return tuple(_state(store, name) for name in store.aliases())
+
+
+def asked(url: str) -> ServiceState:
+    """Ask a running service whether it is ready, and what it answers with."""
+    advice = "Give the address that `kit serve` printed, such as http://127.0.0.1:8000"
+    if not url.startswith(("http://", "https://")):
+        raise InputError("This is no address of a service.", f"--url {url}", advice)
+    address = url.rstrip("/")
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=_ASK_SECONDS) as answer:
+            said = json.load(answer)
+        models = {each["id"]: {"bundle": each["bundle"], "status": each["status"]} for each in said["models"]}
+        found = ServiceState(address, True, "", models, said["aliases"], said["trials"], said["alias_problems"])
+    except urllib.error.HTTPError as error:
+        return ServiceState(address, False, _reason(error))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "reason", error)
+        raise InputError(f"No service of this kit answers there: {reason}.", f"--url {url}", advice) from None
+    return found
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """Return the sentence in an error's body, or the status if there is none."""
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return f"It answers with the status {error.code}."
 
 
 def _history(store: Store, alias: str) -> list[AliasMove]:

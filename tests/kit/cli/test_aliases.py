@@ -51,8 +51,8 @@ def test_a_trial_is_begun_shown_and_ended(project: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (("--share", "100"), 2, "more than 0 and less than 100"),
-        (("--share", "0"), 2, "more than 0 and less than 100"),
+        (("--share", "100"), 2, "is not in the range 0<x<100"),
+        (("--share", "0"), 2, "is not in the range 0<x<100"),
         (("--share", "5", "--shadow"), 2, "a share or copies, not both"),
         (("--share", "5"), 4, "is a preview"),
     ],

@@ -53,9 +53,18 @@ _UNITS = {
     "point": "point points",
 }
 _KNOWN = {name: unit for unit, names in _UNITS.items() for name in names.split()}
-_NUMBER = r"\d+(?:[.,\u00b7]\d+)*"
+_TIMES = {"second", "minute", "hour", "day", "week", "month", "year"}
+_EVERY = {"daily": "day", "hourly": "hour", "weekly": "week", "monthly": "month", "yearly": "year"}
+_NUMBER = r"(?:\d+(?:[.,\u00b7]\d+)*|(?<!\d)\.\d+)"
 _UNIT = "|".join(sorted(map(re.escape, _KNOWN), key=len, reverse=True))
-_AMOUNT = re.compile(rf"(?P<number>{_NUMBER})(?P<gap>[\s-]*)(?P<unit>(?:{_UNIT})(?!\w))?", re.IGNORECASE)
+_AMOUNT = re.compile(
+    rf"(?P<number>{_NUMBER})(?P<gap>[\s-]*)"
+    rf"(?:(?P<unit>{_UNIT})(?!\w)(?P<rates>(?:\s*(?:/|\b(?:per|an?|each|every)\b)\s*(?:{_UNIT})(?!\w))*)"
+    rf"(?:\s+(?P<every>{'|'.join(_EVERY)})\b)?)?",
+    re.IGNORECASE,
+)
+_RATE = re.compile(rf"(?:/|\b(?:per|an?|each|every)\b)\s*({_UNIT})(?!\w)", re.IGNORECASE)
+_OFTEN = re.compile(rf"\b(once|twice)(?=\s+(?:an?|per|each|every|{'|'.join(_EVERY)})\b)", re.IGNORECASE)
 _LINK = re.compile(r"\s*(?:-|to|or|and|/|±)\s*", re.IGNORECASE)
 _SPELLED = "|".join(_WORDS)
 # A number word is an amount only before a unit: "one of them" says nothing that can be checked.
@@ -75,11 +84,20 @@ class Amount:
     unit: str
     text: str
 
+    @property
+    def once(self) -> str:
+        """The unit without how often: mg of mg/day, and mg/kg of mg/kg/day."""
+        first, *rates = self.unit.split("/")
+        return "/".join([first, *(rate for rate in rates if rate not in _TIMES)])
+
 
 def unsupported(answer: str, passages: Iterable[str]) -> tuple[str, ...]:
-    """Return the amounts of an answer, as written, that no passage has; each once."""
+    """Return the amounts of an answer, as written, that no passage has; each once.
+
+    An answer may leave out how often ("20 mg" of "20 mg a day"). It may not leave out or change any other part.
+    """
     known = [amount for passage in passages for amount in amounts(passage)]
-    pairs = {(amount.number, amount.unit) for amount in known}
+    pairs = {(amount.number, amount.unit) for amount in known} | {(amount.number, amount.once) for amount in known}
     numbers = {amount.number for amount in known}
     wrong = [
         amount.text
@@ -92,17 +110,22 @@ def unsupported(answer: str, passages: Iterable[str]) -> tuple[str, ...]:
 def amounts(text: str) -> list[Amount]:
     """Return every amount of a text. In "5 to 10 mg" and "120/80 mmHg" both numbers have the unit."""
     plain = _plain(text)
-    found = list(_AMOUNT.finditer(plain))
     result: list[Amount] = []
-    unit, later = "", None
-    for match in reversed(found):
-        own = _KNOWN.get((match["unit"] or "").casefold(), "")
-        between = plain[match.end() : later.start()] if later else ""
-        shared = bool(later) and not own and _LINK.fullmatch(match["gap"] + between) is not None
-        unit = own or (unit if shared else "")
-        result.append(Amount(_value(match["number"]), unit, match.group().strip(" -\n\t")))
-        later = match
+    unit, later = "", len(plain)
+    for match in reversed(list(_AMOUNT.finditer(plain))):
+        linked = _LINK.fullmatch(match["gap"] + plain[match.end() : later]) is not None
+        unit = _unit(match) or (unit if linked else "")
+        result.append(Amount(_value(match["number"]), unit, " ".join(match.group().strip(" -\n\t").split())))
+        later = match.start()
     return result[::-1]
+
+
+def _unit(match: re.Match[str]) -> str:
+    """Return the unit with its rates, such as mg/kg/day; "" if there is none."""
+    if not match["unit"]:
+        return ""
+    parts = [_KNOWN[name.casefold()] for name in (match["unit"], *_RATE.findall(match["rates"] or ""))]
+    return "/".join([*parts, *([_EVERY[match["every"].casefold()]] if match["every"] else [])])
 
 
 def _plain(text: str) -> str:
@@ -111,10 +134,12 @@ def _plain(text: str) -> str:
     for dash in "\u2010\u2011\u2012\u2013\u2014\u2212":
         folded = folded.replace(dash, "-")
     folded = "".join(str(unicodedata.decimal(char)) if char.isdecimal() else char for char in folded)
-    return _WORD.sub(lambda match: _WORDS[match[1].casefold()], folded)
+    counted = _OFTEN.sub(lambda match: "1 time" if match[1].casefold() == "once" else "2 times", folded)
+    return _WORD.sub(lambda match: _WORDS[match[1].casefold()], counted)
 
 
 def _value(number: str) -> Decimal:
     plain = number.replace(",", "") if _THOUSANDS.fullmatch(number) else number.replace(",", ".").replace("\u00b7", ".")
+    plain = f"0{plain}" if plain.startswith(".") else plain
     head, _, tail = plain.partition(".")
     return Decimal(f"{head}.{tail.replace('.', '')}" if tail else head).normalize()

@@ -45,8 +45,6 @@ class RedFlags:
     def find(self, question: str) -> RedFlag | None:
         """Return the first rule that matches; None if the question is no emergency that the list knows."""
         text = _folded(question)
-        if self._cues["general"].search(text) and not self._cues["person"].search(text):
-            return None
         sentences = [part for part in _SENTENCE_END.split(text) if part and not self._is_harmless(part)]
         for rule in self.rules:
             if self._affirmed(rule.patterns, sentences) and (not rule.also or self._affirmed([rule.also], sentences)):
@@ -54,7 +52,11 @@ class RedFlags:
         return None
 
     def _is_harmless(self, sentence: str) -> bool:
-        return bool(self._cues["harmless"].search(sentence)) and not self._cues["now"].search(sentence)
+        """Whether a sentence asks in general, or speaks of the past, a risk or a lesson."""
+        cues = self._cues
+        if cues["general"].search(sentence) and not cues["person"].search(sentence):
+            return True
+        return bool(cues["harmless"].search(sentence)) and not cues["now"].search(sentence)
 
     def _affirmed(self, patterns: Sequence[re.Pattern[str]], sentences: Sequence[str]) -> bool:
         """Whether a sentence has a match without a denial before it."""

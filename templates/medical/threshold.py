@@ -86,7 +86,9 @@ def main(words: Sequence[str] | None = None) -> int:
     threshold = fit(fitting, given.alpha)
     if threshold is None:
         least = math.ceil(1 / given.alpha) - 1
-        said = f"With {len(fitting)} questions, no threshold keeps the bound under {given.alpha}; it needs at least {least}."
+        said = (
+            f"No threshold keeps the bound under {given.alpha} with {len(fitting)} questions; needs at least {least}."
+        )
         print(f"{said} Give more questions, or a larger --alpha.", file=sys.stderr)
         return 3
     print(f"abstain_below: {threshold}")

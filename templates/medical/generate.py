@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,7 +81,7 @@ def _hard(number: int, case: Row, flags: Row) -> Row:
 def _shape(row: Row) -> frozenset[str]:
     request = row["request"]
     texts = [request["question"], request.get("record", ""), *(each["text"] for each in request.get("evidence", ()))]
-    return frozenset(" ".join(texts).lower().split())
+    return frozenset(re.findall(r"\w+", " ".join(texts).lower()))
 
 
 class Author:

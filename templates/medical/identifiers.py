@@ -25,6 +25,7 @@ PATTERNS: dict[IdentifierKind, re.Pattern[str]] = {
     ),
     "phone": re.compile(
         r"(?<![\w.])(?:\+\d{1,3}[\s.-]?)?(?:\(\d{2,5}\)[\s.-]?)?\d{2,5}[\s.-]\d{3,4}[\s.-]\d{3,4}(?![\w-])"
+        r"|\(\d{2,5}\)[\s.-]?\d{3,4}[\s.-]\d{3,4}(?![\w-])"
         r"|(?<![\w.])(?:\+|00)\d{9,14}(?!\w)"
         r"|(?i:\b(?:tel|phone|mobile|cell)\b[.:]?\s*)\+?\d[\d\s-]{5,}\d"
     ),

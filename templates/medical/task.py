@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from kit.errors import InputError
 from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
@@ -42,10 +42,9 @@ VERDICTS: tuple[Verdict, ...] = ("yes", "no", "maybe", "text", "none")
 DECISIONS = ("yes", "no", "maybe")
 
 INSTRUCTION = (
-    "You answer a medical question from the numbered passages, and from nothing else. "
-    "Verdict: yes, no or maybe for a question of yes or no; text for another question; "
-    "none if the passages do not answer it. "
-    "Answer: the numbers of the passages that it rests on, and one or two sentences in their words."
+    "Answer the question from the numbered passages only. "
+    "Verdict: yes, no or maybe; text if it is no question of yes or no; none if the passages do not answer it. "
+    "Answer: the numbers of the passages, and one or two sentences in their words."
 )
 WITHHELD: dict[Reason, str] = {
     "no_evidence": "There is no evidence to answer from. Add passages about the question.",
@@ -73,18 +72,15 @@ class Options(Task.Options):
         VERDICTS
     )
     write: Annotated[
-        Literal["answer", "verdict"], Field(description="A verdict and an answer in words, or a verdict only")
+        Literal["answer", "verdict"],
+        Field(
+            description="A verdict and an answer in its own words, or a verdict, to which the best passage is quoted"
+        ),
     ] = "answer"
     abstain_below: Annotated[
         float, Field(ge=0, le=1, description="Abstain if the verdict is less probable; threshold.py finds a value")
     ] = 0.0
     answer_tokens: Annotated[int, Field(ge=16, le=8192, description="Tokens that one answer may take")] = 256
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Options:
-        if self.write == "verdict" and "text" in self.verdicts:
-            raise ValueError("with write: verdict, remove text from verdicts: it has no words to answer with")
-        return self
 
 
 class MedicalAnswering(Task[MedicalQuestion, MedicalAnswer]):
@@ -197,10 +193,7 @@ class MedicalAnswering(Task[MedicalQuestion, MedicalAnswer]):
             verdict = max(odds, key=lambda label: odds[label])
             if verdict == "none":
                 return self._abstained(request, "not_in_evidence", odds[verdict])
-            if self.options.write == "verdict":
-                return self._decided(request, verdict, odds[verdict])
-            name, sentence = best_passage(request)
-            return self._answered(request, verdict, sentence, (name,), odds[verdict])
+            return self._decided(request, verdict, odds[verdict])
 
         return predict
 
@@ -233,9 +226,10 @@ class MedicalAnswering(Task[MedicalQuestion, MedicalAnswer]):
         return self._answered(request, verdict, written.answer.strip(), tuple(each.id for each in cited), confidence)
 
     def _decided(self, request: MedicalQuestion, verdict: str, confidence: float | None) -> MedicalAnswer:
-        """Return a verdict without words: it rests on all passages."""
-        names = tuple(each.id for each in passages(request))
-        return self._answered(request, verdict, f"{verdict.capitalize()}.", names, confidence)
+        """Return a verdict with a quote: the sentence most like the question, and its passage."""
+        name, quote = best_passage(request)
+        answer = f"{verdict.capitalize()}. {quote}" if verdict in DECISIONS else quote
+        return self._answered(request, verdict, answer, (name,), confidence)
 
     def _answered(
         self, request: MedicalQuestion, verdict: str, answer: str, names: tuple[str, ...], confidence: float | None

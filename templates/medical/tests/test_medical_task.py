@@ -111,19 +111,21 @@ def test_without_passages_no_model_is_asked(task: Task[Any, Any]) -> None:
 
 
 def test_a_thousand_hostile_answers_never_give_what_is_forbidden(task: Task[Any, Any], examples: Examples) -> None:
-    rng, quantities = random.Random(5), module("quantities")
-    verdicts = ["yes", "no", "maybe", "text", "none", "", "YES", "emergency", "yes no"]
+    rng, quantities, passages = random.Random(5), module("quantities"), module("passages").passages
+    verdicts = [*["yes", "no", "maybe", "text"] * 4, "none", "", "YES", "emergency", "yes no"]
     words = ["Yes.", "No.", "Take", "500 mg", "twice a day", "0.5 ml/kg", "reduced", "[99]", "99%", "\x00", "π", "12"]
     given: Counter[str] = Counter()
     for _ in range(1000):
         row = rng.choice(examples["test"])
-        text = " ".join(rng.choices([*words, *(each.text for each in row.request.evidence)], k=rng.randint(0, 5)))
-        written = json.dumps({"evidence": rng.choices(range(-2, 12), k=rng.randint(0, 4)), "answer": text})
+        text = " ".join(
+            rng.choices([*words, *(each.text for each in row.request.evidence), *["it fell"] * 9], k=rng.randint(0, 4))
+        )
+        written = json.dumps({"evidence": rng.choices(range(-1, 6), k=rng.randint(0, 4)), "answer": text})
         broken = rng.choice([written, written, written, written, written[:-3], text, ""])
-        finish: Any = rng.choice(["stop", "stop", "stop", "length", "abort"])
+        finish: Any = rng.choice([*["stop"] * 8, "length", "abort"])
         read = task.read(row.request, [Completion(rng.choice(verdicts)), Completion(broken, finish=finish)])
         given[read.status] += 1
-        known = {each.id: each.text for each in module("passages").passages(row.request)}
+        known = {each.id: each.text for each in passages(row.request)}
         assert set(read.evidence) <= set(known)
         assert (read.status == "emergency") == (row.response.status == "emergency")
         assert read.notice == NOTICE
@@ -143,7 +145,7 @@ def test_only_verdicts_of_the_recipe_can_be_written_and_a_passage_cannot_pretend
     assert prompt.answer == Choices(("yes", "no", "maybe"))
     assert prompt.messages[1].text.count("\n") == 2
     assert [part.trusted for message in prompt.messages for part in message.segments] == [True, False]
-    assert task.read(asked, [Completion("maybe")]).answer == "Maybe."
+    assert task.read(asked, [Completion("maybe")]).answer == "Maybe. One."
     assert task.read(asked, [Completion("none")]).reason == "unreadable"
 
 
@@ -157,8 +159,8 @@ def test_a_response_that_cites_an_unknown_passage_or_an_unlisted_verdict_is_refu
 
 
 def test_options_that_do_not_fit_are_named() -> None:
-    with pytest.raises((InputError, ValidationError), match="remove text from verdicts"):
-        make_task(write="verdict")
+    with pytest.raises((InputError, ValidationError), match="verdicts"):
+        make_task(verdicts=["yes", "perhaps"])
     with pytest.raises((InputError, ValidationError), match="abstain_below"):
         make_task(abstain_below=1.5)
 
@@ -169,7 +171,8 @@ def test_the_baseline_answers_in_the_evidence_s_own_words(task: Task[Any, Any], 
         answer = predict(row.request)
         known = {each.id: each.text for each in module("passages").passages(row.request)}
         if answer.status == "answered":
-            assert answer.answer in known[answer.evidence[0]]
+            assert answer.answer.partition(". ")[2] in known[answer.evidence[0]] or answer.decision is None
+            assert answer.decision or answer.answer in known[answer.evidence[0]]
             assert 0.2 <= answer.confidence <= 1
 
 

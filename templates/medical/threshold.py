@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+CURVE = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -95,6 +97,9 @@ def main(words: Sequence[str] | None = None) -> int:
     for name, part in (("fitted on", fitting), ("other half", checking)):
         answered, wrong = coverage(part, threshold), risk(part, threshold)
         print(f"{name}: {len(part)} questions, answered {answered:.3f}, wrong {wrong:.3f}")
+    print("\nThe curve of all questions: threshold, answered, wrong")
+    for step in CURVE:
+        print(f"{step:9.2f}  {coverage(rows, step):8.3f}  {risk(rows, step):5.3f}")
     return 0
 
 

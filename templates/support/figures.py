@@ -13,28 +13,30 @@ MONTHS = (
     "december",
 )  # fmt: skip
 _SMALL = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * at for at, word in enumerate(_TENS)}
 _VALUES |= {"hundred": 100, "thousand": 1000, "dozen": 12, "couple": 2}
 _CURRENCIES = {
-    "€": "eur", "euro": "eur", "euros": "eur", "eur": "eur", "$": "usd", "dollar": "usd", "dollars": "usd", "usd": "usd",
-    "£": "gbp", "pound": "gbp", "pounds": "gbp", "gbp": "gbp", "cent": "cent", "cents": "cent",
+    "€": "eur", "euro": "eur", "euros": "eur", "eur": "eur", "$": "usd", "dollar": "usd", "dollars": "usd",
+    "usd": "usd", "£": "gbp", "pound": "gbp", "pounds": "gbp", "gbp": "gbp", "cent": "cent", "cents": "cent",
 }  # fmt: skip
 # A unit's name, and how many of it one such word is.
 _UNITS: dict[str, tuple[str, int]] = {
     "day": ("day", 1), "week": ("day", 7), "fortnight": ("day", 14), "month": ("month", 1), "year": ("month", 12),
     "hour": ("hour", 1), "hr": ("hour", 1), "minute": ("minute", 1), "min": ("minute", 1), "second": ("second", 1),
-    "working day": ("working day", 1), "business day": ("working day", 1), "%": ("percent", 1), "percent": ("percent", 1),
+    "working day": ("working day", 1), "business day": ("working day", 1), "%": ("percent", 1),
+    "percent": ("percent", 1),
     "per cent": ("percent", 1), "gb": ("gb", 1), "mb": ("mb", 1), "mbps": ("mbps", 1), "mbit/s": ("mbps", 1),
     "am": ("am", 1), "pm": ("pm", 1), "time": ("time", 1), "text": ("text", 1), "device": ("device", 1),
     "metre": ("metre", 1), "digit": ("digit", 1), "call": ("call", 1),
 }  # fmt: skip
 _MONTH = "(?:" + "|".join(sorted((f"{name}|{name[:3]}" for name in MONTHS), key=len, reverse=True)) + r")\b\.?"
 _NUMBER = r"\d{1,3}(?:[ ,.'’]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?"
-_UNIT = "(?:" + "|".join(re.escape(u) + ("s?" if u[-1].isalpha() else "") for u in sorted(_UNITS, key=len, reverse=True)) + ")"
+_PLURALS = (re.escape(unit) + ("s?" if unit[-1].isalpha() else "") for unit in sorted(_UNITS, key=len, reverse=True))
+_UNIT = f"(?:{'|'.join(_PLURALS)})"
 _MONEY = "(?:" + "|".join(re.escape(word) for word in sorted(_CURRENCIES, key=len, reverse=True)) + r")(?![a-z])"
 _RATE = rf"(?:\s*(?:per|an?|each|every|/)\s*(?P<RATE>{_UNIT})(?![a-z]))?"
 _WORDS = "|".join(sorted(_VALUES, key=len, reverse=True))

@@ -17,7 +17,8 @@ from typing import Any
 HERE = Path(__file__).parent
 THREADS = {"train": 330, "test": 96}
 KINDS = {
-    "question": 46, "missing": 11, "change": 12, "unclear": 7, "out_of_scope": 9, "person": 5, "complaint": 5, "danger": 5,
+    "question": 46, "missing": 11, "change": 12, "unclear": 7, "out_of_scope": 9, "person": 5, "complaint": 5,
+    "danger": 5,
 }  # fmt: skip
 NEXT = {"end": 20, "thanks": 18, "wait": 16, "pressure": 26, "out_of_scope": 8, "question": 12}
 HAND_OFF_SUMMARIES = {"person": "asked_for_person", "complaint": "complaint", "danger": "danger"}
@@ -50,9 +51,11 @@ def generate(seed: int = 0) -> dict[str, list[dict[str, Any]]]:
         seen: set[str] = set()
         rows[split] = []
         for number in range(count):
-            made = _Thread(words, split, number, f"{seed}/{split}/{number}").rows
-            new = [row for row in made if (key := _key(row)) not in seen and not seen.add(key)]  # type: ignore[func-returns-value]
-            rows[split] += new
+            for row in _Thread(words, split, number, f"{seed}/{split}/{number}").rows:
+                request = json.dumps(row["request"])
+                if request not in seen:
+                    rows[split].append(row)
+                seen.add(request)
     return {"train": rows["train"], "test": rows["test"] + hard_rows()}
 
 
@@ -66,9 +69,10 @@ def _hard_row(number: int, case: dict[str, Any]) -> dict[str, Any]:
     roles = {"c": "customer", "a": "agent", "n": "system-note"}
     thread = [{"role": roles[line[0]], "text": line[3:]} for line in case["thread"]]
     passages = [{"id": name, "text": text} for name, text in case.get("passages", {}).items()]
-    response = {key: case[key] for key in ("action", "intent", "sources") if key in case}
+    response: dict[str, Any] = {key: case[key] for key in ("action", "intent", "sources") if key in case}
     if case["action"] == "hand_off":
-        response |= {"reply": _line("HAND_OFF_LINE"), "hand_off": {"reason": case["reason"], "summary": case["summary"]}}
+        left = {"reason": case["reason"], "summary": case["summary"]}
+        response |= {"reply": _line("HAND_OFF_LINE"), "hand_off": left}
     elif case["action"] == "reply":
         response["reply"] = case.get("reply") or _line("OUT_OF_SCOPE_LINE")
     request = {"thread": thread, "passages": passages, "owner": case.get("owner", "bot")}
@@ -82,10 +86,6 @@ def _line(name: str) -> str:
     source = (HERE / "desk.py").read_text(encoding="utf-8")
     found = next(line for line in source.splitlines() if line.startswith(f"{name} = "))
     return str(json.loads(found.partition(" = ")[2]))
-
-
-def _key(row: dict[str, Any]) -> str:
-    return json.dumps(row["request"], sort_keys=True)
 
 
 class _Thread:

@@ -42,7 +42,8 @@ class SupportRequest(Strict):
         tuple[Passage, ...], Field(max_length=MOST_PASSAGES, description="Policies and account facts, from your search")
     ] = ()
     owner: Annotated[
-        Literal["bot", "person"], Field(description="Who answers the thread now. While it is a person, the bot is silent")
+        Literal["bot", "person"],
+        Field(description="Who answers now. While it is a person, the bot is silent"),
     ] = "bot"
 
     @model_validator(mode="after")
@@ -76,7 +77,7 @@ class SupportResponse(Strict):
 
     action: Annotated[Action, Field(description="Send `reply`, give the thread to a person, or do nothing")]
     reply: Annotated[str, Field(max_length=90_000, description="For the customer; empty if the bot is silent")] = ""
-    intent: Annotated[Intent | None, Field(description="What the customer wants; null if no model read the thread")] = None
+    intent: Annotated[Intent | None, Field(description="What the customer wants; null if no model read it")] = None
     sources: Annotated[tuple[str, ...], Field(description="Ids of the passages that the reply stands on")] = ()
     hand_off: Annotated[HandOff | None, Field(description="Set if the action is `hand_off`")] = None
     checks: Annotated[tuple[Check, ...], Field(description="What the checker found")] = ()

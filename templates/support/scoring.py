@@ -12,7 +12,9 @@ from .tone import tone
 
 def compare(expected: SupportResponse, actual: SupportResponse) -> Record:
     """Compare the decision (intent, action, sources, reason), then the reply's figures, and measure its tone."""
-    record = dict(matches(*([(each.intent, "")] if each.intent else [] for each in (expected, actual))))
+    record: dict[str, float] = dict(
+        matches(*([(each.intent, "")] if each.intent else [] for each in (expected, actual)))
+    )
     record["right"] = float(_decision(expected) == _decision(actual))
     record["action_right"] = float(expected.action == actual.action)
     if expected.intent == "out_of_scope":
@@ -25,7 +27,7 @@ def compare(expected: SupportResponse, actual: SupportResponse) -> Record:
     }
     if actual.action == "reply" or actual.checks:
         record |= {"drafted": 1.0, "grounded": float(not actual.checks)}
-    return record | _figures(expected, actual) | (tone(actual.reply) if actual.action == "reply" else {})
+    return {**record, **_figures(expected, actual), **(tone(actual.reply) if actual.action == "reply" else {})}
 
 
 def _decision(response: SupportResponse) -> tuple[object, ...]:

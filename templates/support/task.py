@@ -9,8 +9,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
-from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Record, Task, Text, UnreadableAnswer
-from kit.task import parse_answer
+from kit.task import (
+    Answer,
+    Completion,
+    Example,
+    Message,
+    Predictor,
+    Prompt,
+    Record,
+    Task,
+    Text,
+    UnreadableAnswer,
+    parse_answer,
+)
 
 from .baseline import NearestTurn
 from .desk import INTENTS
@@ -40,7 +51,7 @@ class Options(Task.Options):
         Literal["written", "quoted"],
         Field(description="written: the model writes replies. quoted: a reply is the cited passages, word for word"),
     ] = "written"
-    turns: Annotated[int, Field(ge=1, le=200, description="Most turns of the thread that the model reads: the last")] = 20
+    turns: Annotated[int, Field(ge=1, le=200, description="Most turns that the model reads: the last")] = 20
     answer_tokens: Annotated[int, Field(ge=32, le=4096, description="Tokens that one answer may take")] = 600
 
 
@@ -87,7 +98,7 @@ class SupportDesk(Task[SupportRequest, SupportResponse]):
             return [None]
         numbers = {each.id: at for at, each in enumerate(request.passages, 1)}
         left = response.hand_off
-        written = {
+        written: dict[str, Any] = {
             "intent": response.intent,
             "action": response.action,
             "sources": [numbers[each] for each in response.sources if each in numbers],

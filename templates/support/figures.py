@@ -94,7 +94,7 @@ def unsupported(reply: str, sources: list[str]) -> list[str]:
 
 def _found(text: str) -> Iterator[Figure]:
     for match in _PATTERN.finditer(text):
-        part, words = match.groupdict(), match.group().strip()
+        part, words = match.groupdict(), match.group().strip(" .")
         if part["iso"]:
             year, month, day = part["iso"].split("-")
             yield Figure("date", f"{int(day)} {int(month)}", year, words)

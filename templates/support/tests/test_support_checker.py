@@ -128,7 +128,7 @@ def test_sources_that_do_not_exist_are_never_returned(task: Support) -> None:
 
 
 def test_a_reply_about_the_services_must_cite_a_passage(task: Support) -> None:
-    written = {"intent": "return_device", "action": "reply", "sources": [], "reason": None}
+    written: dict[str, Any] = {"intent": "return_device", "action": "reply", "sources": [], "reason": None}
     got = answer(task, request_of(task), json.dumps(written | ({"text": "Keep it."} if _writes(task) else {})))
     assert (got.action, [each.kind for each in got.checks][:1]) == ("hand_off", ["source"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import operator
 from pathlib import Path
@@ -87,4 +88,4 @@ def test_the_words_vary(examples: Examples) -> None:
 
 def _pairs(text: str) -> list[tuple[str, str]]:
     words = text.casefold().split()
-    return list(zip(words, words[1:], strict=False))
+    return list(itertools.pairwise(words))

@@ -31,16 +31,16 @@ def bank(folder: Path, text: str = "text,category\nWhere is my card?,card_arriva
 
 
 def test_banking77_is_read_from_its_folder_or_its_file(tmp_path: Path) -> None:
-    folder = bank(
-        tmp_path / "set", 'text,category\n"Card, please",card_arrival\n"card,  please",card_arrival\nHi,top_up_failed\n'
-    )
+    table = 'text,category\n"Card, please",card_arrival\n"card,  please",card_arrival\nHi,top_up_failed\n'
+    folder = bank(tmp_path / "set", table)
     rows = importers["banking77"](folder, {})
     assert sorted((row.request.text, row.response.intent) for row in rows) == [
         ("Card, please", "card_arrival"),
         ("Hi", "top_up_failed"),
     ]
     assert importers["banking77"](folder / "train.csv", {}) == rows
-    assert read_set(importers["banking77"], intents("banking77"), folder, {}) == rows
+    read = read_set(importers["banking77"], intents("banking77"), folder, {})
+    assert [row.model_dump() for row in read] == [row.model_dump() for row in rows]
 
 
 def test_clinc150_keeps_what_is_out_of_scope(tmp_path: Path) -> None:

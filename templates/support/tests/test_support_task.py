@@ -36,16 +36,8 @@ def test_quoted_targets_are_read_back_as_the_same_decision(quoted: Support, exam
 
 def test_perfect_answers_score_one(task: Support, examples: Examples) -> None:
     found = scores(task, [(row.response, row.response) for row in examples["test"]])
-    ones = (
-        "turn_accuracy",
-        "intent_macro_f1",
-        "out_of_scope_recall",
-        "action_accuracy",
-        "hand_off_f1",
-        "figure_recall",
-    )
-    assert {name: found[name] for name in ones} == dict.fromkeys(ones, 1.0)
-    assert found["grounded_rate"] == 1.0
+    tone = {"apology_rate", "banned_per_reply", "reading_ease"}
+    assert {name: score for name, score in found.items() if name not in tone} == dict.fromkeys(set(found) - tone, 1.0)
 
 
 @pytest.mark.parametrize("junk", ["", "{}", "hello", draft(intent="unclear", sources=[], text="Hm?")])
@@ -91,7 +83,7 @@ def test_a_row_without_target_says_why(written: Support) -> None:
 
 def test_two_passages_of_one_id_are_refused(written: Support) -> None:
     passage = {"id": "kb.x", "text": "a"}
-    with pytest.raises(ValidationError, match="kb.x"):
+    with pytest.raises(ValidationError, match=r"kb\.x"):
         written.request_type.model_validate(
             {"thread": [{"role": "customer", "text": "Hi"}], "passages": [passage, passage]}
         )
@@ -119,25 +111,32 @@ def test_tone_is_measured_apart_from_correctness(written: Support) -> None:
 
 @pytest.mark.parametrize(
     ("word", "count"),
-    [("cat", 1), ("made", 1), ("table", 2), ("reading", 2), ("internet", 3), ("see", 1), ("rhythm", 1)],
+    [("cat", 1), ("made", 1), ("table", 2), ("reading", 2), ("internet", 3), ("see", 1)],
 )
 def test_syllables_are_counted_by_their_vowels(word: str, count: int) -> None:
     assert module("tone").syllables(word) == count
 
 
-def test_figures_of_a_text_have_one_form() -> None:
-    figures = module("figures").figures
-    same = ["14 days", "two weeks", "fourteen-day", "a fortnight"]
-    assert {(each.kind, str(each.value)) for text in same[:3] for each in figures(text)} == {("day", "14")}
-    for left, right in (
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("14 days", "two weeks"),
+        ("14 days", "fourteen-day"),
         ("€1,250.50", "1 250.50 euros"),
-        ("a year", "x"),
         ("24 months", "2 years"),
-        ("5 %", "five percent"),
-    ):
-        pairs = [[(each.kind, each.value) for each in figures(text)] for text in (left, right)]
-        assert pairs[0] == pairs[1]
-    assert figures("One of us may call you once, at once.") == []
+        ("5 %", "five per cent"),
+        ("one hundred and twenty minutes", "120 minutes"),
+        ("3 August 2027", "August 3rd, 2027"),
+    ],
+)
+def test_figures_of_a_text_have_one_form(left: str, right: str) -> None:
+    figures = module("figures")
+    assert figures.figures(left)
+    assert figures.unsupported(left, [right]) == figures.unsupported(right, [left]) == []
+
+
+def test_words_that_count_nothing_are_no_figures() -> None:
+    assert module("figures").figures("One of us may call you once, at once, as you march on.") == []
 
 
 def test_the_request_and_the_answer_on_the_page_are_what_the_task_takes_and_returns(written: Support) -> None:

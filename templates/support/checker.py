@@ -22,6 +22,10 @@ _DONE = re.compile(
 )
 _CLAIM = re.compile(rf"\b(?:{'|'.join(CLAIM_STEMS)})\w*|\b(?:no|without)(?: any)? (?:charge|cost|fee)s?\b")
 
+# An address of the web or of mail. Two sentences without a space between them look like one, and are withheld, too.
+_LINK = re.compile(r"\b(?:https?:|www\.)\S+|\b[\w.+-]+@[\w.-]+|\b[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}\b")
+_HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
+
 
 def findings(reply: str, sources: Sequence[str]) -> list[Check]:
     """Return what is wrong with a reply that stands on these texts; nothing if a customer may see it."""
@@ -34,6 +38,10 @@ def findings(reply: str, sources: Sequence[str]) -> list[Check]:
         for match in _CLAIM.finditer(said)
         if _stem(match.group()) not in known_claims
     ]
+    found += [
+        Check(kind="link", text=match.group()[:200]) for match in _LINK.finditer(said) if match.group() not in known
+    ]
+    found += [Check(kind="form", text=f"hidden character U+{ord(each):04X}") for each in _HIDDEN.findall(reply)]
     found += [Check(kind="action", text=match.group()[:200]) for match in _DONE.finditer(said)]
     return list(dict.fromkeys(found))
 

@@ -37,7 +37,8 @@ QUOTED_LINES: Mapping[Intent, str] = {"unclear": CLARIFY_LINE, "thanks": THANKS_
 CLAIM_STEMS = (
     "refund", "reimburs", "credit", "waive", "discount", "free", "compensat", "guarante", "voucher", "gift", "bonus",
     "half", "double", "twice", "triple", "unlimited", "goodwill", "exception", "upgrade", "approv", "entitle", "promis",
-    "exempt", "complimentary", "gratis", "today", "tomorrow", "tonight", "monday", "tuesday", "wednesday", "thursday",
+    "exempt", "complimentary", "gratis", "rebate", "cashback", "money back", "reduc", "deduct",
+    "today", "tomorrow", "tonight", "monday", "tuesday", "wednesday", "thursday",
     "friday", "saturday", "sunday", "weekend",
 )  # fmt: skip
 """Starts of words that promise something. A reply may use such a word only if a cited passage does."""

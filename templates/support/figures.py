@@ -18,7 +18,7 @@ _SMALL = (
 )  # fmt: skip
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _VALUES = {word: value for value, word in enumerate(_SMALL)} | {word: 20 + 10 * at for at, word in enumerate(_TENS)}
-_VALUES |= {"hundred": 100, "thousand": 1000, "dozen": 12, "couple": 2}
+_VALUES |= {"hundred": 100, "thousand": 1000, "million": 1_000_000, "dozen": 12, "couple": 2}
 _CURRENCIES = {
     "€": "eur", "euro": "eur", "euros": "eur", "eur": "eur", "$": "usd", "dollar": "usd", "dollars": "usd",
     "usd": "usd", "£": "gbp", "pound": "gbp", "pounds": "gbp", "gbp": "gbp", "cent": "cent", "cents": "cent",
@@ -147,9 +147,9 @@ def _digits(match: re.Match[str]) -> str:
     total = current = 0
     for word in words:
         value = _VALUES[word]
-        if value in (100, 1000, 12) and word not in _SMALL:
+        if value in (12, 100, 1000, 1_000_000) and word not in _SMALL:
             current = max(current, 1) * value
-            total, current = (total + current, 0) if value == 1000 else (total, current)
+            total, current = (total + current, 0) if value >= 1000 else (total, current)
         else:
             current += value
     return str(total + current)

@@ -51,7 +51,7 @@ class Reading:
         return SupportResponse(action="reply", reply=reply, intent=draft.intent, sources=cited)
 
     def _withhold(self, intent: Intent | None, checks: list[Check]) -> SupportResponse:
-        claimed = any(each.kind in ("figure", "claim", "action", "source") for each in checks)
+        claimed = any(each.kind in ("figure", "claim", "action", "link", "source") for each in checks)
         reason: Reason = "unsupported_claim" if claimed else "unusable_reply"
         found = "; ".join(f"{each.kind}: {each.text}" for each in checks[:5])
         said = f"The bot's reply was withheld ({found}). {self._last_words()}"

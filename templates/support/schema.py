@@ -66,7 +66,7 @@ class Check(Strict):
     """Something that the checker found in what the model wrote."""
 
     kind: Annotated[
-        Literal["figure", "claim", "action", "placeholder", "source", "form"],
+        Literal["figure", "claim", "action", "link", "placeholder", "source", "form"],
         Field(description="What was wrong: see the table on the template's page"),
     ]
     text: Annotated[str, Field(description="The words that were wrong", max_length=200)]

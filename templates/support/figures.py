@@ -68,10 +68,6 @@ class Figure:
     detail: str = ""
     words: str = ""
 
-    def stands_for(self, other: Figure) -> bool:
-        """Say whether a source with this figure supports the other. What the other leaves out needs no support."""
-        return (self.kind, self.value) == (other.kind, other.value) and other.detail in ("", self.detail)
-
 
 def plain(text: str) -> str:
     """Return a text in lower case, without marks and hidden characters, and with all digits as 0 to 9."""
@@ -87,9 +83,14 @@ def figures(text: str) -> list[Figure]:
 
 
 def unsupported(reply: str, sources: list[str]) -> list[str]:
-    """Return the words of each figure of a reply that stands in none of the sources."""
-    known = [figure for source in sources for figure in figures(source)]
-    return [each.words for each in figures(reply) if not any(source.stands_for(each) for source in known)]
+    """Return the words of each figure of a reply that stands in none of the sources.
+
+    The year of a date, or the time to which an amount applies, need not be said; if it is, it must be the same.
+    """
+    known = {
+        (each.kind, each.value, detail) for text in sources for each in figures(text) for detail in ("", each.detail)
+    }
+    return [each.words for each in figures(reply) if (each.kind, each.value, each.detail) not in known]
 
 
 def _found(text: str) -> Iterator[Figure]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from kit.errors import InputError, Problem, nearest
 from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
 from kit.task import (
     Answer,
@@ -93,15 +94,17 @@ class SupportDesk(Task[SupportRequest, SupportResponse]):
         return [Prompt(self._kind, self.options.answer_tokens, (system, Message.of("user", shown)))]
 
     def targets(self, request: SupportRequest, response: SupportResponse) -> list[Answer | None]:
-        """Return the draft that `read` makes this response of; None for a turn that no model answers."""
+        """Return the draft that `read` makes this response of; None for a turn that no model answers.
+
+        Raises InputError with each source that is not among the passages.
+        """
         if self.shortcut(request) is not None or response.intent is None or response.checks:
             return [None]
-        numbers = {each.id: at for at, each in enumerate(request.passages, 1)}
         left = response.hand_off
         written: dict[str, Any] = {
             "intent": response.intent,
             "action": response.action,
-            "sources": [numbers[each] for each in response.sources if each in numbers],
+            "sources": _numbers(request, response.sources),
             "reason": left.reason if left else None,
         }
         if self._writes:
@@ -151,3 +154,16 @@ class SupportDesk(Task[SupportRequest, SupportResponse]):
 
 def _flat(text: str) -> str:
     return _LINE.sub(" ", text).strip()
+
+
+def _numbers(request: SupportRequest, sources: Sequence[str]) -> list[int]:
+    """Return the numbers of passages, as the model sees them."""
+    numbers = {each.id: at for at, each in enumerate(request.passages, 1)}
+    problems = [
+        Problem(f"The request has no passage '{each}'.", "response.sources", nearest(each, numbers))
+        for each in sources
+        if each not in numbers
+    ]
+    if problems:
+        raise InputError(problems)
+    return [numbers[each] for each in sources]

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 from support_parts import PROJECT, answer, draft, module, request_of  # type: ignore[import-not-found]
 
+from kit.errors import InputError
 from kit.task import Completion, Example, Task, write_answer
 
 Support = Task[Any, Any]
@@ -79,6 +80,12 @@ def test_a_row_without_target_says_why(written: Support) -> None:
     withheld = answer(written, request_of(written), draft(text="You have 99 days."))
     assert written.targets(request_of(written), withheld) == [None]
     assert "Write the response" in task.untaught(request_of(written))
+
+
+def test_a_row_that_cites_a_passage_it_does_not_have_is_told(written: Support) -> None:
+    response = written.response_type(action="reply", reply="It depends.", intent="bill", sources=("kb.return",))
+    with pytest.raises(InputError, match=r"no passage 'kb\.return'.*kb\.returns"):
+        written.targets(request_of(written), response)
 
 
 def test_two_passages_of_one_id_are_refused(written: Support) -> None:

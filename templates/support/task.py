@@ -65,7 +65,7 @@ class SupportDesk(Task[SupportRequest, SupportResponse]):
     response_type = SupportResponse
     Options = Options
     metrics: ClassVar = {
-        "turn_accuracy": mean_of("right", description="Turns with the right intent, action, sources and reason"),
+        "accuracy": mean_of("right", description="Turns with the right intent, action, sources and reason"),
         "intent_macro_f1": macro_f1_over(description="F1 of intents, as the mean over them"),
         "out_of_scope_recall": ratio_of("scope_found", "scope_asked", description="Out-of-scope turns that were seen"),
         "action_accuracy": mean_of("action_right", description="Turns with the right action"),
@@ -76,7 +76,7 @@ class SupportDesk(Task[SupportRequest, SupportResponse]):
         "banned_per_reply": mean_of("banned", False, "Tone: phrases in a reply that the house style avoids"),
         "reading_ease": mean_of("reading_ease", description="Tone: Flesch reading ease of replies; 60 to 70 is plain"),
     }
-    main_metric = "turn_accuracy"
+    main_metric = "accuracy"
     baseline_name = "the most similar training turn (TF-IDF), and the most similar passage as the reply"
 
     def shortcut(self, request: SupportRequest) -> SupportResponse | None:

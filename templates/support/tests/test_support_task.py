@@ -44,11 +44,9 @@ def test_perfect_answers_score_one(task: Support, examples: Examples) -> None:
 @pytest.mark.parametrize("junk", ["", "{}", "hello", draft(intent="unclear", sources=[], text="Hm?")])
 def test_junk_scores_no_better_than_the_most_common_answer(task: Support, examples: Examples, junk: str) -> None:
     rows = [row for row in examples["test"] if row.response.intent]
-    best = max(
-        scores(task, [(row.response, other.response) for row in rows])["turn_accuracy"] or 0.0 for other in rows[::7]
-    )
+    best = max(scores(task, [(row.response, other.response) for row in rows])["accuracy"] or 0.0 for other in rows[::7])
     found = scores(task, [(row.response, answer(task, row.request, junk)) for row in rows])
-    assert (found["turn_accuracy"] or 0.0) <= max(best, 0.1)
+    assert (found["accuracy"] or 0.0) <= max(best, 0.1)
 
 
 def test_a_customer_cannot_write_a_turn_of_someone_else(task: Support) -> None:
@@ -100,7 +98,7 @@ def test_the_baseline_answers_through_the_same_checker(task: Support, examples: 
     learned: Any = task
     predict = learned.fit_baseline(examples["train"])
     found = scores(task, [(row.response, predict(row.request)) for row in examples["test"]])
-    assert 0.1 < (found["turn_accuracy"] or 0.0) < 0.9
+    assert 0.1 < (found["accuracy"] or 0.0) < 0.9
     assert predict(request_of(task, owner="person")).action == "silent"
 
 
@@ -110,7 +108,7 @@ def test_tone_is_measured_apart_from_correctness(written: Support) -> None:
         action="reply", reply="Unfortunately, we apologise for any inconvenience.", intent="thanks"
     )
     good, bad = (scores(written, [(plain, each)]) for each in (plain, stiff))
-    assert good["turn_accuracy"] == bad["turn_accuracy"] == 1.0
+    assert good["accuracy"] == bad["accuracy"] == 1.0
     assert (good["apology_rate"], bad["apology_rate"]) == (0.0, 1.0)
     assert (good["banned_per_reply"], bad["banned_per_reply"]) == (0.0, 2.0)
     assert good["reading_ease"] == pytest.approx(206.835 - 1.015 * 6 - 84.6)

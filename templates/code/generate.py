@@ -8,13 +8,11 @@ hard.toml are written by hand; the generator appends them to the test file.
 
 from __future__ import annotations
 
-import ast
 import json
 import random
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,34 +22,22 @@ HERE = Path(__file__).parent
 FILES = {"train": 440, "test": 84}
 GAPS = 2
 UNSEEN_SHAPE = 0.25
-KINDS = {"line": 0.34, "cursor": 0.2, "lines": 0.2, "span": 0.2, "rest": 0.06}
 SPM = 0.3
 OPEN, CLOSE = "«", "»"
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A gap of a text: where it starts and ends, and its kind."""
-
-    start: int
-    end: int
-    kind: str
 
 
 def generate(seed: int = 0) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of both files. The same seed gives the same rows."""
     shapes = tomllib.loads((HERE / "shapes.toml").read_text(encoding="utf-8"))["shape"]
     entities = tomllib.loads((HERE / "entities.toml").read_text(encoding="utf-8"))
-    reading = load_module(HERE, "reading.py")
+    gaps = load_module(HERE, "gaps.py")
     made: dict[str, list[dict[str, Any]]] = {}
     for split, size in FILES.items():
         seen_texts: set[str] = set()
         made[split] = []
         for number in range(size):
             rng = random.Random(f"{seed}/{split}/{number}")
-            made[split] += _file_rows(
-                f"{split}-{number:04}", _Author(shapes, entities, split, rng), reading, seen_texts
-            )
+            made[split] += _file_rows(f"{split}-{number:04}", _Author(shapes, entities, split, rng), gaps, seen_texts)
     made["test"] += list(_hard_rows())
     return made
 
@@ -112,29 +98,18 @@ def _fill(template: str, slots: dict[str, str]) -> str:
     return re.sub(rf"\$(?:\{{({names})\}}|({names}))", lambda found: slots[found[1] or found[2]], template)
 
 
-def _file_rows(name: str, author: _Author, reading: Any, seen: set[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one file: gaps that a perfect answer fills, each once in a split."""
+def _file_rows(name: str, author: _Author, gaps: Any, seen: set[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one file; a gap that another file of the split has too is left out."""
     rng, text = author.rng, author.program()
-    cuts = [each for each in _cuts(text) if _fillable(text, each, reading)]
-    made = 0
-    for _ in range(40):
-        kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
-        fitting = [cut for cut in cuts if cut.kind == kind]
-        order = "spm" if rng.random() < SPM else "psm"
-        if not fitting:
-            continue
-        cut = rng.choice(fitting)
+    for number, cut in enumerate(gaps.draw(text, GAPS, rng)):
         key = f"{text[: cut.start]}\0{text[cut.end :]}"
-        if key in seen:
-            continue
-        seen.add(key)
-        yield _row(f"{name}-{made}", text, cut, order, name, {cut.kind, *author.tags})
-        made += 1
-        if made == GAPS:
-            return
+        order = "spm" if rng.random() < SPM else "psm"
+        if key not in seen:
+            seen.add(key)
+            yield _row(f"{name}-{number}", text, cut, order, name, {cut.kind, *author.tags})
 
 
-def _row(name: str, text: str, cut: Cut, order: str, group: str, tags: set[str]) -> dict[str, Any]:
+def _row(name: str, text: str, cut: Any, order: str, group: str, tags: set[str]) -> dict[str, Any]:
     request: dict[str, Any] = {"prefix": text[: cut.start], "suffix": text[cut.end :]}
     if order != "psm":
         request["order"] = order
@@ -142,58 +117,6 @@ def _row(name: str, text: str, cut: Cut, order: str, group: str, tags: set[str])
     completion = text[cut.start : cut.end]
     response = {"completion": completion, "stopped": "end", "parses": True}
     return {"id": name, "request": request, "response": response, "group": group, "tags": sorted(tags)}
-
-
-def _fillable(text: str, cut: Cut, reading: Any) -> bool:
-    """Whether the missing text is some code, and an answer that has it is read back as it is."""
-    middle = text[cut.start : cut.end]
-    if len(re.findall(r"\w+", middle)) < 1 or len(middle) > 240 or '"""' in middle:
-        return False
-    read = reading.read_middle(text[: cut.start], text[cut.end :], middle)
-    return bool(read.text == middle and read.stopped == "end" and read.parses)
-
-
-# --- where a gap may be ------------------------------------------------------------------------------------------------
-
-
-def _cuts(text: str) -> Iterator[Cut]:
-    """Yield every gap that a file may have."""
-    starts = [0, *(found.end() for found in re.finditer(r"\n", text))]
-    body = _body_lines(text)
-    for line in body:
-        start, end = starts[line], starts[line + 1]
-        indent = len(text[start:end]) - len(text[start:end].lstrip())
-        yield Cut(start, end, "line")
-        yield Cut(start + indent, end - 1, "cursor")
-        for more in (1, 2, 3):
-            last = line + more
-            if all(each in body for each in range(line, last + 1)):
-                yield Cut(start, starts[last + 1], "lines")
-                if last == max(body):
-                    yield Cut(start + indent, len(text), "rest")
-    yield from _spans(text, starts, body)
-
-
-def _body_lines(text: str) -> set[int]:
-    """Return the lines inside functions and classes, counted from 0, that are neither blank nor a docstring."""
-    found: set[int] = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            for child in node.body:
-                if isinstance(child, ast.stmt) and child.end_lineno is not None:
-                    found |= set(range(child.lineno - 1, child.end_lineno))
-    lines = text.split("\n")
-    return {line for line in found if lines[line].strip() and '"""' not in lines[line]}
-
-
-def _spans(text: str, starts: Sequence[int], body: set[int]) -> Iterator[Cut]:
-    """Yield expressions inside a line: arguments, conditions, and what is assigned or returned."""
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.expr) or node.end_lineno != node.lineno or node.lineno - 1 not in body:
-            continue
-        if isinstance(node, ast.Call | ast.Compare | ast.BinOp | ast.Attribute | ast.Subscript):
-            base = starts[node.lineno - 1]  # the shapes are ASCII, so columns in bytes are columns in characters
-            yield Cut(base + node.col_offset, base + (node.end_col_offset or 0), "span")
 
 
 # --- cases that are written by hand --------------------------------------------------------------------------------

@@ -19,10 +19,11 @@ from typing import Any
 from kit.task.loader import load_module
 
 HERE = Path(__file__).parent
-FILES = {"train": 440, "test": 84}
+FILES = {"train": 800, "test": 84}
 GAPS = 2
 UNSEEN_SHAPE = 0.25
-SPM = 0.3
+SHARED_FIELDS = 0.5
+SPM = 0.25
 OPEN, CLOSE = "«", "»"
 
 
@@ -51,7 +52,11 @@ class _Author:
         self.rng, self.test = rng, split == "test"
         self.tags: set[str] = set()
         self.shapes = shapes
-        self.entity = rng.choice(entities["unseen" if self.test else "seen"])
+        pool = "unseen" if self.test else "seen"
+        item, items, *fields = rng.choice(entities[pool])
+        if rng.random() < SHARED_FIELDS:
+            fields = _shared(entities["fields"][pool], rng)
+        self.entity = [item, items, *fields]
         self.by_key = rng.random() < 0.35
 
     def program(self) -> str:
@@ -90,6 +95,11 @@ class _Author:
 
     def _read(self, holder: str, field: str) -> str:
         return f'{holder}["{field}"]' if self.by_key else f"{holder}.{field}"
+
+
+def _shared(fields: dict[str, list[str]], rng: random.Random) -> list[str]:
+    """Return two numbers, a name and a kind that fit every entity."""
+    return [*rng.sample(fields["num"], 2), rng.choice(fields["text"]), rng.choice(fields["kind"])]
 
 
 def _fill(template: str, slots: dict[str, str]) -> str:

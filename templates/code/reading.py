@@ -82,13 +82,20 @@ def without_sentinels(text: str, more: Sequence[str] = ()) -> str:
 
 
 def without_overlap(text: str, suffix: str, parser: Parser | None = None) -> str:
-    """Return the text without the lines at its end with which the suffix begins; the longest such repetition counts.
+    """Return the text without the lines at its end with which the suffix begins, however often it repeats them.
 
-    A repetition has at least one whole line. It stays where only the repetition makes the file parse. The rest of a
-    line that the gap interrupts, such as a closing bracket, is only removed if the file parses without it alone.
+    The longest repetition counts. A repetition has at least one whole line. It stays where only the repetition makes
+    the file parse. The rest of a line that the gap interrupts, such as a closing bracket, is only removed if the file
+    parses without it alone.
     """
+    while (shorter := _once_less(text, suffix, parser)) != text:
+        text = shorter
+    return text
+
+
+def _once_less(text: str, suffix: str, parser: Parser | None) -> str:
     for length in _line_ends(suffix):
-        if not suffix[:length].strip() or not text.endswith(suffix[:length]):
+        if length > len(text) or not text.endswith(suffix[:length]) or not suffix[:length].strip():
             continue
         shorter = text[: len(text) - length]
         part_of_line = "\n" not in suffix[:length].rstrip("\n") and not _starts_line(text, shorter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,7 @@ MIDDLE = "        result += price\n"
 SUFFIX = "    return result\n"
 
 
+@cache
 def module(name: str) -> ModuleType:
     """Return one of the template's modules."""
     return load_module(PROJECT, f"{name}.py")
@@ -24,6 +26,16 @@ def module(name: str) -> ModuleType:
 
 def make_task(**options: Any) -> Task[Any, Any]:
     """Return the task with options."""
+    return default_task() if not options else _loaded(options)
+
+
+@cache
+def default_task() -> Task[Any, Any]:
+    """Return the task without options."""
+    return _loaded({})
+
+
+def _loaded(options: dict[str, Any]) -> Task[Any, Any]:
     return load_task(PROJECT, TaskSection(use="task.py:Complete", options=options))
 
 

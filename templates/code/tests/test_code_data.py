@@ -6,6 +6,7 @@ import json
 import operator
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ def test_there_is_enough_to_learn_from_and_to_measure_with(examples: Examples) -
 
 
 def test_no_gap_and_no_file_is_on_both_sides(examples: Examples) -> None:
-    for key in (*map(operator.attrgetter, ("group", "id", "request")), whole):
+    keys: list[Callable[[Any], Any]] = [*map(operator.attrgetter, ("group", "id", "request")), whole]
+    for key in keys:
         assert not {key(row) for row in examples["train"]} & {key(row) for row in examples["test"]}
 
 

@@ -14,7 +14,7 @@ from code_parts import make_task, module, perfect  # type: ignore[import-not-fou
 from kit.errors import InputError
 
 importers = module("importers").importers
-FUNCTION = 'def {name}(values):\n    """Ünused."""\n    total = 0\n    for value in values:\n        total += value\n'
+FUNCTION = 'def NAME(values):\n    """Ünused."""\n    total = 0\n    for value in values:\n        total += value\n'
 FUNCTION += '    return f"é {total}", total\n'
 KEY = "AKIA" + "Q3EGV7RTZ4LMWX2B"
 
@@ -22,13 +22,13 @@ KEY = "AKIA" + "Q3EGV7RTZ4LMWX2B"
 def own_files(folder: Path) -> Path:
     """Three files that fit, one of them twice, and folders that are not the user's own code."""
     for name, text in {
-        "a.py": FUNCTION.format(name="first"),
-        "deep/b.py": "# SPDX-License-Identifier: MIT\n" + FUNCTION.format(name="second"),
-        "copy.py": FUNCTION.format(name="first"),
-        "windows.py": FUNCTION.format(name="third").replace("\n", "\r\n"),
+        "a.py": FUNCTION.replace("NAME", "first"),
+        "deep/b.py": "# SPDX-License-Identifier: MIT\n" + FUNCTION.replace("NAME", "second"),
+        "copy.py": FUNCTION.replace("NAME", "first"),
+        "windows.py": FUNCTION.replace("NAME", "third").replace("\n", "\r\n"),
         "only_data.py": "X = 1\n",
-        ".hidden/c.py": FUNCTION.format(name="hidden"),
-        "lib/site-packages/d.py": FUNCTION.format(name="installed"),
+        ".hidden/c.py": FUNCTION.replace("NAME", "hidden"),
+        "lib/site-packages/d.py": FUNCTION.replace("NAME", "installed"),
         "notes.txt": "def no(): pass\n",
     }.items():
         file = folder / name
@@ -46,7 +46,7 @@ def test_own_files_become_gaps_in_groups_by_file(tmp_path: Path) -> None:
     for row in found:
         assert "\r" not in row.request.prefix + row.request.suffix
         assert row.request.path == row.group
-        assert perfect(task, row) == row.response
+        assert perfect(task, row).model_dump() == row.response.model_dump()
     assert {row.provenance["licence"] for row in found} == {"MIT", "not stated"}
     assert found == importers["files"](tmp_path, {"gaps": "3"})
     assert importers["files"](tmp_path / "a.py", {})[0].group == "a.py"

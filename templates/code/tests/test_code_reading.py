@@ -111,8 +111,8 @@ def test_a_long_file_is_read_in_time_and_not_parsed() -> None:
 
 
 PIECES = (
-    *(MIDDLE, SUFFIX) * 5, SUFFIX.strip(), "\n", "    ", "result", "(", ")", '"""', "import os\n", "return", ":", "\r\n",
-    "\0", "é", "中", "# x", "\\", "'", "<|", "|>", "fim_prefix", "def f():\n", "\t",
+    *(MIDDLE, SUFFIX) * 5, SUFFIX.strip(), "\n", "    ", "result", "(", ")", '"""', "import os\n", "return", ":",
+    "\r\n", "\0", "é", "中", "# x", "\\", "'", "<|", "|>", "fim_prefix", "def f():\n", "\t",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Generates the template's scenes. `python generate.py` writes both files in data/, always with the same bytes.
 
 The words come from wordings.toml, and worlds and characters from worlds.toml. Test scenes take place in other worlds,
-with other characters, and in other words. The hard cases in hard.jsonl were written by hand; they follow the generated
+with other characters, and in other words. The hard cases in hard.toml were written by hand; they follow the generated
 test scenes.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-SCENES = {"train": 32, "test": 14}  # of each character
+SCENES = {"train": 36, "test": 14}  # of each character
 KINDS = {
     "request": 24, "choice": 8, "assent": 7, "paid": 6, "plain": 7,
     "fact": 10, "unknown": 5, "bait": 6, "absent": 8, "mention": 7, "negation": 5, "decline": 4, "chat": 3,
@@ -36,9 +36,36 @@ def generate(seed: int = 0) -> dict[str, list[Row]]:
     words = tomllib.loads((HERE / "wordings.toml").read_text(encoding="utf-8"))
     worlds = tomllib.loads((HERE / "worlds.toml").read_text(encoding="utf-8"))
     made = {split: list(_scenes(split, worlds[split], words, seed)) for split in SCENES}
-    hard = (HERE / "hard.jsonl").read_text(encoding="utf-8").splitlines()
-    made["test"] += [json.loads(line) for line in hard]
+    made["test"] += hard_rows(tomllib.loads((HERE / "hard.toml").read_text(encoding="utf-8")))
     return made
+
+
+def hard_rows(written: Row) -> list[Row]:
+    """Return the rows of the hard cases."""
+    return [_hard_row(number, case, written["characters"]) for number, case in enumerate(written["cases"])]
+
+
+def _hard_row(number: int, case: Row, characters: Row) -> Row:
+    name, _, target = case.get("do", "none").partition(": ")
+    actions = [{"name": action, "targets": targets} for action, targets in case["actions"].items()]
+    turns = [turn.partition(": ") for turn in case.get("dialogue", [])]
+    return {
+        "id": f"hard-{number:02}",
+        "request": {
+            "character": characters[case["character"]],
+            "state": {"place": "here", "mood": "calm", "valid_actions": actions},
+            "memory": case.get("memory", []),
+            "dialogue": [{"speaker": speaker, "text": text} for speaker, _, text in turns],
+            "player_says": case["says"],
+        },
+        "response": {
+            "action": {"name": name, "target": target} if target else {"name": name},
+            "line": case["line"],
+            "refused": case.get("refused", False),
+        },
+        "group": f"hard/{case['character']}",
+        "tags": ["hard", f"hard:{case['kind']}"],
+    }
 
 
 def _scenes(split: str, worlds: Sequence[Row], words: Row, seed: int) -> Iterator[Row]:

@@ -21,7 +21,7 @@ _BODY = re.compile(r'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 _ACTION = re.compile(rf'\s*\{{\s*"action"\s*:\s*("{_BODY.pattern}")')
 _END = re.compile(r'"\s*\}')
 _CLAUSE = re.compile(r"(?<=[.!?;:,…—]) ")
-_HIGH_HALF = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+_HIGH_HALF = re.compile("[\ud800-\udbff]\\Z")
 _LEAST = 12  # characters of a clause that is worth speaking on its own
 
 
@@ -91,8 +91,7 @@ class Reader:
         found = _BODY.match(self.written)
         size = found.end() if found else 0
         self.ended = bool(_END.match(self.written, size))
-        body = self.written[:size] if self.ended else _HIGH_HALF.sub("", self.written[:size])
-        words = " ".join(_decoded(f'"{body}"').split())
+        words = " ".join(_decoded(f'"{self.written[:size]}"', self.ended).split())
         for mark in _CLAUSE.finditer(words, self.cut):
             if mark.start() - self.cut >= _LEAST:
                 start, self.cut = self.cut, mark.end()
@@ -105,7 +104,12 @@ class Reader:
         self.faults += faults
 
 
-def _decoded(text: str) -> str:
-    """Return the text of a JSON string; control characters become spaces, and half letters a replacement mark."""
-    found = str(json.loads(text)).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in found)
+def _decoded(text: str, ended: bool = True) -> str:
+    """Return the text of a JSON string; control characters become spaces, and half letters a replacement mark.
+
+    At the end of a string that goes on, half of a letter waits for its other half.
+    """
+    found = str(json.loads(text))
+    found = found if ended else _HIGH_HALF.sub("", found)
+    whole = found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in whole)

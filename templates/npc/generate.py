@@ -117,9 +117,9 @@ class _Author:
             name: self.chance.sample(self.world[name], len(self.world[name])) for name in sorted(set(POOLS.values()))
         }
         found: dict[str, list[str]] = {}
-        for name in self.chance.sample(list(POOLS), self.chance.randint(2, 4)):
+        for name in self.chance.sample(list(POOLS), self.chance.randint(1, 3)):
             pool = left[POOLS[name]]
-            found[name] = [pool.pop() for _ in range(min(len(pool), self.chance.randint(1, 3)))]
+            found[name] = [pool.pop() for _ in range(min(len(pool), self.chance.randint(1, 2)))]
         found = {name: targets for name, targets in found.items() if targets}
         if self.chance.random() < 0.5:
             found |= {name: [] for name in self.chance.sample(list(self.words["plain"]), self.chance.randint(1, 2))}

@@ -66,7 +66,10 @@ class State(Strict):
     def _sound(self) -> State:
         if any(action.name == NONE for action in self.valid_actions):
             raise ValueError("none is always allowed, so it is not listed")
-        if len(choices(self)) > MOST_CHOICES:
+        pairs = sum(max(len(action.targets), 1) for action in self.valid_actions)
+        if len(choices(self)) != pairs + 1:
+            raise ValueError("an action is listed twice with the same target")
+        if pairs > MOST_CHOICES:
             raise ValueError(f"a state has at most {MOST_CHOICES} pairs of an action and a target")
         return self
 

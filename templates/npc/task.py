@@ -5,6 +5,7 @@ The rules are in code, not in the prompt: `speaking.py` reads the answer, and `b
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,7 +16,7 @@ from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Re
 
 from .baseline import NearestTurn
 from .bounds import Bounds, refuse_contradictions
-from .schema import NONE, Acted, Action, Said, SceneRequest, SceneResponse, answer_type, choices
+from .schema import NONE, Acted, Action, Said, SceneRequest, SceneResponse, State, answer_type, choices
 from .scoring import METRICS, compare
 from .speaking import Reader
 
@@ -32,6 +33,9 @@ class Options(Task.Options):
         Literal["names", "numbers"],
         Field(description="How the model names an action: in words, or by its number in the list"),
     ] = "names"
+    sheet: Annotated[
+        bool, Field(description="Whether the model reads the character's sheet; a tiny base learns sooner without it")
+    ] = True
     turns: Annotated[int, Field(ge=0, le=12, description="How many of the last turns the model reads")] = 6
     answer_tokens: Annotated[int, Field(ge=32, le=1024, description="Tokens that one answer may take")] = 160
 
@@ -52,7 +56,8 @@ class NpcDialogue(Task[SceneRequest, SceneResponse]):
     def prompts(self, request: SceneRequest) -> list[Prompt]:
         """Ask for one answer. Decoding is constrained, so the model can only write an action that the state allows."""
         refuse_contradictions(request)
-        system = Message("system", (Text(INSTRUCTION, trusted=True), Text(_sheet(request))))
+        sheet = [Text(_sheet(request))] if self.options.sheet else []
+        system = Message("system", (Text(INSTRUCTION, trusted=True), *sheet))
         user = Message.of("user", "\n".join(self._scene(request)))
         return [Prompt(answer_type(tuple(self._written(request))), self.options.answer_tokens, (system, user))]
 
@@ -104,16 +109,29 @@ class NpcDialogue(Task[SceneRequest, SceneResponse]):
         state, turns = request.state, self.options.turns
         facts = (state.place, state.mood, *state.flags)
         yield f"Here: {', '.join(filter(None, facts))}"
-        if state.items:
-            yield f"Has: {', '.join(state.items)}"
+        listed = {target for action in state.valid_actions for target in action.targets}
+        if others := [item for item in state.items if item not in listed]:
+            yield f"Has: {', '.join(others)}"
         if request.memory:
             yield f"Remembers: {' '.join(request.memory)}"
         for turn in request.dialogue[-turns:] if turns else ():
             yield f"{'Player' if turn.speaker == 'player' else 'You'}: {_folded(turn.text)}"
         yield f"Player: {_folded(request.player_says)}"
-        names = choices(state)
-        listed = names if self.options.answer == "names" else [f"{name} [{at}]" for at, name in enumerate(names)]
-        yield f"Actions: {'; '.join(listed)}"
+        yield f"Actions: {'; '.join(self._listed(state))}"
+
+    def _listed(self, state: State) -> Iterator[str]:
+        """Yield every action with its targets; with numbers, each of them is followed by its own."""
+        count, numbered = itertools.count(), self.options.answer == "numbers"
+
+        def shown(text: str) -> str:
+            return f"{text} [{next(count)}]" if numbered else text
+
+        yield shown(NONE)
+        for action in state.valid_actions:
+            if action.targets:
+                yield f"{action.name}: {', '.join(map(shown, action.targets))}"
+            else:
+                yield shown(action.name)
 
 
 def _problems(request: SceneRequest, response: SceneResponse) -> Iterator[Problem]:

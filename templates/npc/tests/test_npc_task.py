@@ -55,7 +55,7 @@ def test_actions_may_be_named_by_their_number() -> None:
     task = make_task(answer="numbers")
     request = task.request_type.model_validate(scene())
     (prompt,) = task.prompts(request)
-    assert prompt.messages[1].text.endswith("Actions: none [0]; sell: lamp [1]; sell: rope [2]; flee [3]")
+    assert prompt.messages[1].text.endswith("Actions: none [0]; sell: lamp [1], rope [2]; flee [3]")
     assert task.read(request, [Completion(written("2"))]).action.target == "rope"
     assert task.read(request, [Completion(written("4"))]).faults == ("invalid_action",)
 
@@ -67,6 +67,14 @@ def test_a_row_that_breaks_the_rules_cannot_be_learned_from(task: Task[Any, Any]
         task.targets(request, task.response_type.model_validate(wrong))
     text = str(caught.value)
     assert all(word in text for word in ("leak", "no fallback", "single spaces", "'sel' on 'lamp'", "sell"))
+
+
+def test_the_sheet_can_be_left_out_and_the_bounds_still_hold() -> None:
+    task = make_task(sheet=False)
+    request = task.request_type.model_validate(scene())
+    (prompt,) = task.prompts(request)
+    assert prompt.messages[0].text == module("task").INSTRUCTION
+    assert task.read(request, [Completion(written("none", "It was Oslin."))]).faults == ("leak",)
 
 
 def test_only_the_last_turns_are_read() -> None:

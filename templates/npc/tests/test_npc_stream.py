@@ -63,7 +63,7 @@ def test_a_stream_in_any_pieces_agrees_with_the_response() -> None:
     for _ in range(1000):
         text = _hostile(chance)
         response = TASK.read(REQUEST, [Completion(text)])
-        found, reader, at = [], TASK.follow(REQUEST), 0  # type: ignore[attr-defined]
+        found, reader, at = [], TASK.follow(REQUEST), 0
         while at < len(text):
             size = chance.randint(1, 9)
             found += reader.read(0, text[at : at + size])

@@ -102,7 +102,7 @@ def test_each_fault_counts_in_its_own_metric(task: Task[Any, Any]) -> None:
     for fault, field in fields.items():
         record = task.observe(good, good.model_copy(update={"faults": (fault,)}))
         assert record[field] != perfect[field], fault
-    acted = good.model_copy(update={"action": module("schema").Action(name="flee"), "refused": False})
+    acted = kind.model_validate({"action": {"name": "flee"}, "line": "No."})
     record = task.observe(good, acted)
     assert (record["over_acted"], record["right"], record["refusal_found"]) == (1.0, 0.0, 0.0)
     assert "over_acted" not in task.observe(acted, good)
@@ -121,9 +121,10 @@ def test_the_baseline_answers_within_the_state_and_beats_doing_nothing(
 ) -> None:
     assert isinstance(task, ClassicalBaseline)
     predict = task.fit_baseline(examples["train"])
-    allowed = module("schema").choices
     for row in examples["test"]:
-        assert predict(row.request).action in allowed(row.request.state).values()
+        action = predict(row.request).action
+        targets = {each.name: each.targets or (None,) for each in row.request.state.valid_actions}
+        assert action.target in {**targets, "none": (None,)}[action.name]
     nothing = figure(
         task, "action_accuracy", examples["test"], lambda row: task.read(row.request, [Completion(written())])
     )

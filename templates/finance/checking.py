@@ -81,7 +81,8 @@ class _Checker:
         kind = self._kind(amount, word, measure)
         if amount.number is None or amount.unit is None:
             return self._figure(amount, kind, measure, reason="it is not written in plain digits with a known unit")
-        problem = self._unit_problem(amount, kind, measure) or _sign_problem(amount, word, kind)
+        lost = kind == "value" and loss_before(self.reading.before(amount, sentence)[1])
+        problem = self._unit_problem(amount, kind, measure) or _sign_problem(amount, word, lost)
         if problem:
             return self._figure(amount, kind, measure, reason=problem)
         period = self.reading.period_at(amount.start, amount.end, measure, sentence, kind != "value")
@@ -187,11 +188,10 @@ class _Checker:
         )
 
 
-def _sign_problem(amount: Amount, word: Direction | None, kind: Kind) -> str | None:
-    if word is None:
-        return None
-    if word.denied:
+def _sign_problem(amount: Amount, word: Direction | None, lost: bool) -> str | None:
+    if word is not None and word.denied:
         return "the text denies this change"
-    if amount.signed and amount.number is not None and (amount.number > 0) != word.up:
-        return f"its sign and the {kind} that the words give contradict each other"
+    negative = amount.signed and amount.number is not None and amount.number < 0
+    if (negative and lost) or (word is not None and amount.signed and negative == word.up):
+        return "its sign and the words before it contradict each other"
     return None

@@ -19,7 +19,7 @@ _FORMS = (
     r"|(?:the same quarter )?(?:a|one|the) year (?:earlier|before|ago)|year[ -]on[ -]year)\b",
     rf"(?<![\w.,$€£¥+−–-])(?:FY ?)?{_YEAR}(?![\w%]|[.,]\d|[ -](?:{'{units}'}))",
 )
-_UNITS = r"thousand|million|billion|trillion|per cent|percent|percentage|basis|bps|pp|%|[A-Z]{3}\b"
+_UNITS = r"thousand|million|billion|trillion|per cent|percent|percentage|basis|bps|pp|%|(?-i:[A-Z]{3}\b)"
 _PATTERN = re.compile(
     "|".join(
         re.sub(r"\(\?P<(\w+)>", rf"(?P<\g<1>_{number}>", form.replace("{units}", _UNITS))

@@ -87,6 +87,7 @@ class Reading:
         """
         latest = self.table.periods_of(measure)[-1]
         before, after = self._main(sentence.start, start), self._main(start, sentence.end)
+        after = [each for each in after if change and not self._heads(each)]
         main = before[-1] if before else after[0] if after else sentence.period
         anchor = latest if main is None else find(main, self.table.periods, latest)
         own = self._next(end, _GLUE)
@@ -112,7 +113,11 @@ class Reading:
     def _next(self, end: int, glue: str) -> Mention | None:
         gap = re.compile(rf"(?:\s*(?:{self.noun})\b)?{glue}", re.IGNORECASE).match(self.plain, end)
         found = next((each for each in self.mentions if gap is not None and each.start == gap.end()), None)
-        return None if found is None or self.text[found.end : found.end + 1] == ":" else found
+        return None if found is None or self._heads(found) else found
+
+    def _heads(self, mention: Mention) -> bool:
+        """Whether a period stands before what belongs to it, as in "Q2 2031: USD 12.6 million"."""
+        return self.text[mention.end : mention.end + 1] == ":"
 
     def _is_base(self, mention: Mention) -> bool:
         if mention.back or self.after_base(mention.start):

@@ -27,7 +27,9 @@ _FIGURE = re.compile(
     (?P<close>\s*\))?""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SPELLED = r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|dozen|half an?|an?|few"
+_SPELLED = (
+    r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|hundred|dozen|half an?|an?|few"
+)
 _IN_WORDS = re.compile(
     rf"\b(?:(?:{_SPELLED})[\s-]+)+(?:thousands?|millions?|billions?|trillions?|per\ cent|percent|%|percentage|basis"
     rf"|{_MONEY})(?!\w)"
@@ -72,7 +74,9 @@ def _amount(match: re.Match[str]) -> Amount:
     end = match.end() if bracketed else match.end() - len(part["close"] or "")
     follows, before = match.string[match.end("number") : match.end("number") + 1], match.string[: match.start()][-1:]
     bare = start == match.start("number")  # nothing of ours is before it, such as a sign or a currency
-    glued = (follows.isalpha() and end == match.end("number")) or (bare and (before.isalnum() or before in ("-", "−", "–", "/")))
+    glued = (follows.isalpha() and end == match.end("number")) or (
+        bare and (before.isalnum() or before in ("-", "−", "–", "/"))
+    )
     written = part["number"].replace("’", "").replace("'", "")
     if glued or not _GROUPED.fullmatch(written) or (part["money1"] and part["money2"]):
         return Amount(start, end, None)

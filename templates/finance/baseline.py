@@ -6,16 +6,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from .mentions import around
 from .schema import LABELS
 
-UP = frozenset("rose rise rises grew grow growth climbed increased gained advanced improved higher up beat".split())
-DOWN = frozenset("fell fall falls dropped drop declined decline shrank decreased slid lower down missed".split())
-GOOD = frozenset("profit record won wins award strong upgraded raised approval dividend order contract".split())
-BAD = frozenset("loss losses warned fine recall lawsuit layoffs weak cut default downgraded strike delay".split())
-TURNS = frozenset("not no never without neither nor avoided despite".split())
-LISTS = {"UP": UP, "DOWN": DOWN, "GOOD": GOOD, "BAD": BAD, "TURN": TURNS}
+LISTS = {
+    "UP": "rose rise rises grew grow growth climbed increased gained advanced improved higher up beat",
+    "DOWN": "fell fall falls dropped drop declined decline shrank decreased slid lower down missed",
+    "GOOD": "profit record won wins award strong upgraded raised approval dividend order contract",
+    "BAD": "loss losses warned fine recall lawsuit layoffs weak cut default downgraded strike delay",
+    "TURN": "not no never without neither nor avoided despite",
+}
+_LISTED = {kind: frozenset(words.split()) for kind, words in LISTS.items()}
 
 
 class LexiconBayes:
@@ -23,7 +26,7 @@ class LexiconBayes:
 
     def __init__(self, rows: Sequence[tuple[str, str | None, str]]) -> None:
         self._counts: dict[str, Counter[str]] = {label: Counter() for label in LABELS}
-        self._rows = Counter({label: 1 for label in LABELS})
+        self._rows: Counter[str] = Counter(LABELS)
         for text, name, label in rows:
             self._rows[label] += 1
             self._counts[label].update(_features(text, name))
@@ -48,5 +51,5 @@ def _features(text: str, name: str | None) -> list[str]:
     if name is not None:
         own = set(name.casefold().split())
         words = [word for word in words if word not in own]
-    hits = [f"LIST:{kind}" for word in words for kind, listed in LISTS.items() if word in listed]
-    return words + [f"{left} {right}" for left, right in zip(words, words[1:], strict=False)] + hits
+    hits = [f"LIST:{kind}" for word in words for kind, listed in _LISTED.items() if word in listed]
+    return words + [f"{left} {right}" for left, right in pairwise(words)] + hits

@@ -109,7 +109,7 @@ class _Checker:
         return self._figure(amount, kind, measure, number, period, reason=reason)
 
     def _contradicted(self, word: Direction, sentence: Sentence) -> Iterator[Figure]:
-        """Yield a rise or fall that no earlier period bears out. Without a measure it says nothing that we can check."""
+        """Yield a rise or fall that no earlier period bears out. Without a measure, there is nothing to check."""
         measure = self.reading.measure_at(word.start, sentence)
         if measure is None or word.denied or word.vague:
             return

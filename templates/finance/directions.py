@@ -14,8 +14,11 @@ _DOWN = (
     r"|reduc\w+|contract(?:ed|ion)|slipp\w+|eased|plung\w+"
 )
 _WORD = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b", re.IGNORECASE)
-_LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|are|reached|stood|totalled|against|than|with|versus|vs\.?)\s+"
-                    r"(?:(?:about|around|nearly|almost|some|a|an|loss|profit|deficit|of|level)\s+)*$", re.IGNORECASE)
+_LEVEL = re.compile(
+    r"\b(?:to|from|at|was|were|is|are|reached|stood|totalled|against|than|with|versus|vs\.?)\s+"
+    r"(?:(?:about|around|nearly|almost|some|a|an|loss|profit|deficit|of|level)\s+)*$",
+    re.IGNORECASE,
+)
 _NOT = re.compile(r"\b(?:not|no|never|neither|nor|without)\s+(?:\w+\s+){0,2}$", re.IGNORECASE)
 _LOSS = re.compile(r"\b(?:loss(?:es)?|deficit|shortfall|outflow)\b[^.;]{0,20}$", re.IGNORECASE)
 

@@ -69,7 +69,7 @@ class News:
 
     def company(self) -> str:
         """Draw a company's name."""
-        return self._from("heads") + " " + self._from("tails") + self.rng.choice(WORDINGS["names"]["forms"])
+        return f"{self._from('heads')} {self._from('tails')}{self.rng.choice(WORDINGS['names']['forms'])}"
 
     def _from(self, kind: str, of: dict[str, Any] = WORDINGS["names"]) -> str:
         own = of[f"{kind}_test"] if self.split == "test" and f"{kind}_test" in of else of[kind]

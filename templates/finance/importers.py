@@ -29,8 +29,8 @@ NewsExample = Example[SentimentRequest, SentimentResponse]
 def phrasebank(path: Path, settings: Mapping[str, str]) -> Sequence[NewsExample]:
     """Financial PhraseBank: the folder with Sentences_AllAgree.txt, or one of its files; lines are sentence@label.
 
-    Setting `agreement`: the least share of annotators who agree, 50, 66, 75 or all (the default). A sentence that is there
-    twice is taken once, or not at all if its labels differ.
+    Setting `agreement`: the least share of annotators who agree, 50, 66, 75 or all (the default). A sentence that
+    is there twice is taken once, or not at all if its labels differ.
     """
     problems = _unknown("PhraseBank", settings, ["agreement"])
     wanted = settings.get("agreement", "all")
@@ -66,7 +66,9 @@ def fiqa(path: Path, settings: Mapping[str, str]) -> Sequence[NewsExample]:
         for text, target, score in _opinions(file, problems):
             scores.setdefault(text, {}).setdefault(target, []).append(score)
     examples = [
-        _example(f"fiqa-{_digest(text)}", text, [(name, _label(each, band)) for name, each in named.items()], "FiQA 2018")
+        _example(
+            f"fiqa-{_digest(text)}", text, [(name, _label(each, band)) for name, each in named.items()], "FiQA 2018"
+        )
         for text, named in scores.items()
     ]
     return _whole(examples, problems, path)
@@ -101,7 +103,9 @@ def _sentences(file: Path, problems: list[Problem]) -> Iterator[tuple[str, str]]
         if at and text and label in LABELS:
             yield text, label
         elif line.strip():
-            problems.append(Problem("The line is not sentence@label.", f"{file}:{number}", f"Labels: {', '.join(LABELS)}."))
+            problems.append(
+                Problem("The line is not sentence@label.", f"{file}:{number}", f"Labels: {', '.join(LABELS)}.")
+            )
 
 
 def _band(written: str, problems: list[Problem]) -> float:
@@ -120,7 +124,11 @@ def _opinions(file: Path, problems: list[Problem]) -> Iterator[tuple[str, str, f
     for key, entry in content.items() if isinstance(content, dict) else ():
         try:
             for each in entry["info"]:
-                yield " ".join(entry["sentence"].split()), " ".join(each["target"].split()), float(each["sentiment_score"])
+                yield (
+                    " ".join(entry["sentence"].split()),
+                    " ".join(each["target"].split()),
+                    float(each["sentiment_score"]),
+                )
         except (KeyError, TypeError, ValueError, AttributeError):
             what = "The entry has no sentence, or no info with target and sentiment_score."
             problems.append(Problem(what, f"{file}: {key}"))
@@ -143,9 +151,7 @@ def _example(name: str, text: str, labels: Sequence[tuple[str | None, str]], sou
         return Problem(f"A text does not fit: {first['msg']}.", f"{name}: {dotted(first['loc'])}")
 
 
-def _whole(
-    examples: Sequence[NewsExample | Problem], problems: list[Problem], path: Path
-) -> Sequence[NewsExample]:
+def _whole(examples: Sequence[NewsExample | Problem], problems: list[Problem], path: Path) -> Sequence[NewsExample]:
     problems += [each for each in examples if isinstance(each, Problem)]
     if problems:
         raise InputError(problems)

@@ -80,7 +80,7 @@ def find(mention: Mention, known: Sequence[str], anchor: str) -> str | None:
         if (not mention.year or parts_of(each)[0] == int(mention.year)) and parts_of(each)[1] == mention.part
     ]
     close = [each for each in fits if parts_of(each)[0] == year]
-    return (close or [None])[0] if len(fits) > 1 else (fits or [None])[0]
+    return next(iter(close if len(fits) > 1 else fits), None)
 
 
 def _before(year: int, part: str, quarters: int) -> tuple[int, str]:

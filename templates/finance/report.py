@@ -1,7 +1,7 @@
 """Writes a report from a table, and checks every figure of it against the table.
 
-The model reads the table with all changes already computed, so that it only has to copy. Whatever it writes, each figure
-is looked up again: `read` trusts nothing.
+The model reads the table with all changes already computed, so that it only has to copy. Whatever it writes, each
+figure is looked up again: `read` trusts nothing.
 """
 
 from __future__ import annotations

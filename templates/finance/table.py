@@ -52,7 +52,7 @@ class Table:
         return None if new is None or old is None else new - old
 
     def percent_change(self, measure: str, period: str, base: str) -> Decimal | None:
-        """The same in percent of the earlier value. None where a percentage has no sense, as between profit and loss."""
+        """The same in percent of the earlier value; None where percent has no sense, as between profit and loss."""
         new, old = self.amount(measure, period), self.amount(measure, base)
         return None if new is None or old is None or old <= 0 or new < 0 else (new - old) / old * PER_CENT
 

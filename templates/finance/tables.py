@@ -56,9 +56,7 @@ class Writer:
             "tags": [f"measures:{len(chosen)}"],
         }
 
-    def _cells(
-        self, name: str, unit: str, places: int, scale: str, period: str, earlier: str
-    ) -> list[dict[str, Any]]:
+    def _cells(self, name: str, unit: str, places: int, scale: str, period: str, earlier: str) -> list[dict[str, Any]]:
         """A measure now and before. One in twelve does not change."""
         top = 400 if unit == "%" else 9000
         old = self.rng.randrange(30, top)

@@ -99,9 +99,7 @@ class EntitySentiment(Task[SentimentRequest, SentimentResponse]):
 
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:
         """Learn the classical baseline from training examples."""
-        rows = [
-            (row.request.text, each.entity, each.label) for row in examples for each in row.response.sentiments
-        ]
+        rows = [(row.request.text, each.entity, each.label) for row in examples for each in row.response.sentiments]
         model = LexiconBayes(rows)
 
         def predict(request: SentimentRequest) -> SentimentResponse:

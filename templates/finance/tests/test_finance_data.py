@@ -59,7 +59,9 @@ def test_there_is_enough_to_learn_from_and_to_measure_with(rows: Rows) -> None:
 
 def test_hard_cases_are_tagged_with_their_kind(news: Rows, reports: Rows) -> None:
     for found, kinds in ((news, HARD), (reports, HARD_TABLES)):
-        hard = Counter(tag.removeprefix("hard:") for row in found["test"] for tag in row.tags if tag.startswith("hard:"))
+        hard = Counter(
+            tag.removeprefix("hard:") for row in found["test"] for tag in row.tags if tag.startswith("hard:")
+        )
         assert set(hard) >= kinds
         assert min(hard.values()) >= 3
         assert not any("hard" in row.tags for row in found["train"])

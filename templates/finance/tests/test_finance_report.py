@@ -168,9 +168,10 @@ def _sign(rng: random.Random, quote: str) -> str | None:  # noqa: ARG001
 
 def test_a_thousand_texts_of_random_pieces_never_break_the_promise(report: Task[Any, Any]) -> None:
     pieces = [
-        "Revenue", "revenue", "the operating margin", "net result", "shops", "cash", "was", "rose", "fell", "by", "to", "up",
-        "from", "a loss of", "not", "in Q3 2031", "in Q2 2031", "in Q9 2031", "a year earlier", "USD", "EUR", "$", "14.2",
-        "12.6", "-420", "(420)", "35", "8.1 %", "9.4", "1,214", "stores", "million", "thousand", "bn", "percentage points",
+        "Revenue", "revenue", "the operating margin", "net result", "shops", "cash", "was", "rose", "fell", "by", "to",
+        "up", "from", "a loss of", "not", "in Q3 2031", "in Q2 2031", "in Q9 2031", "a year earlier", "USD", "EUR", "$",
+        "14.2", "12.6", "-420", "(420)", "35", "8.1 %", "9.4", "1,214", "stores", "million", "thousand", "bn",
+        "percentage points",
         "12.7 %", ",", ".", ";", "\n", "(", ")", "2031", "\u0661\u0662", "1e9", "0x14", "\x00", "twelve million",
     ]  # fmt: skip
     rng, numbers, units = random.Random(3), {"14.2", "12.6", "420", "35", "8.1", "9.4", "1,214", "12.7"}, 0
@@ -193,7 +194,8 @@ def test_a_thousand_texts_of_random_pieces_never_break_the_promise(report: Task[
 
 def test_a_forged_response_cannot_be_made(report: Task[Any, Any]) -> None:
     sound = written(report, "Revenue was USD 14.2 million.").model_dump()
-    for wrong in ({"status": "flagged"}, {"figures": []}, {"text": "Revenue was USD 19.9 million."}):
+    forged: list[dict[str, Any]] = [{"status": "flagged"}, {"figures": []}, {"text": "Revenue was USD 19.9 million."}]
+    for wrong in forged:
         with pytest.raises(ValidationError):
             report.response_type.model_validate({**sound, **wrong})
     flagged = written(report, "Revenue was USD 19.9 million.").model_dump()
@@ -229,7 +231,12 @@ def test_the_prompt_has_every_cell_and_the_changes(report: Task[Any, Any]) -> No
     request = report.request_type.model_validate({"title": "Brindle Foods, Q3 2031", "table": TABLE})
     (prompt,) = report.prompts(request)
     shown = prompt.messages[1].text
-    for part in ("USD 14.2 million in Q3 2031", "USD -420 thousand", "1,214 stores", "up USD 1.6 million or 12.7 % on Q2"):
+    for part in (
+        "USD 14.2 million in Q3 2031",
+        "USD -420 thousand",
+        "1,214 stores",
+        "up USD 1.6 million or 12.7 % on Q2",
+    ):
         assert part in shown
     assert not any(segment.trusted for segment in prompt.messages[1].segments)
 

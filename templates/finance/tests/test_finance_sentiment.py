@@ -68,8 +68,13 @@ def test_a_thousand_hostile_answers_never_give_a_wrong_sum_or_a_wrong_label(sent
     rng = random.Random(7)
     read = refused = 0
     while read + refused < 1000:
-        tone, side = rng.choice(["yes", "no", "yes", "no", "", "YES", "both"]), rng.choice(["positive", "negative", "x"])
-        logs = [tuple(rng.choice([0.0, 1e-7, -1e-9, -0.3, -5.0, -800.0, -math.inf]) for _ in range(3)) for _ in range(2)]
+        tone, side = (
+            rng.choice(["yes", "no", "yes", "no", "", "YES", "both"]),
+            rng.choice(["positive", "negative", "x"]),
+        )
+        logs = [
+            tuple(rng.choice([0.0, 1e-7, -1e-9, -0.3, -5.0, -800.0, -math.inf]) for _ in range(3)) for _ in range(2)
+        ]
         written = [Completion(tone, (1, 2, 3), logs[0]), Completion(side, (1, 2, 3), logs[1])]
         try:
             (found,) = sentiment.read(asked(sentiment), written).sentiments

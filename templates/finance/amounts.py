@@ -33,7 +33,9 @@ _SPELLED = (
 _IN_WORDS = re.compile(
     rf"\b(?:(?:{_SPELLED})[\s-]+)+(?:thousands?|millions?|billions?|trillions?|per\ cent|percent|%|percentage|basis"
     rf"|{_MONEY})(?!\w)"
-    r"|\b(?:thousands|millions|billions|trillions|dozens|hundreds)\b|[\u00bc-\u00be\u2150-\u215e]"
+    r"|\b(?:thousands|millions|billions|trillions|dozens|hundreds)\b"
+    r"|\b(?:eleven|twelve|thirteen|(?:four|fif|six|seven|eigh|nine)teen|hundred|thousand|(?:m|b|tr)illion)\b"
+    r"|\b(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b"
     r"|\b(?:doubl|tripl|trebl|quadrupl|halv)(?:e|es|ed|ing)\b|\b\w+fold\b|\btwice\b"
     r"|\b(?:a|one|two|three)[\s-](?:half|halves|thirds?|quarters?|fifths?|tenths?)\b(?!\s+(?:earlier|before|ago))"
     r"|\bhalf\s+(?:of|the)\b",
@@ -55,16 +57,29 @@ class Amount:
     """Whether a sign or brackets were written."""
 
 
-def amounts(text: str) -> list[Amount]:
-    """Return every figure of a text, in order. Amounts in words are there too, without a number."""
+def amounts(text: str, noun: str = "(?!)") -> list[Amount]:
+    """Return every figure of a text, in order. Amounts in words are there too, without a number.
+
+    `noun` is a pattern of the things that are counted, so that "ten stores" is an amount in words.
+    """
     found = [_amount(match) for match in _FIGURE.finditer(text)]
-    taken = {place for each in found for place in range(each.start, each.end)}
     spelled = [
         Amount(match.start(), match.end(), None)
-        for match in _IN_WORDS.finditer(text)
-        if taken.isdisjoint(range(match.start(), match.end()))
+        for pattern in (_IN_WORDS, re.compile(rf"\b(?:{_SPELLED})[\s-]+(?:{noun})\b", re.IGNORECASE))
+        for match in pattern.finditer(text)
     ]
-    return sorted(found + spelled, key=lambda each: each.start)
+    signs = [Amount(at, at + 1, None) for at, sign in enumerate(text) if sign.isnumeric() and not sign.isdecimal()]
+    return sorted(_apart(found + spelled + signs), key=lambda each: each.start)
+
+
+def _apart(found: list[Amount]) -> list[Amount]:
+    """Leave out whatever overlaps one before it in the list."""
+    taken, kept = set[int](), list[Amount]()
+    for each in found:
+        if taken.isdisjoint(range(each.start, each.end)):
+            kept.append(each)
+            taken.update(range(each.start, each.end))
+    return kept
 
 
 def _amount(match: re.Match[str]) -> Amount:
@@ -74,7 +89,7 @@ def _amount(match: re.Match[str]) -> Amount:
     end = match.end() if bracketed else match.end() - len(part["close"] or "")
     follows, before = match.string[match.end("number") : match.end("number") + 1], match.string[: match.start()][-1:]
     bare = start == match.start("number")  # nothing of ours is before it, such as a sign or a currency
-    glued = (follows.isalpha() and end == match.end("number")) or (
+    glued = (follows.isalnum() and end == match.end("number")) or (
         bare and (before.isalnum() or before in ("-", "−", "–", "/"))
     )
     written = part["number"].replace("’", "").replace("'", "")

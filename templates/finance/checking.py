@@ -68,6 +68,7 @@ class _Checker:
     def _direction_of(self, amount: Amount, sentence: Sentence, words: Sequence[Direction]) -> Direction | None:
         """The word that makes a figure a change, such as "rose by 5 %" or "5 % higher"."""
         start, before = self.reading.before(amount, sentence)
+        words = [word for word in words if word.up is not None]
         earlier = [word for word in words if start <= word.start < amount.start]
         if earlier and not is_level(before):
             return earlier[-1]
@@ -111,12 +112,13 @@ class _Checker:
     def _contradicted(self, word: Direction, sentence: Sentence) -> Iterator[Figure]:
         """Yield a rise or fall that no earlier period bears out. Without a measure, there is nothing to check."""
         measure = self.reading.measure_at(word.start, sentence)
-        if measure is None or word.denied or word.vague:
+        if measure is None or word.vague:
             return
         period = self.reading.period_at(word.start, word.end, measure, sentence, change=True)
         bases = self._bases(word.end, measure, period) if period else ()
         changes = [self.table.difference(measure, period, base) for base in bases] if period else []
-        if not any(change is not None and (change > 0) == word.up and change for change in changes):
+        borne_out = any(change is not None and _fits(change, word.up) != word.denied for change in changes)
+        if not borne_out:
             reason = "the table does not show this rise or fall"
             yield self._figure(word, "direction", measure, None, period, reason=reason)
 
@@ -186,6 +188,10 @@ class _Checker:
             compared_with=base,
             reason=reason,
         )
+
+
+def _fits(change: Decimal, up: bool | None) -> bool:
+    return change == 0 if up is None else change != 0 and (change > 0) == up
 
 
 def _sign_problem(amount: Amount, word: Direction | None, lost: bool) -> str | None:

@@ -13,7 +13,8 @@ _DOWN = (
     r"fell|falls?|fallen|falling|declin\w+|decreas\w+|drop(?:s|ped|ping)?|shr[aiu]nk\w*|slid\w*|down|lower|less"
     r"|reduc\w+|contract(?:ed|ion)|slipp\w+|eased|plung\w+"
 )
-_WORD = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b", re.IGNORECASE)
+_SAME = r"unchanged|the\s+same|flat|stable|stayed|remained|remains|stays|constant"
+_WORD = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN})|(?P<same>{_SAME}))\b", re.IGNORECASE)
 _LEVEL = re.compile(
     r"\b(?:to|from|at|was|were|is|are|reached|stood|totalled|against|than|with|versus|vs\.?)\s+"
     r"(?:(?:about|around|nearly|almost|some|a|an|loss|profit|deficit|of|level)\s+)*$",
@@ -25,11 +26,11 @@ _LOSS = re.compile(r"\b(?:loss(?:es)?|deficit|shortfall|outflow)\b[^.;]{0,20}$",
 
 @dataclass(frozen=True)
 class Direction:
-    """A word such as rose. `up` is False for a fall; `denied` says that a "not" stands before it."""
+    """A word such as rose. `up` is False for a fall, None for no change; `denied`: a "not" stands before it."""
 
     start: int
     end: int
-    up: bool
+    up: bool | None
     denied: bool
     short: bool = False
     """Whether it is "up" or "down", which after a figure begin something new: "14 million, up 5 %"."""
@@ -43,7 +44,7 @@ def directions(text: str) -> list[Direction]:
         Direction(
             each.start(),
             each.end(),
-            each["up"] is not None,
+            None if each["same"] else each["up"] is not None,
             _NOT.search(text[: each.start()]) is not None,
             each.group().casefold() in ("up", "down"),
             each.group().casefold() in ("more", "less"),

@@ -43,7 +43,7 @@ class Reading:
         self.plain = _blank(without, [(each.start, each.end) for each in self.mentions])
         nouns = {unit.of for unit in table.units.values() if unit.kind == "count" and unit.of}
         self.noun = "|".join(map(re.escape, sorted(nouns, key=len, reverse=True))) or "(?!)"
-        self.amounts, self.directions = amounts(self.plain), directions(self.plain)
+        self.amounts, self.directions = amounts(self.plain, self.noun), directions(self.plain)
         self._bases = {each.start for each in self.mentions if self._is_base(each)}
 
     def sentences(self) -> Iterator[Sentence]:

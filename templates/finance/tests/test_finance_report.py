@@ -102,6 +102,14 @@ def test_what_the_table_supports_is_ok(report: Task[Any, Any], text: str) -> Non
         ("Revenue was 3x that of USD 14.2 million.", "3", "plain digits"),
         ("Revenue was USD \uff11\uff14.\uff12 billion.", "USD \uff11\uff14.\uff12 billion", "factor of a thousand"),
         ("Revenue rose by a third.", "a third", "plain digits"),
+        ("Revenue was USD 14.2 million, and twelve stores opened.", "twelve", "plain digits"),
+        ("Shops: 1,214 stores, ten stores of them new.", "ten stores", "plain digits"),
+        ("Revenue was \u4e94 and USD 14.2 million.", "\u4e94", "plain digits"),
+        ("Revenue was unchanged at USD 14.2 million.", "unchanged", "does not show"),
+        ("Revenue did not rise and was USD 14.2 million.", "rise", "does not show"),
+        ("Revenue was A$14.2 million.", "14.2 million", "unit"),
+        ("Shops: 1.214 stores.", "1.214", "factor of a thousand"),
+        ("Revenue rose to USD 14.2 million from USD 13.2 million in Q2 2031.", "USD 13.2 million", "another"),
         ("Revenue was \u00bd of costs.", "\u00bd", "plain digits"),
     ],
 )
@@ -109,6 +117,24 @@ def test_a_slip_is_flagged_and_named(report: Task[Any, Any], text: str, quote: s
     found = written(report, text)
     assert found.status == "flagged"
     assert [each.quote for each in found.figures if each.reason and reason in each.reason] == [quote], found.figures
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Revenue rose from USD 14.2 million to USD 12.6 million.",
+        "Revenue was USD 14.2\u00b2 million.",
+        "Revenue was USD 14.2e3 million.",
+        "Revenue was USD 1\u200b4.2 million.",
+        "Revenue was USD 14.2 million, and cash was USD 12.6 million.",
+        "Shops: 1,214 stores, of which twelve hundred are new.",
+        "Revenue was USD 14.2 million; it was USD 14.2 million a year earlier.",
+        "Revenue was USD 14.2 million on 30 September.",
+        "Revenue rose 2031 %.",
+    ],
+)
+def test_other_slips_are_flagged(report: Task[Any, Any], text: str) -> None:
+    assert written(report, text).status == "flagged"
 
 
 def test_a_supported_figure_names_its_cell(report: Task[Any, Any]) -> None:

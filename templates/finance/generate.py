@@ -92,7 +92,8 @@ class News:
         if set(one) & set(two):
             return self._joined(quarter)
         join, last = self._wording("joins")
-        text = join.replace("{x}", first).replace("{y}", second)
+        lowered = second if "," not in join or second.startswith(tuple(two)) else second[:1].lower() + second[1:]
+        text = join.replace("{x}", first).replace("{y}", lowered)
         return text, {**one, **two}, sorted({*tags, *more, *last})
 
     def _pair(self, quarter: str) -> tuple[str, dict[str, str], list[str]]:

@@ -13,13 +13,13 @@ from .showing import change_unit, rounded, with_unit
 from .table import Table
 
 MEASURES = (
-    ("revenue", "m", 1), ("net sales", "m", 1), ("operating profit", "m", 1), ("operating margin", "%", 1),
-    ("headcount", "employees", 0), ("shops", "stores", 0), ("gross margin", "%", 1), ("order intake", "m", 1),
-    ("net debt", "m", 0), ("net result", "signed", 1), ("operating costs", "m", 1), ("customers", "thousand users", 0),
+    ("revenue", "m", 1), ("turnover", "m", 1), ("operating profit", "m", 1), ("operating margin", "%", 1),
+    ("headcount", "employees", 0), ("store count", "stores", 0), ("gross margin", "%", 1), ("order intake", "m", 1),
+    ("net debt", "m", 0), ("net result", "signed", 1), ("cost base", "m", 1), ("customer base", "thousand users", 0),
     ("capital expenditure", "m", 1), ("equity ratio", "%", 1),
 )  # fmt: skip
 ONLY_IN_TEST = (
-    ("cash flow", "m", 1), ("return on equity", "%", 1), ("branches", "offices", 0), ("pre-tax result", "signed", 1),
+    ("cash flow", "m", 1), ("return on equity", "%", 1), ("branch network", "offices", 0), ("pre-tax result", "signed", 1),
 )  # fmt: skip
 SCALES = ("USD million", "EUR million", "GBP million", "SEK billion", "EUR thousand", "USD thousand")
 

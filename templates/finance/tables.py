@@ -19,7 +19,8 @@ MEASURES = (
     ("capital expenditure", "m", 1), ("equity ratio", "%", 1),
 )  # fmt: skip
 ONLY_IN_TEST = (
-    ("cash flow", "m", 1), ("return on equity", "%", 1), ("branch network", "offices", 0), ("pre-tax result", "signed", 1),
+    ("cash flow", "m", 1), ("return on equity", "%", 1),
+    ("branch network", "offices", 0), ("pre-tax result", "signed", 1),
 )  # fmt: skip
 SCALES = ("USD million", "EUR million", "GBP million", "SEK billion", "EUR thousand", "USD thousand")
 

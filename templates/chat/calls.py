@@ -43,7 +43,7 @@ def written(message: AssistantMessage) -> str:
 
 
 def read_message(text: str, request: ChatRequest) -> AssistantMessage:
-    """Return what the model wrote as a message. Raises UnreadableAnswer if it is empty or has a call that is not valid."""
+    """Return what the model wrote as a message. Raises UnreadableAnswer for none, and for a call that is not valid."""
     first = text.find(OPEN)
     said = (text if first < 0 else text[:first]).strip()
     calls = list(_calls(text[first:], request)) if first >= 0 else []
@@ -94,8 +94,9 @@ def _free_numbers(request: ChatRequest) -> Iterator[int]:
 def misfit(arguments: Mapping[str, Any], function: Function) -> str:
     """Say how arguments fail a function's parameters; empty if they fit.
 
-    Checked are `type`, `enum`, `const`, `required`, `properties`, `additionalProperties` and `items`, at every depth. A name
-    that `properties` does not list is refused, unless `additionalProperties` allows it. Other keywords are not checked.
+    Checked are `type`, `enum`, `const`, `required`, `properties`, `additionalProperties` and `items`, at every depth.
+    A name that `properties` does not list is refused, unless `additionalProperties` allows it. Other keywords are not
+    checked.
     """
     schema = function.parameters or {}
     return _fault(dict(arguments), {"type": "object", **schema}, "arguments")

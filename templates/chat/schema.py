@@ -45,7 +45,9 @@ class CalledFunction(Strict):
 class Call(Strict):
     """A call of a function, which the client carries out."""
 
-    id: Annotated[str, Field(min_length=1, max_length=200, description="The tool message that answers it names this id")]
+    id: Annotated[
+        str, Field(min_length=1, max_length=200, description="The tool message that answers it names this id")
+    ]
     type: Literal["function"] = "function"
     function: CalledFunction
 
@@ -120,7 +122,7 @@ class ChatRequest(Strict):
             if isinstance(message, AssistantMessage):
                 called |= {call.id for call in message.tool_calls}
             if isinstance(message, ToolMessage) and message.tool_call_id not in called:
-                raise ValueError(f"messages[{place}] answers '{message.tool_call_id}', and no call before it has that id")
+                raise ValueError(f"messages[{place}] answers '{message.tool_call_id}', which no call before it has")
         names = [tool.function.name for tool in self.tools]
         if len(set(names)) < len(names):
             raise ValueError("Two tools have the same name")

@@ -75,7 +75,7 @@ class Chat(Task[ChatRequest, ChatResponse]):
             text = written(response.message)
             read = read_message(text, request)
         except UnreadableAnswer as error:
-            advice = f"Offer the function in request.tools, or change the message. No text may contain {OPEN} or {CLOSE}."
+            advice = f"Offer the function in request.tools, or change the message. No text may have {OPEN} or {CLOSE}."
             raise InputError(str(error), "response.message", advice) from error
         if (read.content or "") != (response.message.content or "").strip():
             raise InputError(f"The text contains {OPEN}, which marks a call.", "response.message.content", "Remove it.")
@@ -118,7 +118,7 @@ class Chat(Task[ChatRequest, ChatResponse]):
         return predict
 
     def _messages(self, request: ChatRequest) -> Iterator[Message]:
-        """Yield the turns. The functions stand at the end of the first system message; results are a turn of the user."""
+        """Yield the turns. Functions stand at the end of the first system message; results are a turn of the user."""
         turns, shown = list(request.messages), self._functions(request)
         if shown and turns[0].role == "system":
             yield Message("system", (Text(f"{turns.pop(0).content}\n\n"), *shown))

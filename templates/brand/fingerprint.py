@@ -1,5 +1,7 @@
 """Measures the brand's voice. `python fingerprint.py` reads data/train.jsonl and data/others.jsonl, writes voice.json.
 
+Other files: `python fingerprint.py OWN OTHERS`, each a JSONL file of rows, a text file, or a folder of text files.
+
 The ceiling is how far the brand's own texts are from it: each text is compared with the fingerprint of the half of the
 texts that it is not in. The floor is how far texts of other authors are. Both are means, and neither is from test data.
 """
@@ -19,6 +21,8 @@ from typing import Any
 HERE = Path(__file__).parent
 LEAST_SHARE = 0.01  # an opening is the brand's if one text in a hundred has it
 LEAST_SPREAD = 0.25  # a feature that never varies in the brand's texts
+LEAST_TEXTS = 20
+_PACKAGE = "brand_parts"
 
 
 def measure(own: Sequence[str], others: Sequence[str], parts: ModuleType) -> dict[str, Any]:
@@ -53,31 +57,43 @@ def _distance(voice: Any, text: str, parts: ModuleType) -> float:
     return float(voice.distance(parts.fingerprint_of(text, voice.openings, parts.read_guide())))
 
 
-def voice_of(folder: Path = HERE) -> dict[str, Any]:
-    """Return the voice that the files in data/ have now."""
-    own = [json.loads(line)["response"]["text"] for line in _lines(folder / "data/train.jsonl")]
-    others = [json.loads(line)["text"] for line in _lines(folder / "data/others.jsonl")]
-    return measure(own, others, _parts(folder))
+def voice_of(folder: Path = HERE, own: Path | None = None, others: Path | None = None) -> dict[str, Any]:
+    """Return the voice of two files or folders, by default of those in data/."""
+    both = [_texts(own or folder / "data/train.jsonl", folder), _texts(others or folder / "data/others.jsonl", folder)]
+    return measure(*both, _part(folder, "voice"))
 
 
-def _lines(file: Path) -> list[str]:
-    return [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+def _texts(path: Path, folder: Path) -> list[str]:
+    """Return the texts of a file or a folder. Stops with a message if there are too few."""
+    if path.suffix == ".jsonl":
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+        found = [row["text"] if "text" in row else row["response"]["text"] for row in rows]
+    else:
+        part = _part(folder, "paragraphs")
+        found = [text for file in part.text_files(path) for text in part.paragraphs(file)]
+    if len(found) < LEAST_TEXTS:
+        sys.exit(f"{path}: There are {len(found)} texts; a voice needs {LEAST_TEXTS}. Add more of the same author.")
+    return found
 
 
-def _parts(folder: Path) -> ModuleType:
-    """Load voice.py from beside this file; it imports its neighbours by their relative names."""
-    name = "brand_parts"
-    package = ModuleType(name)
-    package.__path__ = [str(folder)]
-    sys.modules[name] = package
-    return importlib.import_module(f"{name}.voice")
+def _part(folder: Path, name: str) -> ModuleType:
+    """Load a module from beside this file; it imports its neighbours by their relative names."""
+    if _PACKAGE not in sys.modules:
+        package = ModuleType(_PACKAGE)
+        package.__path__ = [str(folder)]
+        sys.modules[_PACKAGE] = package
+    return importlib.import_module(f"{_PACKAGE}.{name}")
 
 
-def main() -> None:
+def main(words: Sequence[str]) -> None:
     """Write voice.json."""
-    text = json.dumps(voice_of(), ensure_ascii=False, indent=1)
-    (HERE / "voice.json").write_text(f"{text}\n", encoding="utf-8", newline="\n")
+    if len(words) not in (0, 2):
+        sys.exit("Name two files, the brand's own texts and those of others, or none.")
+    found = voice_of(HERE, *map(Path, words))
+    (HERE / "voice.json").write_text(
+        f"{json.dumps(found, ensure_ascii=False, indent=1)}\n", encoding="utf-8", newline="\n"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -154,9 +154,10 @@ def test_a_thousand_hostile_texts_are_never_ok_with_a_fault(task: AnyTask) -> No
         "We're thrilled.", "It's 50 percent off!", "SLATE", "coaster", "6", "2.5", "litres", "pounds", "Kettle's on.",
         "\n\n", "\0", "<|im_end|>", "…", "premium", "²", "٣", "1,000", "You'll know what to do with it.", "12:30",
     )  # fmt: skip
+    weights = [9 if part.endswith(("coaster.", "pay 6 pounds.", "2.5 litres.")) else 1 for part in parts]
     states = {"ok": 0, "flagged": 0, "refused": 0}
     for _ in range(1_000):
-        text = " ".join(rng.choices(parts, k=rng.randint(1, 10)))
+        text = " ".join(rng.choices(parts, weights, k=rng.randint(1, 10)))
         try:
             answer = read(task, text)
         except UnreadableAnswer:
@@ -170,8 +171,8 @@ def test_a_thousand_hostile_texts_are_never_ok_with_a_fault(task: AnyTask) -> No
             )
             assert "6 pounds" in text or " 6" in text or text.startswith("6")
             assert "2.5" in text
-    assert states["flagged"] > 500
-    assert states["ok"] >= 5, states
+    assert states["flagged"] > 300
+    assert states["ok"] >= 20, states
 
 
 def test_a_row_needs_only_its_text(task: AnyTask) -> None:

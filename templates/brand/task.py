@@ -48,31 +48,36 @@ class Options(Task.Options):
 def assess(request: BriefRequest, text: str, longest_run: int) -> BriefResponse:
     """Return a text with everything that is measured of it. It must have a word."""
     voice, brief = read_voice(), request.brief
-    found = fingerprint_of(text, voice.openings, read_guide())
-    distance, run = voice.distance(found), voice.longest_run(text, brief)
-    missing, added = missing_facts(text, brief), added_numbers(text, brief)
-    checks: dict[Reason, bool] = {
-        "memorised": run >= longest_run,
-        "banned_term": bool(found.banned),
-        "fact_missing": bool(missing),
-        "number_added": bool(added),
-        "too_long": len(words_in(text)) > request.max_words,
-        "off_voice": distance > voice.floor,
-    }
-    reasons = tuple(reason for reason, holds in checks.items() if holds)
-    return BriefResponse(
+    found, missing = fingerprint_of(text, voice.openings, read_guide()), missing_facts(text, brief)
+    measured = BriefResponse(
         text=text,
-        status="flagged" if reasons else "ok",
-        reasons=reasons,
         fingerprint=found,
-        style_distance=distance,
+        style_distance=voice.distance(found),
         floor=voice.floor,
         ceiling=voice.ceiling,
         content_kept=1 - len(missing) / len(brief),
         missing=missing,
-        added_numbers=added,
-        memorised=run,
+        added_numbers=added_numbers(text, brief),
+        memorised=voice.longest_run(text, brief),
     )
+    reasons = tuple(_reasons(measured, request.max_words, longest_run))
+    return measured.model_copy(update={"reasons": reasons, "status": "flagged" if reasons else "ok"})
+
+
+def _reasons(measured: BriefResponse, most: int, longest_run: int) -> Iterator[Reason]:
+    """Yield why a measured text is flagged."""
+    if (measured.memorised or 0) >= longest_run:
+        yield "memorised"
+    if measured.fingerprint and measured.fingerprint.banned:
+        yield "banned_term"
+    if measured.missing:
+        yield "fact_missing"
+    if measured.added_numbers:
+        yield "number_added"
+    if len(words_in(measured.text)) > most:
+        yield "too_long"
+    if (measured.style_distance or 0.0) > (measured.floor or 0.0):
+        yield "off_voice"
 
 
 def style_score(records: Sequence[Record]) -> float | None:

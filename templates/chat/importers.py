@@ -98,32 +98,29 @@ def _items(text: str, path: Path) -> Iterator[tuple[str, int, Any]]:
 def _examples(
     dialogue: Dialogue, name: str, where: str, problems: list[Problem], provenance: Mapping[str, Any]
 ) -> Iterator[ChatExample]:
-    """Yield an example for each message of the assistant that counts."""
-    start = next((each.get("content") for each in dialogue.messages if each.get("role") == "user"), None)
-    group = hashlib.sha256(json.dumps(dialogue.group or start or dialogue.messages).casefold().encode()).hexdigest()[
-        :16
-    ]
+    """Yield an example for each message of the assistant that counts; stop at the first that is wrong."""
+    group = _group(dialogue)
     for place, message in enumerate(dialogue.messages):
         if message.get("role") != "assistant" or not dialogue.counts[place] or not place:
             continue
-        raw = {
-            "id": f"{name}-{place}",
-            "request": {"messages": dialogue.messages[:place], "tools": dialogue.tools},
-            "response": {"message": message},
-            "group": group,
-            "provenance": dict(provenance),
-        }
+        request = {"messages": dialogue.messages[:place], "tools": dialogue.tools}
+        raw = {"id": f"{name}-{place}", "request": request, "response": {"message": message}, "group": group}
         try:
-            example = ChatExample.model_validate_json(json.dumps(raw))
+            example = ChatExample.model_validate_json(json.dumps(raw | {"provenance": dict(provenance)}))
         except ValidationError as error:
-            known = {str(problem) for problem in problems}
-            made = [_placed(problem, where, place) for problem in problems_of(error, ChatExample, dotted)]
-            problems.extend(problem for problem in made if str(problem) not in known)
+            problems += [_placed(problem, where, place) for problem in problems_of(error, ChatExample, dotted)]
             return
         if marked := _marked(example):
             problems.append(Problem(f"The text contains {marked}, which marks a call.", f"{where}: messages[{place}]"))
             return
         yield example
+
+
+def _group(dialogue: Dialogue) -> str:
+    """Return what dialogues share that start with the same words of the user."""
+    start = next((each.get("content") for each in dialogue.messages if each.get("role") == "user"), None)
+    words = json.dumps(dialogue.group or start or dialogue.messages).casefold()
+    return hashlib.sha256(words.encode()).hexdigest()[:16]
 
 
 def _placed(problem: Problem, where: str, place: int) -> Problem:

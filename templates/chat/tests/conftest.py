@@ -1,0 +1,43 @@
+"""What the project's own tests share: the task as the recipe makes it, and its examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit.recipe import load_recipe
+from kit.task import Example, Task
+from kit.task.loader import load_module, load_tasks
+
+PROJECT = Path(__file__).parents[1]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known in a project, which has no configuration of pytest."""
+    config.addinivalue_line("markers", "public_data: reads public sets from the folder that DOMAINKIT_DATA names")
+
+
+@pytest.fixture(scope="session", params=["smoke", None], ids=["names", "schema"])
+def task(request: pytest.FixtureRequest) -> Task[Any, Any]:
+    """The task in both ways of showing functions."""
+    return load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml", request.param))[0]
+
+
+@pytest.fixture(scope="session")
+def examples() -> dict[str, list[Example[Any, Any]]]:
+    """Training and test examples."""
+    (task,) = load_tasks(PROJECT, load_recipe(PROJECT / "recipe.yaml"))
+    kind = task.example_type()
+    return {
+        split: [kind.model_validate_json(line) for line in (PROJECT / f"data/{split}.jsonl").open(encoding="utf-8")]
+        for split in ("train", "test")
+    }
+
+
+@pytest.fixture(scope="session")
+def generated() -> dict[str, list[dict[str, Any]]]:
+    """The rows that generate.py makes now."""
+    rows: dict[str, list[dict[str, Any]]] = load_module(PROJECT, "generate.py").generate()
+    return rows

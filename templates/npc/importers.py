@@ -53,7 +53,10 @@ def tmwa(path: Path, settings: Mapping[str, str]) -> Sequence[SceneExample]:
     long, or out of the bounds of this task, are left out.
     """
     greetings = _setting(settings, "greetings", "no", ("yes", "no")) == "yes"
-    made = {example.id: example for record in _records([_file(path)]) for example in _pair(record, greetings)}
+    made: dict[str, SceneExample] = {}
+    for record in _records([_file(path)]):
+        for example in _pair(record, greetings):  # of two replies to the same words, the first is kept
+            made.setdefault(example.request.model_dump_json(), example)
     return _some(list(made.values()), path)
 
 

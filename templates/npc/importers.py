@@ -9,11 +9,12 @@ Neither set has actions, so every row has the action `none`, and the words are w
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kit.errors import InputError, Problem, nearest
 from kit.task import Example
@@ -35,6 +36,16 @@ class Record:
     where: str
 
 
+class Moment(NamedTuple):
+    """A line of the game master, what was said before it, and what was said before that and whether by the master."""
+
+    episode: str
+    number: int
+    earlier: tuple[bool, str]
+    before: str
+    line: str
+
+
 def tmwa(path: Path, settings: Mapping[str, str]) -> Sequence[SceneExample]:
     """The Mana World: what characters answer to players (GPL-2.0, copyleft). A group is a character.
 
@@ -42,7 +53,10 @@ def tmwa(path: Path, settings: Mapping[str, str]) -> Sequence[SceneExample]:
     long, or out of the bounds of this task, are left out.
     """
     greetings = _setting(settings, "greetings", "no", ("yes", "no")) == "yes"
-    made = {example.id: example for record in _records([_file(path)]) for example in _pair(record, greetings)}
+    made: dict[str, SceneExample] = {}
+    for record in _records([_file(path)]):
+        for example in _pair(record, greetings):  # of two replies to the same words, the first is kept
+            made.setdefault(example.request.model_dump_json(), example)
     return _some(list(made.values()), path)
 
 
@@ -54,8 +68,10 @@ def crd3(path: Path, settings: Mapping[str, str]) -> Sequence[SceneExample]:
     given = _setting(settings, "rows", str(_MOST_ROWS), ())
     if not (given.isascii() and given.isdigit() and int(given)):
         raise InputError(f"'{given}' is not a number of rows.", "--set rows", "Give a whole number above 0.")
-    made = {example.id: example for record in _records(_files(path)) for example in _episode(record)}
-    return _some([made[name] for name in sorted(made)[: int(given)]], path)
+    moments = [moment for record in _records(_files(path)) for moment in _episode(record)]
+    chosen = sorted(moments, key=lambda moment: hashlib.sha256(repr(moment).encode()).digest())
+    examples = (example for moment in chosen for example in _answered(moment))
+    return _some(list(itertools.islice(examples, int(given))), path)
 
 
 importers = {"tmwa": tmwa, "crd3": crd3}
@@ -71,18 +87,23 @@ def _pair(record: Record, greetings: bool) -> Iterator[SceneExample]:
         yield from _example(request, reply, npc.casefold(), {"set": "The Mana World", "licence": "GPL-2.0"})
 
 
-def _episode(record: Record) -> Iterator[SceneExample]:
+def _episode(record: Record) -> Iterator[Moment]:
     episode, turns = _text(record, "episode"), record.values.get("turns")
     if not episode or not isinstance(turns, list):
         raise InputError("This line is no episode.", record.where, "Each line has an episode and its list of turns.")
     said = [(turn.get("names") == [_MASTER], " ".join(str(turn.get("text", "")).split())) for turn in turns]
     for number in range(2, len(said)):
-        (_, earlier), (by_master, before), (master, line) = said[number - 2 : number + 1]
-        if master and not by_master and min(len(earlier), len(before)) > 0 and len(line) >= _LEAST:
-            speaker: Any = "npc" if said[number - 2][0] else "player"
-            turn = Turn(speaker=speaker, text=earlier[:LONGEST_LINE])
-            request = _request("Game master", "tells the story and plays its people", before[:LONGEST_LINE], (turn,))
-            yield from _example(request, line, episode, {"set": "CRD3", "licence": "CC BY-SA 4.0"})
+        earlier, (by_master, before), (master, line) = said[number - 2 : number + 1]
+        if master and not by_master and earlier[1] and before and _LEAST <= len(line) <= LONGEST_LINE:
+            yield Moment(episode, number, earlier, before, line)
+
+
+def _answered(moment: Moment) -> Iterator[SceneExample]:
+    by_master, text = moment.earlier
+    turn = Turn(speaker="npc" if by_master else "player", text=text[:LONGEST_LINE])
+    said = moment.before[:LONGEST_LINE]
+    request = _request("Game master", "tells the story and plays its people", said, (turn,))
+    yield from _example(request, moment.line, moment.episode, {"set": "CRD3", "licence": "CC BY-SA 4.0"})
 
 
 def _request(name: str, persona: str, said: str, dialogue: tuple[Turn, ...]) -> SceneRequest:

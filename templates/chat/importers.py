@@ -128,7 +128,8 @@ def _group(dialogue: Dialogue) -> str:
 def _placed(problem: Problem, where: str, place: int) -> Problem:
     """Return a problem of an example with its place in the file: the line, and the field of the row."""
     field = problem.where.replace("request.", "", 1).replace("response.message", f"messages[{place}]", 1)
-    return Problem(problem.what, f"{where}: {_INDEX.sub('[\\1]', field)}", problem.next)
+    field = _INDEX.sub(r"[\1]", field)
+    return Problem(problem.what, f"{where}: {field}", problem.next)
 
 
 def _marked(example: ChatExample) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from .calls import CLOSE, OPEN
 from .schema import ChatRequest, ChatResponse
 from .shapes import Dialogue, openai_dialogue, prompt_dialogue, seed_dialogues
 
+_INDEX = re.compile(r"\.(\d+)(?=\.|$)")
 ChatExample = Example[ChatRequest, ChatResponse]
 Reader = Callable[[Mapping[str, Any], list[Problem], str], Iterator[Dialogue]]
 
@@ -126,6 +128,7 @@ def _group(dialogue: Dialogue) -> str:
 def _placed(problem: Problem, where: str, place: int) -> Problem:
     """Return a problem of an example with its place in the file: the line, and the field of the row."""
     field = problem.where.replace("request.", "", 1).replace("response.message", f"messages[{place}]", 1)
+    field = _INDEX.sub(r"[\1]", field)
     return Problem(problem.what, f"{where}: {field}", problem.next)
 
 

@@ -88,7 +88,7 @@ WRONG = {
     "nobody answers": ({"messages": [user("x")]}, ":1: messages", "no message of the assistant"),
     "nothing asked": ({"messages": [said("x")]}, ":1", "answers nothing"),
     "says nothing": ({"messages": [user("x"), said(" ")]}, "messages[1]", "neither text nor a call"),
-    "number as text": ({"messages": [user("x"), said(7)]}, "messages[1]", "string"),  # type: ignore[arg-type]
+    "number as text": ({"messages": [user("x"), said(7)]}, "messages[1].content", "text"),  # type: ignore[arg-type]
     "mark": ({"messages": [user("x"), said("a <tool_call>")]}, "messages[1]", "<tool_call>"),
     "all weights 0": ({"messages": [user("x"), said("y", weight=0)]}, "own.jsonl", "nothing to learn"),
     "result of no call": (

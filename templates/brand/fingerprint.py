@@ -59,8 +59,9 @@ def _distance(voice: Any, text: str, parts: ModuleType) -> float:
 
 def voice_of(folder: Path = HERE, own: Path | None = None, others: Path | None = None) -> dict[str, Any]:
     """Return the voice of two files or folders, by default of those in data/."""
-    both = [_texts(own or folder / "data/train.jsonl", folder), _texts(others or folder / "data/others.jsonl", folder)]
-    return measure(*both, _part(folder, "voice"))
+    mine = _texts(own or folder / "data/train.jsonl", folder)
+    theirs = _texts(others or folder / "data/others.jsonl", folder)
+    return measure(mine, theirs, _part(folder, "voice"))
 
 
 def _texts(path: Path, folder: Path) -> list[str]:

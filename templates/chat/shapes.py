@@ -77,8 +77,9 @@ def _text(content: Any, problems: list[Problem], where: str) -> Any:
     """Return content as text; parts that are not text are a problem."""
     if not isinstance(content, list):
         return content
-    texts = [part.get("text") for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
-    if len(texts) < len(content) or not all(isinstance(text, str) for text in texts):
+    parts = [part.get("text") for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
+    texts = [text for text in parts if isinstance(text, str)]
+    if len(texts) < len(content):
         problems.append(Problem("Only text is supported, no pictures and no sound.", where, "Remove this dialogue."))
         return ""
     return "".join(texts)

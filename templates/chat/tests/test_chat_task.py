@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from kit.base import find_base
 from kit.chat import Renderer
 from kit.errors import InputError
 from kit.task import Completion, Example, Task, UnreadableAnswer, write_answer
 
 Examples = dict[str, list[Example[Any, Any]]]
 AnyTask = Task[Any, Any]
-NANO = Path(__import__("kit").__file__).parent / "base/nano"
+NANO = find_base("nano").folder
 PLACE = {
     "type": "object",
     "properties": {
@@ -175,7 +175,7 @@ def test_a_thousand_hostile_answers_give_an_offered_call_plain_text_or_a_refusal
             assert each.function.name in ("weather", "stop")
             if each.function.name == "weather":
                 assert isinstance(values["city"], str)
-                assert set(values) <= set(PLACE["properties"])  # type: ignore[call-overload]
+                assert set(values) <= set(PLACE["properties"])
                 assert isinstance(values.get("days", 1), int)
     assert min(outcomes.values()) > 20, outcomes
 

@@ -27,7 +27,7 @@ PLACE = {
     },
     "required": ["city"],
 }
-ASKED = {
+ASKED: dict[str, Any] = {
     "messages": [{"role": "user", "content": "How warm is it in Bern?"}],
     "tools": [{"function": {"name": "weather", "parameters": PLACE}}, {"function": {"name": "stop"}}],
 }

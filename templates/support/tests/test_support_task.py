@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -44,9 +45,10 @@ def test_perfect_answers_score_one(task: Support, examples: Examples) -> None:
 @pytest.mark.parametrize("junk", ["", "{}", "hello", draft(intent="unclear", sources=[], text="Hm?")])
 def test_junk_scores_no_better_than_the_most_common_answer(task: Support, examples: Examples, junk: str) -> None:
     rows = [row for row in examples["test"] if row.response.intent]
-    best = max(scores(task, [(row.response, other.response) for row in rows])["accuracy"] or 0.0 for other in rows[::7])
+    common = Counter((row.response.intent, row.response.action, row.response.sources) for row in rows)
+    best = max(common.values()) / len(rows)
     found = scores(task, [(row.response, answer(task, row.request, junk)) for row in rows])
-    assert (found["accuracy"] or 0.0) <= max(best, 0.1)
+    assert (found["accuracy"] or 0.0) <= best
 
 
 def test_a_customer_cannot_write_a_turn_of_someone_else(task: Support) -> None:

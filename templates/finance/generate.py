@@ -26,6 +26,8 @@ COUNTS = {"train": (720, 560), "test": (180, 150)}
 SPELLED = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 LABELS = ("positive", "negative", "neutral")
 NEAR = 0.45
+REPORT_WEIGHT = 0.1
+"""A report has twenty times as many tokens as an answer of sentiment, and every token of a step counts the same."""
 Row = dict[str, Any]
 
 
@@ -38,7 +40,9 @@ def generate() -> dict[str, list[Row]]:
         files[split] = _numbered(split, _distinct(News(rng, split).rows(), seen, news))
         company = News(rng, split).company
         tables = load_module(HERE, "tables.py").Writer(rng, WORDINGS["reports"], QUARTERS[split], split, company)
-        files[f"reports-{split}"] = _numbered(f"report-{split}", [tables.row() for _ in range(reports)])
+        weight = {"weight": REPORT_WEIGHT} if split == "train" else {}
+        rows = [{**tables.row(), **weight} for _ in range(reports)]
+        files[f"reports-{split}"] = _numbered(f"report-{split}", rows)
     files["test"] += _read("hard.jsonl")
     files["reports-test"] += _read("hard-reports.jsonl")
     return files

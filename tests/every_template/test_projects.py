@@ -28,8 +28,9 @@ from kit.data.formats import read_file
 from kit.recipe import load_recipe
 from kit.task import ClassicalBaseline
 from kit.task.loader import load_tasks
-for task in load_tasks(Path(), load_recipe(Path("recipe.yaml"))):
-    rows = read_file(Path("data/test.jsonl"), task).examples
+recipe = load_recipe(Path("recipe.yaml"))
+for section, task in zip(recipe.tasks, load_tasks(Path(), recipe), strict=True):
+    rows = read_file(Path((section.data or recipe.data).test), task).examples
     assert isinstance(task, ClassicalBaseline)
     answer = task.fit_baseline(rows)(rows[0].request)
     assert isinstance(answer, task.response_type)

@@ -75,7 +75,7 @@ def test_test_dialogues_have_libraries_and_books_that_training_never_saw(example
 
 
 def test_dialogues_vary(examples: Examples) -> None:
-    """Measured: 6,000 different runs of four words in training, and no first question is more than 3% of them."""
+    """Different runs of four words in training are counted, and no first question is more than 3% of them."""
     runs: set[tuple[str, ...]] = set()
     for row in examples["train"]:
         words = asked(row).split()

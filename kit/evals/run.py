@@ -17,7 +17,7 @@ from kit.engines.answerer import Answerer, run_concurrently
 from kit.errors import InputError
 from kit.metrics.intervals import value_of
 from kit.metrics.reductions import ratio_of
-from kit.task import Completion, Example, Metric, Predictor, Record, Task, UnreadableAnswer, labels_of
+from kit.task import Completion, Example, Metric, Predictor, Record, ScoresNoAnswer, Task, UnreadableAnswer, labels_of
 
 STOP_RATE = "stop_rate"
 _STOP_RATE = ratio_of("stopped", "completions", description="Share of completions that end before the token limit")
@@ -184,7 +184,9 @@ def _labels(task: Task[Any, Any], example: Example[Any, Any], response: Any) -> 
 
 
 def _without_answer(task: Task[Any, Any], example: Example[Any, Any]) -> Record | None:
-    """Score an example like no answer at all; None if the task cannot read that."""
+    """Score an example like no answer at all; None if the task cannot do that."""
+    if isinstance(task, ScoresNoAnswer):
+        return task.observe_nothing(example.response)
     try:
         return task.observe(example.response, task.read(example.request, ()))
     except (UnreadableAnswer, ValueError, LookupError):

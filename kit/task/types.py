@@ -259,6 +259,14 @@ class ClassicalBaseline(Protocol):
 
 
 @runtime_checkable
+class ScoresNoAnswer(Protocol):
+    """Optional capability: the record of an answer that could not be read, where no response can be empty."""
+
+    def observe_nothing(self, expected: Any) -> Record:
+        """Return what an example adds to the metrics if there is no answer to it."""
+
+
+@runtime_checkable
 class Rewritable(Protocol):
     """Optional capability: reword an example, for a task whose answers contain positions in the text."""
 

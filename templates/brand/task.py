@@ -149,6 +149,13 @@ class Brand(Task[BriefRequest, BriefResponse]):
         }
         return record | dict(_flags(actual))
 
+    def observe_nothing(self, expected: BriefResponse) -> Record:
+        """Return what a text that was refused adds: it is as far off as other authors, and keeps no fact."""
+        guide, voice = read_guide(), read_voice()
+        own = voice.distance(fingerprint_of(expected.text, voice.openings, guide))
+        nothing = {"content_kept": 0.0, "ok": 0.0, "texts": 1.0, "in_length": 0.0, "rouge_l": 0.0}
+        return {"own_distance": own, "distance": max(own, voice.floor), **nothing}
+
     def fit_baseline(self, examples: Sequence[Example[Any, Any]]) -> Predictor:
         """Fill the frame of the most similar training text with the bare facts."""
         filler = Filler([(example.request, example.response.text) for example in examples])

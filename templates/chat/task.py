@@ -96,6 +96,12 @@ class Chat(Task[ChatRequest, ChatResponse]):
         score = rouge_l(left.content or "", right.content or "") * kind
         return {"score": score, "rouge_l": score, "kind_right": kind, "exact": exact}
 
+    def observe_nothing(self, expected: ChatResponse) -> Record:
+        """Return what an answer that was refused adds: nothing of it is right."""
+        if expected.message.tool_calls:
+            return {"score": 0.0, "calls_exact": 0.0, "kind_right": 0.0, "exact": 0.0}
+        return {"score": 0.0, "rouge_l": 0.0, "kind_right": 0.0, "exact": 0.0}
+
     def labels(self, response: ChatResponse) -> list[str]:
         """The functions that an answer calls, or `text`."""
         return [call.function.name for call in response.message.tool_calls] or ["text"]

@@ -8,7 +8,7 @@ import pytest
 
 from kit.errors import KitError
 from kit.evals.run import Row, evaluate, evaluate_predictor, metrics_of, values_of
-from kit.task import Metric
+from kit.task import Metric, Record
 from tests.kit.evals.words import (
     RENDERER,
     CountingEngine,
@@ -55,6 +55,21 @@ def test_an_answer_that_was_cut_counts_as_no_answer_and_lowers_the_stop_rate() -
     assert found.rows[1].record == {"tp": 0, "fp": 0, "fn": 1}
     assert "cut off" in found.rows[1].error
     assert values_of(LongWords(), found) == {"word_f1": pytest.approx(2 / 3), "alarms": 0.0, "stop_rate": 0.5}
+
+
+class SaysWhatNothingIsWorth(NeedsAnAnswer):
+    """It cannot read an empty answer, and says what such an answer adds to the metrics."""
+
+    def observe_nothing(self, expected: Words) -> Record:
+        return {"tp": 0.0, "fp": 0.0, "fn": float(len(expected.words))}
+
+
+def test_a_task_may_say_what_no_answer_is_worth() -> None:
+    plain = asked(cut, examples(4), NeedsAnAnswer())
+    found = asked(cut, examples(4), SaysWhatNothingIsWorth())
+    assert (plain.unreadable, plain.unscored) == (4, 4)
+    assert (found.unreadable, found.unscored) == (4, 0)
+    assert values_of(SaysWhatNothingIsWorth(), found)["word_f1"] == 0.0
 
 
 def test_an_unscored_row_still_counts_in_the_stop_rate() -> None:

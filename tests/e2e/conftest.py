@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
+from kit.system.locks import wait_for_lock
 from tests.e2e.commands import kit, kit_json
 
 
@@ -30,7 +33,19 @@ def with_profiles(project: Path, **profiles: object) -> None:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    root = tmp_path_factory.mktemp("e2e") / "legal"
+    """Trained once for all test processes: the others wait for the first, and then read what it left."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    root, done = shared / "e2e" / "legal", shared / "e2e" / "bundles.json"
+    root.parent.mkdir(exist_ok=True)
+    with wait_for_lock(root.parent):
+        if not done.is_file():
+            done.write_text(json.dumps(_train(root)))
+    return Trained(root, *json.loads(done.read_text()))
+
+
+def _train(root: Path) -> list[str]:
     kit("new", "legal", str(root), cwd=root.parent)
     smoke = yaml.safe_load((root / "recipe.yaml").read_text())["profiles"]["smoke"]
     small = {
@@ -42,5 +57,4 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     with_profiles(
         root, merged={**small, "bundle": {"form": "merged"}}, adapter={**small, "bundle": {"form": "adapter"}}
     )
-    bundles = [kit_json("train", "--profile", form, cwd=root)["bundle"] for form in ("merged", "adapter")]
-    return Trained(root, *bundles)
+    return [str(kit_json("train", "--profile", form, cwd=root)["bundle"]) for form in ("merged", "adapter")]

@@ -108,12 +108,13 @@ class Numbering(Form[Numbered]):
         kinds_of = {piece: self._chosen(votes.get(piece, {}), most[piece]) for piece in sorted(pieces)}
         found: dict[str, list[Found]] = defaultdict(list)
         for label, place in _runs(kinds_of):
-            found[label].append(place)
-        confidence = self._confidences(found, votes) if all(each.logprobs for each in completions) else None
+            start, end = _bare(text, place.start, place.end)
+            found[label] += [Found(start, end, place.state)] if start < end else []
+        confidence = self._confidences(text, found, votes) if all(each.logprobs for each in completions) else None
         return assemble(Source(text), found, wanted, sorted(read, key=lambda window: window.start), (), confidence)
 
     def _confidences(
-        self, found: Mapping[str, Sequence[Found]], votes: Mapping[Piece, Mapping[str, float]]
+        self, text: str, found: Mapping[str, Sequence[Found]], votes: Mapping[Piece, Mapping[str, float]]
     ) -> dict[tuple[str, int, int], float]:
         """Return the mean probability of each place over the readings: that of its surest piece."""
         best: dict[tuple[str, int], float] = {}
@@ -121,7 +122,7 @@ class Numbering(Form[Numbered]):
             for label, total in labels.items():
                 key = label, piece.sentence
                 best[key] = max(best.get(key, 0.0), min(total / self.readings, 1.0))
-        starts = {piece.start: piece.sentence for piece in votes}
+        starts = {_bare(text, piece.start, piece.end)[0]: piece.sentence for piece in votes}
         return {
             (label, place.start, place.end): best[label, starts[place.start]]
             for label, places in found.items()
@@ -142,6 +143,15 @@ class Numbering(Form[Numbered]):
         """Return the labels with enough votes, most votes first: at most as many as one reading named."""
         ranked = sorted(votes.items(), key=lambda vote: -vote[1])[:most]
         return tuple(label for label, total in ranked if total / self.readings >= self.threshold)
+
+
+def _bare(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return a range without the white space at its ends, which the cut of a long sentence can leave."""
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    while start < end and text[start].isspace():
+        start += 1
+    return start, end
 
 
 def _finished(text: str) -> dict[int, list[str]]:

@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from bench.shared.commands import project, train_and_evaluate
 from bench.shared.harness import ROOT, Figure, Figures, publish
 from kit.evals.figures import read_figures, write_figures
-from kit.project.template import Template, list_templates
+from kit.evals.tables import HARD
+from kit.project.template import RECIPE_FILE, Template, list_templates
+from kit.recipe import load_recipe
+from kit.task.loader import load_tasks
 
 FRONT = "legal"  # the template whose figures the front page shows
 _NUMBER = re.compile(r"-?\d+\.\d+")
@@ -30,7 +33,12 @@ def measure(names: Sequence[str] = ()) -> Figures:
     for each in templates():
         if not names or each.name in names:
             _measure_one(each.name)
-    return {each.name: row for each in templates() if (row := _row(each.name))}
+    return {each.name: row for each in templates() if (row := _row(each.name, _main_metric(each)))}
+
+
+def _main_metric(template: Template) -> str:
+    """Return the main metric of the template's first task."""
+    return load_tasks(template.folder, load_recipe(template.folder / RECIPE_FILE))[0].main_metric
 
 
 def _measure_one(name: str) -> None:
@@ -43,18 +51,19 @@ def _measure_one(name: str) -> None:
         write_figures(ROOT / "README.md", name, read_figures(page, name))
 
 
-def _row(name: str) -> Figure:
-    """Return the main metric, base, tuned and classical, and that of the hard cases, from a template's page."""
+def _row(name: str, metric: str) -> Figure:
+    """Return a metric of base, tuned and classical, and that of the hard cases, from a template's page."""
     lines = read_figures(ROOT / "templates" / name / "README.md", name).splitlines()
     tables = [_cells(line) for line in lines if line.startswith("| ")]
-    if not tables:
+    whole = next((cells for cells in tables if cells[0].partition(" ")[0] == metric), None)
+    if whole is None:
         return {}
-    metric, *values = tables[2]
-    row: Figure = {"metric": metric, **_values(tables[0], values)}
-    tagged = [index for index, cells in enumerate(tables) if cells[0].endswith(_BY_TAG)]
-    hard = [cells for index in tagged for cells in tables[index + 2 :] if cells[0] == "hard"]
-    for cells in hard:
-        row |= {f"hard {key}": value for key, value in _values(tables[tagged[0]], cells[1:]).items()}
+    row: Figure = {"metric": metric, **_values(tables[0], whole[1:])}
+    tagged = next((index for index, cells in enumerate(tables) if cells[0] == f"{metric}{_BY_TAG}"), len(tables))
+    for cells in tables[tagged + 2 :]:
+        if cells[0] == HARD:
+            hard = _values(tables[tagged], cells[1:])
+            return row | {f"hard {key}": value for key, value in hard.items()}
     return row
 
 

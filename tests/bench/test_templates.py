@@ -13,6 +13,7 @@ BLOCK = """Nothing got worse that 2 metrics can tell.
 
 | metric | base | tuned | rules | tuned − base | tuned − classical |
 | --- | --- | --- | --- | --- | --- |
+| noise (lower is better) | 0.100 | 0.400 | 0.300 | +0.300: worse | +0.100: worse |
 | score | 0.100 (0.050–0.150) | 0.900 (0.850–0.950) | 0.700 (0.600–0.800) | +0.800: better | +0.200: better |
 | stop_rate | 1.000 | 1.000 | not measured | +0.000 | not measured |
 
@@ -31,9 +32,9 @@ def test_the_row_of_a_template_has_its_main_metric_and_its_hard_cases(
     page.parent.mkdir(parents=True)
     page.write_text("# One\n\n<!-- figures:one -->\n<!-- /figures -->\n")
     monkeypatch.setattr(templates, "ROOT", tmp_path)
-    assert templates._row("one") == {}
+    assert templates._row("one", "score") == {}
     write_figures(page, "one", BLOCK)
-    assert templates._row("one") == {
+    assert templates._row("one", "score") == {
         "metric": "score", "base": 0.1, "tuned": 0.9, "classical": 0.7,
         "hard base": 0.025, "hard tuned": 0.525, "hard classical": 0.475,
     }  # fmt: skip

@@ -35,7 +35,7 @@ class Answering:
         return self._chosen(request, name, self.catalogue.find(name, param))
 
     def _chosen(self, request: Request, name: str | None, model: Model) -> Model:
-        """Return the model that was found, or the one on trial beside it for this client; record it."""
+        """Return the model that was found, or the one on trial if this client meets it; record the model."""
         state = request.scope["state"]
         pointed = self.catalogue.pointed(name)
         if (forced := state.get("forced")) is not None:

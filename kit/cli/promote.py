@@ -16,7 +16,7 @@ from kit.workflows import promote
 @click.option("--alias", default="production", show_default=True, help="Name to point at the bundle.")
 @click.option("--override", default="", metavar="REASON", help="Promote a bundle whose gates did not all hold.")
 @click.option("--share", type=click.FloatRange(0, 100, True, True), metavar="PERCENT",
-              help="Let it answer this share of clients beside the other.")  # fmt: skip
+              help="Let it answer this share of the clients; the alias's bundle answers the others.")  # fmt: skip
 @click.option("--shadow", is_flag=True, help="Let it answer copies that no client sees, and compare.")
 def command(output: Output, bundle: str, alias: str, override: str, share: float | None, shadow: bool) -> None:
     """Point an alias at BUNDLE (a digest or an alias; default: the newest). A running service follows.

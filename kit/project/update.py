@@ -47,7 +47,7 @@ class Update:
     changes: Sequence[FileChange]
 
     def make(self) -> None:
-        """Write the files, then the new origin: after an interrupt the same update can be made again."""
+        """Write the files, then the new origin. After an interrupt, make the same update again."""
         for change in self.changes:
             file = self.root / change.path
             if change.kind == "removed":

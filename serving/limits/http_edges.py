@@ -40,7 +40,7 @@ async def discard_body(receive: Receive, limit: int) -> None:
 
 
 def as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
-    """Return a HEAD request as the GET that it stands for (RFC 9110, 9.3.2), with a `send` that drops the body."""
+    """Turn a HEAD request into a GET (RFC 9110, 9.3.2), and return it with a `send` that drops the body."""
 
     async def without_body(message: Message) -> None:
         if message["type"] != "http.response.body":

@@ -73,7 +73,7 @@ class TrialCounts:
 
 @dataclass(frozen=True, eq=False)
 class Pointed:
-    """Where an alias points: its model, and beside it perhaps another on trial, which answers `percent` of 100.
+    """Where an alias points: its model, and perhaps a second model on trial, which answers `percent` of 100.
 
     With 0 percent the other answers copies that no client sees.
     """

@@ -1,4 +1,4 @@
-"""A trial: beside the bundle of an alias another one answers a share of the requests, or copies of all of them.
+"""A trial: a second bundle answers a share of the requests to an alias, or copies of all of them.
 
 With a share, a client's key decides, so that a client always meets the same bundle. Without one, the client gets the
 answer of the alias's bundle, and the other bundle answers a copy afterwards (a shadow); nobody sees that answer, but it

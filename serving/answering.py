@@ -34,13 +34,13 @@ class Answering:
         """
         return self._chosen(request, name, self.catalogue.find(name, param))
 
-    def _chosen(self, request: Request, name: str | None, model: Model) -> Model:
+    def _chosen(self, request: Request, name: str | None, model: Model, route: str | None = None) -> Model:
         """Return the model that was found, or the one on trial if this client meets it; record the model."""
         state = request.scope["state"]
         pointed = self.catalogue.pointed(name)
         if (forced := state.get("forced")) is not None:
             model = forced
-        elif pointed is not None and pointed.trial is not None and pointed.model is model:
+        elif pointed is not None and pointed.model is model and pointed.can_try(route):
             model = chosen(pointed, request.headers.get(KEY_HEADER))
             if pointed.percent == 0:
                 state["watched"] = Watched(pointed)
@@ -57,4 +57,4 @@ class Answering:
 
     def choose_for(self, request: Request, route: str, name: str | None, param: str) -> Model:
         """Choose as `choose` does, among the models that answer a typed route."""
-        return self._chosen(request, name, self.catalogue.find_for(route, name, param))
+        return self._chosen(request, name, self.catalogue.find_for(route, name, param), route)

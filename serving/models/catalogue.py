@@ -84,6 +84,10 @@ class Pointed:
     percent: float = 0.0
     counts: TrialCounts = field(default_factory=TrialCounts)
 
+    def can_try(self, route: str | None) -> bool:
+        """Whether a model is on trial, and answers this typed route; None: any other route."""
+        return self.trial is not None and (route is None or route in self.trial.tasks)
+
     @property
     def digests(self) -> tuple[str, str, float]:
         """What an alias's last move must say for this to be current."""

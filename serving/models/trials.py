@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Scope
 from serving.models.catalogue import Model, Pointed
 
 KEY_HEADER = "x-domainkit-key"
-_AT_ONCE = 4  # copies that run beside the requests of clients; more would slow those down
+_AT_ONCE = 4  # copies that run at the same time; more would slow the requests of clients
 _COMPARED_BYTES = 4 * 1024 * 1024
 _NAMES = frozenset(("id", "created", "created_at", "model", "system_fingerprint"))  # differ between equal answers
 _log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from kit.bundle.store import Bundle, Store
 from kit.engines.base import Generation
@@ -29,6 +30,7 @@ def named(request: Generation) -> str:
 class Moving:
     """A service that follows `production` between two adapters, and a merged bundle that it cannot load."""
 
+    app: FastAPI
     service: Service
     engine: ControlledEngine
     store: Store
@@ -60,4 +62,4 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
     followed = Followed(root, ("production",), "production")
     app = create_app(Settings(), engine, [Deployed(first, "preview")], followed=followed)
     with running(app) as service:
-        yield Moving(service, engine, store, first, second, merged)
+        yield Moving(app, service, engine, store, first, second, merged)

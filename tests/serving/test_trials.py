@@ -124,6 +124,15 @@ def test_a_running_service_tells_the_command_line_what_it_answers_with(moving: M
     assert first.startswith("production stays where it is: ")
 
 
+def test_a_bundle_on_trial_answers_only_the_typed_routes_that_it_has(moving: Moving) -> None:
+    try_beside(moving, 50)
+    readiness = moving.app.state.readiness
+    pointed = readiness.models().aliases["production"]
+    assert pointed.can_try(None)
+    assert pointed.can_try("/v1/counter")
+    assert not pointed.can_try("/v1/other")
+
+
 @pytest.mark.parametrize(("url", "code"), [("http://127.0.0.1:9", 2), ("nowhere", 2)])
 def test_an_address_where_nothing_answers_is_an_error(tmp_path: Path, url: str, code: int) -> None:
     done = run_kit("status", "--url", url, cwd=tmp_path)

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates format locks test-image
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-public bench-reliability format locks test-image
 
 setup: $(VENV)/.ready
 
@@ -49,6 +49,14 @@ bench-serve: setup
 # Every template before and after its smoke profile: minutes for each.
 bench-templates: setup
 	$(BIN)/python -m bench templates
+
+# Public sets, from DOMAINKIT_DATA: some ten minutes for each.
+bench-public: setup
+	$(BIN)/python -m bench public
+
+# Faults of the engine, of clients and of the process, made for real: ten minutes, and vLLM.
+bench-reliability: setup
+	$(BIN)/python -m bench reliability
 
 bench-train: $(VENV)/.peers
 	$(BIN)/python -m bench train

@@ -25,6 +25,7 @@ from serving.middleware import ServiceMiddleware, error_response
 from serving.models.aliases import AliasWatch, Followed
 from serving.models.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
 from serving.models.fleet import Fleet, as_fleet
+from serving.models.recovery import EngineWatch
 from serving.models.verification import assignment, verify_and_start
 from serving.readiness import Readiness
 from serving.routes.domain.route import domain_router
@@ -101,6 +102,7 @@ def _lifespan(
         try:
             default = followed.default if followed else None
             catalogue = await verify_and_start(bundles, fleet, workers, digest, phase, default)
+            engines = EngineWatch(fleet, catalogue, readiness, settings, digest)
             if followed is not None:
                 watch = AliasWatch(followed, catalogue, fleet.shared, workers, settings, digest)
                 await watch.follow()
@@ -113,6 +115,7 @@ def _lifespan(
             on_refusal(str(readiness.refusal))
         else:
             readiness.accept(catalogue)
+            watching.append(asyncio.create_task(engines.run()))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

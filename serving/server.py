@@ -15,6 +15,7 @@ from kit.errors import InputError
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
 from serving.app import create_app
+from serving.draining import DrainingServer
 from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed, check_compatible, check_exposure
 from serving.models.fleet import Fleet, as_fleet
@@ -23,6 +24,7 @@ from serving.readiness import Readiness
 from serving.settings import Settings
 
 _BACKLOG = 2048
+_LAST_SECONDS = 1  # for what still runs after the time for draining
 _log = logging.getLogger(__name__)
 
 
@@ -52,9 +54,9 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=settings.drain_seconds,
+        timeout_graceful_shutdown=_LAST_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, readiness, settings.drain_seconds)
     watching = [asyncio.create_task(_watch(readiness, server, lambda: announce(_url(settings.host, port))))]
     if stop is not None:
         watching.append(asyncio.create_task(_exit_after(stop, server)))
@@ -83,10 +85,10 @@ def rehearse(
 
 async def _watch(readiness: Readiness, server: uvicorn.Server, announce: Callable[[], None]) -> None:
     await readiness.wait_until_decided()
-    if readiness.ready:
+    if readiness.refusal is None:
         announce()
-    else:
-        server.should_exit = True
+        await readiness.wait_until_refused()
+    server.should_exit = True
 
 
 async def _exit_after(stop: asyncio.Event, server: uvicorn.Server) -> None:

@@ -38,6 +38,13 @@ class Settings(BaseSettings):
     task_seconds: Annotated[
         float, Field(gt=0, description="Longest time in seconds to parse a request or its answers")
     ] = 60.0
+    engine_recovery: Annotated[
+        Literal["restart", "exit"],
+        Field(description="What to do when an engine dies: start and prove it again, or end the service"),
+    ] = "restart"
+    silent_seconds: Annotated[
+        float, Field(gt=0, description="Seconds in which requests wait for vLLM and nothing comes back: not ready then")
+    ] = 20.0
     drain_seconds: Annotated[int, Field(ge=0, description="Seconds for running requests to finish at shutdown")] = 30
     expose_preview: Annotated[
         bool, Field(description="Let other machines reach a bundle whose gates did not all hold; every answer says so")

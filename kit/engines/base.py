@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kit.engines.upstream.settings import UpstreamSettings
+from kit.errors import KitError
 from kit.recipe import ComputeType, FloatType, VllmSection
 from kit.task import AnswerSpec, Completion, Finish, FreeText, Message, TopTokens
 
@@ -26,7 +27,8 @@ class EngineConfig:
 
     `model` holds weights, configuration and tokenizer; `adapters` maps a name to a folder in peft's format, loaded at
     start; `max_length` is the context in tokens. Weights are rounded to `dtype`; the local engine computes in
-    `compute`, vLLM in the dtype itself. `vllm` has further arguments for vLLM, whose messages go to the file `log`.
+    `compute`, vLLM in the dtype itself. `vllm` has further arguments for vLLM, whose messages go to the file
+    `log`. After `silent_seconds` in which requests wait and nothing comes back, vLLM counts as silent.
     """
 
     model: Path
@@ -39,6 +41,7 @@ class EngineConfig:
     vllm: VllmSection = NO_ARGUMENTS
     upstream: UpstreamSettings | None = None
     log: Path | None = None
+    silent_seconds: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,10 @@ class Capabilities:
     proves: bool = True
 
 
+class EngineSilent(KitError):
+    """The engine runs, but requests wait and nothing comes back. It may answer again."""
+
+
 class Engine(Protocol):
     """Generates and scores token sequences.
 
@@ -142,7 +149,7 @@ class Engine(Protocol):
         ...
 
     async def health(self) -> None:
-        """Return when the engine can work; raise KitError with the reason when it cannot."""
+        """Return when the engine can work; raise KitError with the reason when it cannot, EngineSilent if it hangs."""
         ...
 
     async def generate(self, request: Generation) -> Completion:

@@ -86,12 +86,21 @@ class AliasWatch:
             model = await self._model(move.digest)
             trial = await self._model(move.candidate) if move.candidate else None
         except BaseException:
-            self._refused[name] = key
+            if await self._can_work():
+                self._refused[name] = key
             raise
         self._catalogue.point(Pointed(name, model, trial, move.percent))
         self._refused.pop(name, None)
         beside = f", with {trial.deployed.pinned_name} on trial" if trial else ""
         _log.warning("The alias %s points at %s now%s.", name, model.deployed.pinned_name, beside)
+
+    async def _can_work(self) -> bool:
+        """Whether the engine can answer; a move that failed because it could not is tried again."""
+        try:
+            await self._engine.health() if self._engine else None
+        except KitError:
+            return False
+        return True
 
     async def _model(self, digest: str) -> Model:
         return self._catalogue.with_digest(digest) or await self._loaded(digest)

@@ -11,9 +11,10 @@ import gc
 import logging
 import multiprocessing
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,13 +22,23 @@ from tokenizers import Tokenizer
 
 from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
-from kit.engines.base import MOST_TOP_LOGPROBS, Capabilities, Delta, EngineConfig, Generation, TokenScore
+from kit.engines.base import (
+    MOST_TOP_LOGPROBS,
+    Capabilities,
+    Delta,
+    EngineConfig,
+    EngineSilent,
+    Generation,
+    TokenScore,
+)
+from kit.engines.pulse import Pulse
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
 from kit.engines.vllm.arguments import check_arguments
 from kit.engines.vllm.environment import advice_on, block_sigint, replace_main, starting_environment
 from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
+from kit.system.daemon import run_in_daemon_thread
 from kit.task import Completion, TopTokens
 
 if TYPE_CHECKING:
@@ -38,6 +49,8 @@ if TYPE_CHECKING:
     from vllm.v1.engine.async_llm import AsyncLLM
 
 _STOP_SECONDS = 15.0
+_PROCESS_NAME = "EngineCore"  # vLLM's name for the child process of an engine
+_DIED = "vLLM's engine process has ended."
 _LAUNCHING = threading.Lock()  # a launch changes the environment of the whole process
 _LONGEST_WHOLE_PREFILL = 8192  # tokens; on a CPU a longer prompt would keep every other answer waiting
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
@@ -60,6 +73,8 @@ class VllmEngine:
         self._adaptable: frozenset[str] = frozenset()
         self._numbers = count(1)
         self._seeds = True
+        self._pulse = Pulse()
+        self._abandoned = False
 
     @property
     def capabilities(self) -> Capabilities:
@@ -79,8 +94,13 @@ class VllmEngine:
             check_adapter(name, folder, self._config.model, self._config.max_rank)
             self._adaptable |= adapted(folder)
         self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
+        before = set(multiprocessing.active_children())
         try:
-            await asyncio.to_thread(self._launch)
+            await run_in_daemon_thread(self._launch)
+        except asyncio.CancelledError:
+            self._abandoned = True
+            _kill_engines(before)
+            raise
         except InputError:
             raise
         except Exception as error:
@@ -103,15 +123,14 @@ class VllmEngine:
             gc.collect()  # the engine is in a reference cycle, and logs errors if it outlives the interpreter
 
     def _launch(self) -> None:
-        """Import vLLM and start its engine; takes tens of seconds.
-
-        Returns nothing, because the future of a thread keeps its result alive.
-        """
+        """Import vLLM and start its engine; takes tens of seconds. An abandoned launch starts no process any more."""
         log = self._config.log
         with _LAUNCHING, starting_environment(self._config.threads, log), block_sigint(), replace_main():
             from vllm.usage.usage_lib import UsageContext
             from vllm.v1.engine.async_llm import AsyncLLM
 
+            if self._abandoned:
+                return
             lora = _lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
             arguments = _engine_arguments(self._config, lora)
             self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
@@ -120,13 +139,15 @@ class VllmEngine:
     async def health(self) -> None:
         """Return when the engine can work.
 
-        Raises KitError when it cannot.
+        Raises KitError when it cannot, EngineSilent when requests wait and nothing comes back.
         """
         engine = self._running()
         try:
             await engine.check_health()
         except Exception as error:
-            raise KitError(f"The vLLM engine has died: {error}", next="Start the service again.") from error
+            raise KitError(_DIED) from error
+        if (silence := self._pulse.silence) > self._config.silent_seconds:
+            raise EngineSilent(f"vLLM has not answered for {silence:.0f} s, although requests wait.")
 
     async def generate(self, request: Generation) -> Completion:
         """Return the whole completion, with one log-probability per token."""
@@ -181,15 +202,17 @@ class VllmEngine:
         prompt = TokensPrompt(prompt_token_ids=list(ids))
         lora = None if adapter is None else self._adapters[adapter]
         try:
-            async with aclosing(
-                engine.generate(prompt, params, f"kit-{next(self._numbers)}", lora_request=lora)
-            ) as outputs:
-                async for output in outputs:
-                    yield output
+            with self._pulse.waiting():
+                async with aclosing(
+                    engine.generate(prompt, params, f"kit-{next(self._numbers)}", lora_request=lora)
+                ) as outputs:
+                    async for output in outputs:
+                        self._pulse.heard()
+                        yield output
         except VLLMClientError as error:
             raise InputError(f"vLLM refuses the request: {compiler_reason(error)}.") from error
         except EngineDeadError as error:
-            raise KitError("The vLLM engine has died.", next="Start the service again.") from error
+            raise KitError(_DIED, next="Try again later.") from error
 
     async def load(self, name: str, adapter: Path) -> None:
         """Load an adapter into memory, so that no request waits for the disk.
@@ -347,6 +370,13 @@ def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dic
     }
 
 
+def _kill_engines(others: Collection[BaseProcess]) -> None:
+    """Kill the engine processes of this process, except others; their own children end with them."""
+    for child in multiprocessing.active_children():
+        if child not in others and child.name.startswith(_PROCESS_NAME):
+            child.kill()
+
+
 def _shut_down(engine: AsyncLLM) -> None:
     """End the child processes, by force if they are slow, and wait until none is left as a zombie."""
     children = multiprocessing.active_children()
@@ -358,5 +388,5 @@ def _shut_down(engine: AsyncLLM) -> None:
     finally:
         logger.setLevel(level)
     for child in children:
-        if child.name.startswith("EngineCore"):
+        if child.name.startswith(_PROCESS_NAME):
             child.join(_STOP_SECONDS)

@@ -77,7 +77,8 @@ def _config(group: Sequence[Bundle], root: Path, settings: Settings, kind: Kind,
     if kind == "vllm":
         check_arguments(vllm.extra)
     log = _log_file() if kind == "vllm" else None
-    return replace(made, vllm=vllm, log=log, max_length=settings.max_length or made.max_length)
+    length = settings.max_length or made.max_length
+    return replace(made, vllm=vllm, log=log, max_length=length, silent_seconds=settings.silent_seconds)
 
 
 def _with_memory(planned: Sequence[PlannedEngine]) -> tuple[PlannedEngine, ...]:

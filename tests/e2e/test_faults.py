@@ -1,0 +1,30 @@
+"""Faults of the engine and of the service's own process, made for real on vLLM. Their times are in docs/reliability.md."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.faults import clients, engine
+from bench.faults.service import running
+from tests.e2e.conftest import Trained
+
+pytestmark = pytest.mark.vllm
+
+
+def test_a_killed_engine_fails_its_streams_in_words_and_is_back_after_it_was_proved_again(trained: Trained) -> None:
+    with running(trained.root, trained.adapter, "vllm") as service:
+        found = engine.engine_killed(service)
+        assert found["without_error"] == 0
+        drained = clients.drained(service, count=8, tokens=300)
+    assert (drained["finished"], drained["new"]) == (8, 503)
+
+
+def test_no_process_of_the_engine_outlives_a_service_that_is_killed(trained: Trained) -> None:
+    killed = engine.parent_killed(trained.root, trained.merged)
+    assert killed["children"] >= 1
+    assert killed["left"] == 0
+
+
+@pytest.mark.parametrize("after", [3.0, 15.0])
+def test_a_service_that_is_told_to_stop_while_it_starts_leaves_no_process(trained: Trained, after: float) -> None:
+    assert engine.stopped_while_starting(trained.root, trained.merged, after)["left"] == 0

@@ -1,4 +1,4 @@
-"""Faults of the engine and of the service's own process, made for real on vLLM. Their times are in docs/reliability.md."""
+"""Faults of the engine and of the service's process, made for real on vLLM. Their times are in docs/reliability.md."""
 
 from __future__ import annotations
 

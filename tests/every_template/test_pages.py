@@ -17,7 +17,7 @@ SECTIONS = {
     "the data and its licences": r"^## Data\b[^\n]*$.*?Apache-2\.0",
     "figures": r"^## Figures$.*?<!-- figures:[\w-]+ -->",
     "limits": r"^## Limits$",
-    "what it must not be used for": r"^## Limits$.*?(\*\*Not for\*\*|Do not use it|must not)",
+    "what it must not be used for": r"(\*\*Not for\*\*|Do not use it|must not)",
 }
 
 

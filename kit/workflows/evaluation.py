@@ -91,15 +91,16 @@ def plan_evaluate(
     limit: int | None = None,
     base_limit: int | None = None,
     with_base: bool = True,
+    data: str | Path | None = None,
 ) -> EvaluationPlan:
-    """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the test examples.
+    """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the examples.
 
     Raises as `evaluate` does before it starts its engine.
     """
     from kit.workflows.steps.evaluation.measuring import plan_of, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    return plan_of(prepare(Path(project), bundle, asked, with_base, Path(base) if base else None))
+    return plan_of(prepare(Path(project), bundle, asked, with_base, _path(base), _path(data)))
 
 
 def evaluate(
@@ -111,6 +112,7 @@ def evaluate(
     limit: int | None = None,
     base_limit: int | None = None,
     with_base: bool = True,
+    data: str | Path | None = None,
     restart: bool = False,
     page: str | Path | None = None,
     block: str | None = None,
@@ -123,11 +125,19 @@ def evaluate(
     the next call continues an interrupted evaluation, unless `restart` is true. `page` is a Markdown file: the table is
     written there, between the marks of `block` (by default the bundle's name).
 
+    `data` is a file of examples to measure instead of the test examples, such as those that a threshold is fitted on.
+    The answers are saved apart, no gate is judged, and nothing is attested: `attestation` is None, and `outcome` is
+    "unmeasured".
+
     Raises InputError for wrong arguments or test examples, Refused if the bundle is not what its seal describes,
     and Interrupted or Terminated, with what is saved, where the process is asked to stop.
     """
     from kit.workflows.steps.evaluation.measuring import perform, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    prepared = prepare(Path(project), bundle, asked, with_base, Path(base) if base else None)
-    return perform(prepared, Path(page) if page else None, block, restart, report)
+    prepared = prepare(Path(project), bundle, asked, with_base, _path(base), _path(data))
+    return perform(prepared, _path(page), block, restart, report)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return Path(given) if given else None

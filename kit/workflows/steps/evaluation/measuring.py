@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from kit.engines import Kind, check_installed, make_engine
 from kit.engines.answerer import Answerer, SamplingDefaults
 from kit.engines.base import Capabilities, Engine
 from kit.errors import InputError, Interrupted, SigTerm, Terminated
-from kit.evals.data_gates import with_data_gates
+from kit.evals.data_gates import leak_gate, with_data_gates
 from kit.evals.figures import read_figures
 from kit.evals.gates import thresholds_by_task
 from kit.evals.measure import BASE, TUNED, measure, measure_baseline
@@ -42,7 +42,8 @@ from kit.workflows.steps.evaluation.progress import ColumnProgress
 class Prepared:
     """A bundle with verified files, and the project's test examples, checked against this bundle.
 
-    `ref` is what the user called the bundle; `base` is the folder of the base, where the user gave one.
+    `ref` is what the user called the bundle; `base` is the folder of the base, where the user gave one. `apart` is the
+    file of examples that are measured instead of the test examples, if any: that attests nothing.
     """
 
     project: Project
@@ -52,6 +53,7 @@ class Prepared:
     with_base: bool
     ref: str
     base: Path | None
+    apart: Path | None = None
 
     def examples(self, data: Data, who: str) -> list[AnyExample]:
         """Return the test examples for one model: all, or for the base only the first ones if the user set a limit."""
@@ -67,7 +69,14 @@ class Prepared:
         return engine_kind([self.bundle], self.settings.engine)
 
 
-def prepare(root: Path, ref: str, asked: Mapping[str, Any], with_base: bool, base: Path | None = None) -> Prepared:
+def prepare(
+    root: Path,
+    ref: str,
+    asked: Mapping[str, Any],
+    with_base: bool,
+    base: Path | None = None,
+    apart: Path | None = None,
+) -> Prepared:
     """Verify a bundle's files and the test examples. Raises InputError with all of their problems, or Refused."""
     project = Project.find(root)
     bundle = Store(project.root).get(ref)
@@ -75,9 +84,19 @@ def prepare(root: Path, ref: str, asked: Mapping[str, Any], with_base: bool, bas
     settings = _settings(bundle.recipe.eval, {key: value for key, value in asked.items() if value is not None})
     recipe = bundle.recipe.model_copy(update={"eval": settings})
     found = tuple(data_of(project.root, recipe, bundle.tasks()))
+    if apart is not None:
+        found = (_of_file(found, apart),)
     for data in found:
         data.require_measurable(bundle.renderer())
-    return Prepared(project, bundle, settings, found, with_base, ref, base)
+    return Prepared(project, bundle, settings, found, with_base, ref, base, apart)
+
+
+def _of_file(found: Sequence[Data], file: Path) -> Data:
+    """Return the data of the only task, with this file in place of its test file."""
+    if len(found) > 1:
+        raise InputError("The bundle has several tasks, and a file has the examples of one.", "data", "Leave it out.")
+    (data,) = found
+    return replace(data, own=data.settings.model_copy(update={"test": str(file.absolute())}))
 
 
 def _settings(sealed: EvalSection, asked: Mapping[str, Any]) -> EvalSection:
@@ -100,17 +119,32 @@ def perform(
     prepared: Prepared, page: Path | None, block: str | None, restart: bool, report: Report
 ) -> EvaluationResult:
     """Ask the examples without a saved answer, judge the gates, and write the attestation, the report and the page."""
+    if page and prepared.apart:
+        raise InputError("A page shows the figures of the test examples only.", "page", "Leave out page or data.")
     place = Place(page, block or prepared.bundle.seal.name) if page else None
     if place is not None:
         read_figures(place.page, place.block)  # refuses a page without the marks before anything is measured
     root = prepared.project.root
-    with open_answers(root, prepared.bundle.digest, prepared.kind, restart) as answers:
+    if prepared.apart:
+        _report_trained(prepared, report)
+    named = str(prepared.apart or "")
+    with open_answers(root, prepared.bundle.digest, prepared.kind, restart, named) as answers:
         _report_saved(answers, root, report)
         with _stopped(answers, prepared.ref):
             reports, capabilities = run_to_end(_measured(prepared, answers, report))
-        judged = [_with_data_gates(prepared, *pair) for pair in zip(prepared.data, reports, strict=True)]
+        judged = [_judged(prepared, *pair) for pair in zip(prepared.data, reports, strict=True)]
         tests = [example for data in prepared.data for example in data.examples("test")]
-        return write_result(root, prepared.bundle, answers, judged, capabilities, tests, place)
+        return write_result(root, prepared.bundle, answers, judged, capabilities, tests, place, named)
+
+
+def _report_trained(prepared: Prepared, report: Report) -> None:
+    """Say how many of the examples that are measured apart the bundle was made of."""
+    record, (data,) = read_trained(prepared.bundle.folder), prepared.data
+    trained = record.tasks.get(data.task.name) if record is not None else None
+    gate = leak_gate(data.examples("test"), {}, trained)
+    if gate.outcome == "failed":
+        count = f"{int(gate.value or 0)} of the {prepared.count(TUNED)} examples"
+        report(Note(f"{count} were trained on or chose the checkpoint: with new ones, fewer answers are right."))
 
 
 def _report_saved(answers: Answers, root: Path, report: Report) -> None:
@@ -138,7 +172,10 @@ def _saved(what: str, answers: Answers) -> str:
     return f"{what}. {len(answers)} answers are saved in {answers.file}."
 
 
-def _with_data_gates(prepared: Prepared, data: Data, report: TaskReport) -> TaskReport:
+def _judged(prepared: Prepared, data: Data, report: TaskReport) -> TaskReport:
+    """Return a report with the gates on its test examples; without any gate if it is not of the test examples."""
+    if prepared.apart:
+        return replace(report, gates=())
     record, waived = read_trained(prepared.bundle.folder), prepared.settings.untested_labels
     return with_data_gates(report, data.task, data.examples("test"), data.places("test"), record, waived)
 

@@ -39,6 +39,11 @@ _CODES = {"held": Exit.OK, "failed": Exit.GATE_FAILED, "unmeasured": Exit.UNMEAS
     metavar="N",
     help="Also ask the base with up to N training examples in its prompt, as many as fit.",
 )
+@click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Measure on this file instead of the test examples; judges no gate, and attests nothing.",
+)
 @click.option("--restart", is_flag=True, help="Start again; do not continue an interrupted evaluation.")
 @click.option(
     "--page",
@@ -58,8 +63,9 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
     Every answer is saved as it is made, under evaluations/. After Ctrl-C, the same command continues.
     The result is saved as an attestation of the bundle, and decides where it may be served. BUNDLE is a digest or an
     alias; default: the newest. Exit code 4: a gate failed. 3: something could not be measured.
+    With --data, answers and report are saved apart.
     """
-    asked = {name: options[name] for name in ("bundle", "engine", "base", "limit", "base_limit", "few_shot")}
+    asked = {name: options[name] for name in ("bundle", "engine", "base", "limit", "base_limit", "few_shot", "data")}
     if dry_run:
         output.result(*_planned(plan_evaluate(**asked, with_base=not no_base), not no_base))
         return Exit.OK
@@ -68,7 +74,9 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
     with TrainingLine(output) as line:
         result = evaluate(**options, with_base=not no_base, report=line.report)
     show(output, result)
-    return Exit.BROKE if result.problems else _CODES[result.outcome]
+    if result.problems:
+        return Exit.BROKE
+    return Exit.OK if options["data"] else _CODES[result.outcome]
 
 
 def _planned(plan: EvaluationPlan, with_base: bool) -> tuple[dict[str, Any], str]:

@@ -2,7 +2,7 @@
 
 `evaluations/<bundle>/<time>/` holds
 
-identity.json   what the answers depend on: bundle, engine, machine, versions
+identity.json   what the answers depend on: bundle, engine, machine, versions, and a file of other examples
 answers.jsonl   one line per answer: task, who answered, example, answer or error, its record for the metrics
 report.json     everything that was measured, once all answers are there
 
@@ -94,12 +94,14 @@ class Answers:
         return self.folder / REPORT_FILE
 
 
-def open_answers(root: Path, bundle: str, engine: str, restart: bool = False) -> Answers:
+def open_answers(root: Path, bundle: str, engine: str, restart: bool = False, examples: str = "") -> Answers:
     """Open the newest unfinished evaluation of this bundle, engine, machine and versions, or a new one.
 
-    Raises KitError if nothing can be written there.
+    `examples` names the file of examples where it is not the test file. Raises KitError if nothing can be written
+    there.
     """
     identity = {"bundle": bundle, "engine": engine, "machine": machine_name(), "versions": version_facts()}
+    identity |= {"examples": examples} if examples else {}
     parent = root / FOLDER / bundle[:_SHORT]
     try:
         if not restart:

@@ -96,15 +96,16 @@ def plan_evaluate(
     base_limit: int | None = None,
     with_base: bool = True,
     few_shot: int = 0,
+    data: str | Path | None = None,
 ) -> EvaluationPlan:
-    """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the test examples.
+    """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the examples.
 
     Raises as `evaluate` does before it starts its engine.
     """
     from kit.workflows.steps.evaluation.prepared import plan_of, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    return plan_of(prepare(Path(project), bundle, asked, with_base, Path(base) if base else None, few_shot))
+    return plan_of(prepare(Path(project), bundle, asked, with_base, _path(base), few_shot, _path(data)))
 
 
 def evaluate(
@@ -117,6 +118,7 @@ def evaluate(
     base_limit: int | None = None,
     with_base: bool = True,
     few_shot: int = 0,
+    data: str | Path | None = None,
     restart: bool = False,
     page: str | Path | Sequence[str | Path] | None = None,
     block: str | None = None,
@@ -131,6 +133,10 @@ def evaluate(
     between the marks of `block` (by default the bundle's name) the main metric and those with gates are written,
     between the marks of `block`-all everything.
 
+    `data` is a file of examples to measure instead of the test examples, such as those that a threshold is fitted on.
+    The answers are saved apart, no gate is judged, and nothing is attested: `attestation` is None, and `outcome` is
+    "unmeasured".
+
     Raises InputError for wrong arguments or test examples, Refused if the bundle is not what its seal describes,
     and Interrupted or Terminated, with what is saved, where the process is asked to stop.
     """
@@ -138,6 +144,10 @@ def evaluate(
     from kit.workflows.steps.evaluation.prepared import prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    prepared = prepare(Path(project), bundle, asked, with_base, Path(base) if base else None, few_shot)
+    prepared = prepare(Path(project), bundle, asked, with_base, _path(base), few_shot, _path(data))
     pages = [page] if isinstance(page, str | Path) else page or []
     return perform(prepared, [Path(each) for each in pages], block, restart, report)
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return Path(given) if given else None

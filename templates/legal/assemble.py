@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kit.text.quotes import Found, Source
 from kit.text.windows import Window
 
-from .language import warnings_of
+from . import language, layout
 from .schema import Clause, Extraction, Span, Unlocated
 from .values import parties_in, values_in
 
@@ -47,7 +47,7 @@ def assemble(
         coverage=1 - sum(span.end - span.start for span in unread) / len(source.text),
         unread=unread,
         parties=parties_in(source.text),
-        warnings=warnings_of(source.text),
+        warnings=(*language.warnings_of(source.text), *layout.warnings_of(source.text)),
     )
 
 

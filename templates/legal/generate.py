@@ -2,7 +2,8 @@
 
 The words come from wordings.toml. A document is a shuffled list of sections: clauses, other sections, and sentences
 that only mention a clause. It is written in one of several styles and layouts, and every clause is labelled with its
-place in the finished text. Test documents also have wordings, styles and names that are in no training document.
+place in the finished text. Test documents also have wordings, styles and names that are in no training document. The
+hard cases of hard.toml were written by hand; they follow the generated test documents.
 """
 
 from __future__ import annotations
@@ -38,10 +39,40 @@ class Section:
 def generate(seed: int = 0) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of both files. The same seed gives the same rows."""
     words = tomllib.loads((HERE / "wordings.toml").read_text(encoding="utf-8"))
-    return {
+    made = {
         split: [_row(split, number, _Author(words, split, f"{seed}/{split}/{number}")) for number in range(size)]
         for split, size in SIZES.items()
     }
+    return {**made, "test": made["test"] + hard_cases()}
+
+
+def hard_cases() -> list[dict[str, Any]]:
+    """Return the rows of hard.toml, each a group of its own."""
+    cases = tomllib.loads((HERE / "hard.toml").read_text(encoding="utf-8"))["case"]
+    return [_hard_row(f"hard-{number:02}", case) for number, case in enumerate(cases)]
+
+
+def _hard_row(name: str, case: dict[str, Any]) -> dict[str, Any]:
+    clauses = sorted((_hard_clause(case["text"], clause) for clause in case["clauses"]), key=lambda each: each["start"])
+    return {
+        "id": name,
+        "request": {"text": case["text"]},
+        "response": {"clauses": clauses},
+        "group": name,
+        "tags": ["hard", f"hard:{case['kind']}"],
+    }
+
+
+def _hard_clause(text: str, clause: dict[str, Any]) -> dict[str, Any]:
+    """Return a clause with its place; what it quotes stands in its document once, and each value in it once."""
+    start, exact = text.index(clause["exact"]), clause["exact"]
+    placed = {"label": clause["label"], "exact": exact, "start": start, "end": start + len(exact)}
+    values = [
+        {"kind": kind, "words": words, "value": normal, "start": at, "end": at + len(words)}
+        for kind, words, normal in clause.get("values", ())
+        for at in [start + exact.index(words)]
+    ]
+    return {**placed, "values": values} if values else placed
 
 
 def _row(split: str, number: int, author: _Author) -> dict[str, Any]:

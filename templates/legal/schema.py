@@ -69,7 +69,12 @@ class Clause(Strict):
     ] = ()
     confidence: Annotated[
         float | None,
-        Field(ge=0, le=1, description="Probability of the least certain token that names it; not calibrated"),
+        Field(
+            ge=0,
+            le=1,
+            description="Probability of the least certain token that names it; with the option calibration, how often "
+            "clauses of such a probability are right",
+        ),
     ] = None
     values: Annotated[tuple[Value, ...], Field(description="Dates, amounts and periods in it")] = ()
 

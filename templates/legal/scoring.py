@@ -9,6 +9,7 @@ from kit.metrics.ranking import scored
 from kit.metrics.similarity import jaccard, words_of
 from kit.task import Metric, Record
 
+from .calibrate import calibration_error, pairs_of
 from .schema import Clause, Extraction
 
 _SAME = 0.5  # two texts are the same clause from this Jaccard similarity of their words
@@ -86,3 +87,13 @@ def worst_false_absent() -> Metric:
         return max((absent[label] / count for label, count in present.items()), default=None)
 
     return Metric(reduce, False, "The same for the kind that is missed most")
+
+
+def confidence_error() -> Metric:
+    """The expected calibration error of the clauses' confidences, which are counted in steps of a hundredth."""
+
+    def reduce(records: Sequence[Record]) -> float | None:
+        pairs = [pair for record in records for pair in pairs_of(record)]
+        return calibration_error(pairs) if pairs else None
+
+    return Metric(reduce, False, "Expected calibration error: distance of confidence from the share of right clauses")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -14,13 +15,15 @@ from kit.metrics.reductions import f1_over, macro_f1_over, mean_of, ratio_of
 from kit.task import Answer, Completion, Example, Message, Predictor, Prompt, Record, Task, Text
 
 from .baseline import SentenceClassifier
+from .calibrate import calibrated
 from .forms import Form
 from .numbering import Numbering
 from .quoting import Quoting
 from .ranges import Clauses
 from .schema import Clause, Extraction, ExtractRequest, Label, Span
-from .scoring import compare, worst_false_absent
+from .scoring import compare, confidence_error, worst_false_absent
 
+Share = Annotated[float, Field(ge=0, le=1)]
 CATEGORIES = (
     "assignment", "audit_rights", "confidentiality", "exclusivity", "governing_law", "insurance", "liability_cap",
     "non_compete", "payment_terms", "renewal", "termination_for_convenience", "warranty_period",
@@ -54,12 +57,19 @@ class Options(Task.Options):
         float, Field(gt=0, le=1, description="Share of windows without any clause that are trained on; one at least")
     ] = 1.0
 
+    calibration: Annotated[
+        tuple[tuple[Share, Share], ...],
+        Field(max_length=100, description="Points of confidence and share of right clauses, rising; see calibrate.py"),
+    ] = ()
+
     @model_validator(mode="after")
     def _consistent(self) -> Options:
         if self.answer == "quotes" and self.overlap * 3 > self.window:
             raise ValueError("overlap is at most a third of window")
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("a category is listed twice")
+        if any(x1 <= x0 or y1 < y0 for (x0, y0), (x1, y1) in pairwise(self.calibration)):
+            raise ValueError("the points of calibration rise: each confidence is higher, and no share is lower")
         return self
 
 
@@ -87,6 +97,7 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
         ),
         "precision_at_80_recall": precision_at_recall(0.8, description="Precision where 80 % of the clauses are found"),
         "precision_at_90_recall": precision_at_recall(0.9, description="Precision where 90 % of the clauses are found"),
+        "calibration_error": confidence_error(),
         "false_alarms_per_document": ratio_of(
             "false_alarms", "documents", False, "Clauses of kinds that the document does not have"
         ),
@@ -131,7 +142,9 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
 
     def read(self, request: ExtractRequest, completions: Sequence[Completion]) -> Extraction:
         """Return only the document's own text. If no answer can be read, coverage is 0; that is not an error."""
-        return self._form.read(request.text, completions, self._wanted(request))
+        found = self._form.read(request.text, completions, self._wanted(request))
+        points = self.options.calibration
+        return _with_confidences(found, points) if points else found
 
     def observe(self, expected: Extraction, actual: Extraction) -> Record:
         """Return hits, false alarms, misses and presence by label; see scoring.py."""
@@ -217,6 +230,15 @@ class ClauseExtraction(Task[ExtractRequest, Extraction]):
                 yield Problem(f"The request's categories leave out '{clause.label}', which is labelled.", where)
             if text[clause.start : clause.end] != clause.exact:
                 yield Problem(f"The document has a different text at {clause.start} to {clause.end}.", where)
+
+
+def _with_confidences(found: Extraction, points: Sequence[tuple[float, float]]) -> Extraction:
+    """Return the same clauses, each with the probability that the calibration gives for its confidence."""
+    clauses = tuple(
+        each if each.confidence is None else each.model_copy(update={"confidence": calibrated(each.confidence, points)})
+        for each in found.clauses
+    )
+    return found.model_copy(update={"clauses": clauses})
 
 
 def _together(clauses: Sequence[Clause]) -> list[Span]:

@@ -1,6 +1,7 @@
 """Dates, amounts, percentages, periods and parties in the words of a contract, with a normal form beside the words.
 
-Only what can be read in one way has a value: 03/04/2024 is a date whose day nobody knows, so its value is empty.
+Only what can be read in one way has a value: 03/04/2024 is a date whose day nobody knows, so its value is empty, as is
+that of two (3) weeks. 31/12/2024 can only be the last day of a year.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _AMOUNT = re.compile(
 )
 _PERCENT = re.compile(rf"\b(?P<number>{_NUMBER})\s?(?:%|per\s?cent\b|percent\b)")
 _PERIOD = re.compile(
-    rf"\b(?:(?P<word>{'|'.join(_WORDS)})\b(?:\s\(\d+\))?|(?:[a-z-]{{1,20}}\s\()?(?P<number>\d{{1,4}})\)?)\s"
+    rf"\b(?:(?P<word>{'|'.join(_WORDS)})\b(?:\s\((?P<again>\d{{1,4}})\))?|(?:[a-z-]{{1,20}}\s\()?(?P<number>\d{{1,4}})\)?)\s"
     r"(?:calendar\s|business\s|consecutive\s)?(?P<unit>day|week|month|year)s?\b",
     re.IGNORECASE,
 )
@@ -106,7 +107,7 @@ def _dates(text: str, start: int, end: int) -> Iterator[Value]:
 
 def _iso(match: re.Match[str]) -> str:
     if match["unclear"]:
-        return ""
+        return _slashed(match["unclear"])
     name = match["name"] or match["name3"]
     month = _MONTHS.index(name.lower()) + 1 if name else int(match["month"])
     year, day = match["year"] or match["year2"] or match["year3"], match["day"] or match["day2"] or match["day3"]
@@ -114,6 +115,18 @@ def _iso(match: re.Match[str]) -> str:
         return date(int(year), month, int(day)).isoformat()
     except ValueError:
         return ""
+
+
+def _slashed(words: str) -> str:
+    """Return a date with slashes in ISO form; empty if the order of day and month makes a difference."""
+    first, second, year = map(int, words.split("/"))
+    readings = set()
+    for day, month in ((first, second), (second, first)):
+        try:
+            readings.add(date(year, month, day).isoformat())
+        except ValueError:
+            continue
+    return readings.pop() if len(readings) == 1 else ""
 
 
 def _amounts(text: str, start: int, end: int) -> Iterator[Value]:
@@ -131,7 +144,8 @@ def _percentages(text: str, start: int, end: int) -> Iterator[Value]:
 def _periods(text: str, start: int, end: int) -> Iterator[Value]:
     for match in _PERIOD.finditer(text, start, end):
         count = int(match["number"]) if match["number"] else _WORDS.index(match["word"].lower()) + 1
-        yield _value("period", match, f"P{count}{_UNITS[match['unit'].lower()]}")
+        clear = not match["again"] or int(match["again"]) == count
+        yield _value("period", match, f"P{count}{_UNITS[match['unit'].lower()]}" if clear else "")
 
 
 def _decimal(number: str, scale: int = 1) -> str:

@@ -21,9 +21,16 @@ def test_the_answer_on_the_templates_page_is_what_the_task_returns() -> None:
     answer = written(task, governing_law=["This Agreement is governed by the law of Sweden."])
     read = task.read(task.request_type.model_validate(request), [Completion(answer)])
     assert read.model_dump(mode="json") == response
-    (shown,) = re.findall(r"`(\{\"2\":.*?\})`", page)
+    details = (PROJECT / "DETAILS.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"`(\{\"2\":.*?\})`", details)
     numbering = make_task(answer="numbers")
     assert numbering.read(numbering.request_type.model_validate(request), [Completion(shown)]) == read
+
+
+def test_the_second_page_lists_every_option_and_every_metric() -> None:
+    details, task = (PROJECT / "DETAILS.md").read_text(encoding="utf-8"), make_task()
+    named = set(re.findall(r"`(\w+)`", details))
+    assert {*type(task.options).model_fields, *task.metrics} - named == set()
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from legal_parts import ANY_TEXT, CLAUSE, PROJECT, TEXT, make_task, module, quoted  # type: ignore[import-not-found]
+from legal_parts import (  # type: ignore[import-not-found]
+    ANY_TEXT,
+    CLAUSE,
+    PROJECT,
+    TEXT,
+    answered,
+    make_task,
+    module,
+    quoted,
+)
 
 from kit.task import Completion
 
 values = module("values")
 language = module("language")
+layout = module("layout")
 FRENCH = (
     "Le présent contrat est régi par le droit français. Les parties conviennent que tout litige sera soumis aux "
     "tribunaux de Lyon. Le fournisseur livre les marchandises dans un délai de trente jours après la commande, et "
@@ -28,12 +38,15 @@ FRENCH = (
         ("on the 1st day of May, 2024", [("date", "1st day of May, 2024", "2024-05-01")]),
         ("by 2024-02-30", [("date", "2024-02-30", "")]),
         ("due 03/04/2024", [("date", "03/04/2024", "")]),
+        ("due 31/12/2024 or 12/31/2024", [("date", "31/12/2024", "2024-12-31"), ("date", "12/31/2024", "2024-12-31")]),
+        ("due 04/04/2024, not 32/13/2024", [("date", "04/04/2024", "2024-04-04"), ("date", "32/13/2024", "")]),
         ("a cap of $1,500,000.50", [("amount", "$1,500,000.50", "USD 1500000.5")]),
         ("EUR 2.5 million and £10", [("amount", "EUR 2.5 million", "EUR 2500000"), ("amount", "£10", "GBP 10")]),
         ("pays 300 euros", [("amount", "300 euros", "EUR 300")]),
         ("interest of 12.5 % or 3 per cent", [("percentage", "12.5 %", "12.5"), ("percentage", "3 per cent", "3")]),
         ("within thirty (30) days", [("period", "thirty (30) days", "P30D")]),
         ("for two years, or six months", [("period", "two years", "P2Y"), ("period", "six months", "P6M")]),
+        ("two (2) years, two (3) years", [("period", "two (2) years", "P2Y"), ("period", "two (3) years", "")]),
         ("Section 4.2 of Annex 7", []),
     ],
 )
@@ -62,12 +75,36 @@ def test_any_text_has_values_and_parties_at_their_offsets(text: str) -> None:
         assert text[party.start : party.end] == party.name
 
 
-def test_every_test_document_reads_like_english_and_french_does_not() -> None:
-    rows = (PROJECT / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [row for row in rows if language.warnings_of(json.loads(row)["request"]["text"])] == []
+def documents() -> list[tuple[str, str]]:
+    """The kind of each test document (hard:KIND, or nothing) and its text."""
+    lines = (PROJECT / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [(next((tag for tag in row["tags"] if ":" in tag), ""), row["request"]["text"]) for row in rows]
+
+
+def test_every_generated_test_document_reads_like_english_and_french_does_not() -> None:
+    assert [text for kind, text in documents() if not kind and language.warnings_of(text)] == []
     (warning,) = language.warnings_of(FRENCH)
     assert "do not rely on what is absent" in warning
     assert language.warnings_of("Trop court pour le dire.") == ()
+
+
+def test_a_document_laid_out_like_none_of_training_is_told_and_no_generated_one_is() -> None:
+    warned = [(kind, layout.warnings_of(text)) for kind, text in documents() if layout.warnings_of(text)]
+    assert [kind for kind, _ in warned] == ["hard:layout"] * 6
+    reasons = [said[0].partition("(")[2].partition(")")[0] for _, said in warned]
+    assert reasons == [
+        "mostly capital letters", "many digits and signs", "paragraphs without a full stop", "many digits and signs",
+        "very short lines", "letters apart",
+    ]  # fmt: skip
+    assert all(said[0].endswith("do not rely on what is absent.") for _, said in warned)
+    assert layout.warnings_of("TOO SHORT TO SAY") == ()
+
+
+def test_the_answer_has_the_warnings_of_its_document() -> None:
+    (scan,) = [text for kind, text in documents() if kind == "hard:layout" and text.startswith("5UPP1Y")]
+    said = answered(make_task(), "{}", scan).warnings
+    assert said == (*language.warnings_of(scan), *layout.warnings_of(scan)) != ()
 
 
 def test_a_clause_has_the_probability_of_the_answer_that_names_it() -> None:

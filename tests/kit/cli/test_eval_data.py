@@ -51,6 +51,17 @@ def test_a_test_row_that_the_task_refuses_is_refused_before_anything_is_measured
     assert not (project / "attestations").exists() or not list((project / "attestations").rglob("evaluation-*.json"))
 
 
+def test_examples_of_another_file_end_with_0_and_no_attestation(project: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text(lines(row("other", number) for number in range(6)))
+    ran = run_kit("eval", "--no-base", "--data", str(other), cwd=project)
+    assert ran.code == 0, ran.err
+    assert f"Measured on {other}: no gate was judged, and nothing was attested." in " ".join(ran.out.split())
+    assert not list(project.glob("attestations/*/evaluation-*.json"))
+    other.write_text("{}\n")
+    assert run_kit("eval", "--data", str(other), cwd=project).code == 2
+
+
 def test_the_bundle_keeps_hashes_of_all_that_it_was_trained_on_and_none_of_its_words(trained: Path) -> None:
     (file,) = trained.glob("bundles/sha256/*/trained.json")
     record = json.loads(file.read_text())["tasks"]["toy"]

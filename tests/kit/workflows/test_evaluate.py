@@ -10,6 +10,7 @@ import pytest
 
 from kit.errors import InputError, Interrupted
 from kit.workflows import Counted, EvaluationPlan, Note, evaluate, plan_evaluate
+from tests.kit.toy import lines, row
 
 
 def test_an_interrupted_evaluation_continues_and_returns_scores_gates_and_files(
@@ -76,6 +77,59 @@ def test_a_page_without_marks_is_refused_before_anything_is_measured(project: Pa
     with pytest.raises(InputError, match="no place for the figures 'toy'"):
         evaluate(project, limit=5, page=page)
     assert not list(project.glob("evaluations/*/*"))
+def test_examples_of_another_file_are_measured_apart_and_attest_nothing(project: Path, tmp_path: Path) -> None:
+    before = set(project.glob("attestations/*/*.json"))
+    other = tmp_path / "other.jsonl"
+    other.write_text(lines([*(row("other", number) for number in range(6)), row("train", 7, id="copied")]))
+    assert plan_evaluate(project, data=other, with_base=False).examples == 7
+    events: list[object] = []
+    result = evaluate(project, data=other, with_base=False, report=events.append)
+    said = [event.sentence for event in events if isinstance(event, Note)]
+    assert (
+        "1 of the 7 examples were trained on or chose the checkpoint: with new ones, fewer answers are right." in said
+    )
+    assert result.scores["toy"]["accuracy"].tuned is not None
+    assert (result.attestation, result.gates, result.outcome) == (None, (), "unmeasured")
+    assert result.status == f"Measured on {other}: no gate was judged, and nothing was attested."
+    assert result.report is not None
+    report = json.loads(result.report.read_text())
+    assert report["data"]["file"] == str(other)
+    assert {json.loads(line)["id"] for line in result.answers.read_text().splitlines()} == {
+        *(f"other-{number}" for number in range(6)),
+        "copied",
+    }
+    tested = evaluate(project, limit=5, with_base=False)
+    assert tested.answers != result.answers
+    assert len(tested.answers.read_text().splitlines()) == 5
+    assert set(project.glob("attestations/*/*.json")) == {*before, tested.attestation}
+
+
+def test_an_unfinished_evaluation_of_another_file_is_not_continued_with_the_test_examples(
+    project: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text(lines(row("other", number) for number in range(5)))
+
+    def interrupt(event: object) -> None:
+        if event == Counted("Scoring tuned", 2, 5):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        evaluate(project, data=other, with_base=False, report=interrupt)
+    events: list[object] = []
+    tested = evaluate(project, limit=5, with_base=False, report=events.append)
+    assert not any(isinstance(event, Note) and event.sentence.startswith("Continuing: ") for event in events)
+    result = evaluate(project, data=other, with_base=False, report=events.append)
+    assert any(isinstance(event, Note) and event.sentence.startswith("Continuing: ") for event in events)
+    assert tested.answers != result.answers
+    assert len(result.answers.read_text().splitlines()) == 5
+
+
+def test_a_page_shows_figures_of_the_test_examples_only(project: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- figures:toy -->\n<!-- /figures -->\n")
+    with pytest.raises(InputError, match="A page shows the figures of the test examples only"):
+        evaluate(project, data=project / "data/test.jsonl", page=page)
 
 
 def test_all_arguments_out_of_their_bounds_are_refused_at_once(project: Path) -> None:

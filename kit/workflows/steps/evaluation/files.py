@@ -95,15 +95,23 @@ def write_result(
     engine: Capabilities,
     tests: Sequence[AnyExample],
     places: Sequence[Place],
+    apart: str = "",
 ) -> EvaluationResult:
-    """Write everything, and return the result with a problem per file that could not be written."""
+    """Write everything, and return the result with a problem per file that could not be written.
+
+    `apart` names the file that the examples are from, where they are not the test examples: then nothing is attested.
+    """
     headlines = {report.task: headline(report) for report in reports}
     payload = attestation(bundle.digest, reports, engine, data_digest(tests))
     payload |= {"answers": answers.file.relative_to(root).as_posix(), "headline": headlines}
     writing = _Writing(Store(root), bundle, payload)
     if answers.fault:
         writing.problems.append(Problem(f"Not every answer was saved: {answers.fault}.", next=_AGAIN))
-    writing.attest()
+    if apart:
+        payload["data"] = {"file": apart, "examples": data_digest(tests)}
+        writing.status = f"Measured on {apart}: no gate was judged, and nothing was attested."
+    else:
+        writing.attest()
     if not writing.problems:  # without a report, the next evaluation continues this one
         writing.finish(answers, {each.task: by_label(each) for each in reports})
     for place in places:

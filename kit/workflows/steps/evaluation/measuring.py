@@ -12,10 +12,10 @@ from kit.bundle.training_record import read_trained
 from kit.bundle.verify import verify_fingerprints
 from kit.engines import make_engine
 from kit.engines.base import Capabilities
-from kit.errors import Interrupted, SigTerm, Terminated
-from kit.evals.data_gates import with_data_gates
+from kit.errors import InputError, Interrupted, SigTerm, Terminated
+from kit.evals.data_gates import leak_gate, with_data_gates
 from kit.evals.gates import thresholds_by_task
-from kit.evals.measure import measure_baseline
+from kit.evals.measure import TUNED, measure_baseline
 from kit.evals.report import TaskReport, report_on
 from kit.evals.run import Evaluation
 from kit.evals.saved import Answers, open_answers
@@ -35,15 +35,30 @@ def perform(
     prepared: Prepared, pages: Sequence[Path], block: str | None, restart: bool, report: Report
 ) -> EvaluationResult:
     """Ask the examples without a saved answer, judge the gates, and write the attestation, the report and the pages."""
+    if pages and prepared.apart:
+        raise InputError("A page shows the figures of the test examples only.", "page", "Leave out page or data.")
     places = places_of(pages, block or prepared.bundle.seal.name)  # refuses a page without marks before it measures
     root = prepared.project.root
-    with open_answers(root, prepared.bundle.digest, prepared.kind, restart) as answers:
+    if prepared.apart:
+        _report_trained(prepared, report)
+    named = str(prepared.apart or "")
+    with open_answers(root, prepared.bundle.digest, prepared.kind, restart, named) as answers:
         _report_saved(answers, root, report)
         with _stopped(answers, prepared.ref):
             reports, capabilities = run_to_end(_measured(prepared, answers, report))
-        judged = [_with_data_gates(prepared, *pair) for pair in zip(prepared.data, reports, strict=True)]
+        judged = [_judged(prepared, *pair) for pair in zip(prepared.data, reports, strict=True)]
         tests = [example for data in prepared.data for example in data.examples("test")]
-        return write_result(root, prepared.bundle, answers, judged, capabilities, tests, places)
+        return write_result(root, prepared.bundle, answers, judged, capabilities, tests, places, named)
+
+
+def _report_trained(prepared: Prepared, report: Report) -> None:
+    """Say how many of the examples that are measured apart the bundle was made of."""
+    record, (data,) = read_trained(prepared.bundle.folder), prepared.data
+    trained = record.tasks.get(data.task.name) if record is not None else None
+    gate = leak_gate(data.examples("test"), {}, trained)
+    if gate.outcome == "failed":
+        count = f"{int(gate.value or 0)} of the {prepared.count(TUNED)} examples"
+        report(Note(f"{count} were trained on or chose the checkpoint: with new ones, fewer answers are right."))
 
 
 def _report_saved(answers: Answers, root: Path, report: Report) -> None:
@@ -71,7 +86,10 @@ def _saved(what: str, answers: Answers) -> str:
     return f"{what}. {len(answers)} answers are saved in {answers.file}."
 
 
-def _with_data_gates(prepared: Prepared, data: Data, report: TaskReport) -> TaskReport:
+def _judged(prepared: Prepared, data: Data, report: TaskReport) -> TaskReport:
+    """Return a report with the gates on its test examples; without any gate if it is not of the test examples."""
+    if prepared.apart:
+        return replace(report, gates=())
     record, waived = read_trained(prepared.bundle.folder), prepared.settings.untested_labels
     return with_data_gates(report, data.task, data.examples("test"), data.places("test"), record, waived)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Prepared:
     """A bundle with verified files, and the project's test examples, checked against this bundle.
 
     `ref` is what the user called the bundle; `base` is the folder of the base, where the user gave one. `few_shot` is
-    the greatest number of training examples for the base's prompts; 0: the base is not asked so.
+    the greatest number of training examples for the base's prompts; 0: the base is not asked so. `apart` is the file
+    of examples that are measured instead of the test examples, if any: that attests nothing.
     """
 
     project: Project
@@ -38,6 +39,7 @@ class Prepared:
     ref: str
     base: Path | None
     few_shot: int = 0
+    apart: Path | None = None
 
     def examples(self, data: Data, who: str) -> list[AnyExample]:
         """Return the test examples for one column: all, or for the base only the first ones if the user set a limit."""
@@ -54,7 +56,13 @@ class Prepared:
 
 
 def prepare(
-    root: Path, ref: str, asked: Mapping[str, Any], with_base: bool, base: Path | None = None, few_shot: int = 0
+    root: Path,
+    ref: str,
+    asked: Mapping[str, Any],
+    with_base: bool,
+    base: Path | None = None,
+    few_shot: int = 0,
+    apart: Path | None = None,
 ) -> Prepared:
     """Verify a bundle's files and the test examples. Raises InputError with all of their problems, or Refused."""
     if few_shot < 0 or (few_shot and not with_base):
@@ -66,9 +74,19 @@ def prepare(
     settings = _settings(bundle.recipe.eval, {key: value for key, value in asked.items() if value is not None})
     recipe = bundle.recipe.model_copy(update={"eval": settings})
     found = tuple(data_of(project.root, recipe, bundle.tasks()))
+    if apart is not None:
+        found = (_of_file(found, apart),)
     for data in found:
         data.require_measurable(bundle.renderer())
-    return Prepared(project, bundle, settings, found, with_base, ref, base, few_shot)
+    return Prepared(project, bundle, settings, found, with_base, ref, base, few_shot, apart)
+
+
+def _of_file(found: Sequence[Data], file: Path) -> Data:
+    """Return the data of the only task, with this file in place of its test file."""
+    if len(found) > 1:
+        raise InputError("The bundle has several tasks, and a file has the examples of one.", "data", "Leave it out.")
+    (data,) = found
+    return replace(data, own=data.settings.model_copy(update={"test": str(file.absolute())}))
 
 
 def _settings(sealed: EvalSection, asked: Mapping[str, Any]) -> EvalSection:

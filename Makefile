@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates format locks test-image
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-sampled format locks test-image
 
 setup: $(VENV)/.ready
 
@@ -49,6 +49,10 @@ bench-serve: setup
 # Every template before and after its smoke profile: minutes for each.
 bench-templates: setup
 	$(BIN)/python -m bench templates
+
+# A thousand sampled answers of every template, before and after its checker: it trains each, and takes an hour or two.
+bench-sampled: setup
+	$(BIN)/python -m bench sampled
 
 bench-train: $(VENV)/.peers
 	$(BIN)/python -m bench train

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-public bench-reliability format locks test-image
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-sampled bench-public bench-reliability format locks test-image
 
 setup: $(VENV)/.ready
 
@@ -57,6 +57,10 @@ bench-public: setup
 # Faults of the engine, of clients and of the process, made for real: ten minutes, and vLLM.
 bench-reliability: setup
 	$(BIN)/python -m bench reliability
+
+# A thousand sampled answers of every template, before and after its checker: it trains each, and takes an hour or two.
+bench-sampled: setup
+	$(BIN)/python -m bench sampled
 
 bench-train: $(VENV)/.peers
 	$(BIN)/python -m bench train

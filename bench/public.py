@@ -44,14 +44,6 @@ class PublicSet:
 
 
 SETS = {
-    "cuad": PublicSet(
-        "legal",
-        "legal/cuad",
-        "clause_f1",
-        "AUPR 0.426 (RoBERTa-base), 0.478 (DeBERTa-xlarge)",
-        "other metric; 41 kinds; the official split",
-        groups=300,
-    ),
     "pubmedqa": PublicSet(
         "medical",
         "medical/pubmedqa",

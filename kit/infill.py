@@ -6,12 +6,13 @@ orders are those of the model cards of each family.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from kit.errors import InputError
-from kit.task import File
+from kit.task import File, Gap
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,36 @@ def infill_ids(
     return (*head, *body, *renderer.answer(after))
 
 
+def foreign_gap(renderer: Tokens, prompt: str) -> Gap | None:
+    """Return the gap that a prompt marks with the sentinels of another family, which this base reads as plain text.
+
+    Editors choose sentinels by the name of a model, and can be wrong. The prompt has each of the three once, in the
+    order prefix, suffix, middle, and nothing after them. None for any other prompt, and for a base without sentinels.
+    """
+    own = sentinels_of(renderer)
+    for family in _FAMILIES:
+        if own is None or family is own or family.suffix_first:
+            continue
+        if gap := _marked(family, prompt):
+            return gap
+    return None
+
+
+def _marked(family: Sentinels, prompt: str) -> Gap | None:
+    """Return the gap in a prompt of a family; None if the prompt is not complete."""
+    if any(prompt.count(name) != 1 for name in (family.prefix, family.suffix, family.middle)):
+        return None
+    head, _, rest = prompt.partition(family.prefix)
+    prefix, _, rest = rest.partition(family.suffix)
+    suffix, middle, after = rest.partition(family.middle)
+    if not middle or after.strip():
+        return None
+    starts = [re.escape(name) for name in (family.repository, family.file) if name]
+    parts = re.split("|".join(starts), head) if starts else [head]
+    files = (part.partition("\n") for part in parts if part.strip())
+    return Gap(prefix, suffix, tuple(File(name, text) for name, _, text in files))
+
+
 def _context(
     renderer: Tokens, family: Sentinels, file_token: tuple[int, ...], files: Sequence[File]
 ) -> tuple[int, ...]:
@@ -153,3 +184,13 @@ def infill_stop_ids(renderer: Tokens) -> tuple[int, ...]:
     names = {family.prefix, family.suffix, family.middle, family.repository, family.file, *family.ends}
     ids = {special.id for special in renderer.specials if special.text in names}
     return tuple(sorted(ids | set(renderer.stop_ids)))
+
+
+def stop_ids_after(renderer: Tokens, ids: Sequence[int]) -> tuple[int, ...]:
+    """Return the ids that end the answer to a prompt: those of a middle if the prompt marks a gap, else the base's."""
+    family = sentinels_of(renderer)
+    if family is None:
+        return renderer.stop_ids
+    names = {family.prefix, family.suffix, family.middle} - {""}
+    marks = {special.id for special in renderer.specials if special.text in names}
+    return infill_stop_ids(renderer) if marks <= set(ids) else renderer.stop_ids

@@ -49,6 +49,45 @@ def test_an_editor_that_writes_the_sentinels_itself_gets_text_a_reason_and_done(
     assert last_reason(chunks) == "stop"
 
 
+FOREIGN = [
+    STARCODER,
+    "<file_sep>maths.py\nx = 1\n<file_sep><fim_prefix>def f(<fim_suffix>)<fim_middle>",
+    "<|code_prefix|>def f(<|code_suffix|>)<|code_middle|>\n",
+    "<｜fim▁begin｜>def f(<｜fim▁hole｜>)<｜fim▁end｜>",
+]
+
+
+@pytest.mark.parametrize("prompt", FOREIGN)
+def test_sentinels_of_another_family_become_those_of_the_base(
+    service: Service, engine: ControlledEngine, prompt: str
+) -> None:
+    service.http.post(PATH, json={"prompt": "def f(", "suffix": ")", "max_tokens": 64})
+    own = engine.requests[-1]
+    gap = own.ids[own.ids.index(3) :]
+    for path in (PATH, "/completion"):
+        assert service.http.post(path, json={"prompt": prompt}).status_code == 200
+        asked = engine.requests[-1]
+        assert asked.ids[asked.ids.index(3) :] == gap, "the same gap, marked in the same way"
+        assert set(asked.sampling.stop_ids) == set(own.sampling.stop_ids)
+        assert ("x = 1" in engine._renderer.decode(asked.ids)) == ("x = 1" in prompt), "other files are kept"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "A StarCoder prompt has <fim_prefix>, <fim_suffix> and <fim_middle>, in this order.",
+        "<fim_prefix>def f(<fim_suffix>)",
+        "<fim_suffix>)<fim_prefix>def f(<fim_middle>",
+        "<fim_prefix>a<fim_prefix>def f(<fim_suffix>)<fim_middle>",
+    ],
+)
+def test_other_text_with_foreign_sentinels_stays_text(service: Service, engine: ControlledEngine, prompt: str) -> None:
+    assert service.http.post(PATH, json={"prompt": prompt, "max_tokens": 8}).status_code == 200
+    ids = engine.requests[-1].ids
+    assert engine._renderer.decode(ids) == prompt
+    assert not set(ids) & {3, 4, 5}
+
+
 def test_three_parallel_requests_without_budget_or_temperature_are_sampled(
     service: Service, engine: ControlledEngine
 ) -> None:

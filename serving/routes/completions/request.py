@@ -1,7 +1,8 @@
 """Requests to /v1/completions: their fields, and how they become requests to the engine.
 
 The client writes the whole prompt: the names of special tokens in its text stand for these tokens, so that an editor
-can send its own sentinels. With a suffix the service makes the sentinels, and no text can become one.
+can send its own sentinels. With a suffix the service makes the sentinels, and no text can become one. A complete prompt
+in the sentinels of another family is made again with the base's own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pydantic_core import PydanticCustomError
 from kit.chat import Renderer
 from kit.engines.base import Generation, Sampling
 from kit.errors import InputError
-from kit.infill import infill_ids, infill_stop_ids
+from kit.infill import foreign_gap, infill_ids, stop_ids_after
 from kit.task import AnswerSpec, FreeText
 from serving.errors import ServiceError, invalid_body
 from serving.routes.chat.request import ResponseFormat, StreamOptions, answer_spec
@@ -101,17 +102,17 @@ class CompletionRequest(SamplingFields):
             message = f"The prompt has {len(ids)} tokens; the context holds {context}, including the answer."
             raise ServiceError(400, "context_length_exceeded", message, "prompt")
         budget = min(self.max_tokens or _DEFAULT_BUDGET, room)
-        return Generation(ids, self._filled(model, budget), self._answer(), model.deployed.adapter)
+        return Generation(ids, self._filled(model, budget, ids), self._answer(), model.deployed.adapter)
 
-    def _filled(self, model: Model, budget: int) -> Sampling:
-        """Return the sampling; a request with a suffix also ends where another part of the file would begin."""
+    def _filled(self, model: Model, budget: int, ids: tuple[int, ...]) -> Sampling:
+        """Return the sampling; if the prompt marks a gap, the answer also ends where another part would begin."""
         fields: dict[str, Any] = {}
         if self.fills and self.temperature is None:
             fields["temperature"] = _FILL_TEMPERATURE
         sampling = self.model_copy(update=fields).sampling(model, budget, self.logprobs)
-        if not self.fills or self.ignore_eos:
+        if self.ignore_eos:
             return sampling
-        ends = {*sampling.stop_ids, *infill_stop_ids(model.renderer)}
+        ends = {*sampling.stop_ids, *stop_ids_after(model.renderer, ids)}
         return Sampling(**{**vars(sampling), "stop_ids": tuple(sorted(ends))})
 
     def _answer(self) -> AnswerSpec:
@@ -130,13 +131,19 @@ class FillRequest(CompletionRequest):
 
 
 def _prompt_ids(renderer: Renderer, prompt: str | list[int]) -> tuple[int, ...]:
-    ids = renderer.trusted(prompt) if isinstance(prompt, str) else tuple(prompt)
+    ids = written_ids(renderer, prompt) if isinstance(prompt, str) else tuple(prompt)
     if not ids:
         raise ServiceError(400, "invalid_value", "A prompt is empty.", "prompt")
     if (highest := max(ids)) >= renderer.vocabulary_size:
         message = f"The prompt has the token id {highest}; ids go from 0 to {renderer.vocabulary_size - 1}."
         raise ServiceError(400, "invalid_value", message, "prompt")
     return ids
+
+
+def written_ids(renderer: Renderer, prompt: str) -> tuple[int, ...]:
+    """Return the ids of a prompt that the client wrote, with the base's own sentinels for those of another family."""
+    gap = foreign_gap(renderer, prompt)
+    return renderer.trusted(prompt) if gap is None else infill_ids(renderer, gap.prefix, gap.suffix, gap.files)
 
 
 def parse_completion(body: bytes, kind: type[CompletionRequest] = CompletionRequest) -> CompletionRequest:

@@ -13,10 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from kit.chat import Renderer
 from kit.engines.base import Generation, Sampling
 from kit.errors import InputError
-from kit.infill import infill_ids, infill_stop_ids
+from kit.infill import infill_ids, stop_ids_after
 from kit.task import AnswerSpec, ClientGrammar, File, FreeText
 from serving.errors import ServiceError, invalid_body
 from serving.limits.json_schema import client_schema
+from serving.routes.completions.request import written_ids
 from serving.routes.number_types import Bias, Choices, Count, MinP, Penalty, Seed, TokenId, WideTemperature
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class NativeSampling(BaseModel):
         """Whether nothing is to be generated: editors send such a request to fill a cache."""
         return self.n_predict == 0
 
-    def generation(self, model: Model, ids: tuple[int, ...], more_stops: tuple[int, ...] = ()) -> Generation:
+    def generation(self, model: Model, ids: tuple[int, ...]) -> Generation:
         """Return the request to the engine.
 
         Raises ServiceError (400) if the prompt leaves no room for an answer, or a field is not supported.
@@ -80,9 +81,9 @@ class NativeSampling(BaseModel):
             raise ServiceError(400, "context_length_exceeded", message, "prompt")
         wanted = self.n_predict if self.n_predict is not None and self.n_predict > 0 else None
         budget = min(wanted or (room if self.n_predict in (-1, -2) else _DEFAULT_BUDGET), room)
-        return Generation(ids, self._sampling(model, budget, more_stops), self._answer(), model.deployed.adapter)
+        return Generation(ids, self._sampling(model, budget, ids), self._answer(), model.deployed.adapter)
 
-    def _sampling(self, model: Model, budget: int, more_stops: tuple[int, ...]) -> Sampling:
+    def _sampling(self, model: Model, budget: int, ids: tuple[int, ...]) -> Sampling:
         sealed = model.deployed.bundle.seal.sampling
         temperature = sealed.temperature if self.temperature is None else min(self.temperature, 2.0)
         seed = self.seed if self.seed is not None and self.seed >= 0 else None  # -1 means: any
@@ -96,7 +97,7 @@ class NativeSampling(BaseModel):
             min_p=self.min_p or 0.0,
             seed=seed,
             stop=tuple(self.stop),
-            stop_ids=() if self.ignore_eos else tuple(sorted({*model.renderer.stop_ids, *more_stops})),
+            stop_ids=() if self.ignore_eos else stop_ids_after(model.renderer, ids),
             presence_penalty=self.presence_penalty or 0.0,
             frequency_penalty=self.frequency_penalty or 0.0,
             repetition_penalty=1.0 if self.repeat_penalty is None else self.repeat_penalty,
@@ -138,15 +139,11 @@ class NativeCompletion(NativeSampling):
     def ids(self, renderer: Renderer) -> tuple[int, ...]:
         """Return the token ids of the prompt; the names of special tokens in its text stand for these tokens."""
         pieces = [self.prompt] if isinstance(self.prompt, str) else self.prompt
-        ids = [id for piece in pieces for id in (renderer.trusted(piece) if isinstance(piece, str) else (piece,))]
+        ids = [id for piece in pieces for id in (written_ids(renderer, piece) if isinstance(piece, str) else (piece,))]
         if max(ids, default=0) >= renderer.vocabulary_size:
             message = f"The prompt has the token id {max(ids)}; ids go from 0 to {renderer.vocabulary_size - 1}."
             raise ServiceError(400, "invalid_value", message, "prompt")
         return tuple(ids)
-
-    def stops(self, renderer: Renderer) -> tuple[int, ...]:  # noqa: ARG002
-        """Return the tokens that end the answer, besides the base's own end tokens."""
-        return ()
 
 
 class ExtraFile(BaseModel):
@@ -173,10 +170,6 @@ class Infill(NativeSampling):
         except InputError as error:
             problem = error.problems[0]
             raise ServiceError(501, "infill_not_supported", f"{problem.what} {problem.next}") from None
-
-    def stops(self, renderer: Renderer) -> tuple[int, ...]:
-        """Return the tokens that end the answer, besides the base's own end tokens."""
-        return infill_stop_ids(renderer)
 
 
 Native = NativeCompletion | Infill

@@ -59,19 +59,19 @@ class _Completing:
         body = await json_body(request)
         seconds = self._answering.settings.answer_seconds
         async with asyncio.timeout(seconds):
-            wanted, model, ids, stops = await self._prepared(request, body)
+            wanted, model, ids = await self._prepared(request, body)
             generation: Generation | None = None
             if not wanted.warms_up:
                 if not ids:
                     raise ServiceError(400, "invalid_value", "The prompt is empty.", "prompt")
-                generation = wanted.generation(model, ids, stops)
+                generation = wanted.generation(model, ids)
             answer = NativeAnswer(wanted, model, generation, ids)
             if not wanted.stream:
                 return Response(await answer.body(), 200, GENERATED_HEADERS, "application/json")
         return EventStream(answer.events(), seconds, GENERATED_HEADERS)
 
-    async def _prepared(self, request: Request, body: bytes) -> tuple[Native, Model, tuple[int, ...], tuple[int, ...]]:
-        """Return the request, its model, the prompt's ids, and the ids that end the answer."""
+    async def _prepared(self, request: Request, body: bytes) -> tuple[Native, Model, tuple[int, ...]]:
+        """Return the request, its model, and the prompt's ids."""
         workers = self._answering.workers
         small = len(body) <= _SMALL_BODY
         wanted: Native = parse_native(body, self._kind) if small else await workers.run("native", body, self._kind)
@@ -80,7 +80,7 @@ class _Completing:
             ids = await asyncio.to_thread(wanted.ids, model.renderer)
         else:
             ids = await workers.run("native_ids", model.index, wanted)
-        return wanted, model, ids, wanted.stops(model.renderer)
+        return wanted, model, ids
 
 
 def _add_properties(router: APIRouter, answering: Answering) -> None:

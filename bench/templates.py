@@ -1,5 +1,8 @@
 """Every template's own held-out examples, before and after its smoke profile. Also writes the templates' pages.
 
+A template's README gets the main metric and those with gates, its FIGURES.md everything. Beside base, tuned model and
+classical method stands few-shot: the base with training examples in its prompt.
+
 `python -m bench templates` measures all; `python -m bench.templates NAME...` measures some, and then makes the table of
 all from the figures on their pages.
 """
@@ -12,15 +15,15 @@ from collections.abc import Sequence
 
 from bench.shared.commands import project, train_and_evaluate
 from bench.shared.harness import ROOT, Figure, Figures, publish
+from kit.evals.cells import HARD, LOWER
 from kit.evals.figures import read_figures, write_figures
-from kit.evals.tables import HARD
 from kit.project.template import RECIPE_FILE, Template, list_templates
 from kit.recipe import load_recipe
 from kit.task.loader import load_tasks
 
 FRONT = "legal"  # the template whose figures the front page shows
+MOST_SHOTS = 4
 _NUMBER = re.compile(r"-?\d+\.\d+")
-_BY_TAG = " by tag"
 
 
 def templates() -> list[Template]:
@@ -42,38 +45,46 @@ def _main_metric(template: Template) -> str:
 
 
 def _measure_one(name: str) -> None:
-    page = ROOT / "templates" / name / "README.md"
+    short, complete = (ROOT / "templates" / name / page for page in ("README.md", "FIGURES.md"))
+    if not complete.is_file():
+        complete.write_text(_new_page(name), encoding="utf-8")
     with project(name) as folder:
-        training = train_and_evaluate(folder, "smoke", page, name)["training"]
+        training = train_and_evaluate(folder, "smoke", [short, complete], name, MOST_SHOTS)["training"]
     spent = f"Training took {training['cpu_minutes']} CPU minutes for {int(training['tokens']):,} tokens."
-    write_figures(page, name, f"{read_figures(page, name)}\n\n{spent}")
+    for page, block in ((short, name), (complete, f"{name}-all")):
+        write_figures(page, block, f"{read_figures(page, block)} {spent}")
     if name == FRONT:
-        write_figures(ROOT / "README.md", name, read_figures(page, name))
+        write_figures(ROOT / "README.md", name, read_figures(short, name))
+
+
+def _new_page(name: str) -> str:
+    """Return the page for all figures of a template, still without any."""
+    about = (
+        "Every metric of the profile `smoke` on this template's own test examples, and the main metric by tag, the\n"
+        "worst first. [README.md](README.md) says what it measures. `kit eval --page FIGURES.md` writes yours here."
+    )
+    return f"# All figures of {name}\n\n{about}\n\n<!-- figures:{name}-all -->\n<!-- /figures -->\n"
 
 
 def _row(name: str, metric: str) -> Figure:
-    """Return a metric of base, tuned and classical, and that of the hard cases, from a template's page."""
+    """Return a metric of each column, on all examples and on the hard cases, from a template's page."""
     lines = read_figures(ROOT / "templates" / name / "README.md", name).splitlines()
-    tables = [_cells(line) for line in lines if line.startswith("| ")]
-    whole = next((cells for cells in tables if cells[0].partition(" ")[0] == metric), None)
+    table = [_cells(line) for line in lines if line.startswith("| ")]
+    whole = next((cells for cells in table if cells[0] in (metric, f"{metric}{LOWER}")), None)
     if whole is None:
         return {}
-    row: Figure = {"metric": metric, **_values(tables[0], whole[1:])}
-    tagged = next((index for index, cells in enumerate(tables) if cells[0] == f"{metric}{_BY_TAG}"), len(tables))
-    for cells in tables[tagged + 2 :]:
-        if cells[0] == HARD:
-            hard = _values(tables[tagged], cells[1:])
-            return row | {f"hard {key}": value for key, value in hard.items()}
-    return row
+    row: Figure = {"metric": metric, **_values(table[0], whole[1:])}
+    hard = next((cells for cells in table if cells[0].startswith(f"{metric}, {HARD} (")), None)
+    return row | {f"hard {key}": value for key, value in (_values(table[0], hard[1:]) if hard else {}).items()}
 
 
 def _values(headings: Sequence[str], cells: Sequence[str]) -> Figure:
-    """Return base, tuned and the classical method by name; the classical column is the one after `tuned`."""
+    """Return base, few-shot, tuned and the classical method by name; the classical column is the one after `tuned`."""
     names = headings[1:]
     found: Figure = {}
     for index, (heading, cell) in enumerate(zip(names, cells, strict=True)):
         after_tuned = index > 0 and names[index - 1] == "tuned" and "−" not in heading
-        key = heading if heading in ("base", "tuned") else "classical" if after_tuned else ""
+        key = heading if heading in ("base", "few-shot", "tuned") else "classical" if after_tuned else ""
         if key and (number := _NUMBER.match(cell)):
             found[key] = float(number[0])
     return found

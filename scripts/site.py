@@ -37,6 +37,11 @@ PUBLISHED = {
     "CHANGELOG.md": "changelog.md",
     "kit/base/nano/README.md": "nano.md",
     **{f"templates/{name}/README.md": f"guides/template-{name}.md" for name in http.template_names()},
+    **{
+        f"templates/{name}/FIGURES.md": f"figures/{name}.md"
+        for name in http.template_names()
+        if (ROOT / "templates" / name / "FIGURES.md").is_file()
+    },
 }
 _FIGURES = re.compile(r"^<!-- figures of (?P<page>\S+): (?P<name>[\w-]+) -->$", re.MULTILINE)
 _LINK = re.compile(r"(?P<bang>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
@@ -52,7 +57,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         if "Guides" in section:
             section["Guides"] += [place for place in PUBLISHED.values() if place.startswith("guides/")]
         if "Measured" in section:
-            section["Measured"] += ["nano.md"]
+            section["Measured"] += ["nano.md", *(place for place in PUBLISHED.values() if place.startswith("figures/"))]
         if "How it works" in section:
             section["How it works"] += ["contributing.md", "changelog.md"]
     return config

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -50,11 +50,16 @@ def kit(folder: Path, *words: str) -> dict[str, Any]:
     return dict(json.loads(output))
 
 
-def train_and_evaluate(folder: Path, profile: str, page: Path, block: str | None = None) -> Figures:
-    """Train a profile, and evaluate it into a block of a page; return scores, minutes and tokens."""
+def train_and_evaluate(
+    folder: Path, profile: str, page: Path | Sequence[Path], block: str, few_shot: int = 0
+) -> Figures:
+    """Train a profile, and evaluate it into the block of one page or more; return scores, minutes and tokens.
+
+    With `few_shot`, the base is also asked with up to that many training examples in its prompts.
+    """
     with cpu_minutes() as spent:
         trained = kit(folder, "train", "--profile", profile)
-    evaluated = evaluate(folder, page=page, block=block)
+    evaluated = evaluate(folder, few_shot=few_shot, page=page, block=block)
     wall, cpu = (round(minutes, 1) for minutes in spent)
     return {
         **_scores(evaluated),
@@ -63,10 +68,15 @@ def train_and_evaluate(folder: Path, profile: str, page: Path, block: str | None
 
 
 def _scores(evaluated: EvaluationResult) -> Figures:
-    """Return one row for each metric of the first task: base, tuned and the classical baseline."""
+    """Return one row for each metric of the first task: base, tuned, the classical baseline, few-shot if measured."""
     scores = next(iter(evaluated.scores.values()))
+    few_shot = any(score.few_shot is not None for score in scores.values())
     return {
-        metric: {who: "not measured" if value is None else round(value, 3) for who, value in asdict(score).items()}
+        metric: {
+            who: "not measured" if value is None else round(value, 3)
+            for who, value in asdict(score).items()
+            if few_shot or who != "few_shot"
+        }
         for metric, score in scores.items()
     }
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from kit.base import Base
 from kit.chat import Renderer
 from kit.data.rows import build_rows
 from kit.data.split import limited
-from kit.engines.answerer import Answerer
+from kit.engines.answerer import Answerer, BoundTask
 from kit.engines.base import EngineConfig
 from kit.engines.local import LocalEngine
 from kit.errors import Unmeasured
+from kit.evals.few_shot import Shots, choose_shots
 from kit.evals.run import Evaluation, evaluate, evaluate_predictor, values_of
 from kit.recipe import TrainSection
-from kit.task import ClassicalBaseline, Example, Message, Prompt, Task, write_answer
+from kit.task import ClassicalBaseline, Example, Task
 from kit.train.job import Trained, TrainJob
 from kit.train.loop import train
 from kit.workflows.steps.engines import running
@@ -52,7 +53,7 @@ def measure_trial(trial: Trial, base: Base) -> Figure:
     figure: Figure = {"metric": name, "examples": len(trial.test)}
     figure |= {"compared": len(few), "base": _score(task, base, trial, few)}
     if trial.shots:
-        figure["few_shot"] = _score(FewShot(task, trial.train[: trial.shots]), base, trial, few)
+        figure["few_shot"] = _few_shot(trial, base, few)
     with tempfile.TemporaryDirectory() as folder:
         trained = train_trial(trial, base, Path(folder))
         figure |= {"tuned": _score(task, base, trial, trial.test, trained.adapter), **training_cost(trained)}
@@ -81,7 +82,12 @@ def training_cost(trained: Trained) -> Figure:
 
 
 def evaluate_adapter(
-    task: Task[Any, Any], base: Base, adapter: Path | None, examples: Sequence[AnyExample], max_length: int
+    task: Task[Any, Any],
+    base: Base,
+    adapter: Path | None,
+    examples: Sequence[AnyExample],
+    max_length: int,
+    shots: Shots | None = None,
 ) -> Evaluation:
     """Evaluate the base, or the adapter on it, on every example. Raises Unmeasured if some do not fit the context."""
     adapters = {"tuned": adapter} if adapter else {}
@@ -89,7 +95,8 @@ def evaluate_adapter(
 
     async def ask() -> Evaluation:
         async with running(LocalEngine(config)) as engine:
-            return await evaluate(Answerer(task, Renderer(base.folder), engine, "tuned" if adapter else None), examples)
+            name, turns = "tuned" if adapter else None, shots.turns if shots else ()
+            return await evaluate(Answerer(task, Renderer(base.folder), engine, name, shots=turns), examples)
 
     found = asyncio.run(ask())
     if found.unscored:
@@ -97,11 +104,22 @@ def evaluate_adapter(
     return found
 
 
+def _few_shot(trial: Trial, base: Base, examples: Sequence[AnyExample]) -> float | str:
+    bound = BoundTask(trial.task, Renderer(base.folder), trial.max_length)
+    shots = choose_shots(bound, trial.train[: trial.shots], examples, trial.shots)
+    return f"not measured: {shots.reason}" if shots.reason else _score(trial.task, base, trial, examples, shots=shots)
+
+
 def _score(
-    task: Task[Any, Any], base: Base, trial: Trial, examples: Sequence[AnyExample], adapter: Path | None = None
+    task: Task[Any, Any],
+    base: Base,
+    trial: Trial,
+    examples: Sequence[AnyExample],
+    adapter: Path | None = None,
+    shots: Shots | None = None,
 ) -> float | str:
     try:
-        found = evaluate_adapter(task, base, adapter, examples, trial.max_length)
+        found = evaluate_adapter(task, base, adapter, examples, trial.max_length, shots)
     except Unmeasured as reason:
         return f"not measured: {reason}"
     return _rounded(values_of(task, found)[task.main_metric])
@@ -109,42 +127,3 @@ def _score(
 
 def _rounded(value: float | None) -> float | str:
     return "not measured" if value is None else round(value, 4)
-
-
-class FewShot(Task[Any, Any]):
-    """A task whose prompts contain solved examples."""
-
-    def __init__(self, task: Task[Any, Any], shots: Sequence[AnyExample]) -> None:
-        super().__init__(task.options)
-        self._task = task
-        self._turns = tuple(turn for shot in shots for turn in self._solved(shot))
-        vars(self).update(metrics=task.metrics, main_metric=task.main_metric)
-
-    def _solved(self, shot: AnyExample) -> Sequence[Message]:
-        """The first prompt of an example that has a target, with its answer; empty if none has."""
-        pairs = zip(self._task.prompts(shot.request), self._task.targets(shot.request, shot.response), strict=True)
-        for prompt, target in pairs:
-            if target is not None:
-                asked = [message for message in prompt.messages if message.role != "system"]
-                return [*asked, Message.of("assistant", write_answer(target))]
-        return []
-
-    def prompts(self, request: Any) -> list[Prompt]:
-        """The task's prompts, with the examples after the instruction."""
-        return [replace(prompt, messages=self._with_shots(prompt.messages)) for prompt in self._task.prompts(request)]
-
-    def _with_shots(self, messages: Sequence[Message]) -> tuple[Message, ...]:
-        system = [message for message in messages if message.role == "system"]
-        return (*system, *self._turns, *messages[len(system) :])
-
-    def targets(self, request: Any, response: Any) -> Sequence[Any]:
-        """The task's own."""
-        return self._task.targets(request, response)
-
-    def read(self, request: Any, completions: Sequence[Any]) -> Any:
-        """The task's own."""
-        return self._task.read(request, completions)
-
-    def observe(self, expected: Any, actual: Any) -> Mapping[str, float]:
-        """The task's own."""
-        return self._task.observe(expected, actual)

@@ -33,15 +33,29 @@ _CODES = {"held": Exit.OK, "failed": Exit.GATE_FAILED, "unmeasured": Exit.UNMEAS
 @click.option("--base-limit", type=click.IntRange(min=1), help="Ask the base at most this many; default: the recipe's.")
 @click.option("--no-base", is_flag=True, help="Do not ask the base; gates against it are then not measured.")
 @click.option(
+    "--few-shot",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Also ask the base with up to N training examples in its prompt, as many as fit.",
+)
+@click.option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Measure on this file instead of the test examples; judges no gate, and attests nothing.",
 )
 @click.option("--restart", is_flag=True, help="Start again; do not continue an interrupted evaluation.")
 @click.option(
-    "--page", type=click.Path(dir_okay=False, path_type=Path), help="Also write the table into this Markdown file."
+    "--page",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write the figures into this Markdown file. Can be given several times.",
 )
-@click.option("--block", help="With --page: name of the marked block to fill; default: the bundle's name.")
+@click.option(
+    "--block",
+    help="With --page: NAME of the marked places to fill; default: the bundle's name. NAME gets the main metric and "
+    "those with gates, NAME-all everything.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be measured, and measure nothing.")
 def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int:
     """Measure BUNDLE against its base and a classical baseline, and report what got worse.
@@ -51,7 +65,7 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
     alias; default: the newest. Exit code 4: a gate failed. 3: something could not be measured.
     With --data, answers and report are saved apart.
     """
-    asked = {name: options[name] for name in ("bundle", "engine", "base", "limit", "base_limit", "data")}
+    asked = {name: options[name] for name in ("bundle", "engine", "base", "limit", "base_limit", "few_shot", "data")}
     if dry_run:
         output.result(*_planned(plan_evaluate(**asked, with_base=not no_base), not no_base))
         return Exit.OK
@@ -67,5 +81,6 @@ def command(output: Output, dry_run: bool, no_base: bool, **options: Any) -> int
 
 def _planned(plan: EvaluationPlan, with_base: bool) -> tuple[dict[str, Any], str]:
     base = f"its base with {plan.base_examples}" if with_base else "without its base"
-    text = f"Would score {plan.bundle[:12]} with {plan.examples} examples, and {base}, on {plan.engine}."
+    again = f", again with up to {plan.few_shot} training examples in its prompt" if plan.few_shot else ""
+    text = f"Would score {plan.bundle[:12]} with {plan.examples} examples, and {base}{again}, on {plan.engine}."
     return asdict(plan), text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -13,7 +14,7 @@ from kit.chat import Renderer
 from kit.engines.base import Engine, Generation, Sampling
 from kit.errors import InputError
 from kit.recipe import Section
-from kit.task import Completion, Prompt, Shortcut, Task
+from kit.task import Completion, Message, Prompt, Shortcut, Task
 
 Result = TypeVar("Result")
 
@@ -40,20 +41,24 @@ class Answered:
 
 @dataclass(frozen=True)
 class BoundTask:
-    """A task with its renderer, context length in tokens and adapter: everything an answer needs except the engine."""
+    """A task with its renderer, context length in tokens and adapter: everything an answer needs except the engine.
+
+    `shots` are the turns of solved examples: they stand in every prompt after its instruction (few-shot prompting).
+    """
 
     task: Task[Any, Any]
     renderer: Renderer
     max_length: int
     adapter: str | None = None
     defaults: SamplingDefaults = GREEDY
+    shots: tuple[Message, ...] = ()
 
     def generations(self, request: BaseModel) -> list[Generation]:
         """Return the generations that a request needs, one per prompt.
 
         Raises InputError if a prompt does not fit the context.
         """
-        return [self._generation(prompt) for prompt in self.task.prompts(request)]
+        return [self._generation(_with_shots(prompt, self.shots)) for prompt in self.task.prompts(request)]
 
     def shortcut(self, request: BaseModel) -> BaseModel | None:
         """Return the task's own response to a request; None if the model must answer it."""
@@ -95,12 +100,14 @@ class Answerer:
         engine: Engine,
         adapter: str | None = None,
         defaults: SamplingDefaults = GREEDY,
+        shots: tuple[Message, ...] = (),
     ) -> None:
         self.task = task
         self.renderer = renderer
         self.engine = engine
         self.adapter = adapter
         self.defaults = defaults
+        self.shots = shots
 
     async def respond(self, request: BaseModel) -> Answered:
         """Answer a request. Rendering and reading run in threads, because long documents take long.
@@ -130,7 +137,16 @@ class Answerer:
         return tuple(completions), sum(len(generation.ids) for generation in generations)
 
     def _bound(self) -> BoundTask:
-        return BoundTask(self.task, self.renderer, self.engine.capabilities.max_length, self.adapter, self.defaults)
+        length = self.engine.capabilities.max_length
+        return BoundTask(self.task, self.renderer, length, self.adapter, self.defaults, self.shots)
+
+
+def _with_shots(prompt: Prompt, shots: tuple[Message, ...]) -> Prompt:
+    """Return a prompt with solved examples between its instruction and the rest."""
+    if not shots:
+        return prompt
+    instruction = tuple(takewhile(lambda message: message.role == "system", prompt.messages))
+    return replace(prompt, messages=(*instruction, *shots, *prompt.messages[len(instruction) :]))
 
 
 async def run_concurrently(calls: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

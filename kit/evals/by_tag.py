@@ -23,6 +23,7 @@ class Slice:
     tuned: Figure
     base: Figure | None = None
     baseline: Figure | None = None
+    few_shot: Figure | None = None
 
 
 def slices(
@@ -33,6 +34,7 @@ def slices(
     base: Evaluation | None = None,
     baseline: Evaluation | None = None,
     resamples: int = 1000,
+    few_shot: Evaluation | None = None,
 ) -> tuple[Slice, ...]:
     """Return a slice for each tag that at least `LEAST` examples have, and not all: the worst for the tuned one first.
 
@@ -53,7 +55,7 @@ def slices(
     for tag in chosen:
         own = figure(tuned, tag)
         assert own is not None
-        found.append(Slice(tag, counts[tag], own, figure(base, tag), figure(baseline, tag)))
+        found.append(Slice(tag, counts[tag], own, *(figure(each, tag) for each in (base, baseline, few_shot))))
     return tuple(sorted(found, key=lambda each: _badness(each, metric.higher_is_better)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,8 @@ class Figure:
 class Line:
     """One metric for each measured column; None for a column that was not asked for.
 
-    `change` is tuned minus base, `over_baseline` tuned minus the classical baseline, each on the rows that both have.
+    `change` is tuned minus base, `over_baseline` tuned minus the classical baseline, `over_few_shot` tuned minus the
+    base with solved examples in its prompt; each is on the rows that both have.
     """
 
     metric: str
@@ -46,6 +47,8 @@ class Line:
     baseline: Figure | None = None
     change: Change | None = None
     over_baseline: Change | None = None
+    few_shot: Figure | None = None
+    over_few_shot: Change | None = None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -60,17 +63,19 @@ def compare(
     baseline: Evaluation | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    few_shot: Evaluation | None = None,
 ) -> tuple[Line, ...]:
     """Return one line for each metric: those that got worse first, then the main metric, then the others.
 
-    Base and baseline may be of a sample of the tuned model's examples. Raises InputError for other examples.
+    The other columns may be of a sample of the tuned model's examples. Raises InputError for other examples.
     """
     ids = {row.id for row in tuned.rows}
-    for other in (base, baseline):
+    for other in (base, baseline, few_shot):
         if other is not None and not ids.issuperset(row.id for row in other.rows):
             raise InputError("The evaluations are not of the same examples, so they cannot be compared.")
     draws = draw_groups([row.group for row in tuned.rows], resamples, seed)
-    lines = [_line(name, metric, tuned, base, baseline, draws) for name, metric in metrics_of(task).items()]
+    others = (base, baseline, few_shot)
+    lines = [_line(name, metric, tuned, others, draws) for name, metric in metrics_of(task).items()]
     return tuple(sorted(lines, key=lambda line: line.verdict != "worse"))
 
 
@@ -79,9 +84,8 @@ def got_worse(lines: Sequence[Line]) -> list[str]:
     return [line.metric for line in lines if line.verdict == "worse"]
 
 
-def _line(
-    name: str, metric: Metric, tuned: Evaluation, base: Evaluation | None, baseline: Evaluation | None, draws: Draws
-) -> Line:
+def _line(name: str, metric: Metric, tuned: Evaluation, others: Iterable[Evaluation | None], draws: Draws) -> Line:
+    """Compare one metric; `others` are the base, the classical baseline and few-shot."""
     groups = [row.group for row in tuned.rows]
     mine = tuned.records(name)
 
@@ -103,17 +107,18 @@ def _line(
             change = change_between(sampled(first), sampled(second), metric.higher_is_better)
         return figure_of(their_sample), change
 
-    base_figure, change = compared(base)
-    baseline_figure, over_baseline = compared(baseline)
+    (base, change), (baseline, over_baseline), (few_shot, over_few_shot) = map(compared, others)
     return Line(
         metric=name,
         description=metric.description,
         higher_is_better=metric.higher_is_better,
         tuned=figure_of(tuned_sample),
-        base=base_figure,
-        baseline=baseline_figure,
+        base=base,
+        baseline=baseline,
         change=change,
         over_baseline=over_baseline,
+        few_shot=few_shot,
+        over_few_shot=over_few_shot,
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from kit.errors import InputError
 from kit.system.files import write_atomically
+
+_MARK = re.compile(r"<!-- figures:([\w-]+) -->")
 
 
 def write_figures(page: Path, name: str, body: str) -> None:
@@ -23,6 +26,11 @@ def read_figures(page: Path, name: str) -> str:
     text = page.read_text(encoding="utf-8")
     start, end = _block(text, page, name)
     return text[start:end].strip()
+
+
+def figures_on(page: Path) -> list[str]:
+    """Return the names of the places for figures on a page."""
+    return _MARK.findall(page.read_text(encoding="utf-8"))
 
 
 def _block(text: str, page: Path, name: str) -> tuple[int, int]:

@@ -21,6 +21,8 @@ from kit.evals.run import STOP_RATE, Evaluation, metrics_of
 from kit.metrics.intervals import rows_needed
 from kit.task import Task
 
+_NOT_WORSE = " not worse than base"
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -34,6 +36,11 @@ class Gate:
     value: float | None
     threshold: float | None
     reason: str
+
+    @property
+    def metric(self) -> str:
+        """The metric that it judges; the name itself for a gate on the data."""
+        return self.name.removesuffix(_NOT_WORSE)
 
 
 def check_thresholds(task: Task[Any, Any], thresholds: Mapping[str, float]) -> None:
@@ -115,7 +122,7 @@ def _too_wide(line: Line, value: float, worst: float, threshold: float) -> str:
 
 
 def _against_base(line: Line, tuned: Evaluation) -> Gate:
-    name = f"{line.metric} not worse than base"
+    name = f"{line.metric}{_NOT_WORSE}"
     value, threshold = line.tuned.value, line.base.value if line.base else None
     missing = _missing(line, tuned)
     if not missing and line.base is None:

@@ -11,6 +11,7 @@ from kit.evals.report import TaskReport
 from kit.metrics.intervals import Change
 
 _SHOWN = 5
+_FEW_SHOT = "The base with examples in its prompt"
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,15 @@ def headline(report: TaskReport) -> list[str]:
 
 def rivals_of(report: TaskReport) -> list[Rival]:
     """Return the rivals of the tuned model, the classical method first."""
-    classical = _changes((line, line.over_baseline) for line in report.lines if line.baseline)
-    base = _changes((line, line.change) for line in report.lines if line.base)
-    found = [("The classical method", report.baseline is not None, classical), ("The base", bool(report.base), base)]
-    return [Rival(name, changes) for name, measured, changes in found if measured]
+    classical = _changes((line, line.over_baseline) for line in report.lines)
+    few_shot = _changes((line, line.over_few_shot) for line in report.lines)
+    base = _changes((line, line.change) for line in report.lines)
+    found = [
+        ("The classical method", report.baseline, classical),
+        (_FEW_SHOT, report.few_shot, few_shot),
+        ("The base", report.base, base),
+    ]
+    return [Rival(name, changes) for name, evaluation, changes in found if evaluation is not None]
 
 
 def _changes(pairs: Iterable[tuple[Line, Change | None]]) -> tuple[tuple[str, Change], ...]:
@@ -113,7 +119,8 @@ def _untested(report: TaskReport) -> list[str]:
 def _left_out(report: TaskReport) -> list[str]:
     """Name the answers that could not be read, and the examples behind each figure."""
     found: list[str] = []
-    for who, evaluation in (("The tuned model", report.tuned), ("The base", report.base)):
+    columns = (("The tuned model", report.tuned), (_FEW_SHOT, report.few_shot), ("The base", report.base))
+    for who, evaluation in columns:
         if evaluation is None:
             continue
         count = len(evaluation.rows)

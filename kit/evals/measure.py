@@ -12,7 +12,7 @@ from kit.evals.run import Evaluation, Row, evaluate, evaluate_predictor
 from kit.evals.saved import Answers
 from kit.task import ClassicalBaseline, Example, Task
 
-TUNED, BASE, BASELINE = "tuned", "base", "baseline"
+TUNED, BASE, FEW_SHOT, BASELINE = "tuned", "base", "few-shot", "baseline"
 Examples = Sequence[Example[Any, Any]]
 
 

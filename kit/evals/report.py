@@ -10,6 +10,7 @@ from kit.engines.base import Capabilities
 from kit.evals.by_label import confusion, label_scores
 from kit.evals.by_tag import Slice, slices
 from kit.evals.compare import Line, compare, got_worse
+from kit.evals.few_shot import Shots
 from kit.evals.gates import Gate, judge
 from kit.evals.run import Evaluation
 from kit.metrics.intervals import LEVEL
@@ -23,7 +24,8 @@ class TaskReport:
     """Everything that was measured about one task of a bundle.
 
     `baseline_name` names the classical baseline; `untested` are labels that were trained on and are in no test example,
-    with the number of their training examples; `slices` are the scores by tag.
+    with the number of their training examples; `slices` are the scores by tag. `few_shot` is the base with solved
+    examples in its prompt, and `shots` are those, or why there are none; None if it was not asked for.
     """
 
     task: str
@@ -36,6 +38,8 @@ class TaskReport:
     main_metric: str = ""
     untested: Mapping[str, int] = field(default_factory=dict)
     slices: tuple[Slice, ...] = ()
+    few_shot: Evaluation | None = None
+    shots: Shots | None = None
 
 
 def report_on(
@@ -47,12 +51,14 @@ def report_on(
     thresholds: Mapping[str, float] | None = None,
     untested: Mapping[str, int] | None = None,
     tags: Mapping[str, Sequence[str]] | None = None,
+    few_shot: Evaluation | None = None,
+    shots: Shots | None = None,
 ) -> TaskReport:
     """Compare the columns of a task and judge them by the recipe's thresholds, unless others are given.
 
     `tags` maps the id of an example to its tags.
     """
-    lines = compare(task, tuned, base, baseline, settings.resamples)
+    lines = compare(task, tuned, base, baseline, settings.resamples, few_shot=few_shot)
     return TaskReport(
         task=task.name,
         tuned=tuned,
@@ -71,7 +77,10 @@ def report_on(
             base,
             baseline,
             settings.resamples,
+            few_shot,
         ),
+        few_shot=few_shot,
+        shots=shots,
     )
 
 
@@ -96,7 +105,12 @@ def attestation(bundle: str, reports: Sequence[TaskReport], engine: Capabilities
 
 def by_label(report: TaskReport) -> dict[str, Any]:
     """Return each column's scores by label, worst first, and its confusion table."""
-    measured = (("tuned", report.tuned), ("base", report.base), ("baseline", report.baseline))
+    measured = (
+        ("tuned", report.tuned),
+        ("base", report.base),
+        ("few_shot", report.few_shot),
+        ("baseline", report.baseline),
+    )
     return {
         who: {
             "labels": [{**asdict(score), "f1": score.f1} for score in label_scores(evaluation.rows)],
@@ -115,6 +129,7 @@ def _task(report: TaskReport) -> dict[str, Any]:
         "groups": len({row.group for row in tuned.rows}),
         "tuned": _effort(tuned),
         "base": _effort(report.base) if report.base else None,
+        "few_shot": _few_shot(report),
         "baseline": report.baseline_name,
         "main_metric": report.main_metric,
         "got_worse": got_worse(report.lines),
@@ -122,6 +137,15 @@ def _task(report: TaskReport) -> dict[str, Any]:
         "metrics": [asdict(line) for line in report.lines],
         "by_tag": [asdict(each) for each in report.slices],
     }
+
+
+def _few_shot(report: TaskReport) -> dict[str, Any] | None:
+    """Return what few-shot took, or why it was not measured; None if it was not asked for."""
+    if report.shots is None:
+        return None
+    if report.few_shot is None:
+        return {"shots": 0, "reason": report.shots.reason}
+    return {"shots": report.shots.count, "data": report.shots.digest, **_effort(report.few_shot)}
 
 
 def _effort(evaluation: Evaluation) -> dict[str, Any]:

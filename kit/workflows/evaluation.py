@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class EvaluationPlan:
     """What an evaluation would do: the bundle's digest, the engine, and the number of examples for each model.
 
-    `base_examples` is 0 where the base is not measured.
+    `base_examples` is 0 where the base is not measured. `few_shot` is the greatest number of training examples in the
+    prompts of the base, which is then asked twice; 0: it is not.
     """
 
     bundle: str
     engine: str
     examples: int
     base_examples: int
+    few_shot: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Score:
     tuned: float | None
     base: float | None = None
     baseline: float | None = None
+    few_shot: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class EvaluationResult:
                     line.tuned.value,
                     line.base.value if line.base else None,
                     line.baseline.value if line.baseline else None,
+                    line.few_shot.value if line.few_shot else None,
                 )
                 for line in report.lines
             }
@@ -91,16 +95,17 @@ def plan_evaluate(
     limit: int | None = None,
     base_limit: int | None = None,
     with_base: bool = True,
+    few_shot: int = 0,
     data: str | Path | None = None,
 ) -> EvaluationPlan:
     """Return what `evaluate` would do with these arguments. Verifies the bundle, its base and the examples.
 
     Raises as `evaluate` does before it starts its engine.
     """
-    from kit.workflows.steps.evaluation.measuring import plan_of, prepare
+    from kit.workflows.steps.evaluation.prepared import plan_of, prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    return plan_of(prepare(Path(project), bundle, asked, with_base, _path(base), _path(data)))
+    return plan_of(prepare(Path(project), bundle, asked, with_base, _path(base), few_shot, _path(data)))
 
 
 def evaluate(
@@ -112,9 +117,10 @@ def evaluate(
     limit: int | None = None,
     base_limit: int | None = None,
     with_base: bool = True,
+    few_shot: int = 0,
     data: str | Path | None = None,
     restart: bool = False,
-    page: str | Path | None = None,
+    page: str | Path | Sequence[str | Path] | None = None,
     block: str | None = None,
     report: Report = ignore,
 ) -> EvaluationResult:
@@ -122,8 +128,10 @@ def evaluate(
 
     `bundle` is a digest, the beginning of one, or an alias. `engine` and `limit` default to the bundle's recipe.
     `base` is the folder of the base model, where it has moved since training. Every answer is saved as it is made, and
-    the next call continues an interrupted evaluation, unless `restart` is true. `page` is a Markdown file: the table is
-    written there, between the marks of `block` (by default the bundle's name).
+    the next call continues an interrupted evaluation, unless `restart` is true. `few_shot` asks the base once more,
+    with up to that many training examples in its prompts, as many as fit. `page` is a Markdown file, or several:
+    between the marks of `block` (by default the bundle's name) the main metric and those with gates are written,
+    between the marks of `block`-all everything.
 
     `data` is a file of examples to measure instead of the test examples, such as those that a threshold is fitted on.
     The answers are saved apart, no gate is judged, and nothing is attested: `attestation` is None, and `outcome` is
@@ -132,11 +140,13 @@ def evaluate(
     Raises InputError for wrong arguments or test examples, Refused if the bundle is not what its seal describes,
     and Interrupted or Terminated, with what is saved, where the process is asked to stop.
     """
-    from kit.workflows.steps.evaluation.measuring import perform, prepare
+    from kit.workflows.steps.evaluation.measuring import perform
+    from kit.workflows.steps.evaluation.prepared import prepare
 
     asked = {"engine": engine, "limit": limit, "base_limit": base_limit}
-    prepared = prepare(Path(project), bundle, asked, with_base, _path(base), _path(data))
-    return perform(prepared, _path(page), block, restart, report)
+    prepared = prepare(Path(project), bundle, asked, with_base, _path(base), few_shot, _path(data))
+    pages = [page] if isinstance(page, str | Path) else page or []
+    return perform(prepared, [Path(each) for each in pages], block, restart, report)
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""The parts of the base model's bench: few-shot prompts, a bigram model, shortlists, a complete trial."""
+"""The parts of the base model's bench: a bigram model, shortlists, a complete trial."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from bench.shared.tuning import FewShot, Trial, measure_trial
+from bench.shared.tuning import Trial, measure_trial
 from bench.tasks.characters import bigram_nats
 from bench.tasks.classifier import own_shortlists, shortlists
 from bench.tasks.infilling import Filling, Gap, Infilling
@@ -22,21 +22,6 @@ _TASK = Labelling(Labelling.Options(instruction="Is it a fruit?", labels=("no", 
 def _example(number: int, text: str, label: str) -> Example[Passage, Labelled]:
     name = f"row-{number}"
     return Example[Passage, Labelled](id=name, request=Passage(text=text), response=Labelled(label=label), group=name)
-
-
-def test_few_shot_prompts_have_the_instruction_once_then_solved_examples_then_the_request() -> None:
-    task = FewShot(_TASK, [_example(0, "apple", "yes"), _example(1, "stone", "no")])
-    (prompt,) = task.prompts(Passage(text="pear"))
-    output = [(message.role, message.text) for message in prompt.messages]
-    assert output == [
-        ("system", "Is it a fruit?"),
-        ("user", "apple"),
-        ("assistant", "yes"),
-        ("user", "stone"),
-        ("assistant", "no"),
-        ("user", "pear"),
-    ]
-    assert task.main_metric == "accuracy"
 
 
 def test_suggested_labels_follow_the_text_in_the_prompt() -> None:

@@ -26,7 +26,8 @@ _PATIENCE_S = 900
 
 def pages() -> dict[str, Path]:
     """Return the pages whose commands are executed, by their path in the repository."""
-    patterns = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", "templates/*/README.md", "templates/*/DETAILS.md")
+    own = ("templates/*/README.md", "templates/*/FIGURES.md", "templates/*/DETAILS.md")
+    patterns = ("README.md", "CONTRIBUTING.md", "docs/**/*.md", *own)
     return {path.relative_to(ROOT).as_posix(): path for pattern in patterns for path in sorted(ROOT.glob(pattern))}
 
 

@@ -27,15 +27,15 @@ def show(output: Output, result: EvaluationResult) -> None:
 def _text(report: TaskReport, titled: bool) -> str:
     from kit.bundle.attestation import gate_sentence
     from kit.evals.headline import headline
-    from kit.evals.tables import notes, terminal_table, worst_labels, worst_tags
+    from kit.evals.tables import few_shot_table, notes, terminal_table, worst_labels, worst_tags
 
     held = [gate_sentence(asdict(gate)) for gate in report.gates if gate.outcome == "held"]
-    worst = [cells for cells in (worst_labels(report), worst_tags(report)) if cells]
+    more = [cells for cells in (few_shot_table(report), worst_labels(report), worst_tags(report)) if cells]
     parts = [
         wrapped([*([f"Task {report.task}"] if titled else []), *headline(report)]),
         table(*terminal_table(report)),
         wrapped(notes(report)),
-        *(table(*cells) for cells in worst),
+        *(table(*cells) for cells in more),
         *([wrapped(held)] if held else []),
     ]
     return "\n\n".join(parts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from kit.evals.cells import HARD
+from kit.evals.pages import complete, short, tag_table
 from kit.evals.report import TaskReport, attestation, report_on
-from kit.evals.tables import HARD, markdown, tag_table, worst_tags
+from kit.evals.tables import worst_tags
 from kit.recipe import EvalSection
 from tests.kit.evals.words import LongWords, asked, examples, right, wrong
 
@@ -40,7 +42,16 @@ def test_the_worst_tag_comes_first_and_hard_cases_are_always_on_a_page() -> None
     assert page is not None
     assert [row[0] for row in worst[1]] == [f"{HARD}", "hard:late", "easy"]
     assert worst[1][0] == ["hard", "10", "0.000", "0.000"]
-    assert "| word_f1 by tag | examples | base | tuned |" in markdown(shown)
+    assert "| word_f1 by tag | examples | base | tuned |" in complete(shown)
+
+
+def test_the_short_form_has_the_hard_cases_as_rows_of_its_one_table() -> None:
+    rows = [line for line in short(report()).splitlines() if line.startswith("| word_f1")]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| word_f1", "| word_f1, hard (10 examples)", "| word_f1, hard:late (10 examples)",
+    ]  # fmt: skip
+    assert rows[1].split(" | ")[1:3] == ["0.000", "0.000 (0.000–0.000)"]
+    assert len({row.count("|") for row in rows}) == 1
 
 
 def test_the_attestation_holds_the_slices_and_no_tag_means_no_table() -> None:

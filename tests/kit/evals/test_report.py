@@ -10,10 +10,11 @@ import pytest
 
 from kit.bundle.attestation import EVALUATION, make_attestation, status_of
 from kit.errors import InputError
-from kit.evals.figures import read_figures, write_figures
+from kit.evals.cells import NOT_MEASURED
+from kit.evals.figures import figures_on, read_figures, write_figures
+from kit.evals.pages import complete, page_table, short
 from kit.evals.report import TaskReport, attestation, report_on
 from kit.evals.run import evaluate_predictor
-from kit.evals.tables import NOT_MEASURED, markdown, page_table
 from kit.recipe import EvalSection
 from tests.kit.evals.words import LongWords, Script, Words, answerer, asked, cut, examples, right, wrong
 
@@ -78,9 +79,22 @@ def test_a_pages_table_has_one_row_per_metric_and_only_the_columns_that_were_ask
 
 
 def test_a_page_has_findings_then_the_table_then_the_number_of_examples() -> None:
-    text = markdown(report(script=cut, base_script=right))
+    text = complete(report(script=cut, base_script=right))
     assert text.splitlines()[0].startswith("Gate 'word_f1 not worse than base' failed: 0.000 against 1.000: worse.")
     assert text.splitlines()[-1] == "24 examples in 12 groups; intervals at 95% resample groups."
+
+
+@pytest.mark.parametrize(
+    ("gates", "metrics"),
+    [({}, ["word_f1", "stop_rate"]), ({"alarms": 0.5}, ["word_f1", "alarms"]), ({"word_f1": 0.5}, ["word_f1"])],
+)
+def test_the_short_form_has_the_main_metric_and_those_with_gates(gates: dict[str, float], metrics: list[str]) -> None:
+    found = report(settings=EvalSection(resamples=200, gates=gates))
+    text = short(found)
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row.partition(" (")[0] for row in rows] == metrics
+    assert text.splitlines()[0] == complete(found).splitlines()[0]
+    assert text.splitlines()[-1] == complete(found).splitlines()[-1]
 
 
 def test_figures_are_written_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
@@ -94,6 +108,7 @@ def test_figures_are_written_between_their_marks_and_nowhere_else(tmp_path: Path
     text = page.read_text()
     assert text.startswith("before\n<!-- figures:one -->\n| newer |\n<!-- /figures -->")
     assert text.endswith("<!-- figures:two -->\nsecond\n<!-- /figures -->\nafter\n")
+    assert figures_on(page) == ["one", "two"]
     assert list(tmp_path.iterdir()) == [page]
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from kit.cli.shared.output import WIDTH, table
+from kit.evals.pages import page_table
 from kit.evals.report import TaskReport, report_on
 from kit.evals.run import evaluate_predictor
-from kit.evals.tables import notes, page_table, terminal_table
+from kit.evals.tables import notes, terminal_table
 from kit.metrics.intervals import Interval
 from kit.recipe import EvalSection
 from tests.kit.evals.words import LongWords, NeedsAnAnswer, Words, asked, cut, examples, right, wrong

@@ -13,25 +13,42 @@ from kit.bundle.store import Bundle, Store
 from kit.data.split import data_digest
 from kit.engines.base import Capabilities
 from kit.errors import Problem
-from kit.evals.figures import write_figures
+from kit.evals.figures import figures_on, read_figures, write_figures
 from kit.evals.gates import outcome_of
 from kit.evals.headline import headline
+from kit.evals.pages import complete, short
 from kit.evals.report import TaskReport, attestation, by_label
 from kit.evals.saved import Answers
-from kit.evals.tables import markdown
 from kit.project.project import AnyExample
 from kit.system.machine import describe
 from kit.workflows.evaluation import EvaluationResult
 
+_COMPLETE = "-all"
 _AGAIN = "Free some disk space and run kit eval again; saved answers are not asked again."
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a page holds the table: between the marks of `block`."""
+    """Where a page holds figures: between the marks of `block`; all of them, or the short form."""
 
     page: Path
     block: str
+    complete: bool
+
+
+def places_of(pages: Sequence[Path], block: str) -> list[Place]:
+    """Return the places on the pages: marks of `block` hold the short form, marks of `block`-all the complete one.
+
+    Raises InputError for a page that has neither, or one of them twice.
+    """
+    found = []
+    for page in pages:
+        whole, names = f"{block}{_COMPLETE}", figures_on(page)
+        chosen = [name for name in (block, whole) if name in names] or [block]
+        for name in chosen:
+            read_figures(page, name)  # refuses a page without one clear place
+        found += [Place(page, name, name == whole) for name in chosen]
+    return found
 
 
 @dataclass
@@ -77,7 +94,7 @@ def write_result(
     reports: Sequence[TaskReport],
     engine: Capabilities,
     tests: Sequence[AnyExample],
-    place: Place | None,
+    places: Sequence[Place],
     apart: str = "",
 ) -> EvaluationResult:
     """Write everything, and return the result with a problem per file that could not be written.
@@ -97,8 +114,8 @@ def write_result(
         writing.attest()
     if not writing.problems:  # without a report, the next evaluation continues this one
         writing.finish(answers, {each.task: by_label(each) for each in reports})
-    if place is not None:
-        writing.fill(place, _page_text(bundle.seal.base.model, reports, payload))
+    for place in places:
+        writing.fill(place, _page_text(place.complete, bundle.seal.base.model, reports, payload))
     return EvaluationResult(
         project=root,
         bundle=bundle.digest,
@@ -115,9 +132,12 @@ def write_result(
     )
 
 
-def _page_text(base: str, reports: Sequence[TaskReport], payload: Mapping[str, Any]) -> str:
-    """Return the text for a page: each task's table, the base, the engine, the machine."""
+def _page_text(whole: bool, base: str, reports: Sequence[TaskReport], payload: Mapping[str, Any]) -> str:
+    """Return the text for a page: each task's tables, complete or short, the base, the engine, the machine."""
     engine = f"Base: {base}. Engine: {payload['engine']['name']}."
     measured = describe(payload["machine"], payload["versions"])
-    titled = [f"### {each.task}\n\n{markdown(each)}" for each in reports]
-    return "\n\n".join([*(titled if len(reports) > 1 else [markdown(reports[0])]), engine, measured])
+    texts = [complete(each) if whole else short(each) for each in reports]
+    if len(texts) == 1:
+        return f"{texts[0]} {engine} {measured}"
+    titled = [f"### {each.task}\n\n{text}" for each, text in zip(reports, texts, strict=True)]
+    return "\n\n".join([*titled, f"{engine} {measured}"])

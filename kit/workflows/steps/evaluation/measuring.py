@@ -1,140 +1,53 @@
-"""Evaluates a bundle: checks as much as possible before the engine starts, asks it, and has the reports written."""
+"""Evaluates a bundle: asks the models and the classical method, judges the gates, and has the reports written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from kit.bundle.store import Bundle, Store
 from kit.bundle.training_record import read_trained
-from kit.bundle.verify import verify_files, verify_fingerprints
-from kit.data.split import limited
-from kit.engines import Kind, check_installed, make_engine
-from kit.engines.answerer import Answerer, SamplingDefaults
-from kit.engines.base import Capabilities, Engine
+from kit.bundle.verify import verify_fingerprints
+from kit.engines import make_engine
+from kit.engines.base import Capabilities
 from kit.errors import InputError, Interrupted, SigTerm, Terminated
 from kit.evals.data_gates import leak_gate, with_data_gates
-from kit.evals.figures import read_figures
 from kit.evals.gates import thresholds_by_task
-from kit.evals.measure import BASE, TUNED, measure, measure_baseline
+from kit.evals.measure import TUNED, measure_baseline
 from kit.evals.report import TaskReport, report_on
 from kit.evals.run import Evaluation
 from kit.evals.saved import Answers, open_answers
-from kit.project.project import AnyExample, Data, Project, data_of
+from kit.project.project import Data
 from kit.recipe import EvalSection
-from kit.recipe.validation import dotted, problems_of
 from kit.system.coroutines import run_to_end
 from kit.task import ClassicalBaseline
-from kit.workflows.evaluation import EvaluationPlan, EvaluationResult
+from kit.workflows.evaluation import EvaluationResult
 from kit.workflows.events import Note, Report
-from kit.workflows.steps.engines import adapter_name, engine_config, engine_kind, running, sealed_base
-from kit.workflows.steps.evaluation.files import Place, write_result
-from kit.workflows.steps.evaluation.progress import ColumnProgress
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A bundle with verified files, and the project's test examples, checked against this bundle.
-
-    `ref` is what the user called the bundle; `base` is the folder of the base, where the user gave one. `apart` is the
-    file of examples that are measured instead of the test examples, if any: that attests nothing.
-    """
-
-    project: Project
-    bundle: Bundle
-    settings: EvalSection
-    data: tuple[Data, ...]
-    with_base: bool
-    ref: str
-    base: Path | None
-    apart: Path | None = None
-
-    def examples(self, data: Data, who: str) -> list[AnyExample]:
-        """Return the test examples for one model: all, or for the base only the first ones if the user set a limit."""
-        return limited(data.examples("test"), self.settings.base_limit if who == BASE else None)
-
-    def count(self, who: str) -> int:
-        """Return the number of test examples for one model, of all tasks."""
-        return sum(len(self.examples(data, who)) for data in self.data)
-
-    @property
-    def kind(self) -> Kind:
-        """The engine that answers."""
-        return engine_kind([self.bundle], self.settings.engine)
-
-
-def prepare(
-    root: Path,
-    ref: str,
-    asked: Mapping[str, Any],
-    with_base: bool,
-    base: Path | None = None,
-    apart: Path | None = None,
-) -> Prepared:
-    """Verify a bundle's files and the test examples. Raises InputError with all of their problems, or Refused."""
-    project = Project.find(root)
-    bundle = Store(project.root).get(ref)
-    verify_files(bundle)
-    settings = _settings(bundle.recipe.eval, {key: value for key, value in asked.items() if value is not None})
-    recipe = bundle.recipe.model_copy(update={"eval": settings})
-    found = tuple(data_of(project.root, recipe, bundle.tasks()))
-    if apart is not None:
-        found = (_of_file(found, apart),)
-    for data in found:
-        data.require_measurable(bundle.renderer())
-    return Prepared(project, bundle, settings, found, with_base, ref, base, apart)
-
-
-def _of_file(found: Sequence[Data], file: Path) -> Data:
-    """Return the data of the only task, with this file in place of its test file."""
-    if len(found) > 1:
-        raise InputError("The bundle has several tasks, and a file has the examples of one.", "data", "Leave it out.")
-    (data,) = found
-    return replace(data, own=data.settings.model_copy(update={"test": str(file.absolute())}))
-
-
-def _settings(sealed: EvalSection, asked: Mapping[str, Any]) -> EvalSection:
-    try:
-        return EvalSection.model_validate({**sealed.model_dump(), **asked})
-    except ValidationError as error:
-        raise InputError(problems_of(error, EvalSection, dotted)) from None
-
-
-def plan_of(prepared: Prepared) -> EvaluationPlan:
-    """Return what the evaluation would do, in plain values, once its engine and its base are found to be here."""
-    check_installed(prepared.kind)
-    if prepared.with_base or prepared.bundle.seal.form == "adapter":
-        sealed_base(prepared.bundle, prepared.project.root, prepared.base)
-    of_base = prepared.count(BASE) if prepared.with_base else 0
-    return EvaluationPlan(prepared.bundle.digest, prepared.kind, prepared.count(TUNED), of_base)
+from kit.workflows.steps.engines import adapter_name, engine_config, running, sealed_base
+from kit.workflows.steps.evaluation.columns import OfBase, ask_base, ask_tuned
+from kit.workflows.steps.evaluation.files import places_of, write_result
+from kit.workflows.steps.evaluation.prepared import Prepared
 
 
 def perform(
-    prepared: Prepared, page: Path | None, block: str | None, restart: bool, report: Report
+    prepared: Prepared, pages: Sequence[Path], block: str | None, restart: bool, report: Report
 ) -> EvaluationResult:
-    """Ask the examples without a saved answer, judge the gates, and write the attestation, the report and the page."""
-    if page and prepared.apart:
+    """Ask the examples without a saved answer, judge the gates, and write the attestation, the report and the pages."""
+    if pages and prepared.apart:
         raise InputError("A page shows the figures of the test examples only.", "page", "Leave out page or data.")
-    place = Place(page, block or prepared.bundle.seal.name) if page else None
-    if place is not None:
-        read_figures(place.page, place.block)  # refuses a page without the marks before anything is measured
-    root = prepared.project.root
+    places = places_of(pages, block or prepared.bundle.seal.name)  # refuses a page without marks before it measures
+    root, named = prepared.project.root, str(prepared.apart or "")
     if prepared.apart:
         _report_trained(prepared, report)
-    named = str(prepared.apart or "")
     with open_answers(root, prepared.bundle.digest, prepared.kind, restart, named) as answers:
         _report_saved(answers, root, report)
         with _stopped(answers, prepared.ref):
             reports, capabilities = run_to_end(_measured(prepared, answers, report))
         judged = [_judged(prepared, *pair) for pair in zip(prepared.data, reports, strict=True)]
         tests = [example for data in prepared.data for example in data.examples("test")]
-        return write_result(root, prepared.bundle, answers, judged, capabilities, tests, place, named)
+        return write_result(root, prepared.bundle, answers, judged, capabilities, tests, places, named)
 
 
 def _report_trained(prepared: Prepared, report: Report) -> None:
@@ -188,37 +101,19 @@ async def _measured(prepared: Prepared, answers: Answers, report: Report) -> tup
     )  # refuses a gate that belongs to no task, before any example is asked
     config = engine_config([bundle], prepared.project.root, base=prepared.base)
     shared = bundle.seal.form == "adapter"
-    base: list[Evaluation] | list[None] = [None] * len(prepared.data)
+    base = [OfBase()] * len(prepared.data)
     async with running(make_engine(prepared.kind, config)) as engine:
         await verify_fingerprints(bundle.seal, engine, adapter_name(bundle))
-        tuned = await _column(prepared, answers, report, engine, adapter_name(bundle), TUNED)
+        tuned = await ask_tuned(prepared, answers, report, engine)
         if prepared.with_base and shared:
-            base = await _column(prepared, answers, report, engine, None, BASE)
+            base = await ask_base(prepared, answers, report, engine)
         capabilities = engine.capabilities
     if prepared.with_base and not shared:
         config = replace(config, model=sealed_base(bundle, prepared.project.root, prepared.base).folder)
         async with running(make_engine(prepared.settings.engine, config)) as engine:
-            base = await _column(prepared, answers, report, engine, None, BASE)
+            base = await ask_base(prepared, answers, report, engine)
     columns = zip(prepared.data, tuned, base, limits.values(), strict=True)
     return [_compared(prepared.settings, answers, report, *each) for each in columns], capabilities
-
-
-async def _column(
-    prepared: Prepared, answers: Answers, report: Report, engine: Engine, adapter: str | None, who: str
-) -> list[Evaluation]:
-    """Ask one model the examples of every task."""
-    defaults = SamplingDefaults(**prepared.bundle.seal.sampling.model_dump())
-    renderer, heard = prepared.bundle.renderer(), ColumnProgress(report, who, prepared.count(who))
-    return [
-        await measure(
-            answers,
-            Answerer(data.task, renderer, engine, adapter, defaults),
-            who,
-            prepared.examples(data, who),
-            heard,
-        )
-        for data in prepared.data
-    ]
 
 
 def _compared(
@@ -227,7 +122,7 @@ def _compared(
     report: Report,
     data: Data,
     tuned: Evaluation,
-    base: Evaluation | None,
+    base: OfBase,
     thresholds: Mapping[str, float],
 ) -> TaskReport:
     task = data.task
@@ -236,4 +131,5 @@ def _compared(
     test = data.examples("test")
     baseline = measure_baseline(answers, task, partial(data.examples, "train"), test)
     tags = {example.id: example.tags for example in test}
-    return report_on(task, settings, tuned, base, baseline, thresholds, tags=tags)
+    columns = (tuned, base.plain, baseline)
+    return report_on(task, settings, *columns, thresholds, tags=tags, few_shot=base.few_shot, shots=base.shots)

@@ -76,7 +76,9 @@ def test_the_script_prints_the_option_and_the_error_of_the_other_half(
 ) -> None:
     file = tmp_path / "answers.jsonl"
     record = {"scored:90:hit": 1, "scored:90:alarm": 1, "tp": 1, "fp": 1}
-    rows = [{"who": "tuned", "group": f"document {number}", "record": record} for number in range(60)]
+    rows: list[dict[str, object]] = [
+        {"who": "tuned", "group": f"document {number}", "record": record} for number in range(60)
+    ]
     rows += [{"who": "tuned", "group": "unscored", "record": None}, {"who": "base", "group": "a", "record": record}]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert calibrate.main([str(file)]) == 0

@@ -53,30 +53,6 @@ def test_the_plan_says_what_would_be_asked_and_writes_nothing(project: Path) -> 
         plan_evaluate(project, base=project / "nowhere")
 
 
-def test_few_shot_is_a_column_of_every_page_and_its_answers_are_saved(project: Path, tmp_path: Path) -> None:
-    readme, figures = tmp_path / "README.md", tmp_path / "FIGURES.md"
-    readme.write_text("<!-- figures:toy -->\n<!-- /figures -->\n")
-    figures.write_text("<!-- figures:toy-all -->\n<!-- /figures -->\n")
-    result = evaluate(project, limit=5, few_shot=2, page=[readme, figures])
-    assert result.scores["toy"]["accuracy"].few_shot is not None
-    (few_shot,) = {who for line in result.answers.read_text().splitlines() if "few" in (who := json.loads(line)["who"])}
-    shots = result.attested["tasks"][0]["few_shot"]
-    assert (shots["shots"], few_shot) == (2, f"few-shot {shots['data'][:8]}")
-    for page in (readme, figures):
-        text = page.read_text()
-        assert "| metric | base | few-shot | tuned | tuned − base | tuned − few-shot |" in text
-        assert "Few-shot: the base with 2 training examples in its prompt. Base: nano. Engine: local." in text
-    assert plan_evaluate(project, few_shot=2).few_shot == 2
-    with pytest.raises(InputError, match="it needs the base"):
-        evaluate(project, few_shot=2, with_base=False)
-
-
-def test_a_page_without_marks_is_refused_before_anything_is_measured(project: Path, tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("<!-- figures:other -->\n<!-- /figures -->\n")
-    with pytest.raises(InputError, match="no place for the figures 'toy'"):
-        evaluate(project, limit=5, page=page)
-    assert not list(project.glob("evaluations/*/*"))
 def test_examples_of_another_file_are_measured_apart_and_attest_nothing(project: Path, tmp_path: Path) -> None:
     before = set(project.glob("attestations/*/*.json"))
     other = tmp_path / "other.jsonl"
@@ -130,6 +106,32 @@ def test_a_page_shows_figures_of_the_test_examples_only(project: Path, tmp_path:
     page.write_text("<!-- figures:toy -->\n<!-- /figures -->\n")
     with pytest.raises(InputError, match="A page shows the figures of the test examples only"):
         evaluate(project, data=project / "data/test.jsonl", page=page)
+
+
+def test_few_shot_is_a_column_of_every_page_and_its_answers_are_saved(project: Path, tmp_path: Path) -> None:
+    readme, figures = tmp_path / "README.md", tmp_path / "FIGURES.md"
+    readme.write_text("<!-- figures:toy -->\n<!-- /figures -->\n")
+    figures.write_text("<!-- figures:toy-all -->\n<!-- /figures -->\n")
+    result = evaluate(project, limit=5, few_shot=2, page=[readme, figures])
+    assert result.scores["toy"]["accuracy"].few_shot is not None
+    (few_shot,) = {who for line in result.answers.read_text().splitlines() if "few" in (who := json.loads(line)["who"])}
+    shots = result.attested["tasks"][0]["few_shot"]
+    assert (shots["shots"], few_shot) == (2, f"few-shot {shots['data'][:8]}")
+    for page in (readme, figures):
+        text = page.read_text()
+        assert "| metric | base | few-shot | tuned | tuned − base | tuned − few-shot |" in text
+        assert "Few-shot: the base with 2 training examples in its prompt. Base: nano. Engine: local." in text
+    assert plan_evaluate(project, few_shot=2).few_shot == 2
+    with pytest.raises(InputError, match="it needs the base"):
+        evaluate(project, few_shot=2, with_base=False)
+
+
+def test_a_page_without_marks_is_refused_before_anything_is_measured(project: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- figures:other -->\n<!-- /figures -->\n")
+    with pytest.raises(InputError, match="no place for the figures 'toy'"):
+        evaluate(project, limit=5, page=page)
+    assert not list(project.glob("evaluations/*/*"))
 
 
 def test_all_arguments_out_of_their_bounds_are_refused_at_once(project: Path) -> None:

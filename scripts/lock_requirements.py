@@ -79,9 +79,9 @@ def locks() -> tuple[Lock, ...]:
     """
     return (
         Lock("build", "3.11", build=True),
-        Lock("cpu", "3.11", ("serve", "vllm-cpu"), left_out=(*UNWANTED, "triton"), more=(cpu_torch(),)),
-        Lock("cuda", "3.12", ("serve",), beside="vllm-cuda"),
-        Lock("slim", "3.11", ("serve",)),
+        Lock("cpu", "3.11", ("serve", "sign", "vllm-cpu"), left_out=(*UNWANTED, "triton"), more=(cpu_torch(),)),
+        Lock("cuda", "3.12", ("serve", "sign"), beside="vllm-cuda"),
+        Lock("slim", "3.11", ("serve", "sign")),
     )
 
 

@@ -126,6 +126,8 @@ class ServiceMiddleware:
             "x-domainkit-bundle": deployed.bundle.digest,
             "link": f'<{SCORES_PATH}>; rel="describedby"',
         }
+        if self.settings.signatures_required:
+            headers["x-domainkit-signature"] = "signed" if deployed.signature == "signed" else "unsigned"
         return headers | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
 
 

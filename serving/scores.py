@@ -13,6 +13,7 @@ from serving.models.catalogue import Deployed
 
 PATH = "/scores"
 _ALTERED = "An evaluation was altered after it was written, so it does not count."
+_UNSIGNED = "An attestation is not signed by a trusted signer, so it does not count."
 _MEANING: Mapping[Status, str] = {
     "verified": (
         "This is the model that was measured, and every gate that was declared held. "
@@ -69,5 +70,5 @@ def scores_of(deployed: Deployed) -> Scores:
         evaluated_at=latest.at if latest else None,
         gates=[GateScore.model_validate(gate) for gate in payload.get("gates", [])],
         tasks=[dict(task) for task in payload.get("tasks", [])],
-        faults=[_ALTERED] if sound != evaluations else [],
+        faults=[*([_ALTERED] if sound != evaluations else []), *([_UNSIGNED] if deployed.left_out else [])],
     )

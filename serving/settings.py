@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kit.bundle.signing.trust import Identity
 from kit.engines.upstream.settings import UpstreamSettings
 from kit.recipe import VllmSection
 
@@ -49,6 +50,13 @@ class Settings(BaseSettings):
     expose_preview: Annotated[
         bool, Field(description="Let other machines reach a bundle whose gates did not all hold; every answer says so")
     ] = False
+    require_signature: Annotated[
+        list[Path],
+        Field(description="Public keys or root certificates (PEM files): other machines reach only what they signed"),
+    ] = []
+    require_identity: Annotated[
+        list[Identity], Field(description="Signers of Sigstore (identity and issuer), as require_signature")
+    ] = []
 
     cors_origins: Annotated[
         list[str], Field(description="Origins of web pages whose scripts may call the service; * for all")
@@ -78,6 +86,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take only what the caller gives, so that an object never depends on the environment by surprise."""
         return (init_settings,)
+
+    @property
+    def signatures_required(self) -> bool:
+        """Whether only what a trusted signer vouches for counts."""
+        return bool(self.require_signature or self.require_identity)
 
     @property
     def beyond_loopback(self) -> bool:

@@ -254,7 +254,7 @@ class Store:
     def attest(self, digest: str, kind: str, payload: Mapping[str, Any]) -> Attestation:
         """Store a result about a bundle; earlier attestations stay unchanged."""
         self._require(digest)
-        folder = self._attestations_of(digest)
+        folder = self.attestations_folder(digest)
         with _locked(folder):
             last = max((found.sequence for found in self.attestations(digest)), default=0)
             attestation = make_attestation(kind, digest, last + 1, _now(), payload)
@@ -264,10 +264,11 @@ class Store:
 
     def attestations(self, digest: str) -> Sequence[Attestation]:
         """Return a bundle's attestations in order; altered ones have a fault."""
-        files = sorted(self._attestations_of(digest).glob("*.json"))
+        files = sorted(self.attestations_folder(digest).glob("*.json"))
         return sorted((read_attestation(file, digest) for file in files), key=lambda found: found.sequence)
 
-    def _attestations_of(self, digest: str) -> Path:
+    def attestations_folder(self, digest: str) -> Path:
+        """Return the folder of a bundle's attestations and of the signatures over them."""
         return self.root / "attestations" / digest
 
     # --- aliases ----------------------------------------------------------------------------------------------

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 @click.option(
     "--expose-preview", is_flag=True, default=None, help="Let other machines reach a bundle with failed gates."
 )
+@click.option(
+    "--require-signature", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="Public key or root certificate (PEM): serve only what it signed; may be repeated.",
+)  # fmt: skip
 @click.option("--url", help="Address of the server behind the engine `upstream`.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
 @click.option(
@@ -76,8 +80,8 @@ def _ready(event: Serving) -> str:
 
 
 def _print_config(output: Output, options: dict[str, Any]) -> None:
-    names = ("engine", "host", "port", "base", "threads", "expose_preview")
-    flags = {name: options[name] for name in names if options[name] is not None}
+    names = ("engine", "host", "port", "base", "threads", "expose_preview", "require_signature")
+    flags = {name: options[name] for name in names if options[name] not in (None, ())}
     found = service_settings(options["config"], {**options["settings"], **flags})
     output.result({"settings": found.settings, "places": found.places}, found.text)
 

@@ -90,6 +90,13 @@ _NAMES = {
         "serve",
         "service_settings",
     ),
+    "signing": (
+        "FoundSignature",
+        "Signed",
+        "Verification",
+        "sign",
+        "verify",
+    ),
     "splitting": (
         "plan_split_data",
         "split_data",

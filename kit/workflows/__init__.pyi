@@ -20,6 +20,7 @@ from kit.workflows.service import (
     serve,
     service_settings,
 )
+from kit.workflows.signing import FoundSignature, Signed, Verification, sign, verify
 from kit.workflows.splitting import plan_split_data, split_data
 from kit.workflows.training import TrainPlan, TrainResult, plan_train, train
 from kit.workflows.updating import UpdateResult, plan_update, update
@@ -34,6 +35,7 @@ __all__ = [
     "EvaluationPlan",
     "EvaluationResult",
     "ExplainedRow",
+    "FoundSignature",
     "NewPlan",
     "NewProject",
     "Note",
@@ -48,11 +50,13 @@ __all__ = [
     "ServiceSettings",
     "ServiceState",
     "Serving",
+    "Signed",
     "StepExplanation",
     "TemplateSummary",
     "TrainPlan",
     "TrainResult",
     "UpdateResult",
+    "Verification",
     "ask",
     "augment",
     "check",
@@ -88,7 +92,9 @@ __all__ = [
     "serve",
     "service_settings",
     "service_state",
+    "sign",
     "split_data",
     "train",
     "update",
+    "verify",
 ]

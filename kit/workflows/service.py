@@ -84,6 +84,7 @@ def plan_serve(
     base: str | Path | None = None,
     threads: int | None = None,
     expose_preview: bool | None = None,
+    require_signature: Sequence[str | Path] | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     attestations: str | Path | None = None,
@@ -93,6 +94,7 @@ def plan_serve(
     from kit.workflows.steps.service.start import prepare, rehearsed
 
     flags = _flags(settings, engine=engine, host=host, port=port, base=base, threads=threads, expose=expose_preview)
+    flags |= _trusted(require_signature)
     return rehearsed(prepare(project, bundles, flags, config, attestations, rehash))
 
 
@@ -106,6 +108,7 @@ def serve(
     base: str | Path | None = None,
     threads: int | None = None,
     expose_preview: bool | None = None,
+    require_signature: Sequence[str | Path] | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     attestations: str | Path | None = None,
@@ -117,6 +120,8 @@ def serve(
     `bundles` are digests, beginnings of digests, aliases or folders: one merged bundle, or adapters of one base. Port 0
     takes any free one. `base` is the folder of the base model, where it has moved since training. `threads` are the
     engine's CPU threads (default: one per core). `expose_preview` lets other machines reach a bundle with failed gates.
+    `require_signature` has public keys or root certificates (PEM files): only what they signed counts, and other
+    machines reach no unsigned bundle.
     `config` is a YAML file of settings; `settings` has other settings by name, and wins over the environment and the
     file, as every argument does. `attestations` is the folder with those of a bundle outside a project. `rehash` reads
     every file again, instead of trusting remembered hashes of unchanged files.
@@ -126,6 +131,7 @@ def serve(
     from kit.workflows.steps.service.start import in_background, prepare
 
     flags = _flags(settings, engine=engine, host=host, port=port, base=base, threads=threads, expose=expose_preview)
+    flags |= _trusted(require_signature)
     return in_background(prepare(project, bundles, flags, config, attestations, rehash), report)
 
 
@@ -139,6 +145,7 @@ def run_service(
     base: str | Path | None = None,
     threads: int | None = None,
     expose_preview: bool | None = None,
+    require_signature: Sequence[str | Path] | None = None,
     config: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     attestations: str | Path | None = None,
@@ -152,6 +159,7 @@ def run_service(
     from kit.workflows.steps.service.start import prepare, until_stopped
 
     flags = _flags(settings, engine=engine, host=host, port=port, base=base, threads=threads, expose=expose_preview)
+    flags |= _trusted(require_signature)
     until_stopped(prepare(project, bundles, flags, config, attestations, rehash), report)
 
 
@@ -180,3 +188,8 @@ def _flags(settings: Mapping[str, Any] | None, *, expose: bool | None, **named: 
     return {**(settings or {}), **{name: value for name, value in named.items() if value is not None}} | (
         {} if expose is None else {"expose_preview": expose}
     )
+
+
+def _trusted(files: Sequence[str | Path] | None) -> dict[str, Any]:
+    """Return the setting of trusted signers, if the caller gave it."""
+    return {"require_signature": [str(file) for file in files]} if files else {}

@@ -11,12 +11,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from kit.bundle.attestation import status_of
 from kit.bundle.store import Store
 from kit.engines.base import Engine
 from kit.errors import InputError, KitError
 from kit.system.hashes import Digest
 from serving.models.catalogue import Catalogue, Deployed, Model, Pointed, check_compatible, check_exposure
+from serving.models.standing import judged
 from serving.models.verification import assignment, prove, verified_model
 from serving.settings import Settings
 from serving.workers.pool import Workers
@@ -128,8 +128,9 @@ class AliasWatch:
         return model
 
     def _found(self, digest: str) -> Deployed:
-        attestations = tuple(self._store.attestations(digest))
-        return Deployed(self._store.get(digest), status_of(attestations), attestations)
+        store = self._store
+        place = store.attestations_folder(digest)
+        return judged(store.get(digest), store.attestations(digest), place, self._settings)
 
     async def _unload_unused(self) -> None:
         for model in self._catalogue.unused():

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
-from kit.bundle.attestation import Attestation, Status, shortfalls, was_measured
+from kit.bundle.attestation import Attestation, Status, shortfalls, status_sentence, was_measured
 from kit.bundle.manifest import MANIFEST_FILE
 from kit.bundle.store import Bundle
 from kit.chat import Renderer
@@ -20,15 +20,23 @@ from serving.limits.context_limit import ContextLimit
 from serving.settings import Settings
 
 _DIGEST_PREFIX = 12
+SignatureStatus = Literal["not required", "signed", "unsigned"]
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A bundle to serve, its attestations, and the status that follows from them."""
+    """A bundle to serve, its attestations that count, and the status that follows from them.
+
+    Where signatures are required: whether a trusted signer signed it, the signers, and the attestations that do not
+    count because they are not signed.
+    """
 
     bundle: Bundle
     status: Status
     attestations: tuple[Attestation, ...] = ()
+    signature: SignatureStatus = "not required"
+    signers: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def adapter(self) -> str | None:
@@ -39,6 +47,15 @@ class Deployed:
     def pinned_name(self) -> str:
         """A model id that can only mean this bundle: its name and the first characters of its digest."""
         return f"{self.bundle.seal.name}@{self.bundle.digest[:_DIGEST_PREFIX]}"
+
+    @property
+    def sentence(self) -> str:
+        """Its status with the reason, and who signed it where signatures are required."""
+        if self.signature == "unsigned":
+            return "Status: preview (no trusted signer has signed it)."
+        signed = f" Signed by {' and '.join(self.signers)}." if self.signers else ""
+        others = f" Not signed, so not counted: {', '.join(self.left_out)}." if self.left_out else ""
+        return f"{status_sentence(self.attestations)}{signed}{others}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,10 +241,18 @@ def exposed_previews(settings: Settings, deployed: Sequence[Deployed]) -> list[s
 
 
 def check_exposure(settings: Settings, deployed: Sequence[Deployed]) -> None:
-    """Raise Refused if other machines could reach a preview bundle and the settings do not allow it."""
+    """Raise Refused if other machines could reach a preview or unsigned bundle and the settings do not allow it."""
+    unsigned = [_unsigned(each, settings) for each in deployed if each.signature != "signed"]
+    if unsigned and settings.signatures_required and settings.beyond_loopback:
+        raise Refused(unsigned)
     previews = exposed_previews(settings, deployed)
     if previews and not settings.expose_preview:
         raise Refused([_exposed(each, settings) for each in deployed if each.pinned_name in previews])
+
+
+def _unsigned(deployed: Deployed, settings: Settings) -> Problem:
+    advice = f"Let its signer sign it (kit sign), or serve it on 127.0.0.1, not {settings.host}."
+    return Problem(f"{deployed.pinned_name} is not signed by a trusted signer.", next=advice)
 
 
 def _exposed(preview: Deployed, settings: Settings) -> Problem:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from kit.bundle.attestation import Status
 from serving.errors import ErrorBody
-from serving.models.catalogue import Deployed, Pointed
+from serving.models.catalogue import Deployed, Model, Pointed, SignatureStatus
 from serving.models.fleet import Fleet
 from serving.readiness import Readiness
 from serving.scores import PATH, Scores, scores_of
@@ -32,11 +32,12 @@ class Health(BaseModel):
 
 
 class ReadyModel(BaseModel):
-    """A model that is ready."""
+    """A model that is ready, and whether a trusted signer signed its bundle, where signatures are required."""
 
     id: str
     bundle: str
     status: Status
+    signature: SignatureStatus
 
 
 class Trial(BaseModel):
@@ -92,10 +93,7 @@ def operations_router(readiness: Readiness, fleet: Fleet, bundles: Sequence[Depl
     async def readyz() -> Response:
         catalogue = readiness.models()
         await fleet.health()
-        models = [
-            {"id": model.id, "bundle": model.deployed.bundle.digest, "status": model.deployed.status}
-            for model in catalogue.models
-        ]
+        models = [_ready(model) for model in catalogue.models]
         aliases = {alias: each.model.deployed.bundle.digest for alias, each in catalogue.aliases.items()}
         trials = {alias: _trial(each) for alias, each in catalogue.aliases.items() if each.trial}
         body = {
@@ -123,6 +121,16 @@ def operations_router(readiness: Readiness, fleet: Fleet, bundles: Sequence[Depl
         return Response(scores, media_type="application/json")
 
     return router
+
+
+def _ready(model: Model) -> dict[str, Any]:
+    deployed = model.deployed
+    return {
+        "id": model.id,
+        "bundle": deployed.bundle.digest,
+        "status": deployed.status,
+        "signature": deployed.signature,
+    }
 
 
 def _trial(pointed: Pointed) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def test_readyz_names_the_models_after_each_generated_a_token(serve: Serve, bund
     answer = serve(engine).http.get("/readyz").json()
     assert answer == {
         "status": "ready",
-        "models": [{"id": "counter", "bundle": bundle.digest, "status": "preview"}],
+        "models": [{"id": "counter", "bundle": bundle.digest, "status": "preview", "signature": "not required"}],
         "aliases": {},
         "trials": {},
         "alias_problems": {},

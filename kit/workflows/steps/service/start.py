@@ -10,20 +10,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from kit.bundle.attestation import status_of, status_sentence
 from kit.bundle.verify import verify_files
 from kit.engines import Kind
 from kit.system.hashes import RememberedHashes, hashes_file
 from kit.workflows.events import Note, Report
 from kit.workflows.service import Service, ServicePlan, Serving
 from kit.workflows.steps.arguments import refuse_meaningless
+from kit.workflows.steps.bundles import FoundBundle
 from kit.workflows.steps.service.background import Background
 from kit.workflows.steps.service.engines import PlannedEngine, check_engines, make_fleet, plan_engines
 from kit.workflows.steps.service.example import Example, example_of
-from kit.workflows.steps.service.found import FoundBundle, find
+from kit.workflows.steps.service.found import find
 from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed
 from serving.models.fleet import Fleet
+from serving.models.standing import judged
 from serving.server import rehearse
 from serving.server import serve as serve_app
 from serving.settings import Settings
@@ -60,7 +61,7 @@ class Prepared:
     @property
     def status(self) -> tuple[str, ...]:
         """A sentence per bundle: it is verified, or why it is not."""
-        return tuple(f"{each.pinned_name}: {status_sentence(each.attestations)}" for each in self.deployed)
+        return tuple(f"{each.pinned_name}: {each.sentence}" for each in self.deployed)
 
 
 def prepare(
@@ -97,8 +98,7 @@ def prepare(
 def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
     """Return a bundle with its status; behind a server that renders for itself nothing is proved."""
     proves = kind != "upstream" or settings.upstream is None or settings.upstream.mode == "tokens"
-    status = status_of(found.attestations) if proves else "unproved"
-    return Deployed(found.bundle, status, found.attestations)
+    return judged(found.bundle, found.attestations, found.folder, settings, proves)
 
 
 def rehearsed(prepared: Prepared) -> ServicePlan:

@@ -14,6 +14,7 @@ from kit.workflows.watching import BundleLoad, ServiceLoad
 
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 _SECONDS = 10
+_PROBED = ("/livez", "/readyz", "/health")
 _SAMPLE = re.compile(r"(\w+)(?:\{(.*)\})? (\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -32,9 +33,7 @@ def looked(url: str, key: str, before: ServiceLoad | None) -> ServiceLoad:
         reason=state.reason,
         at=now,
         running=max(round(_sum(samples, "domainkit_requests_running")) - 1, 0),  # one is this look itself
-        refused=round(
-            sum(value for labels, value in _of(samples, "domainkit_requests_total") if labels["status"] >= "4")
-        ),
+        refused=round(sum(_refused(samples))),
         bundles=tuple(_load(name, samples, earlier, seconds) for name in names),
         ledger_waiting=None if waiting is None else round(waiting),
         ledger_healthy=samples.get(("domainkit_ledger_healthy", ()), 1.0) == 1.0,
@@ -77,6 +76,13 @@ def _of(samples: Samples, name: str, **labels: str) -> Iterator[tuple[dict[str, 
 
 def _sum(samples: Samples, name: str, **labels: str) -> float:
     return sum(value for _, value in _of(samples, name, **labels))
+
+
+def _refused(samples: Samples) -> Iterator[float]:
+    """Yield how many requests got a status of 400 or more; those of probes do not count."""
+    for labels, value in _of(samples, "domainkit_requests_total"):
+        if labels["status"] >= "4" and labels["route"] not in _PROBED:
+            yield value
 
 
 def _load(bundle: str, samples: Samples, before: Samples, seconds: float) -> BundleLoad:

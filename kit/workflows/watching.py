@@ -31,7 +31,7 @@ class BundleLoad:
 class ServiceLoad:
     """One look at a service. `samples` are its metrics by name and labels, for the next look to compare with.
 
-    `refused` counts responses with a status of 400 or more, except to probes. `ledger_waiting` is None without a ledger.
+    `refused` counts responses with a status of 400 or more, except to probes. `ledger_waiting`: None without ledger.
     """
 
     url: str

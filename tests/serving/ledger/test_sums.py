@@ -81,7 +81,7 @@ def test_the_sums_hold_under_concurrency_and_aborted_streams(serve: Serve, place
     outcomes = {row.group[0]: row.requests for row in place.usage("outcome").rows}
     assert outcomes.get("left", 0) > 0
     total = place.usage().total
-    assert total.requests == sum(outcomes.values()) == 120
+    assert 60 < total.requests == sum(outcomes.values()) <= 120  # a client may leave before the engine is asked
     assert total.cost == pytest.approx((3 * engine.read + 12 * engine.written) / 1e6, abs=1e-4)
     assert {row.group[1].split("@")[1] for row in place.usage("key", "bundle").rows} == {bundle.digest}
 
@@ -146,7 +146,7 @@ def test_a_key_sees_at_once_what_it_spent(serve: Serve, tmp_path: Any) -> None:
     service = started(serve, place, engine)
     accounts = service.app.state.accounts
     engine.proceed.clear()
-    asking = threading.Thread(target=service.chat)
+    asking = threading.Thread(target=lambda: service.chat(stream=True))
     asking.start()
     eventually(lambda: accounts.ledger.spent("anonymous").completion_tokens > 0, "a running answer counts")
     engine.proceed.set()

@@ -71,7 +71,7 @@ COPY --from=wheel /wheels /wheels
 RUN /pip/bin/pip --python /opt/domainkit/bin/python install --no-deps --no-index /wheels/*.whl \
     && find /opt/domainkit -type d -name tests -prune -exec rm -r {} +
 
-# What every image sets. The project's folder is mounted at /bundles, read-only; caches are in the volume /cache.
+# What every image sets. The project's folder is mounted at /bundles, read-only; caches, the ledger and the audit log are in the volume /cache.
 FROM python AS runtime
 LABEL org.opencontainers.image.title="domainkit" \
       org.opencontainers.image.description="Serves a fine-tuned language model, and proves that it is the one that was measured." \
@@ -79,6 +79,7 @@ LABEL org.opencontainers.image.title="domainkit" \
 ENV PATH=/opt/domainkit/bin:$PATH \
     HOME=/cache \
     XDG_CACHE_HOME=/cache \
+    DOMAINKIT_STATE=/cache/state \
     TORCHINDUCTOR_CACHE_DIR=/cache/torchinductor \
     USER=domainkit \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -102,6 +103,7 @@ LABEL org.opencontainers.image.title="domainkit" \
 ENV PATH=/opt/domainkit/bin:$PATH \
     HOME=/cache \
     XDG_CACHE_HOME=/cache \
+    DOMAINKIT_STATE=/cache/state \
     TORCHINDUCTOR_CACHE_DIR=/cache/torchinductor \
     USER=domainkit \
     PYTHONDONTWRITEBYTECODE=1 \

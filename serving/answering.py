@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 
+from serving.ledger.account import Accounts, MeteredEngine
 from serving.limits.context_limit import ContextLimit
 from serving.middleware import record_bundle
 from serving.models.catalogue import Catalogue, Model
 from serving.models.trials import KEY_HEADER, Watched, chosen
+from serving.observability.metrics import Metrics
+from serving.observability.typed_answers import TypedAnswers
 from serving.settings import Settings
 from serving.workers.pool import Workers
 
@@ -21,6 +24,8 @@ class Answering:
     catalogue: Catalogue
     workers: Workers
     settings: Settings
+    accounts: Accounts = field(default_factory=Accounts)
+    typed_answers: TypedAnswers = field(default_factory=lambda: TypedAnswers(Metrics()))
 
     @property
     def limits(self) -> list[ContextLimit]:
@@ -46,14 +51,18 @@ class Answering:
                 state["watched"] = Watched(pointed)
             elif model is pointed.trial:
                 pointed.counts.answered += 1
-        self._record(request, model)
-        return model
+        return self._record(request, model)
 
-    def _record(self, request: Request, model: Model) -> None:
-        """Record the model for the headers, and count the request; the middleware counts its end."""
+    def _record(self, request: Request, model: Model) -> Model:
+        """Record the model for the headers, count the request, and meter its engine; the middleware ends all three."""
         record_bundle(request.scope, model.deployed)
         self.catalogue.lease(model)
-        request.scope["state"].setdefault("leases", []).append(lambda: self.catalogue.release(model))
+        state, deployed = request.scope["state"], model.deployed
+        route = getattr(request.scope.get("route"), "path", "")
+        account = self.accounts.open(state, route, deployed.bundle.digest, deployed.bundle.seal.name)
+        state.setdefault("leases", []).extend((lambda: self.catalogue.release(model), account.end))
+        state["account"] = account
+        return replace(model, engine=MeteredEngine(model.engine, account))
 
     def choose_for(self, request: Request, route: str, name: str | None, param: str) -> Model:
         """Choose as `choose` does, among the models that answer a typed route."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -27,6 +28,10 @@ from serving.models.catalogue import Deployed, check_compatible, check_exposure,
 from serving.models.fleet import Fleet, as_fleet
 from serving.models.recovery import EngineWatch
 from serving.models.verification import assignment, verify_and_start
+from serving.observability.observed import Observed
+from serving.observability.records import Records
+from serving.observability.stack import safe_trace
+from serving.observability.typed_answers import TypedAnswers
 from serving.readiness import Readiness
 from serving.routes.domain.route import domain_router
 from serving.routes.native.route import native_router
@@ -63,17 +68,18 @@ def create_app(
     fleet = as_fleet(engine)
     for name in exposed_previews(settings, bundles):
         _log.warning("%s is a preview and other machines can reach it, because expose_preview is set.", name)
-    readiness = Readiness()
+    readiness, records = Readiness(), Records(settings)
     app = FastAPI(
         title="domainkit",
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(settings, fleet, bundles, readiness, on_refusal, digest, phase, followed),
+        lifespan=_lifespan(settings, fleet, bundles, readiness, records, on_refusal, digest, phase, followed),
         exception_handlers={HTTPException: _routing_error},
     )
     app.state.readiness = readiness
-    operations = operations_router(readiness, fleet, bundles)
+    app.state.accounts = records.accounts
+    operations = operations_router(readiness, fleet, bundles, records.metrics)
     open_paths = frozenset(route.path for route in operations.routes if isinstance(route, APIRoute))
     app.add_middleware(
         ServiceMiddleware, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths
@@ -82,6 +88,7 @@ def create_app(
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
+    app.add_middleware(Observed, metrics=records.metrics, told=records.told)
     app.include_router(operations)
     return app
 
@@ -91,6 +98,7 @@ def _lifespan(
     fleet: Fleet,
     bundles: Sequence[Deployed],
     readiness: Readiness,
+    records: Records,
     on_refusal: Callable[[str], None],
     digest: Digest,
     phase: Callable[[str], None],
@@ -100,19 +108,23 @@ def _lifespan(
 
     async def start_up(app: FastAPI, workers: Workers) -> None:
         try:
+            await records.open()
+            await records.did("start", **_facts(settings, bundles))
             default = followed.default if followed else None
             catalogue = await verify_and_start(bundles, fleet, workers, digest, phase, default)
             engines = EngineWatch(fleet, catalogue, readiness, settings, digest)
             if followed is not None:
-                watch = AliasWatch(followed, catalogue, fleet.shared, workers, settings, digest)
+                watch = AliasWatch(followed, catalogue, fleet.shared, workers, settings, digest, records.did)
                 await watch.follow()
                 watching.append(asyncio.create_task(watch.run()))
-            answering = Answering(catalogue, workers, settings)
+            answering = Answering(catalogue, workers, settings, records.accounts, TypedAnswers(records.metrics))
             for router in ROUTERS:
                 app.include_router(router(answering))
         except Exception as error:
             readiness.refuse(_refusal_for(error))
             on_refusal(str(readiness.refusal))
+            with suppress(KitError):  # the disk of the audit log may be the reason
+                await records.did("refused", reason=str(readiness.refusal))
         else:
             readiness.accept(catalogue)
             watching.append(asyncio.create_task(engines.run()))
@@ -130,14 +142,27 @@ def _lifespan(
             await workers.stop()
             await asyncio.gather(starting, *watching, return_exceptions=True)
             await fleet.stop()
+            with suppress(KitError):
+                await records.did("stop", bundles=[each.bundle.digest for each in bundles])
+            await records.close()
 
     return lifespan
+
+
+def _facts(settings: Settings, bundles: Sequence[Deployed]) -> dict[str, Any]:
+    """Return what the audit log says about a start."""
+    return {
+        "version": __version__,
+        "host": settings.host,
+        "bundles": {each.bundle.digest: each.status for each in bundles},
+        "exposed_previews": exposed_previews(settings, bundles),
+    }
 
 
 def _refusal_for(error: Exception) -> KitError:
     if isinstance(error, KitError):
         return error
-    _log.error("The service failed to start.", exc_info=error)
+    _log.error("The service failed to start.\n%s", safe_trace(error))
     return KitError(f"The service failed to start: {type(error).__name__}: {error}.")
 
 

@@ -60,6 +60,8 @@ class EventStream(Response):
             except Exception as error:
                 if not started:
                     raise
+                if (responded := scope.get("state", {}).get("responded")) is not None:
+                    responded.broke = True
                 last = self._last_event(to_service_error(error))
                 await send({"type": "http.response.body", "body": last, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import uuid
 from collections.abc import Callable, Container, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit.task.fault import task_fault
 from serving.errors import ServiceError, to_service_error
 from serving.limits.http_edges import WholeAnswer, as_get, discard_body, refuse_odd_request
 from serving.models.catalogue import Deployed, exposed_previews
 from serving.models.trials import Shadows
+from serving.observability.observed import REQUEST_ID, request_id
+from serving.observability.stack import safe_trace
 from serving.readiness import Readiness
 from serving.routes.messages.errors import anthropic_error, speaks_anthropic
 from serving.scores import PATH as SCORES_PATH
 from serving.settings import Settings
 
 GENERATED_HEADERS = {"x-domainkit-disclosure": "generated"}  # on every response that a model wrote
-REQUEST_ID = "x-request-id"
 _log = logging.getLogger(__name__)
-_plain_id = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 def error_response(error: ServiceError) -> Response:
@@ -143,8 +140,7 @@ class _Exchange:
     """One request and its response: holds the request id and whether the response has started."""
 
     def __init__(self, scope: Scope, send: Send, headers: Callable[[Scope], dict[str, str]]) -> None:
-        asked = Headers(scope=scope).get(REQUEST_ID, "")
-        self.id = asked if _plain_id.fullmatch(asked) else uuid.uuid4().hex
+        self.id = request_id(scope)
         self._scope, self._send, self._headers = scope, send, headers
         self._started = False
 
@@ -159,10 +155,10 @@ class _Exchange:
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:
-        """Send the error; log the traceback of an unexpected one."""
+        """Send the error; log where an unexpected one came from: its message may hold a client's text."""
         response = to_service_error(error)
         if response.code == "internal_error":
-            _log.error("Request %s failed. %s", self.id, task_fault(error) or "", exc_info=error)
+            _log.error("Request %s failed.\n%s", self.id, safe_trace(error))
         if not self._started:
             anthropic = speaks_anthropic(self._scope["path"])
             answer = _anthropic_response(response, self.id) if anthropic else error_response(response)

@@ -20,6 +20,7 @@ from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed, check_compatible, check_exposure
 from serving.models.fleet import Fleet, as_fleet
 from serving.models.verification import verified_models
+from serving.observability.logs import set_up
 from serving.readiness import Readiness
 from serving.settings import Settings
 
@@ -45,6 +46,7 @@ async def serve(
     `announce` gets the service's URL when every bundle is verified; the rest is as in `create_app`. Raises
     the KitError that prevents the service from becoming ready, and InputError if the port is not free.
     """
+    set_up(settings.log)
     app = create_app(settings, engine, bundles, lambda _: None, digest, phase, followed)
     readiness: Readiness = app.state.readiness
     listener = listen(settings.host, settings.port)

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from kit.bundle.signing.trust import Identity
 from kit.engines.upstream.settings import UpstreamSettings
 from kit.recipe import VllmSection
+from serving.ledger.prices import Prices
 
 ENVIRONMENT = "DOMAINKIT_"
 
@@ -57,6 +58,29 @@ class Settings(BaseSettings):
     require_identity: Annotated[
         list[Identity], Field(description="Signers of Sigstore (identity and issuer), as require_signature")
     ] = []
+
+    state: Annotated[
+        Path | None,
+        Field(description="Folder of the ledger and the audit log; null: .kit/service of the project, if it has one"),
+    ] = None
+    ledger: Annotated[
+        str | None,
+        Field(description="URL of the ledger's database, such as postgresql://…; null: SQLite in the folder `state`"),
+    ] = None
+    ledger_full: Annotated[
+        Literal["refuse", "answer"],
+        Field(description="What happens to a request that cannot be recorded: it gets 503, or an answer all the same"),
+    ] = "refuse"
+    ledger_waiting: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Requests that may wait on disk for the ledger's database")
+    ] = 4096
+    prices: Annotated[Prices, Field(description="What the ledger charges")] = Prices()
+    log: Annotated[
+        Literal["text", "json"], Field(description="Form of the log; json also has a line for each request")
+    ] = "text"
+    traces: Annotated[
+        str | None, Field(description="Address of an OpenTelemetry collector (OTLP over HTTP), for one span a request")
+    ] = None
 
     cors_origins: Annotated[
         list[str], Field(description="Origins of web pages whose scripts may call the service; * for all")

@@ -20,6 +20,7 @@ from serving.settings import ENVIRONMENT, Settings
 DEFAULT = "default"
 _SECRETS = ("key", "token", "secret", "password", "authorization", "cookie")
 _STARS = "***"
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")  # in a URL
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def _hidden(value: Any) -> Any:
     """Return data in which the values of secrets are replaced."""
     if isinstance(value, list | tuple):
         return [_hidden(each) for each in value]
+    if isinstance(value, str):
+        return _PASSWORD.sub(rf"\1{_STARS}@", value)
     if not isinstance(value, Mapping):
         return value
     return {key: _STARS if _is_secret(str(key)) else _hidden(inner) for key, inner in value.items()}
@@ -87,7 +90,7 @@ def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:
         settings = Settings(**merged)
     except ValidationError as error:
         raise InputError(problems_of(error, Settings, where)) from None
-    if stars := [path for path, value in _values(merged) if value == _STARS]:
+    if stars := [path for path, value in _values(merged) if value == _STARS or f":{_STARS}@" in str(value)]:
         advice = "This is what --print-config writes in place of a secret. Write the secret itself, or leave it out."
         raise InputError([Problem("The value is hidden.", where(path), advice) for path in stars])
     return Resolved(settings, {str(path[0]): place for path, place in places.items()})

@@ -70,11 +70,20 @@ class Sampling:
     top_logprobs: int | None = None
 
 
+@dataclass(eq=False)
+class Partial:
+    """The tokens of a completion that is being written, for a caller that is cancelled; `begun`: the engine has it."""
+
+    token_ids: Sequence[int] = ()
+    begun: bool = False
+
+
 @dataclass(frozen=True)
 class Generation:
     """One request to an engine. `adapter` None means the weights that the engine started on.
 
-    `messages` is the dialogue behind the ids, for an engine that renders for itself; empty for raw text.
+    `messages` is the dialogue behind the ids, for an engine that renders for itself; empty for raw text. An engine
+    fills `partial` while it writes, if there is one.
     """
 
     ids: tuple[int, ...]
@@ -82,6 +91,7 @@ class Generation:
     answer: AnswerSpec = FREE_TEXT
     adapter: str | None = None
     messages: tuple[Message, ...] = ()
+    partial: Partial | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)

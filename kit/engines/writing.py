@@ -19,6 +19,8 @@ class Writing:
     def __init__(self, tokenizer: Tokenizer, request: Generation) -> None:
         self.finish: Finish | None = None
         self.token_ids: list[int] = []
+        if request.partial is not None:
+            request.partial.token_ids, request.partial.begun = self.token_ids, True
         self._logprobs: list[float] = []
         self._top: list[TopTokens] = []
         self._stopped_by: str | None = None

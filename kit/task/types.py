@@ -324,7 +324,7 @@ def parse_answer(spec: AnswerSpec, completion: Completion) -> Answer:
         return completion.text
     if isinstance(spec, Choices):
         if completion.text not in spec.labels:
-            raise UnreadableAnswer(f"'{completion.text}' is not one of the labels.")
+            raise UnreadableAnswer("The answer is not one of the labels.")
         return completion.text
     try:
         return spec.model_validate_json(completion.text)

@@ -9,6 +9,11 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
+    "accounting": (
+        "UsageReport",
+        "UsageRow",
+        "usage",
+    ),
     "aliases": (
         "AliasState",
         "ServiceState",
@@ -18,6 +23,11 @@ _NAMES = {
         "service_state",
     ),
     "asking": ("ask",),
+    "auditing": (
+        "AuditCheck",
+        "audit_entries",
+        "verify_audit",
+    ),
     "augmentation": (
         "augment",
         "plan_augment",
@@ -111,6 +121,11 @@ _NAMES = {
         "UpdateResult",
         "plan_update",
         "update",
+    ),
+    "watching": (
+        "BundleLoad",
+        "ServiceLoad",
+        "service_load",
     ),
 }
 """The public names by module. `__init__.pyi` has the same for type checkers; a test compares them."""

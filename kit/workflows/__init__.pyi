@@ -1,5 +1,7 @@
+from kit.workflows.accounting import UsageReport, UsageRow, usage
 from kit.workflows.aliases import AliasState, ServiceState, list_aliases, promote, rollback, service_state
 from kit.workflows.asking import ask
+from kit.workflows.auditing import AuditCheck, audit_entries, verify_audit
 from kit.workflows.augmentation import augment, plan_augment
 from kit.workflows.checking import CheckReport, check
 from kit.workflows.creation import NewPlan, NewProject, TemplateSummary, list_templates, new, plan_new
@@ -24,9 +26,12 @@ from kit.workflows.signing import FoundSignature, Signed, Verification, sign, ve
 from kit.workflows.splitting import plan_split_data, split_data
 from kit.workflows.training import TrainPlan, TrainResult, plan_train, train
 from kit.workflows.updating import UpdateResult, plan_update, update
+from kit.workflows.watching import BundleLoad, ServiceLoad, service_load
 
 __all__ = [
     "AliasState",
+    "AuditCheck",
+    "BundleLoad",
     "CheckReport",
     "Counted",
     "DemoPlan",
@@ -46,6 +51,7 @@ __all__ = [
     "SearchPlan",
     "SearchResult",
     "Service",
+    "ServiceLoad",
     "ServicePlan",
     "ServiceSettings",
     "ServiceState",
@@ -56,8 +62,11 @@ __all__ = [
     "TrainPlan",
     "TrainResult",
     "UpdateResult",
+    "UsageReport",
+    "UsageRow",
     "Verification",
     "ask",
+    "audit_entries",
     "augment",
     "check",
     "demo",
@@ -90,11 +99,14 @@ __all__ = [
     "run_service",
     "search",
     "serve",
+    "service_load",
     "service_settings",
     "service_state",
     "sign",
     "split_data",
     "train",
     "update",
+    "usage",
     "verify",
+    "verify_audit",
 ]

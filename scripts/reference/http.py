@@ -19,6 +19,7 @@ from serving.answering import Answering
 from serving.app import ROUTERS
 from serving.models.catalogue import Catalogue, Model
 from serving.models.fleet import Fleet
+from serving.observability.metrics import Metrics
 from serving.readiness import Readiness
 from serving.routes.operations import operations_router
 from serving.settings import Settings
@@ -71,7 +72,7 @@ def _application() -> FastAPI:
     answering = Answering(catalogue, workers, settings)
     for router in ROUTERS:
         app.include_router(router(answering))
-    app.include_router(operations_router(Readiness(), Fleet(engine), ()))
+    app.include_router(operations_router(Readiness(), Fleet(engine), (), Metrics()))
     return app
 
 

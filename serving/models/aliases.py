@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,12 @@ class Followed:
     default: str | None = None
 
 
+async def _unrecorded(event: str, **facts: object) -> None:
+    """Record nothing: a service without a folder for its state has no audit log."""
+
+
 class AliasWatch:
-    """Compares the aliases in the store with those of the service, and moves them."""
+    """Compares the aliases in the store with those of the service, and moves them; `did` records a move first."""
 
     def __init__(
         self,
@@ -45,11 +50,12 @@ class AliasWatch:
         workers: Workers,
         settings: Settings,
         digest: Digest,
+        did: Callable[..., Awaitable[None]] = _unrecorded,
     ) -> None:
         self._store = Store(followed.root)
         self._names = followed.names
         self._catalogue, self._engine, self._workers = catalogue, engine, workers
-        self._settings, self._digest = settings, digest
+        self._settings, self._digest, self._did = settings, digest, did
         self._refused: dict[str, tuple[str, str, float]] = {}  # the move that each alias could not make
 
     async def run(self) -> None:
@@ -85,6 +91,8 @@ class AliasWatch:
         try:
             model = await self._model(move.digest)
             trial = await self._model(move.candidate) if move.candidate else None
+            facts = {"bundle": move.digest, "trial": move.candidate or None, "percent": move.percent}
+            await self._did("alias followed", alias=name, **facts)
         except BaseException:
             if await self._can_work():
                 self._refused[name] = key

@@ -97,7 +97,7 @@ class EngineWatch:
         while True:
             await asyncio.sleep(_PULSE_SECONDS)
             model = next(iter(models_of(self._catalogue, engine)), None)
-            if model is None or self._readiness.paused or not engine.capabilities.proves:
+            if model is None or not engine.capabilities.proves:
                 continue
             ids = (model.deployed.bundle.seal.fingerprints[0].ids[0],)
             with contextlib.suppress(KitError):  # `health` says what is wrong

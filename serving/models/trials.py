@@ -18,6 +18,7 @@ import orjson
 from starlette.types import ASGIApp, Message, Scope
 
 from serving.models.catalogue import Model, Pointed
+from serving.observability.stack import safe_trace
 
 KEY_HEADER = "x-domainkit-key"
 _AT_ONCE = 4  # copies that run at the same time; more would slow the requests of clients
@@ -85,7 +86,7 @@ class Shadows:
         try:
             await self._app({**scope, "state": state}, receive, send)
         except Exception as error:
-            _log.warning("The bundle on trial for %s failed. %s", watched.pointed.alias, error)
+            _log.warning("The bundle on trial for %s failed.\n%s", watched.pointed.alias, safe_trace(error))
         finally:
             for release in state.get("leases") or ():
                 release()

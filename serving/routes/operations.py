@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Literal
@@ -15,8 +16,11 @@ from kit.bundle.attestation import Status
 from serving.errors import ErrorBody
 from serving.models.catalogue import Deployed, Model, Pointed, SignatureStatus
 from serving.models.fleet import Fleet
+from serving.observability.metrics import CONTENT_TYPE, Metrics
 from serving.readiness import Readiness
 from serving.scores import PATH, Scores, scores_of
+
+METRICS_PATH = "/metrics"
 
 
 class Live(BaseModel):
@@ -75,8 +79,8 @@ class ScoreList(BaseModel):
     has_more: bool
 
 
-def operations_router(readiness: Readiness, fleet: Fleet, bundles: Sequence[Deployed]) -> APIRouter:
-    """Return /livez, /readyz, /health and /scores; they also respond before a model is ready."""
+def operations_router(readiness: Readiness, fleet: Fleet, bundles: Sequence[Deployed], metrics: Metrics) -> APIRouter:
+    """Return /livez, /readyz, /health, /scores and /metrics; they also respond before a model is ready."""
     router = APIRouter(tags=["operations"])
     scores = _json(ScoreList(object="list", data=[scores_of(each) for each in bundles], has_more=False))
 
@@ -119,6 +123,10 @@ def operations_router(readiness: Readiness, fleet: Fleet, bundles: Sequence[Depl
     @router.get(PATH, summary="The measured scores of each served bundle", response_model=ScoreList)
     async def all_scores() -> Response:
         return Response(scores, media_type="application/json")
+
+    @router.get(METRICS_PATH, summary="Metrics for Prometheus", include_in_schema=False)
+    async def all_metrics() -> Response:
+        return Response(await asyncio.to_thread(metrics.text), headers={"content-type": CONTENT_TYPE})
 
     return router
 

@@ -11,13 +11,13 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
 
 from kit.errors import InputError, KitError, Refused
 from kit.task import UnreadableAnswer
 from serving.errors import ServiceError
+from serving.observability.stack import safe_trace
 from serving.workers.jobs import Jobs
 from serving.workers.wire import encode, receive
 
@@ -25,7 +25,9 @@ _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
 
 
 class UnexpectedJobError(Exception):
-    """A job raised an unexpected exception; the message is its traceback."""
+    """A job raised an unexpected exception; the message says where, without the exception's own message."""
+
+    safe = True
 
 
 def end_with_parent(parent: int) -> None:
@@ -104,7 +106,7 @@ def _picklable(error: Exception) -> Exception:
     for kind in (InputError, Refused, KitError):
         if isinstance(error, kind):
             return kind(error.problems)
-    return UnexpectedJobError("".join(traceback.format_exception(error)))
+    return UnexpectedJobError(safe_trace(error))
 
 
 if __name__ == "__main__":

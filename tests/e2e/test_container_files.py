@@ -15,8 +15,11 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
+from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.lock_requirements import Lock, locks
+from serving.ledger.account import Accounts
+from serving.observability.metrics import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -145,12 +148,23 @@ def test_the_deployment_names_no_file_that_is_missing() -> None:
     assert "/deploy/secrets/" in ignored
 
 
-def test_the_dashboard_shows_what_the_probe_measures() -> None:
+def metric_names() -> set[str]:
+    """Return the names that a service's own metrics have, without the endings of a histogram's series."""
+    metrics = Metrics()
+    metrics.watch(Accounts())
+    found = {family.name for family in text_string_to_metric_families(metrics.text().decode())}
+    return found | {"domainkit_ledger_waiting", "domainkit_ledger_healthy"}  # where there is a ledger
+
+
+def test_the_dashboard_shows_what_the_probe_and_the_service_measure() -> None:
     board = json.loads((DEPLOY / "grafana" / "dashboards" / "domainkit.json").read_text(encoding="utf-8"))
     asked = {target["expr"] for panel in board["panels"] for target in panel["targets"]}
-    assert all("probe_" in expression and 'job="ready"' in expression for expression in asked)
+    own = {expression for expression in asked if "domainkit_" in expression}
+    assert all("probe_" in expression and 'job="ready"' in expression for expression in asked - own)
+    names = {name for expression in own for name in re.findall(r"domainkit_\w+", expression)}
+    assert {re.sub(r"_(total|bucket)$", "", name) for name in names} <= metric_names()
     scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yaml").read_text(encoding="utf-8"))["scrape_configs"]
-    assert [job["job_name"] for job in scraped] == ["ready"]
+    assert [job["job_name"] for job in scraped] == ["service", "ready"]
     (source,) = yaml.safe_load(
         (DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yaml").read_text(encoding="utf-8")
     )["datasources"]

@@ -32,6 +32,7 @@ class Service:
 
     url: str
     http: httpx.Client
+    app: FastAPI
 
     def openai(self, retries: int = 0) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key="any", max_retries=retries)
@@ -53,7 +54,7 @@ def running(app: FastAPI, ready: bool = True) -> Iterator[Service]:
         with httpx.Client(base_url=url, timeout=PATIENCE) as client:
             if ready:
                 eventually(lambda: client.get("/readyz").status_code == 200, "ready")
-            yield Service(url, client)
+            yield Service(url, client, app)
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

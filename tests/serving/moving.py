@@ -41,6 +41,13 @@ class Moving:
     def aliases(self) -> dict[str, str]:
         return dict(self.service.http.get("/readyz").json()["aliases"])
 
+    @property
+    def state(self) -> Path:
+        return self.store.root / ".kit" / "service"
+
+    def problems(self) -> dict[str, str]:
+        return dict(self.service.http.get("/readyz").json()["alias_problems"])
+
     def move(self, bundle: Bundle) -> None:
         self.store.alias("production", bundle.digest)
         eventually(lambda: self.aliases()["production"] == bundle.digest, "the service follows the alias")
@@ -60,6 +67,6 @@ def moving(tmp_path: Path) -> Iterator[Moving]:
     store.alias("production", first.digest)
     engine = ControlledEngine(named, adapters=[first.digest])
     followed = Followed(root, ("production",), "production")
-    app = create_app(Settings(), engine, [Deployed(first, "preview")], followed=followed)
+    app = create_app(Settings(state=root / ".kit" / "service"), engine, [Deployed(first, "preview")], followed=followed)
     with running(app) as service:
         yield Moving(app, service, engine, store, first, second, merged)

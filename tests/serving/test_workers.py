@@ -118,13 +118,15 @@ def test_a_killed_fork_server_is_replaced(service: Service, tmp_path: Path) -> N
     eventually(lambda: answers(service), "a new fork server gives workers")
 
 
-def test_an_unexpected_error_of_the_task_appears_only_in_the_log(
+def test_an_unexpected_error_of_the_task_is_in_the_log_with_its_place_and_without_its_message(
     service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = service.http.post("/v1/counter", json={"text": "x", "work": "bug"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
     assert "secret" not in answer.text
-    assert "KeyError: 'secret of the task'" in caplog.text
+    assert "builtins.KeyError" in caplog.text
+    assert "task.py:" in caplog.text
+    assert "secret of the task" not in caplog.text
 
 
 def test_an_error_class_defined_by_the_task_is_handled_as_its_base_class(service: Service) -> None:

@@ -13,6 +13,7 @@ from kit.bundle.verify import verify_files
 from kit.errors import InputError, Problem, Refused, nearest
 from kit.project.project import Project
 from kit.workflows.aliases import AliasState, ServiceState
+from kit.workflows.steps.auditing import did
 
 _SHORT = 12
 _ASK_SECONDS = 10
@@ -26,6 +27,7 @@ def moved(project: Path, ref: str, alias: str, override: str) -> AliasState:
     held = status_of(store.attestations(bundle.digest)) == "verified"
     if not held and not override:
         raise Refused([_not_held(store, bundle)])
+    did(store.root, "promote", alias=alias, bundle=bundle.digest, override="" if held else override)
     store.alias(alias, bundle.digest, "" if held else override)
     return _state(store, alias)
 
@@ -40,6 +42,7 @@ def tried(project: Path, ref: str, alias: str, override: str, percent: float) ->
     verify_files(bundle)
     if status_of(store.attestations(bundle.digest)) != "verified" and not override:
         raise Refused([_not_held(store, bundle)])
+    did(store.root, "try", alias=alias, bundle=bundle.digest, percent=percent, override=override)
     store.alias(alias, current.digest, override or current.override, bundle.digest, percent)
     return _state(store, alias)
 
@@ -53,6 +56,7 @@ def moved_back(project: Path, alias: str) -> AliasState:
         raise InputError(f"The alias '{alias}' has pointed at one bundle only.", next="Promote another one first.")
     bundle = store.get(earlier.digest)
     verify_files(bundle)
+    did(store.root, "rollback", alias=alias, bundle=earlier.digest)
     store.alias(alias, earlier.digest, earlier.override)
     return _state(store, alias)
 

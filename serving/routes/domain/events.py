@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kit.engines.base import Delta, Generation
-from kit.task import Completion, Finish, TopTokens
+from kit.task import Completion, Finish, TopTokens, UnreadableAnswer
 from serving.errors import ServiceError
 from serving.models.catalogue import Model
+from serving.observability.typed_answers import TypedAnswers
 from serving.routes.chat.dialogue import aborted
 from serving.streams import merged
 from serving.workers.pool import Workers
@@ -55,9 +56,16 @@ class TypedStream:
     """The stream of one typed request. Workers run the task's reader: what waits is read in one call."""
 
     def __init__(
-        self, model: Model, route: str, workers: Workers, body: bytes, generations: Sequence[Generation]
+        self,
+        model: Model,
+        route: str,
+        workers: Workers,
+        body: bytes,
+        generations: Sequence[Generation],
+        counted: TypedAnswers,
     ) -> None:
         self._model, self._route, self._workers, self._body = model, route, workers, body
+        self._counted = counted
         self._generations = generations
         self._completions = [_Growing() for _ in generations]
         self._waiting: list[tuple[int, str]] = []
@@ -87,7 +95,17 @@ class TypedStream:
             collecting.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await collecting
-        yield event("response", await self._run("read", [each.completion() for each in self._completions]))
+        yield event("response", await self._response())
+
+    async def _response(self) -> bytes:
+        """Return the whole response, and count whether the task could read it."""
+        try:
+            response: bytes = await self._run("read", [each.completion() for each in self._completions])
+        except UnreadableAnswer:
+            self._counted.unreadable(self._model, self._route)
+            raise
+        self._counted.read(self._model, self._route, response)
+        return response
 
     async def _collect(self) -> None:
         """Take every delta of the engine. Raises ServiceError (503) if it aborts an answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from kit.engines.answerer import run_concurrently
 from kit.engines.base import Generation
-from kit.task import Stream, Task
+from kit.task import Completion, Stream, Task, UnreadableAnswer
 from serving.answering import Answering
 from serving.errors import ERROR_RESPONSES, to_service_error
 from serving.events import EventStream
@@ -58,8 +59,9 @@ class _TypedRoute:
                 headers = SHORTCUT_HEADERS if isinstance(prompts, bytes) else GENERATED_HEADERS
                 return Response(response, 200, headers, "application/json")
         if isinstance(prompts, bytes):
+            self._answering.typed_answers.read(model, self._route, prompts)
             return EventStream(_only(prompts), seconds, SHORTCUT_HEADERS, error_event)
-        stream = TypedStream(model, self._route, self._answering.workers, body, prompts)
+        stream = TypedStream(model, self._route, self._answering.workers, body, prompts, self._answering.typed_answers)
         return EventStream(stream.events(), seconds, GENERATED_HEADERS, error_event)
 
     async def answer_batch(self, request: Request) -> Response:
@@ -86,10 +88,20 @@ class _TypedRoute:
 
     async def _completed(self, model: Model, body: bytes, prompts: list[Generation] | bytes) -> bytes:
         """Return the response as JSON; `prompts` is the response itself if the task needed no model."""
-        if isinstance(prompts, bytes):
-            return prompts
-        completions = await run_concurrently([model.engine.generate(generation) for generation in prompts])
-        response: bytes = await self._run("read", model, body, completions)
+        response = prompts
+        if not isinstance(prompts, bytes):
+            completions = await run_concurrently([model.engine.generate(generation) for generation in prompts])
+            response = await self._read(model, body, completions)
+        assert isinstance(response, bytes)
+        self._answering.typed_answers.read(model, self._route, response)
+        return response
+
+    async def _read(self, model: Model, body: bytes, completions: Sequence[Completion]) -> bytes:
+        try:
+            response: bytes = await self._run("read", model, body, completions)
+        except UnreadableAnswer:
+            self._answering.typed_answers.unreadable(model, self._route)
+            raise
         return response
 
     async def _run(self, job: str, model: Model, body: bytes, *arguments: Any) -> Any:

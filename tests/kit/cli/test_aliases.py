@@ -74,3 +74,25 @@ def test_the_bundle_on_trial_is_no_other_than_that_of_the_alias(project: Path, r
     run("promote", first, "--override", WHY, cwd=project)
     done = run("promote", first, "--override", WHY, "--shadow", cwd=project)
     assert (done.code, "already" in done.err) == (2, True)
+
+
+def test_every_move_is_in_the_audit_log_and_one_that_cannot_be_recorded_is_not_made(project: Path, run: Run) -> None:
+    first, second = [bundle.digest for bundle in Store(project).list()]
+    run("promote", first, "--override", WHY, cwd=project)
+    run("promote", second, "--override", WHY, "--share", "10", cwd=project)
+    run("rollback", cwd=project)
+    entries = run("audit", "show", "--json", cwd=project).json["entries"]
+    assert [(each["event"], each["bundle"]) for each in entries] == [
+        ("promote", first),
+        ("try", second),
+        ("rollback", first),
+    ]
+    assert entries[0]["override"] == WHY
+    assert run("audit", "verify", cwd=project).code == 0
+    state = project / ".kit" / "service"
+    shutil.rmtree(state)
+    state.write_text("no folder")
+    failed = run("promote", second, "--override", WHY, cwd=project)
+    assert failed.code == 1
+    assert "What cannot be recorded is not done." in failed.err
+    assert [move.digest for move in Store(project).history("production")][-1] == first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from kit.workflows.steps.service.background import Background
 from kit.workflows.steps.service.engines import PlannedEngine, check_engines, make_fleet, plan_engines
 from kit.workflows.steps.service.example import Example, example_of
 from kit.workflows.steps.service.found import find
+from kit.workflows.steps.service.state import usable_state
 from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed
 from serving.models.fleet import Fleet
@@ -91,8 +92,21 @@ def prepare(
     deployed = tuple(_deployed(each, settings, engines[0].kind) for each in found.bundles)
     seconds = time.monotonic() - start
     return Prepared(
-        resolved, deployed, engines, hashes, example_of(found.data_root, bundles[0]), seconds, found.followed
+        _with_state(resolved, found.data_root),
+        deployed,
+        engines,
+        hashes,
+        example_of(found.data_root, bundles[0]),
+        seconds,
+        found.followed,
     )
+
+
+def _with_state(resolved: Resolved, project: Path | None) -> Resolved:
+    """Return the settings with the project's folder for the state, where no other is named and it can be written."""
+    if resolved.settings.state is not None or project is None:
+        return resolved
+    return replace(resolved, settings=resolved.settings.model_copy(update={"state": usable_state(project)}))
 
 
 def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
@@ -161,6 +175,7 @@ def _made(prepared: Prepared, report: Report) -> Fleet:
     for sentence in prepared.status:
         report(Note(sentence))
     report(Note(_files_sentence(prepared)))
+    report(Note(_state_sentence(prepared.settings)))
     fleet = make_fleet(prepared.engines)
     logs = {each.config.log for each in prepared.engines if each.config.log}
     log = f" vLLM's messages go to {logs.pop()}" if logs else ""
@@ -183,6 +198,14 @@ def _files_sentence(prepared: Prepared) -> str:
         f"Verified the files in {seconds}: {hashes.reused} large {files} unchanged since the hash of {when}. "
         "To read every file again: --rehash"
     )
+
+
+def _state_sentence(settings: Settings) -> str:
+    """Say where usage is recorded, or that it is not."""
+    if settings.state is None:
+        return "Usage is not recorded: there is no folder for it that can be written. Name one with: --set state=FOLDER"
+    place = "the database that you named" if settings.ledger else "the ledger"
+    return f"What requests use goes to {place}; state and audit log are in {settings.state}. Show it with: kit usage"
 
 
 def _ready(prepared: Prepared, url: str) -> Serving:

@@ -24,6 +24,7 @@ RENDERER = Renderer(NANO)
 GRAMMARS = Grammars(NANO, RENDERER.vocabulary_size)
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, st.integers(300, 500), st.integers(1, 3))
 def test_every_reading_covers_the_text_and_every_window_fits(text: str, size: int, readings: int) -> None:
     form = module("numbering").Numbering(("renewal", "insurance"), size, readings)
@@ -62,6 +63,7 @@ def test_whatever_number_a_model_gives_the_answer_holds_the_documents_own_text(t
     assert response.unlocated == ()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(20, 500), st.data())
 def test_a_clause_that_is_a_sentence_is_whole_again_after_reading(count: int, length: int, data: st.DataObject) -> None:
     parts = [f"Sentence {number} goes on{' and on' * (length // 7)}." for number in range(count)]

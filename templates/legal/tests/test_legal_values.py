@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from legal_parts import (  # type: ignore[import-not-found]
     ANY_TEXT,
     CLAUSE,
@@ -67,6 +67,7 @@ def test_parties_are_names_with_a_role_in_quotes() -> None:
     assert all(text[each.start : each.end] == each.name for each in found)
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_any_text_has_values_and_parties_at_their_offsets(text: str) -> None:
     for each in values.values_in(text, 0, len(text)):

@@ -40,6 +40,7 @@ def numbered_text(words: int) -> str:
     return " ".join(f"word{number}" + ("." if number % 9 == 8 else "") for number in range(words))
 
 
+@settings(deadline=None)
 @given(st.integers(50, 400), st.data())
 def test_a_clause_cut_by_windows_is_whole_again_after_reading(words: int, data: st.DataObject) -> None:
     text = numbered_text(words)

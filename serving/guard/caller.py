@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from starlette.types import Scope
+from serving.guard.key_limits import NO_LIMITS, KeyLimits
+
+if TYPE_CHECKING:  # `kit keys` needs no web framework
+    from starlette.types import Scope
 
 ADMIN_ROUTES = "/admin"
 
@@ -43,6 +47,7 @@ class Caller:
     key_id: str
     name: str
     scopes: Scopes
+    limits: KeyLimits = NO_LIMITS
 
 
 ANONYMOUS = Caller("anonymous", "anonymous", Scopes())

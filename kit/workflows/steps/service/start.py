@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from kit.workflows.steps.arguments import refuse_meaningless
 from kit.workflows.steps.service.background import Background
 from kit.workflows.steps.service.engines import PlannedEngine, check_engines, make_fleet, plan_engines
 from kit.workflows.steps.service.example import Example, example_of
-from kit.workflows.steps.service.found import FoundBundle, find
+from kit.workflows.steps.service.found import Found, FoundBundle, find
+from serving.guard.keys import KEYS_FILE
 from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed
 from serving.models.fleet import Fleet
@@ -78,9 +79,10 @@ def prepare(
     """
     start = time.monotonic()
     resolved = resolve(flags, None if config is None else Path(config))
-    settings = resolved.settings
-    refuse_meaningless(engine=settings.engine, threads=settings.threads)
+    refuse_meaningless(engine=resolved.settings.engine, threads=resolved.settings.threads)
     found = find(Path(project), [refs] if isinstance(refs, str) else list(refs), attestations)
+    resolved = _with_keys_of(found, resolved)
+    settings = resolved.settings
     hashes = RememberedHashes(hashes_file(), rehash)
     bundles = [each.bundle for each in found.bundles]
     for bundle in bundles:
@@ -92,6 +94,14 @@ def prepare(
     return Prepared(
         resolved, deployed, engines, hashes, example_of(found.data_root, bundles[0]), seconds, found.followed
     )
+
+
+def _with_keys_of(found: Found, resolved: Resolved) -> Resolved:
+    """Take the keys of the project, if it has some and the settings name no others."""
+    keys = found.root / KEYS_FILE
+    if resolved.settings.keys is not None or not keys.is_file():
+        return resolved
+    return replace(resolved, settings=resolved.settings.model_copy(update={"keys": keys}))
 
 
 def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
@@ -192,5 +202,5 @@ def _ready(prepared: Prepared, url: str) -> Serving:
         prepared.kinds,
         status=prepared.status,
         routes=prepared.example.routes,
-        curl=prepared.example.curl(url),
+        curl=prepared.example.curl(url, with_key=prepared.settings.keys is not None),
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 
+from serving.errors import ServiceError
+from serving.guard.caller import caller_of
 from serving.ledger.account import Accounts, MeteredEngine
 from serving.limits.context_limit import ContextLimit
 from serving.middleware import record_bundle
@@ -35,7 +37,8 @@ class Answering:
     def choose(self, request: Request, name: str | None, param: str = "model") -> Model:
         """Return the model that answers a request, and record it for the response headers.
 
-        An empty name means the default. Raises ServiceError (404) if there is no such model.
+        An empty name means the default. Raises ServiceError: 404 if there is no such model, 403 if the key does not
+        open it.
         """
         return self._chosen(request, name, self.catalogue.find(name, param))
 
@@ -54,7 +57,13 @@ class Answering:
         return self._record(request, model)
 
     def _record(self, request: Request, model: Model) -> Model:
-        """Record the model for the headers, count the request, and meter its engine; the middleware ends all three."""
+        """Record the model for the headers, count the request, and meter its engine; the middleware ends all three.
+
+        Raises ServiceError (403) if the caller's key does not open this bundle.
+        """
+        bundle = model.deployed.bundle
+        if not caller_of(request.scope).scopes.allow_bundle(bundle.seal.name, bundle.digest):
+            raise ServiceError(403, "bundle_not_allowed", f"This key does not open the model '{model.id}'.", "model")
         record_bundle(request.scope, model.deployed)
         self.catalogue.lease(model)
         state, deployed = request.scope["state"], model.deployed

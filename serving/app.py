@@ -22,6 +22,9 @@ from kit.system.files import file_digest
 from kit.system.hashes import Digest
 from serving.answering import Answering
 from serving.errors import ServiceError
+from serving.guard.exposure import check_keys
+from serving.guard.fairness.engine import FairEngine
+from serving.guard.quotas import Quotas
 from serving.middleware import ServiceMiddleware, error_response
 from serving.models.aliases import AliasWatch, Followed
 from serving.models.catalogue import Deployed, check_compatible, check_exposure, exposed_previews
@@ -60,12 +63,15 @@ def create_app(
     service follows. `app.state.readiness` has the result. If the service can never become ready, `on_refusal` gets the
     reason, once.
     `engine` serves every bundle; a `Fleet` has one for each that needs its own.
-    Raises InputError if one service cannot serve these bundles together, and Refused if other machines could reach a
+    Raises InputError if one service cannot serve these bundles together, or if other machines could call it without a
+    key, and Refused if other machines could reach a
     bundle that is only a preview.
     """
     check_compatible(bundles)
     check_exposure(settings, bundles)
-    fleet = as_fleet(engine)
+    check_keys(settings)
+    quotas = Quotas(settings)
+    fleet = as_fleet(engine).behind(lambda each: FairEngine(each, settings, quotas))
     for name in exposed_previews(settings, bundles):
         _log.warning("%s is a preview and other machines can reach it, because expose_preview is set.", name)
     readiness, records = Readiness(), Records(settings)
@@ -82,7 +88,12 @@ def create_app(
     operations = operations_router(readiness, fleet, bundles, records.metrics)
     open_paths = frozenset(route.path for route in operations.routes if isinstance(route, APIRoute))
     app.add_middleware(
-        ServiceMiddleware, settings=settings, readiness=readiness, deployed=bundles, open_paths=open_paths
+        ServiceMiddleware,
+        settings=settings,
+        readiness=readiness,
+        deployed=bundles,
+        open_paths=open_paths,
+        quotas=quotas,
     )
     if settings.cors_origins:
         app.add_middleware(

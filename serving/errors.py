@@ -38,7 +38,7 @@ class ErrorBody(BaseModel):
 
 # The error responses of a route that generates text, for its OpenAPI documentation.
 ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (400, 404, 413, 415, 422, 429, 500, 502, 503, 504)
+    status: {"model": ErrorBody} for status in (400, 401, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 }
 
 

@@ -6,12 +6,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Container, Sequence
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ServiceError, to_service_error
-from serving.limits.http_edges import WholeAnswer, as_get, discard_body, refuse_odd_request
+from serving.guard.caller import caller_of
+from serving.guard.exposure import exposed_without_keys
+from serving.guard.fairness.asking import Asking, asking
+from serving.guard.fairness.line import Line
+from serving.guard.gate import Gate
+from serving.guard.quotas import Quotas
+from serving.limits.bodies import Bodies
+from serving.limits.heads import refuse_large_head
+from serving.limits.http_edges import PatientSend, WholeAnswer, as_get, discard_body, refuse_odd_request
 from serving.models.catalogue import Deployed, exposed_previews
 from serving.models.trials import Shadows
 from serving.observability.observed import REQUEST_ID, request_id
@@ -50,14 +58,18 @@ class ServiceMiddleware:
         readiness: Readiness,
         deployed: Sequence[Deployed],
         open_paths: Container[str],
+        quotas: Quotas,
     ) -> None:
         self.app = app
         self.settings = settings
         self.readiness = readiness
         self.default = deployed[0]
         self.open_paths = open_paths
-        self._overridden = bool(exposed_previews(settings, deployed))
-        self._running = 0
+        self._gate = Gate(settings)
+        self._overrides = _overrides(settings, deployed)
+        self._quotas = quotas
+        self._bodies = Bodies(settings)
+        self._line = Line(settings)
         self._shadows = Shadows(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +82,8 @@ class ServiceMiddleware:
             scope, send = as_get(scope, send)
         if scope["http_version"] == "1.0":
             send = WholeAnswer(send)
-        exchange = _Exchange(scope, send, self._identity_headers)
+        patient = PatientSend(send, self.settings.send_seconds)
+        exchange = _Exchange(scope, patient, self._identity_headers)
         try:
             await self._admit(scope, receive, exchange.send)
         except Exception as error:
@@ -80,40 +93,33 @@ class ServiceMiddleware:
                 release()
 
     async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, or raise ServiceError if the service is not ready or has too many requests."""
+        """Run the application, or raise ServiceError if the caller, the service or its load does not allow it."""
+        refuse_large_head(scope)
         refuse_odd_request(scope)
-        if scope["path"] in self.open_paths:
-            await self.app(scope, receive, send)
-            return
         try:
-            self.readiness.models()
-            if self._running >= self.settings.concurrent_requests:
-                raise _too_many(self.settings.concurrent_requests)
+            caller = await self._gate.caller(scope)
+            scope["state"]["caller"] = caller
+            if scope["path"] not in self.open_paths:
+                self.readiness.models()
+                scope["state"]["limits"] = await self._quotas.admit(caller)
         except ServiceError:
             await discard_body(receive, self.settings.body_bytes)
             raise
-        self._running += 1
-        try:
-            body = await self._body(scope, receive)
-            await _run_until_disconnect(self.app, scope, body, receive, send)
-            if (watched := scope["state"].get("watched")) is not None:
-                self._shadows.answer(scope, body, watched)
-        finally:
-            self._running -= 1
+        if scope["path"] in self.open_paths:
+            await self.app(scope, receive, send)
+            return
+        async with self._bodies.body(scope, receive) as body:
+            with self._quotas.running(caller):
+                await _run_until_disconnect(self._in_turn, scope, body, receive, send)
+                if (watched := scope["state"].get("watched")) is not None:
+                    self._shadows.answer(scope, body, watched)
 
-    async def _body(self, scope: Scope, receive: Receive) -> bytes:
-        limit = self.settings.body_bytes
-        too_large = ServiceError(413, "body_too_large", f"The body is larger than {limit} bytes. Send less text.")
-        declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > limit:
-            raise too_large
-        try:
-            async with asyncio.timeout(self.settings.body_seconds):
-                return await _read_body(receive, limit, too_large)
-        except TimeoutError:
-            raise ServiceError(
-                408, "body_too_slow", "The request body did not arrive in time. Send it again."
-            ) from None
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application when it is the request's turn."""
+        request = Asking(caller_of(scope))
+        asking.set(request)
+        async with self._line.turn(request):
+            await self.app(scope, receive, send)
 
     def _identity_headers(self, scope: Scope) -> dict[str, str]:
         """Headers that name the bundle and its status; every bundle is a preview until this process verified it."""
@@ -125,15 +131,18 @@ class ServiceMiddleware:
         }
         if self.settings.signatures_required:
             headers["x-domainkit-signature"] = "signed" if deployed.signature == "signed" else "unsigned"
-        return headers | ({"x-domainkit-override": "expose-preview"} if self._overridden else {})
+        limits: dict[str, str] = scope["state"].get("limits", {})
+        return headers | limits | self._overrides
 
 
-def _too_many(limit: int) -> ServiceError:
-    limits = {"limit": str(limit), "remaining": "0", "reset": "1s"}
-    headers = {"retry-after": "1", "retry-after-ms": "1000"}
-    headers |= {f"x-ratelimit-{name}-requests": value for name, value in limits.items()}
-    message = "The service is answering as many requests as it may. Try again later."
-    return ServiceError(429, "too_many_requests", message, headers=headers)
+def _overrides(settings: Settings, deployed: Sequence[Deployed]) -> dict[str, str]:
+    """Return the header that names the overrides in force; none if there are none."""
+    in_force = {
+        "expose-preview": exposed_previews(settings, deployed),
+        "expose-without-keys": exposed_without_keys(settings),
+    }
+    named = ", ".join(name for name, holds in in_force.items() if holds)
+    return {"x-domainkit-override": named} if named else {}
 
 
 class _Exchange:
@@ -163,22 +172,6 @@ class _Exchange:
             anthropic = speaks_anthropic(self._scope["path"])
             answer = _anthropic_response(response, self.id) if anthropic else error_response(response)
             await answer(self._scope, _never, self.send)
-
-
-async def _read_body(receive: Receive, limit: int, too_large: ServiceError) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ServiceError(400, "client_left", "The client disconnected before its request was complete.")
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > limit:
-            raise too_large
-        more = message.get("more_body", False)
-    return b"".join(pieces)
 
 
 async def _run_until_disconnect(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:

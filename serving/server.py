@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 import uvicorn
+from fastapi import FastAPI
 
 from kit.engines.base import Engine
 from kit.errors import InputError
@@ -16,6 +17,9 @@ from kit.system.files import file_digest
 from kit.system.hashes import Digest
 from serving.app import create_app
 from serving.draining import DrainingServer
+from serving.guard.exposure import check_keys
+from serving.guard.tls import tls_files
+from serving.limits.heads import BoundedHeads
 from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed, check_compatible, check_exposure
 from serving.models.fleet import Fleet, as_fleet
@@ -51,15 +55,8 @@ async def serve(
     readiness: Readiness = app.state.readiness
     listener = listen(settings.host, settings.port)
     port = listener.getsockname()[1]
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_LAST_SECONDS,
-    )
-    server = DrainingServer(config, readiness, settings.drain_seconds)
-    watching = [asyncio.create_task(_watch(readiness, server, lambda: announce(_url(settings.host, port))))]
+    server = DrainingServer(configuration(app, settings), readiness, settings.drain_seconds)
+    watching = [asyncio.create_task(_watch(readiness, server, lambda: announce(_url(settings, port))))]
     if stop is not None:
         watching.append(asyncio.create_task(_exit_after(stop, server)))
     try:
@@ -72,6 +69,27 @@ async def serve(
         raise readiness.refusal
 
 
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how the application is served: heads with limits, TLS by files, forwarded headers of named proxies only.
+
+    Raises InputError if the files of TLS cannot be used.
+    """
+    certificate, key = tls_files(settings)
+    return uvicorn.Config(
+        app,
+        http=BoundedHeads,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+        timeout_graceful_shutdown=_LAST_SECONDS,
+    )
+
+
 def rehearse(
     settings: Settings, bundles: Sequence[Deployed], engine: Engine | Fleet, digest: Digest = file_digest
 ) -> None:
@@ -81,6 +99,8 @@ def rehearse(
     """
     check_compatible(bundles)
     check_exposure(settings, bundles)
+    check_keys(settings)
+    tls_files(settings)
     listen(settings.host, settings.port).close()
     verified_models(bundles, as_fleet(engine), digest)
 
@@ -119,5 +139,6 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _url(settings: Settings, port: int) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.tls_certificate else 'http'}://{host}:{port}"

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from kit.bundle.signing.trust import Identity
 from kit.engines.upstream.settings import UpstreamSettings
 from kit.recipe import VllmSection
+from serving.guard.key_limits import NO_LIMITS, KeyLimits
+from serving.guard.oidc_settings import OidcSettings
 from serving.ledger.prices import Prices
 
 ENVIRONMENT = "DOMAINKIT_"
@@ -33,9 +35,30 @@ class Settings(BaseSettings):
     answer_seconds: Annotated[
         float, Field(gt=0, description="Longest time in seconds for an answer, streamed or not")
     ] = 600.0
-    concurrent_requests: Annotated[
-        int, Field(ge=1, description="Requests answered at the same time; others get 429")
+    all_bodies_bytes: Annotated[
+        int, Field(ge=1024, description="Largest size in bytes of all request bodies at the same time; others get 503")
+    ] = 1024 * 1024 * 1024
+    send_seconds: Annotated[
+        float, Field(gt=0, description="Longest time in seconds for a client to read a piece of its answer")
+    ] = 60.0
+    concurrent_requests: Annotated[int, Field(ge=1, description="Requests answered at the same time; others wait")] = (
+        256
+    )
+    waiting_requests: Annotated[
+        int, Field(ge=0, description="Requests that wait for their turn at the same time; others get 429")
+    ] = 64
+    waiting_seconds: Annotated[
+        float, Field(gt=0, description="Longest time in seconds that a request waits for its turn; then it gets 503")
+    ] = 30.0
+    concurrent_generations: Annotated[
+        int, Field(ge=1, description="Prompts in an engine at the same time; keys and requests take turns for them")
     ] = 256
+    generations_per_request: Annotated[
+        int, Field(ge=1, description="Prompts of one request in an engine at the same time, such as a document's parts")
+    ] = 16
+    key_limits: Annotated[
+        KeyLimits, Field(description="Limits of every key that has none of its own; without keys those of all callers")
+    ] = NO_LIMITS
     task_workers: Annotated[int, Field(ge=1, description="Processes that parse and render requests")] = 4
     task_seconds: Annotated[
         float, Field(gt=0, description="Longest time in seconds to parse a request or its answers")
@@ -82,6 +105,28 @@ class Settings(BaseSettings):
         str | None, Field(description="Address of an OpenTelemetry collector (OTLP over HTTP), for one span a request")
     ] = None
 
+    keys: Annotated[
+        Path | None,
+        Field(description="File of the keys that open the service; null: keys.json of the project, if there is one"),
+    ] = None
+    oidc: Annotated[
+        OidcSettings | None,
+        Field(description="An OpenID Connect issuer whose tokens open the service, beside the keys"),
+    ] = None
+    expose_without_keys: Annotated[
+        bool, Field(description="Let other machines call a service that has no keys; every answer says so")
+    ] = False
+    tls_certificate: Annotated[
+        Path | None, Field(description="PEM file of the certificate, with those between it and the root; null: no TLS")
+    ] = None
+    tls_key: Annotated[Path | None, Field(description="PEM file of the certificate's private key")] = None
+    proxies: Annotated[
+        list[str],
+        Field(description="Addresses or networks of proxies whose headers say who the client is (x-forwarded-for)"),
+    ] = []
+    hosts: Annotated[
+        list[str], Field(description="Names in the Host header that are answered, such as api.example.org; empty: all")
+    ] = []
     cors_origins: Annotated[
         list[str], Field(description="Origins of web pages whose scripts may call the service; * for all")
     ] = []

@@ -19,6 +19,7 @@ from serving.settings import ENVIRONMENT, Settings
 
 DEFAULT = "default"
 _SECRETS = ("key", "token", "secret", "password", "authorization", "cookie")
+_NO_SECRETS = ("key_variable", "key_limits", "tls_key")  # they name a key, or are about keys
 _STARS = "***"
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")  # in a URL
 
@@ -58,7 +59,7 @@ def _hidden(value: Any) -> Any:
 
 
 def _is_secret(name: str) -> bool:
-    return name != "key_variable" and any(word in re.split("[-_]", name.lower()) for word in _SECRETS)
+    return name not in _NO_SECRETS and any(word in re.split("[-_]", name.lower()) for word in _SECRETS)
 
 
 def resolve(flags: Mapping[str, Any], config: Path | None = None) -> Resolved:

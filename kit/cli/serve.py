@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     "--require-signature", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
     help="Public key or root certificate (PEM): serve only what it signed; may be repeated.",
 )  # fmt: skip
+@click.option("--keys", type=click.Path(path_type=Path), help="File of the keys; default: keys.json of the project.")
+@click.option(
+    "--expose-without-keys", is_flag=True, default=None, help="Let other machines call a service that has no keys."
+)
 @click.option("--url", help="Address of the server behind the engine `upstream`.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings.")
 @click.option(
@@ -49,13 +53,22 @@ if TYPE_CHECKING:
 @click.option("--print-config", is_flag=True, help="Print the settings and where each comes from, and stop.")
 @click.option("--dry-run", is_flag=True, help="Make all checks that need no running engine, and stop.")
 def command(
-    output: Output, dry_run: bool, print_config: bool, settings: tuple[str, ...], url: str | None, **options: Any
+    output: Output,
+    dry_run: bool,
+    print_config: bool,
+    settings: tuple[str, ...],
+    url: str | None,
+    keys: Path | None,
+    expose_without_keys: bool | None,
+    **options: Any,
 ) -> None:
     """Serve BUNDLES (digests, aliases or folders; default: the newest): adapters of one base, and merged bundles.
 
     Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """
-    options["settings"] = named_values([*settings, *([f"upstream.url={url}"] if url else [])])
+    flags = {"keys": keys, "expose_without_keys": expose_without_keys}
+    given = {name: value for name, value in flags.items() if value is not None}
+    options["settings"] = named_values([*settings, *([f"upstream.url={url}"] if url else [])]) | given
     if print_config:
         _print_config(output, options)
         return

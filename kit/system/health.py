@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -17,16 +18,20 @@ _READY = 200
 
 
 def url() -> str:
-    """Return the address of the readiness route, from the variables DOMAINKIT_HOST and DOMAINKIT_PORT."""
+    """Return the address of the readiness route, from DOMAINKIT_HOST, DOMAINKIT_PORT and DOMAINKIT_TLS_CERTIFICATE."""
+    scheme = "https" if os.environ.get("DOMAINKIT_TLS_CERTIFICATE") else "http"
     host = os.environ.get("DOMAINKIT_HOST", "127.0.0.1")
     host = _ANY.get(host, host)
     port = os.environ.get("DOMAINKIT_PORT", "8000")
-    return f"http://[{host}]:{port}/readyz" if ":" in host else f"http://{host}:{port}/readyz"
+    return f"{scheme}://[{host}]:{port}/readyz" if ":" in host else f"{scheme}://{host}:{port}/readyz"
 
 
 def problem(address: str) -> str | None:
     """Return why the service at this address is not ready; None if it is."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    any_certificate = ssl.create_default_context()  # this container's own, which names the service and not loopback
+    any_certificate.check_hostname, any_certificate.verify_mode = False, ssl.CERT_NONE
+    tls = urllib.request.HTTPSHandler(context=any_certificate)
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), tls)
     try:
         with direct.open(address, timeout=_SECONDS) as answer:
             return None if answer.status == _READY else f"{address} answered {answer.status}."

@@ -72,6 +72,14 @@ _NAMES = {
         "plan_import_data",
         "plan_import_set",
     ),
+    "keys": (
+        "KeySummary",
+        "NewToken",
+        "list_keys",
+        "new_key",
+        "revoke_key",
+        "rotate_key",
+    ),
     "packaging": (
         "Package",
         "package",

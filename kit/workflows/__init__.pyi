@@ -9,6 +9,7 @@ from kit.workflows.demonstration import DemoPlan, DemoResult, DemoStep, demo, pl
 from kit.workflows.evaluation import EvaluationPlan, EvaluationResult, Score, evaluate, plan_evaluate
 from kit.workflows.events import Counted, Note, Report, ignore
 from kit.workflows.importing import document_text, import_data, import_set, importers, plan_import_data, plan_import_set
+from kit.workflows.keys import KeySummary, NewToken, list_keys, new_key, revoke_key, rotate_key
 from kit.workflows.packaging import Package, package, plan_package
 from kit.workflows.runs import ExplainedRow, RunSummary, StepExplanation, explain_step, list_runs
 from kit.workflows.searching import SearchPlan, SearchResult, plan_search, search
@@ -41,8 +42,10 @@ __all__ = [
     "EvaluationResult",
     "ExplainedRow",
     "FoundSignature",
+    "KeySummary",
     "NewPlan",
     "NewProject",
+    "NewToken",
     "Note",
     "Package",
     "Report",
@@ -78,9 +81,11 @@ __all__ = [
     "import_set",
     "importers",
     "list_aliases",
+    "list_keys",
     "list_runs",
     "list_templates",
     "new",
+    "new_key",
     "package",
     "plan_augment",
     "plan_demo",
@@ -95,7 +100,9 @@ __all__ = [
     "plan_train",
     "plan_update",
     "promote",
+    "revoke_key",
     "rollback",
+    "rotate_key",
     "run_service",
     "search",
     "serve",

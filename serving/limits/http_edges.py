@@ -39,6 +39,25 @@ async def discard_body(receive: Receive, limit: int) -> None:
                     return
 
 
+class PatientSend:
+    """A `send` that waits for a client that reads slowly, but not for ever: its answer would keep an engine's slot."""
+
+    def __init__(self, send: Send, seconds: float) -> None:
+        self._send, self._seconds = send, seconds
+        self._stuck = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send a message. Raises ServiceError if the client takes none of it in time, and at once from then on."""
+        try:
+            if not self._stuck:
+                async with asyncio.timeout(self._seconds):
+                    await self._send(message)
+                return
+        except TimeoutError:
+            self._stuck = True
+        raise ServiceError(408, "client_stuck", "The client does not read its answer.")
+
+
 def as_get(scope: Scope, send: Send) -> tuple[Scope, Send]:
     """Turn a HEAD request into a GET (RFC 9110, 9.3.2), and return it with a `send` that drops the body."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from kit.engines.base import Engine
 from serving.models.catalogue import Deployed
@@ -28,6 +28,11 @@ class Fleet:
         engine = self._merged.get(deployed.bundle.digest, self.shared)
         assert engine is not None, f"no engine was made for {deployed.pinned_name}"
         return engine
+
+    def behind(self, wrap: Callable[[Engine], Engine]) -> Fleet:
+        """Return a fleet of the same engines, each wrapped."""
+        shared = wrap(self.shared) if self.shared else None
+        return Fleet(shared, {digest: wrap(engine) for digest, engine in self._merged.items()})
 
     async def start(self) -> None:
         """Start the engines, one after the other: each takes all cores, or a share of the device's memory, to load."""

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from starlette.types import ASGIApp, Message, Scope
 
+from serving.guard.fairness.asking import SHADOW, asking
 from serving.models.catalogue import Model, Pointed
 from serving.observability.stack import safe_trace
 
@@ -73,6 +74,7 @@ class Shadows:
         task.add_done_callback(self._running.discard)
 
     async def _answer(self, scope: Scope, body: bytes, watched: Watched) -> None:
+        asking.set(SHADOW)
         state: dict[str, Any] = {"forced": watched.pointed.trial}
         copy = Watched(watched.pointed)
         unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

@@ -56,7 +56,8 @@ def test_its_evaluation_can_be_planned(earlier: Path) -> None:
 
 
 def test_it_may_still_be_served_to_other_machines(earlier: Path) -> None:
-    plan = kit_json("serve", "production", "--host", "0.0.0.0", "--engine", "local", "--dry-run", cwd=earlier)
+    words = ("serve", "production", "--host", "0.0.0.0", "--expose-without-keys", "--engine", "local", "--dry-run")
+    plan = kit_json(*words, cwd=earlier)
     assert plan["bundles"] == [DIGEST]
 
 

@@ -13,7 +13,8 @@ import openai
 import uvicorn
 from fastapi import FastAPI
 
-from serving.server import listen
+from serving.server import configuration, listen
+from serving.settings import Settings
 
 PATIENCE = 60.0
 
@@ -43,10 +44,10 @@ class Service:
 
 
 @contextmanager
-def running(app: FastAPI, ready: bool = True) -> Iterator[Service]:
+def running(app: FastAPI, ready: bool = True, settings: Settings | None = None) -> Iterator[Service]:
     """Serve an application until the block ends; with `ready`, wait until it is ready."""
     listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(configuration(app, settings or Settings(drain_seconds=5)))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -148,7 +148,7 @@ def test_an_answer_that_takes_too_long_is_stopped(serve: Serve) -> None:
 
 def test_requests_beyond_the_limit_get_429_with_retry_after(serve: Serve) -> None:
     engine = ControlledEngine()
-    service = serve(engine, concurrent_requests=1)
+    service = serve(engine, concurrent_requests=1, waiting_requests=0)
     engine.proceed.clear()
     with service.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
         with pytest.raises(openai.RateLimitError) as caught:

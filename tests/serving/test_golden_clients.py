@@ -157,7 +157,7 @@ def _statuses_of_retries(service: Service, expected: type[openai.APIStatusError]
 
 def test_a_client_retries_when_busy_and_not_when_the_bundle_is_refused(serve: Serve) -> None:
     engine = ControlledEngine()
-    busy = serve(engine, concurrent_requests=1)
+    busy = serve(engine, concurrent_requests=1, waiting_requests=0)
     engine.proceed.clear()
     with busy.http.stream("POST", "/v1/chat/completions", json={"messages": HELLO, "stream": True}):
         assert _statuses_of_retries(busy, openai.RateLimitError) == [429, 429, 429]

@@ -148,7 +148,7 @@ def test_errors_have_the_shape_that_the_client_reads(
 
 def test_a_busy_service_answers_in_the_same_shape(serve: Serve) -> None:
     engine = ControlledEngine()
-    busy = serve(engine, concurrent_requests=1)
+    busy = serve(engine, concurrent_requests=1, waiting_requests=0)
     engine.proceed.clear()
     asked: dict[str, Any] = {"model": "counter", "max_tokens": 50, "messages": HELLO}
     with (

@@ -152,7 +152,7 @@ def test_a_preview_is_not_served_to_other_machines(bundle: Bundle, host: str) ->
     engine = ControlledEngine()
     with pytest.raises(Refused, match="preview"):
         create_app(Settings(host=host), engine, [Deployed(bundle, "preview")])
-    create_app(Settings(host=host), engine, [Deployed(bundle, "verified")])
+    create_app(Settings(host=host, expose_without_keys=True), engine, [Deployed(bundle, "verified")])
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
@@ -161,8 +161,8 @@ def test_a_preview_is_served_on_loopback(bundle: Bundle, host: str) -> None:
 
 
 def test_an_override_is_logged_and_visible_in_every_response(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    service = serve(host="0.0.0.0", expose_preview=True)
+    service = serve(host="0.0.0.0", expose_preview=True, expose_without_keys=True)
     assert "is a preview and other machines can reach it" in caplog.text
     for answer in (service.http.get("/livez"), service.chat(), service.http.get("/v1/nowhere")):
-        assert answer.headers["x-domainkit-override"] == "expose-preview"
+        assert answer.headers["x-domainkit-override"] == "expose-preview, expose-without-keys"
         assert answer.headers["x-domainkit-status"] == "preview"

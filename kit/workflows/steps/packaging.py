@@ -109,12 +109,15 @@ def _started(path: Path, base: Path | None, target: Target, baked: bool) -> tupl
     if not baked:
         words += ["--volume", f"{path / _PROJECT}:/bundles:ro"]
         words += [] if base is None else ["--volume", f"{_mounted(base).source}:/base:ro"]
-    return (*words, *(["--gpus", "all"] if target == "cuda" else []), "--publish", "8000:8000")
+    return (*words, *(["--gpus", "all"] if target == "cuda" else []), "--publish", "127.0.0.1:8000:8000")
 
 
 def _served(bundle: Bundle, base: Path | None, target: Target, baked: bool, expose_preview: bool) -> list[str]:
-    """Return the words for `kit serve`, the entry point of the image."""
-    words = [bundle.digest, "--host", "0.0.0.0"]
+    """Return the words for `kit serve`, the entry point of the image.
+
+    The container's port is published to this machine only, so that it may be called without a key; keys win.
+    """
+    words = [bundle.digest, "--host", "0.0.0.0", "--expose-without-keys"]
     if base is not None:
         words += ["--base", "/bundles/base" if baked else str(Path("/base") / _mounted(base).inside)]
     if target == "slim":

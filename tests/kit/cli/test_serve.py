@@ -50,7 +50,12 @@ def test_a_bundle_that_could_start_is_named(shelf: Shelf, run: Run) -> None:
         (("{merged}", "--host", "0.0.0.0"), 4, "is a preview"),
         (("{merged}", "{merged}"), 2, "named twice"),
         (("{merged}", "--base", "/nowhere"), 2, "A merged bundle is served without its base."),
-        (("{merged}", "--host", "192.0.2.7", "--expose-preview"), 2, "Cannot listen on 192.0.2.7"),
+        (("{merged}", "--host", "192.0.2.7", "--expose-preview"), 2, "Without a key the service"),
+        (
+            ("{merged}", "--host", "192.0.2.7", "--expose-preview", "--expose-without-keys"),
+            2,
+            "Cannot listen on 192.0.2.7",
+        ),
     ],
 )
 def test_what_a_start_would_refuse_is_refused(
@@ -83,3 +88,18 @@ def test_a_bundle_with_a_file_missing_is_refused(shelf: Shelf, run: Run, tmp_pat
     (root / "bundles" / "sha256" / shelf.merged / "model" / "config.json").unlink()
     done = run(*DRY, shelf.merged, cwd=root)
     assert (done.code, "config.json" in done.out) == (4, True), done.out
+
+
+def test_a_key_in_the_project_or_in_a_named_file_lets_the_service_listen_beyond_loopback(
+    shelf: Shelf, run: Run, tmp_path: Path
+) -> None:
+    """The address belongs to another machine, so that a start which may listen there says that it cannot."""
+    words = (*DRY, shelf.merged, "--host", "192.0.2.7", "--expose-preview")
+    root = Path(shutil.copytree(shelf.root, tmp_path / "copy"))
+    assert "Without a key the service listens on this machine only" in run(*words, cwd=root).out
+    assert run("keys", "new", "acme", cwd=root).code == 0
+    assert "Cannot listen on 192.0.2.7" in run(*words, cwd=root).out
+    named = run(*words, "--keys", root / "keys.json", cwd=shelf.root)
+    assert "Cannot listen on 192.0.2.7" in named.out
+    assert run("keys", "revoke", "acme", cwd=root).code == 0
+    assert "has no key in use" in run(*words, cwd=root).out

@@ -68,7 +68,8 @@ def test_the_command_runs_read_only_as_the_user_of_the_image(shelf: Shelf, tmp_p
     assert "USER 10001:10001" in (KIT / "Dockerfile").read_text()
     assert mounts(made) == ["domainkit-cache:/cache", f"{made.path}/project:/bundles:ro"]
     served = made.run[made.run.index(made.build[-2]) + 1 :]
-    assert served == (shelf.merged, "--host", "0.0.0.0", "--expose-preview")
+    assert served == (shelf.merged, "--host", "0.0.0.0", "--expose-without-keys", "--expose-preview")
+    assert "127.0.0.1:8000:8000" in made.run
 
 
 def test_a_baked_bundle_is_in_the_image_and_not_mounted(shelf: Shelf, tmp_path: Path) -> None:

@@ -23,10 +23,11 @@ class Example:
     route: str
     body: dict[str, Any]
 
-    def curl(self, url: str) -> str:
-        """Return the command that sends the request."""
+    def curl(self, url: str, with_key: bool = False) -> str:
+        """Return the command that sends the request; with a key, it reads the key's token from the variable TOKEN."""
         body = shlex.quote(json.dumps(self.body, ensure_ascii=False))
-        return f"curl {url}{self.route} -H 'content-type: application/json' -d {body}"
+        key = ' -H "authorization: Bearer $TOKEN"' if with_key else ""
+        return f"curl {url}{self.route}{key} -H 'content-type: application/json' -d {body}"
 
 
 def example_of(root: Path | None, bundle: Bundle) -> Example:

@@ -20,8 +20,9 @@ from kit.workflows.steps.bundles import FoundBundle
 from kit.workflows.steps.service.background import Background
 from kit.workflows.steps.service.engines import PlannedEngine, check_engines, make_fleet, plan_engines
 from kit.workflows.steps.service.example import Example, example_of
-from kit.workflows.steps.service.found import find
+from kit.workflows.steps.service.found import Found, find
 from kit.workflows.steps.service.state import usable_state
+from serving.guard.keys import KEYS_FILE
 from serving.models.aliases import Followed
 from serving.models.catalogue import Deployed
 from serving.models.fleet import Fleet
@@ -80,9 +81,10 @@ def prepare(
     """
     start = time.monotonic()
     resolved = resolve(flags, None if config is None else Path(config))
-    settings = resolved.settings
-    refuse_meaningless(engine=settings.engine, threads=settings.threads)
+    refuse_meaningless(engine=resolved.settings.engine, threads=resolved.settings.threads)
     found = find(Path(project), [refs] if isinstance(refs, str) else list(refs), attestations)
+    resolved = _with_keys_of(found, resolved)
+    settings = resolved.settings
     hashes = RememberedHashes(hashes_file(), rehash)
     bundles = [each.bundle for each in found.bundles]
     for bundle in bundles:
@@ -107,6 +109,14 @@ def _with_state(resolved: Resolved, project: Path | None) -> Resolved:
     if resolved.settings.state is not None or project is None:
         return resolved
     return replace(resolved, settings=resolved.settings.model_copy(update={"state": usable_state(project)}))
+
+
+def _with_keys_of(found: Found, resolved: Resolved) -> Resolved:
+    """Take the keys of the project, if it has some and the settings name no others."""
+    keys = found.root / KEYS_FILE
+    if resolved.settings.keys is not None or not keys.is_file():
+        return resolved
+    return replace(resolved, settings=resolved.settings.model_copy(update={"keys": keys}))
 
 
 def _deployed(found: FoundBundle, settings: Settings, kind: Kind) -> Deployed:
@@ -215,5 +225,5 @@ def _ready(prepared: Prepared, url: str) -> Serving:
         prepared.kinds,
         status=prepared.status,
         routes=prepared.example.routes,
-        curl=prepared.example.curl(url),
+        curl=prepared.example.curl(url, with_key=prepared.settings.keys is not None),
     )

@@ -57,18 +57,13 @@ def command(
     dry_run: bool,
     print_config: bool,
     settings: tuple[str, ...],
-    url: str | None,
-    keys: Path | None,
-    expose_without_keys: bool | None,
     **options: Any,
 ) -> None:
     """Serve BUNDLES (digests, aliases or folders; default: the newest): adapters of one base, and merged bundles.
 
     Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """
-    flags = {"keys": keys, "expose_without_keys": expose_without_keys}
-    given = {name: value for name, value in flags.items() if value is not None}
-    options["settings"] = named_values([*settings, *([f"upstream.url={url}"] if url else [])]) | given
+    options["settings"] = named_values([*settings, *_upstream(options)]) | _without_argument(options)
     if print_config:
         _print_config(output, options)
         return
@@ -85,6 +80,18 @@ def command(
             line.report(event)
 
         run_service(**options, report=report)
+
+
+def _upstream(options: dict[str, Any]) -> list[str]:
+    """Take the upstream's address out of the options, as a setting."""
+    url = options.pop("url")
+    return [f"upstream.url={url}"] if url else []
+
+
+def _without_argument(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the flags out of the options that `kit.workflows.serve` knows as settings only."""
+    given = {name: options.pop(name) for name in ("keys", "expose_without_keys")}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _ready(event: Serving) -> str:

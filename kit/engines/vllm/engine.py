@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import multiprocessing
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from itertools import count
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
 from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import (
-    MOST_TOP_LOGPROBS,
     Capabilities,
     Delta,
     EngineConfig,
@@ -33,9 +30,10 @@ from kit.engines.base import (
     TokenScore,
 )
 from kit.engines.pulse import Pulse
-from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
+from kit.engines.structured import compiler_reason, grammar_of
 from kit.engines.vllm.arguments import check_arguments
 from kit.engines.vllm.environment import advice_on, block_sigint, replace_main, starting_environment
+from kit.engines.vllm.launching import engine_arguments, kill_engines, lora_arguments, shut_down, takes_seeds
 from kit.engines.vllm.limits import vllm_version
 from kit.engines.writing import Writing
 from kit.errors import InputError, KitError
@@ -43,18 +41,15 @@ from kit.system.daemon import run_in_daemon_thread
 from kit.task import Completion, TopTokens
 
 if TYPE_CHECKING:
-    from vllm import AsyncEngineArgs, SamplingParams
+    from vllm import SamplingParams
     from vllm.logprobs import Logprob
     from vllm.lora.request import LoRARequest
     from vllm.outputs import RequestOutput
     from vllm.v1.engine.async_llm import AsyncLLM
 
-_STOP_SECONDS = 15.0
 _ABORT_SECONDS = 2.0
-_PROCESS_NAME = "EngineCore"  # vLLM's name for the child process of an engine
 _DIED = "vLLM's engine process has ended."
 _LAUNCHING = threading.Lock()  # a launch changes the environment of the whole process
-_LONGEST_WHOLE_PREFILL = 8192  # tokens; on a CPU a longer prompt would keep every other answer waiting
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
 
 
@@ -101,7 +96,7 @@ class VllmEngine:
             await run_in_daemon_thread(self._launch)
         except asyncio.CancelledError:
             self._abandoned = True
-            _kill_engines(before)
+            kill_engines(before)
             raise
         except InputError:
             raise
@@ -120,7 +115,7 @@ class VllmEngine:
         engine, self._engine = self._engine, None
         self._adapters.clear()
         if engine is not None:
-            await asyncio.to_thread(_shut_down, engine)
+            await asyncio.to_thread(shut_down, engine)
             del engine
             gc.collect()  # the engine is in a reference cycle, and logs errors if it outlives the interpreter
 
@@ -133,10 +128,10 @@ class VllmEngine:
 
             if self._abandoned:
                 return
-            lora = _lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
-            arguments = _engine_arguments(self._config, lora)
+            lora = lora_arguments(self._config.max_rank, self._slots, self._adaptable) if self._slots else {}
+            arguments = engine_arguments(self._config, lora)
             self._engine = AsyncLLM.from_engine_args(arguments, usage_context=UsageContext.OPENAI_API_SERVER)
-            self._seeds = _takes_seeds(self._engine.vllm_config.scheduler_config.enable_chunked_prefill)
+            self._seeds = takes_seeds(self._engine.vllm_config.scheduler_config.enable_chunked_prefill)
 
     async def health(self) -> None:
         """Return when the engine can work.
@@ -346,71 +341,3 @@ def _lora_request(name: str, number: int, adapter: Path) -> LoRARequest:
     from vllm.lora.request import LoRARequest
 
     return LoRARequest(f"{name}-{number}", number, str(adapter.resolve()))
-
-
-def _takes_seeds(splits_prefills: bool) -> bool:
-    """Whether a request may have a seed of its own.
-
-    When vLLM reads a prompt in several steps, it rewinds the random generator of the request. A generator on the CPU
-    cannot be rewound, and the engine dies.
-    """
-    from vllm.platforms import current_platform
-
-    return not (current_platform.is_cpu() and splits_prefills)
-
-
-def _engine_arguments(config: EngineConfig, lora: dict[str, Any]) -> AsyncEngineArgs:
-    from vllm import AsyncEngineArgs
-    from vllm.platforms import current_platform
-
-    whole_prefills = current_platform.is_cpu() and config.max_length < _LONGEST_WHOLE_PREFILL
-    asked = {"dtype": config.dtype, "enforce_eager": current_platform.is_cpu()} | config.vllm.arguments()
-    return AsyncEngineArgs(
-        **asked,
-        model=str(config.model),
-        max_model_len=config.max_length + 1,  # vLLM needs room for one token after a sequence that is only scored
-        enable_chunked_prefill=False if whole_prefills else None,  # so that requests may have seeds: see _takes_seeds
-        structured_outputs_config=VLLM_STRUCTURED_OUTPUTS,
-        logprobs_mode="raw_logprobs",
-        max_logprobs=MOST_TOP_LOGPROBS,
-        generation_config="vllm",  # no defaults from the model's folder: the seal has them
-        disable_log_stats=True,
-        use_tqdm_on_load=False,
-        **lora,
-    )
-
-
-def _lora_arguments(max_rank: int, slots: int, adaptable: frozenset[str]) -> dict[str, Any]:
-    """Settings for adapters: how many can be active at once; twice as many fit in memory."""
-    from vllm.config.lora import MaxLoRARanks
-
-    ranks = sorted(get_args(MaxLoRARanks))
-    return {
-        "enable_lora": True,
-        "max_loras": slots,
-        "max_cpu_loras": 2 * slots,
-        "max_lora_rank": next((rank for rank in ranks if rank >= max_rank), ranks[-1]),
-        "lora_target_modules": sorted(adaptable),  # without it the output layer is adapted too, and scoring kills vLLM
-    }
-
-
-def _kill_engines(others: Collection[BaseProcess]) -> None:
-    """Kill the engine processes of this process, except others; their own children end with them."""
-    for child in multiprocessing.active_children():
-        if child not in others and child.name.startswith(_PROCESS_NAME):
-            child.kill()
-
-
-def _shut_down(engine: AsyncLLM) -> None:
-    """End the child processes, by force if they are slow, and wait until none is left as a zombie."""
-    children = multiprocessing.active_children()
-    logger = logging.getLogger("vllm")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # the end of the children is expected
-    try:
-        engine.shutdown(_STOP_SECONDS)
-    finally:
-        logger.setLevel(level)
-    for child in children:
-        if child.name.startswith(_PROCESS_NAME):
-            child.join(_STOP_SECONDS)

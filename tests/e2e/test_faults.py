@@ -12,10 +12,10 @@ pytestmark = pytest.mark.vllm
 
 
 def test_a_killed_engine_fails_its_streams_in_words_and_is_back_after_it_was_proved_again(trained: Trained) -> None:
-    with running(trained.root, trained.adapter, "vllm") as service:
+    with running(trained.root, trained.adapter, "vllm", {"drain_seconds": 240}) as service:
         found = engine.engine_killed(service)
         assert found["without_error"] == 0
-        drained = clients.drained(service, count=8, tokens=300)
+        drained = clients.drained(service, count=8, tokens=100)
     assert (drained["finished"], drained["new"]) == (8, 503)
 
 

@@ -16,10 +16,7 @@ def state_folder(root: Path) -> Path:
 
 
 def usable_state(root: Path) -> Path | None:
-    """Return the project's folder, made if it is not there; None where the project cannot be written."""
+    """Return the project's folder, which need not exist yet; None where the project cannot be written."""
     folder = root / FOLDER
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None
+    nearest = next(each for each in (folder, *folder.parents) if each.exists())
+    return folder if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK) else None

@@ -22,6 +22,7 @@ from tokenizers import Tokenizer
 from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
 from kit.engines.base import MOST_TOP_LOGPROBS, Capabilities, Delta, EngineConfig, Generation, TokenScore
+from kit.engines.grammar_trial import GrammarTrials
 from kit.engines.structured import VLLM_STRUCTURED_OUTPUTS, compiler_reason, grammar_of
 from kit.engines.vllm.arguments import check_arguments
 from kit.engines.vllm.environment import advice_on, block_sigint, replace_main, starting_environment
@@ -60,6 +61,7 @@ class VllmEngine:
         self._adaptable: frozenset[str] = frozenset()
         self._numbers = count(1)
         self._seeds = True
+        self._trials = GrammarTrials(config.model)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -97,6 +99,7 @@ class VllmEngine:
         """End the child processes; calling it twice is harmless."""
         engine, self._engine = self._engine, None
         self._adapters.clear()
+        await self._trials.stop()
         if engine is not None:
             await asyncio.to_thread(_shut_down, engine)
             del engine
@@ -146,6 +149,7 @@ class VllmEngine:
         request = admit(request, self._config.max_length, self._adapters)
         if request.sampling.seed is not None and request.sampling.temperature > 0 and not self._seeds:
             raise InputError("This engine cannot sample from a seed.", "seed", "Leave it out, or set temperature to 0.")
+        await self._trials.admit(request.answer)
         writing = Writing(self._tokenizer, request)
         params = _sampling_params(request, in_pieces=not whole or bool(request.sampling.stop))
         async with aclosing(self._outputs(request.ids, params, request.adapter)) as outputs:

@@ -46,7 +46,13 @@ def as_schema(spec: AnswerSpec) -> AnswerSpec:
 
     Choices and free text stay unchanged.
     """
-    return JsonSchema(_schema_text(spec)) if isinstance(spec, type) else spec
+    return JsonSchema(_schema_text(spec), own=True) if isinstance(spec, type) else spec
+
+
+def client_grammar(spec: AnswerSpec) -> Grammar | None:
+    """Return the grammar of a client's own schema or grammar; None for what a bundle's task declares."""
+    sent = isinstance(spec, ClientGrammar) or (isinstance(spec, JsonSchema) and not spec.own)
+    return grammar_of(spec) if sent else None
 
 
 @lru_cache(maxsize=512)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -84,9 +84,13 @@ class FreeText:
 
 @dataclass(frozen=True)
 class JsonSchema:
-    """The answer is JSON of a schema that a client sent. It is returned as text."""
+    """The answer is JSON of a schema that a client sent. It is returned as text.
+
+    `own`: the schema is a bundle's own type, written out for another process.
+    """
 
     schema_text: str
+    own: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -124,14 +124,14 @@ class AliasWatch:
             what = f"{deployed.pinned_name} needs an engine of its own, because its weights are merged."
             raise InputError(what, next="Start the service again, or promote an adapter.")
         model = await asyncio.to_thread(verified_model, deployed.pinned_name, -1, deployed, engine, self._digest)
-        index = await self._workers.extend(assignment(deployed, engine))
-        model = model.at(index)
         await engine.load(name, deployed.bundle.adapter_folder)
         try:
             await prove(model)
+            index = await self._workers.extend(assignment(deployed, engine))  # last: they load it at every start
         except BaseException:
             await engine.unload(name)
             raise
+        model = model.at(index)
         self._catalogue.add(model)
         return model
 
@@ -143,6 +143,7 @@ class AliasWatch:
     async def _unload_unused(self) -> None:
         for model in self._catalogue.unused():
             self._catalogue.remove(model)
+            self._workers.forget(model.index)
             if self._engine is not None and model.deployed.adapter is not None:
                 await self._engine.unload(model.deployed.adapter)
             _log.warning("%s was unloaded: no alias points at it any more.", model.deployed.pinned_name)

@@ -36,20 +36,18 @@ class Assignment:
 
 
 class Jobs:
-    """The jobs for the requests of some bundles; `index` selects the bundle."""
+    """The jobs for the requests of some bundles; `index` selects the bundle. None was a bundle that nothing uses."""
 
-    def __init__(self, assignments: Sequence[Assignment]) -> None:
-        self._renderers = [each.bundle.renderer() for each in assignments]
+    def __init__(self, assignments: Sequence[Assignment | None]) -> None:
+        used = {index: each for index, each in enumerate(assignments) if each is not None}
+        self._renderers = {index: each.bundle.renderer() for index, each in used.items()}
         self._tasks: dict[tuple[int, str], BoundTask] = {}
-        for index, (each, renderer) in enumerate(zip(assignments, self._renderers, strict=True)):
-            defaults = each.bundle.seal.sampling
+        for index, each in used.items():
+            renderer, defaults = self._renderers[index], each.bundle.seal.sampling
             for task in each.bundle.tasks():
                 bound = BoundTask(task, renderer, each.max_length, each.adapter, defaults)
                 self._tasks[index, task.route] = bound
-        self._limits = [
-            ContextLimit.of(renderer, each.max_length)
-            for renderer, each in zip(self._renderers, assignments, strict=True)
-        ]
+        self._limits = [ContextLimit.of(self._renderers[index], each.max_length) for index, each in used.items()]
 
     def prompts(self, index: int, route: str, body: bytes) -> list[Generation] | bytes:
         """Return the engine requests for a typed request, or the response if the task needs no model.

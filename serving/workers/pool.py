@@ -58,7 +58,7 @@ class Workers:
     """
 
     def __init__(self, assignments: Sequence[Assignment], count: int, seconds: float) -> None:
-        self._assignments = tuple(assignments)
+        self._assignments: tuple[Assignment | None, ...] = tuple(assignments)
         self._seconds = seconds
         self._slots = asyncio.Semaphore(count)
         self._forking = asyncio.Lock()
@@ -92,6 +92,10 @@ class Workers:
         self._stop_retired()
         return len(assignments) - 1
 
+    def forget(self, index: int) -> None:
+        """Load a bundle no more at the next start: nothing uses it, and its folder may be gone by then."""
+        self._assignments = (*self._assignments[:index], None, *self._assignments[index + 1 :])
+
     def _stop_retired(self) -> None:
         """Stop the earlier fork servers that have no busy worker any more."""
         busy = {worker.generation for worker in self._busy}
@@ -99,7 +103,7 @@ class Workers:
             self._retired.remove(server)
             server.stop()
 
-    async def _launch(self, assignments: Sequence[Assignment]) -> _Server:
+    async def _launch(self, assignments: Sequence[Assignment | None]) -> _Server:
         """Start a fork server for some bundles. Raises the error that loading raised."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)

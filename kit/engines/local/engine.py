@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from kit.chat import Renderer
 from kit.engines.admission import admit, admit_adapter, admit_score
 from kit.engines.base import Capabilities, Delta, EngineConfig, Generation, TokenScore
+from kit.engines.grammar_trial import GrammarTrials
 from kit.engines.local.attention import folded_attention
 from kit.engines.local.decoding import Joining, Row, decode, nobody_joins
 from kit.engines.local.grammar import Grammars
@@ -43,6 +44,7 @@ class LocalEngine:
         self._models: Adapters | Live | None = None
         self._grammars: Grammars | None = None
         self._worker: Worker | None = None
+        self._trials = GrammarTrials(config.model)
 
     @classmethod
     def from_model(cls, model: Any, renderer: Renderer, *, max_length: int = 2048) -> LocalEngine:
@@ -86,6 +88,7 @@ class LocalEngine:
     async def stop(self) -> None:
         """Abort the running requests, and free the weights; calling it twice is harmless."""
         worker, self._worker = self._worker, None
+        await self._trials.stop()
         if worker is not None:
             await asyncio.to_thread(worker.stop)
         if isinstance(self._models, Adapters):
@@ -104,6 +107,7 @@ class LocalEngine:
         """Return the whole completion, with one log-probability per token."""
         worker, models = self._running()
         request = admit(request, self._config.max_length, models.names)
+        await self._trials.admit(request.answer)
         job = Generating(request)
         worker.submit(job)
         return await asyncio.wrap_future(job.future)
@@ -112,6 +116,7 @@ class LocalEngine:
         """Yield the completion piece by piece; closing the iterator frees the row."""
         worker, models = self._running()
         request = admit(request, self._config.max_length, models.names)
+        await self._trials.admit(request.answer)
         loop = asyncio.get_running_loop()
         deltas: asyncio.Queue[Delta | None] = asyncio.Queue()
         job = Generating(request, on_delta=lambda delta: _send(loop, deltas, delta))

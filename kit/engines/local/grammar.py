@@ -26,16 +26,16 @@ class Grammars:
 
         Raises InputError if xgrammar cannot compile it.
         """
+        return xgrammar.GrammarMatcher(self.compile(grammar), override_stop_tokens=list(stop_ids))
+
+    def compile(self, grammar: Grammar) -> xgrammar.CompiledGrammar:
+        """Return the compiled grammar; the compiler remembers it. Raises InputError if xgrammar cannot compile it."""
         try:
-            compiled = self._compile(grammar)
+            if grammar.kind == "json":
+                return self._compiler.compile_json_schema(grammar.source, **COMPACT_JSON)
+            return self._compiler.compile_grammar(grammar.source)
         except Exception as error:
             raise InputError(f"The answer type cannot constrain decoding: {compiler_reason(error)}.") from error
-        return xgrammar.GrammarMatcher(compiled, override_stop_tokens=list(stop_ids))
-
-    def _compile(self, grammar: Grammar) -> xgrammar.CompiledGrammar:
-        if grammar.kind == "json":
-            return self._compiler.compile_json_schema(grammar.source, **COMPACT_JSON)
-        return self._compiler.compile_grammar(grammar.source)
 
 
 def mask(logits: torch.Tensor, matchers: Sequence[xgrammar.GrammarMatcher | None]) -> None:

@@ -29,6 +29,7 @@ from kit.engines.base import (
     Partial,
     TokenScore,
 )
+from kit.engines.grammar_trial import GrammarTrials
 from kit.engines.pulse import Pulse
 from kit.engines.structured import compiler_reason, grammar_of
 from kit.engines.vllm.arguments import check_arguments
@@ -72,6 +73,7 @@ class VllmEngine:
         self._seeds = True
         self._pulse = Pulse()
         self._abandoned = False
+        self._trials = GrammarTrials(config.model)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -114,6 +116,7 @@ class VllmEngine:
         """End the child processes; calling it twice is harmless."""
         engine, self._engine = self._engine, None
         self._adapters.clear()
+        await self._trials.stop()
         if engine is not None:
             await asyncio.to_thread(shut_down, engine)
             del engine
@@ -166,6 +169,7 @@ class VllmEngine:
         request = admit(request, self._config.max_length, self._adapters)
         if request.sampling.seed is not None and request.sampling.temperature > 0 and not self._seeds:
             raise InputError("This engine cannot sample from a seed.", "seed", "Leave it out, or set temperature to 0.")
+        await self._trials.admit(request.answer)
         writing = Writing(self._tokenizer, request)
         params = _sampling_params(request, in_pieces=not whole or bool(request.sampling.stop))
         kept = request.partial if params.output_kind is RequestOutputKind.FINAL_ONLY else None

@@ -33,7 +33,7 @@ from serving.routes.unsupported import add_unsupported
 if TYPE_CHECKING:
     from serving.models.catalogue import Model
 
-_ANY_OBJECT = JsonSchema('{"type":"object"}')
+_ANY_OBJECT = JsonSchema('{"type":"object"}', own=True)
 
 
 class TextPart(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 from kit.data.split import data_digest, position
 from kit.engines.answerer import BoundTask
 from kit.errors import InputError
-from kit.task import Example, Message, Task, write_answer
+from kit.task import Choices, Example, Message, Task, write_answer
 
 Examples = Sequence[Example[Any, Any]]
 _WITHOUT_TURNS = "the task's prompts are no dialogue that solved examples could stand in"
@@ -43,7 +43,8 @@ class Shots:
 def choose_shots(bound: BoundTask, train: Examples, asked: Examples, most: int) -> Shots:
     """Return up to `most` training examples, as many as leave room for each request of `asked`.
 
-    They are the first in hash order of their ids that have an answer, so that nobody picks them.
+    They are the first in hash order of their ids that have an answer, so that nobody picks them. A task that asks
+    several questions, such as yes or no and then which, shows one answer to each.
     """
     if not all(prompt.messages for example in asked[:1] for prompt in bound.task.prompts(example.request)):
         return Shots(reason=_WITHOUT_TURNS)
@@ -57,14 +58,17 @@ def choose_shots(bound: BoundTask, train: Examples, asked: Examples, most: int) 
 
 
 def _solved(task: Task[Any, Any], train: Examples) -> Iterator[tuple[Example[Any, Any], tuple[Message, ...]]]:
-    """Yield each example that has an answer, with the turns of its first prompt that has one."""
+    """Yield each example that has an answer, with its turns: of the first answered prompt for each set of choices."""
     for example in sorted(train, key=lambda each: position(each.id)):
+        turns: dict[Any, tuple[Message, ...]] = {}
         pairs = zip(task.prompts(example.request), task.targets(example.request, example.response), strict=True)
         for prompt, target in pairs:
-            if target is not None:
-                turns = (message for message in prompt.messages if message.role != "system")
-                yield example, (*turns, Message.of("assistant", write_answer(target)))
-                break
+            question = prompt.answer if isinstance(prompt.answer, Choices) else None
+            if target is not None and question not in turns:
+                asked = (message for message in prompt.messages if message.role != "system")
+                turns[question] = (*asked, Message.of("assistant", write_answer(target)))
+        if turns:
+            yield example, tuple(chain.from_iterable(turns.values()))
 
 
 def _fits(bound: BoundTask, asked: Examples) -> bool:

@@ -18,8 +18,20 @@ from kit.evals.report import TaskReport, attestation, report_on
 from kit.evals.run import Evaluation
 from kit.evals.tables import few_shot_table, notes
 from kit.recipe import EvalSection
-from kit.task import Example, FreeText, Gap, Message, Prompt
-from tests.kit.evals.words import RENDERER, Line, LongWords, Script, answerer, asked, examples, right, run, wrong
+from kit.task import Choices, Example, FreeText, Gap, Message, Prompt
+from tests.kit.evals.words import (
+    RENDERER,
+    Line,
+    LongWords,
+    Script,
+    Words,
+    answerer,
+    asked,
+    examples,
+    right,
+    run,
+    wrong,
+)
 
 ROWS = examples(24)
 TRAIN = examples(40)[24:]
@@ -32,6 +44,17 @@ class Instructed(LongWords):
     def prompts(self, request: Line) -> list[Prompt]:
         messages = (Message.of("system", "Name the long word."), Message.of("user", request.text))
         return [Prompt(FreeText(), 32, messages=messages)]
+
+
+class TwoQuestions(LongWords):
+    """It asks whether there is a long word, and then which, once more for good measure."""
+
+    def prompts(self, request: Line) -> list[Prompt]:
+        messages = (Message.of("user", request.text),)
+        return [Prompt(Choices(("yes", "no")), 4, messages), Prompt(FreeText(), 32, messages), Prompt(FreeText(), 32)]
+
+    def targets(self, request: Line, response: Words) -> list[str]:
+        return ["yes", *response.words, *response.words]
 
 
 class Holes(LongWords):
@@ -90,6 +113,13 @@ def test_a_task_without_a_dialogue_and_a_file_without_answers_have_no_examples()
     gap = choose_shots(BoundTask(Holes(), RENDERER, 512), TRAIN, ROWS, 4)
     assert "no dialogue" in gap.sentence
     assert "no training example has an answer" in shots(4, train=()).sentence
+
+
+def test_a_task_with_several_questions_shows_one_answer_to_each() -> None:
+    chosen = choose_shots(BoundTask(TwoQuestions(), RENDERER, 512), TRAIN, (), 1)
+    answers = [message.text for message in chosen.turns if message.role == "assistant"]
+    assert (chosen.count, len(answers), answers[0]) == (1, 2, "yes")
+    assert answers[1].startswith("lantern")
 
 
 def test_the_base_is_asked_with_the_examples_and_is_a_column_of_every_report() -> None:

@@ -49,20 +49,13 @@ if TYPE_CHECKING:
 @click.option("--print-config", is_flag=True, help="Print the settings and where each comes from, and stop.")
 @click.option("--dry-run", is_flag=True, help="Make all checks that need no running engine, and stop.")
 def command(
-    output: Output,
-    dry_run: bool,
-    print_config: bool,
-    settings: tuple[str, ...],
-    url: str | None,
-    keys: Path | None,
-    expose_without_keys: bool | None,
-    **options: Any,
+    output: Output, dry_run: bool, print_config: bool, settings: tuple[str, ...], url: str | None, **options: Any
 ) -> None:
     """Serve BUNDLES (digests, aliases or folders; default: the newest): adapters of one base, and merged bundles.
 
     Ready means verified: files, renders and fingerprints match the bundle that was measured. Exit code 4: refused.
     """
-    flags = {"keys": keys, "expose_without_keys": expose_without_keys}
+    flags = {name: options.pop(name) for name in ("keys", "expose_without_keys")}
     given = {name: value for name, value in flags.items() if value is not None}
     options["settings"] = named_values([*settings, *([f"upstream.url={url}"] if url else [])]) | given
     if print_config:

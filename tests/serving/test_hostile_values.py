@@ -216,3 +216,21 @@ def test_odd_json_bodies_are_client_errors_never_server_errors(service: Service)
     for body in (b"null", b"1e999", b'"x"', b"[[]]", b'{"messages":null}', b'{"messages":{}}', json.dumps({}).encode()):
         for path in ("/v1/chat/completions", "/v1/counter"):
             assert post(service, body, path).status_code in {400, 422}
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/counter", "/completion"]
+)
+@pytest.mark.parametrize(
+    "value",
+    [b"[" * 100_000 + b"]" * 100_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b"1" * 5000],
+    ids=["100,000 lists in each other", "50,000 objects in each other", "a number of 5,000 digits"],
+)
+def test_json_that_is_too_deep_or_has_an_endless_number_is_refused_at_once(
+    service: Service, path: str, value: bytes
+) -> None:
+    body = b'{"messages": %b, "prompt": %b, "text": %b}' % (value, value, value)
+    response = post(service, body, path)
+    assert response.status_code in (400, 422), response.text
+    assert response.elapsed.total_seconds() < 20
+    assert service.http.get("/readyz").status_code == 200

@@ -63,8 +63,9 @@ def test_a_port_in_use_is_reported_before_anything_is_loaded(bundle: Bundle) -> 
 
 @pytest.mark.parametrize("host", ["192.0.2.7", "no-such-host.invalid"])
 def test_an_address_of_another_machine_is_refused(bundle: Bundle, host: str) -> None:
+    settings = Settings(host=host, port=0, expose_without_keys=True)
     with pytest.raises(InputError, match=f"Cannot listen on {host}"):
-        asyncio.run(serve(Settings(host=host, port=0), ControlledEngine(), [Deployed(bundle, "verified")], print))
+        asyncio.run(serve(settings, ControlledEngine(), [Deployed(bundle, "verified")], print))
 
 
 def test_a_refusal_is_raised_without_announcement_and_stops_the_engine(bundle: Bundle) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMON = ("train", "serve", "sign", "eval", "documents", "search", "pretrain", "dev")
+COMMON = ("train", "serve", "sign", "postgres", "traces", "eval", "documents", "search", "pretrain", "dev")
 # The CPU build of vLLM requires these, but their general builds are for CUDA and break the import of text models.
 UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 

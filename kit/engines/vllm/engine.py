@@ -11,7 +11,7 @@ import gc
 import multiprocessing
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +20,7 @@ from tokenizers import Tokenizer
 
 from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
-from kit.engines.base import (
-    Capabilities,
-    Delta,
-    EngineConfig,
-    EngineSilent,
-    Generation,
-    Partial,
-    TokenScore,
-)
+from kit.engines.base import Capabilities, Delta, EngineConfig, EngineSilent, Generation, TokenScore
 from kit.engines.grammar_trial import GrammarTrials
 from kit.engines.pulse import Pulse
 from kit.engines.structured import compiler_reason, grammar_of
@@ -48,7 +40,6 @@ if TYPE_CHECKING:
     from vllm.outputs import RequestOutput
     from vllm.v1.engine.async_llm import AsyncLLM
 
-_ABORT_SECONDS = 2.0
 _DIED = "vLLM's engine process has ended."
 _LAUNCHING = threading.Lock()  # a launch changes the environment of the whole process
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
@@ -164,16 +155,13 @@ class VllmEngine:
 
     async def _write(self, request: Generation, whole: bool) -> AsyncGenerator[Writing]:
         """Yield the completion as it grows; with `whole`, once, unless a stop string may end it."""
-        from vllm.sampling_params import RequestOutputKind
-
         request = admit(request, self._config.max_length, self._adapters)
         if request.sampling.seed is not None and request.sampling.temperature > 0 and not self._seeds:
             raise InputError("This engine cannot sample from a seed.", "seed", "Leave it out, or set temperature to 0.")
         await self._trials.admit(request.answer)
         writing = Writing(self._tokenizer, request)
         params = _sampling_params(request, in_pieces=not whole or bool(request.sampling.stop))
-        kept = request.partial if params.output_kind is RequestOutputKind.FINAL_ONLY else None
-        async with aclosing(self._outputs(request.ids, params, request.adapter, kept)) as outputs:
+        async with aclosing(self._outputs(request.ids, params, request.adapter)) as outputs:
             async for output in outputs:
                 _add(writing, output)
                 yield writing
@@ -195,12 +183,9 @@ class VllmEngine:
         return tuple(TokenScore(row[token].logprob, _top(row, top)) for row, token in _positions(last, ids))
 
     async def _outputs(
-        self, ids: Sequence[int], params: SamplingParams, adapter: str | None, kept: Partial | None = None
+        self, ids: Sequence[int], params: SamplingParams, adapter: str | None
     ) -> AsyncGenerator[RequestOutput]:
-        """Yield the engine's outputs of one request; closing the generator aborts the request.
-
-        With `kept` there is one output, and if the caller is cancelled, what was written until then is kept there.
-        """
+        """Yield the engine's outputs of one request; closing the generator aborts the request."""
         from vllm import TokensPrompt
         from vllm.exceptions import VLLMClientError
         from vllm.v1.engine.exceptions import EngineDeadError
@@ -208,14 +193,11 @@ class VllmEngine:
         engine = self._running()
         prompt = TokensPrompt(prompt_token_ids=list(ids))
         lora = None if adapter is None else self._adapters[adapter]
-        id = f"kit-{next(self._numbers)}"
         try:
             with self._pulse.waiting():
-                async with aclosing(engine.generate(prompt, params, id, lora_request=lora)) as outputs:
-                    if kept is not None:
-                        yield await _only(engine, id, outputs, kept)
-                        self._pulse.heard()
-                        return
+                async with aclosing(
+                    engine.generate(prompt, params, f"kit-{next(self._numbers)}", lora_request=lora)
+                ) as outputs:
                     async for output in outputs:
                         self._pulse.heard()
                         yield output
@@ -259,19 +241,6 @@ class VllmEngine:
         if self._engine is None:
             raise KitError("The vLLM engine is not running.", next="Start it first.")
         return self._engine
-
-
-async def _only(engine: AsyncLLM, id: str, outputs: AsyncGenerator[RequestOutput], kept: Partial) -> RequestOutput:
-    """Return the only output of a request. If the caller is cancelled, abort it, and keep what vLLM then hands over."""
-    output = asyncio.ensure_future(anext(outputs))
-    try:
-        return await asyncio.shield(output)
-    except asyncio.CancelledError:
-        await engine.abort(id)
-        with suppress(TimeoutError, StopAsyncIteration):
-            written = await asyncio.wait_for(output, _ABORT_SECONDS)
-            kept.token_ids = tuple(written.outputs[0].token_ids)
-        raise
 
 
 def _positions(output: RequestOutput, ids: Sequence[int]) -> Iterator[tuple[Mapping[int, Logprob], int]]:

@@ -1,14 +1,13 @@
-"""Whether an engine's memory grows with its loads of adapters, and whether it tells what a cancelled answer had."""
+"""Whether an engine's memory grows with the number of adapters that it loaded and unloaded."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from kit.engines.base import Engine, Partial
+from kit.engines.base import Engine
 from tests.kit.engines.parts import QUESTIONS, ask
 
 LOADS = 200
@@ -34,18 +33,6 @@ async def growth_per_load(engine: Engine, adapter: Path) -> float:
         busy.cancel()
         await asyncio.gather(busy, return_exceptions=True)
     return _slope(memory[_WARM:])
-
-
-async def written_before_cancel(engine: Engine) -> int:
-    """Cancel an endless answer while another writes 20 tokens; return how many it had then, as its ledger would say."""
-    partial = Partial()
-    endless = asyncio.create_task(engine.generate(replace(ask("Hi", max_tokens=1500, stop_ids=()), partial=partial)))
-    await engine.generate(ask("Hi", max_tokens=30, stop_ids=()))
-    endless.cancel()
-    await asyncio.gather(endless, return_exceptions=True)
-    assert endless.cancelled()
-    assert partial.begun
-    return len(partial.token_ids)
 
 
 async def _keep_busy(engine: Engine) -> None:

@@ -140,45 +140,6 @@ def ask(service: Everything, path: str, body: dict[str, Any]) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def utf16(text: str, end: int) -> int:
-    """The same place in UTF-16 units, as JavaScript counts."""
-    return len(text[:end].encode("utf-16-le")) // 2
-
-
-def rows(template: str, count: int) -> list[dict[str, Any]]:
-    """Return the requests of a template's first test rows."""
-    folder = next(each.folder for each in TEMPLATES if each.name == template)
-    lines = (folder / "data" / "test.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["request"] for line in lines[:count]]
-
-
-def test_clauses_after_an_emoji_and_a_combining_mark_stand_where_their_places_say(everything: Everything) -> None:
-    texts = [MARKED + row["text"] for row in rows("legal", 4)]
-    found = [(text, each) for text in texts for each in ask(everything, "/v1/legal/clauses", {"text": text})["clauses"]]
-    assert found
-    for text, each in found:
-        units = text.encode("utf-16-le")
-        assert text[each["start"] : each["end"]] == each["exact"]
-        start, end = utf16(text, each["start"]), utf16(text, each["end"])
-        assert units[2 * start : 2 * end].decode("utf-16-le") == each["exact"]
-        assert start > each["start"] or each["start"] == 0
-
-
-def test_what_is_quoted_from_passages_with_an_emoji_is_in_them(everything: Everything) -> None:
-    asked = rows("medical", 60)
-    for row in asked:
-        for passage in row.get("evidence", ()):
-            passage["text"] = MARKED + passage["text"]
-    results = ask(everything, "/v1/medical/answer/batch", {"requests": asked})["results"]
-    answered = [(row, each["response"]) for row, each in zip(asked, results, strict=True) if "response" in each]
-    quoted = [(row, each) for row, each in answered if each["status"] == "answered"]
-    assert quoted
-    for row, each in quoted:
-        texts = [passage["text"] for passage in row["evidence"] if passage["id"] in each["evidence"]]
-        quote = each["answer"].removeprefix(f"{each['decision']}. ".capitalize())
-        assert any(quote in text for text in texts)
-
-
 def test_a_company_after_an_emoji_is_found_by_its_name(everything: Everything) -> None:
     body = {
         "text": f"{MARKED}Cafe\N{COMBINING ACUTE ACCENT} Nord won a large order.",

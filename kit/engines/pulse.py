@@ -31,6 +31,11 @@ class Pulse:
         self._heard = self._clock()
 
     @property
+    def quiet(self) -> float:
+        """Seconds since anything came back, or since a request began to wait alone."""
+        return self._clock() - self._heard
+
+    @property
     def silence(self) -> float:
         """Seconds since anything came back, if a request waits; else 0."""
         return self._clock() - self._heard if self._waiting else 0.0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kit.bundle.verify import verify_files
-from kit.engines.base import Engine, EngineSilent, Generation, Sampling
+from kit.engines.base import Engine, EngineSilent
 from kit.errors import KitError, Refused
 from kit.system.files import file_digest
 from kit.system.hashes import Digest
@@ -21,7 +20,6 @@ from serving.readiness import Readiness
 from serving.settings import Settings
 
 _LOOK_SECONDS = 0.25
-_PULSE_SECONDS = 5.0
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 _MOST_RESTARTS, _FORGET_SECONDS = 5, 600.0
 _log = logging.getLogger(__name__)
@@ -71,8 +69,7 @@ class EngineWatch:
 
     async def run(self) -> None:
         """Watch every engine until cancelled, or until one cannot be brought back: then the service is refused."""
-        watches = [self._watch(engine) for engine in self._fleet.engines]
-        await asyncio.gather(*watches, *(self._keep_asking(engine) for engine in self._fleet.engines))
+        await asyncio.gather(*(self._watch(engine) for engine in self._fleet.engines))
 
     async def _watch(self, engine: Engine) -> None:
         back_off, silent_since = BackOff(), None
@@ -91,17 +88,6 @@ class EngineWatch:
             else:
                 self._readiness.resume(engine)
             silent_since = None
-
-    async def _keep_asking(self, engine: Engine) -> None:
-        """Ask for one token again and again: an engine that is never asked cannot be seen to be silent."""
-        while True:
-            await asyncio.sleep(_PULSE_SECONDS)
-            model = next(iter(models_of(self._catalogue, engine)), None)
-            if model is None or not engine.capabilities.proves:
-                continue
-            ids = (model.deployed.bundle.seal.fingerprints[0].ids[0],)
-            with contextlib.suppress(KitError):  # `health` says what is wrong
-                await engine.generate(Generation(ids, Sampling(max_tokens=1), adapter=model.deployed.adapter))
 
     async def _bring_back(self, engine: Engine, death: KitError, back_off: BackOff) -> None:
         """Start the engine again and prove its bundles, as often as the back-off allows; else refuse the service."""

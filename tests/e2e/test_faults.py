@@ -19,6 +19,14 @@ def test_a_killed_engine_fails_its_streams_in_words_and_is_back_after_it_was_pro
     assert (drained["finished"], drained["new"]) == (8, 503)
 
 
+def test_a_stopped_engine_is_noticed_its_request_ends_at_the_deadline_and_it_may_come_back(trained: Trained) -> None:
+    settings = {"silent_seconds": 6, "answer_seconds": 20}
+    with running(trained.root, trained.merged, "vllm", settings) as service:
+        found = engine.engine_stopped(service)
+    assert found["status"] == 504
+    assert found["not_ready"] < found["deadline"]
+
+
 def test_no_process_of_the_engine_outlives_a_service_that_is_killed(trained: Trained) -> None:
     killed = engine.parent_killed(trained.root, trained.merged)
     assert killed["children"] >= 1

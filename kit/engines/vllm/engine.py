@@ -11,7 +11,7 @@ import gc
 import multiprocessing
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from kit.adapters.format import adapted, check_adapter
 from kit.engines.admission import admit, admit_adapter, admit_score, check_model
-from kit.engines.base import Capabilities, Delta, EngineConfig, EngineSilent, Generation, TokenScore
+from kit.engines.base import Capabilities, Delta, EngineConfig, EngineSilent, Generation, Sampling, TokenScore
 from kit.engines.grammar_trial import GrammarTrials
 from kit.engines.pulse import Pulse
 from kit.engines.structured import compiler_reason, grammar_of
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vllm.outputs import RequestOutput
     from vllm.v1.engine.async_llm import AsyncLLM
 
+_QUIET_SECONDS = 5.0
 _DIED = "vLLM's engine process has ended."
 _LAUNCHING = threading.Lock()  # a launch changes the environment of the whole process
 _GRAMMAR_FIELDS = {"json": "json", "ebnf": "grammar"}  # vLLM's names for the kinds of grammar
@@ -63,6 +64,7 @@ class VllmEngine:
         self._numbers = count(1)
         self._seeds = True
         self._pulse = Pulse()
+        self._asking: asyncio.Task[None] | None = None
         self._abandoned = False
         self._trials = GrammarTrials(config.model)
 
@@ -84,7 +86,7 @@ class VllmEngine:
             check_adapter(name, folder, self._config.model, self._config.max_rank)
             self._adaptable |= adapted(folder)
         self._tokenizer = Tokenizer.from_file(str(self._config.model / "tokenizer.json"))
-        before = set(multiprocessing.active_children())
+        self._abandoned, before = False, set(multiprocessing.active_children())
         try:
             await run_in_daemon_thread(self._launch)
         except asyncio.CancelledError:
@@ -102,10 +104,25 @@ class VllmEngine:
         except BaseException:
             await self.stop()
             raise
+        self._asking = asyncio.create_task(self._keep_asking())
+
+    async def _keep_asking(self) -> None:
+        """Ask for a token whenever it is quiet: an engine that is never asked cannot be seen to be silent."""
+        while True:
+            await asyncio.sleep(_QUIET_SECONDS)
+            if self._pulse.quiet < _QUIET_SECONDS:
+                continue
+            params = _sampling_params(Generation((0,), Sampling(max_tokens=1)), in_pieces=False)
+            with suppress(KitError):  # `health` says what is wrong
+                async with aclosing(self._outputs((0,), params, None)) as outputs:
+                    async for _ in outputs:
+                        pass
 
     async def stop(self) -> None:
         """End the child processes; calling it twice is harmless."""
         engine, self._engine = self._engine, None
+        if self._asking is not None:
+            self._asking.cancel()
         self._adapters.clear()
         await self._trials.stop()
         if engine is not None:

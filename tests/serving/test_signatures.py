@@ -85,7 +85,7 @@ def test_an_unsigned_bundle_is_not_served_to_other_machines(tmp_path: Path, keys
 def test_a_signed_bundle_whose_signed_gates_held_is_served_to_other_machines(tmp_path: Path, keys: Keys) -> None:
     store, bundle = measured_project(tmp_path)
     sign(store, bundle, keys)
-    settings = requiring(keys, host="0.0.0.0")
+    settings = requiring(keys, host="0.0.0.0", expose_without_keys=True)
     with running(create_app(settings, ControlledEngine(), [deployed(store, bundle, settings)])) as service:
         for answer in answers(service):
             assert (answer.headers[HEADER], answer.headers["x-domainkit-status"]) == ("signed", "verified")
@@ -97,8 +97,9 @@ def test_a_forged_evaluation_does_not_open_the_service_to_other_machines(tmp_pat
     store, bundle = measured_project(tmp_path, [FAILED])
     sign(store, bundle, keys)
     forged = measure(store, bundle, HELD)
-    create_app(Settings(host="0.0.0.0"), ControlledEngine(), [deployed(store, bundle, Settings())])  # without a key
-    settings = requiring(keys, host="0.0.0.0")
+    exposed: dict[str, Any] = {"host": "0.0.0.0", "expose_without_keys": True}
+    create_app(Settings(**exposed), ControlledEngine(), [deployed(store, bundle, Settings())])  # no signature required
+    settings = requiring(keys, **exposed)
     found = deployed(store, bundle, settings)
     assert f"Not signed, so not counted: {forged.name}." in found.sentence
     with pytest.raises(Refused, match="Gate accuracy failed"):

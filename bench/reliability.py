@@ -68,14 +68,13 @@ def of_engine(folder: Path, bundle: str) -> Iterator[Row]:
         yield at_most("engine stopped but alive: not ready after", stopped["not_ready"], 30, "s")
         yield equal("engine stopped but alive: status of a request that waits", stopped["status"], 504)
         yield at_most("engine stopped but alive: the answer after", stopped["deadline"], _DEADLINE + 5, "s")
+        yield equal("service killed: children left after 5 s", engine.parent_killed(service)["left"], 0)
     idle = engine.stopped_when_idle(folder, bundle)
     yield at_most("SIGTERM to an idle service: ended after", idle["ended"], 5, "s")
     for after in (2.0, 12.0):
         starting = engine.stopped_while_starting(folder, bundle, after)
         yield at_most(f"SIGTERM {after:g} s after the start: ended after", starting["ended"], 5, "s")
         yield equal(f"SIGTERM {after:g} s after the start: processes left", starting["left"], 0)
-    killed = engine.parent_killed(folder, bundle)
-    yield equal("service killed: children left after 5 s", killed["left"], 0)
 
 
 def of_clients(folder: Path, bundle: str) -> Iterator[Row]:

@@ -11,7 +11,6 @@ from pathlib import Path
 import psutil
 
 from bench.faults.service import LONG_ANSWER, Service, begin_streams, chat, end, running, seconds_until, start
-from bench.faults.service import wait_until_ready as until_ready
 from kit.errors import KitError
 
 _STREAMS = 16
@@ -78,10 +77,8 @@ async def _engine_stopped(service: Service) -> dict[str, float]:
     return {"not_ready": not_ready, "status": answer.status_code, "deadline": deadline, "back": back}
 
 
-def parent_killed(folder: Path, bundle: str) -> dict[str, float]:
+def parent_killed(service: Service) -> dict[str, float]:
     """Kill the service's own process; return how many of its children were left after 5 s."""
-    service = start(folder, bundle, "vllm")
-    until_ready(service)
     children = psutil.Process(service.process.pid).children(recursive=True)
     service.process.kill()
     service.process.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from kit.project.template import RECIPE_FILE, Template, list_templates
 from kit.recipe import load_recipe
 from kit.task import Task
 from kit.task.loader import load_tasks
-from tests.e2e.commands import kit, kit_json
+from kit.workflows import new, train
 from tests.e2e.conftest import with_profiles
 
 FIRST = "code"
@@ -72,18 +71,16 @@ def _worked_request(template: Template, task: Task[Any, Any], data: Path) -> Bas
 
 
 def train_every(folder: Path) -> dict[str, str]:
-    """Make a project of every template in a folder, and train two at a time; return the bundles by template."""
-    with ThreadPoolExecutor(2) as pool:
-        bundles = list(pool.map(lambda each: _train(each, folder / each.name), TEMPLATES))
-    return {each.name: bundle for each, bundle in zip(TEMPLATES, bundles, strict=True)}
+    """Make a project of every template in a folder, and train it in this process; return the bundles by template."""
+    return {each.name: _train(each, folder / each.name) for each in TEMPLATES}
 
 
 def _train(template: Template, project: Path) -> str:
-    kit("new", template.name, str(project), cwd=project.parent)
+    new(template.name, project)
     recipe = yaml.safe_load((project / RECIPE_FILE).read_text(encoding="utf-8"))
     few = _few(recipe["profiles"]["smoke"], _TRAIN_ROWS.get(template.name, _FEW_ROWS))
     with_profiles(project, few=few)
-    return str(kit_json("train", "--profile", "few", "--threads", "1", cwd=project)["bundle"])
+    return train(project, profile="few", threads=1).bundle
 
 
 def _few(smoke: dict[str, Any], count: int) -> dict[str, Any]:

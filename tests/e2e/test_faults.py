@@ -19,20 +19,16 @@ def test_a_killed_engine_fails_its_streams_in_words_and_is_back_after_it_was_pro
     assert (drained["finished"], drained["new"]) == (8, 503)
 
 
-def test_a_stopped_engine_is_noticed_its_request_ends_at_the_deadline_and_it_may_come_back(trained: Trained) -> None:
+def test_a_stopped_engine_is_noticed_and_may_come_back_and_no_process_outlives_the_service(trained: Trained) -> None:
     settings = {"silent_seconds": 6, "answer_seconds": 20}
     with running(trained.root, trained.merged, "vllm", settings) as service:
         found = engine.engine_stopped(service)
+        killed = engine.parent_killed(service)
     assert found["status"] == 504
     assert found["not_ready"] < found["deadline"]
-
-
-def test_no_process_of_the_engine_outlives_a_service_that_is_killed(trained: Trained) -> None:
-    killed = engine.parent_killed(trained.root, trained.merged)
     assert killed["children"] >= 1
     assert killed["left"] == 0
 
 
-@pytest.mark.parametrize("after", [3.0, 15.0])
-def test_a_service_that_is_told_to_stop_while_it_starts_leaves_no_process(trained: Trained, after: float) -> None:
-    assert engine.stopped_while_starting(trained.root, trained.merged, after)["left"] == 0
+def test_a_service_that_is_told_to_stop_while_it_starts_leaves_no_process(trained: Trained) -> None:
+    assert engine.stopped_while_starting(trained.root, trained.merged, after=15.0)["left"] == 0

@@ -35,7 +35,9 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 @kit_command("top", "kit top --url http://127.0.0.1:8000")
 @click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="Address of the service.")
-@click.option("--every", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--every", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True, help="Seconds between looks."
+)
 @click.option("--looks", type=click.IntRange(min=1), help="Stop after so many looks; default: when you press Ctrl-C.")
 def command(output: Output, url: str, every: float, looks: int | None) -> int:
     """Show what a service does: requests that wait and that are written, tokens, times and errors, again and again.

@@ -14,7 +14,7 @@ from kit.bundle.store import Bundle, Store
 from tests.kit.bundle.signers import FAILED, HELD, Keys, make_certificate, make_keys, measure, measured_project
 from tests.kit.cli.conftest import Run
 
-DRY = ("serve", "--engine", "local", "--dry-run", "--port", "0", "--host", "0.0.0.0")
+DRY = ("serve", "--engine", "local", "--dry-run", "--port", "0", "--host", "0.0.0.0", "--expose-without-keys")
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_another_key_is_refused_by_verify_and_serve(
     store, _ = measured
     other = make_keys(tmp_path, "other")
     run("sign", "--key", other.private, cwd=store.root)
-    for words in (("verify", "--public-key"), (*DRY[:-2], "--require-signature")):
+    for words in (("verify", "--public-key"), (*DRY[:-3], "--require-signature")):
         done = run(*words, keys.public, cwd=store.root)
         assert (done.code, "which is not trusted here" in done.out + done.err) == (4, True), done
 

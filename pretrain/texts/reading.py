@@ -113,10 +113,10 @@ def sample_chats(folder: Path) -> Iterator[Document]:
 
 
 def _outline(value: Any) -> str:
-    """Return the texts in nested lists and mappings, one per line."""
+    """Return the texts in nested lists and mappings, one per line; numbers, booleans and null are no texts."""
     if isinstance(value, str):
         return value
-    items = value.values() if isinstance(value, dict) else value
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return "\n".join(filter(None, (_outline(item) for item in items)))
 
 

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
 
-.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-sampled bench-public bench-reliability format locks test-image
+.PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-sampled bench-public bench-reliability format locks test-image test-clients
 
 setup: $(VENV)/.ready
 
@@ -81,3 +81,7 @@ locks: setup
 # Builds the images with buildah, and serves from one. Needs root, buildah and debootstrap; takes some minutes and 20 GB.
 test-image: setup
 	$(BIN)/pytest -p no:xdist scripts/image
+
+# A service on vLLM with a bundle of every template, asked by curl, the official client and editors. Needs ten minutes.
+test-clients: setup
+	$(BIN)/pytest -p no:xdist scripts/clients

@@ -18,12 +18,12 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from kit.project.template import Template
+from scripts.clients import editors
+from scripts.clients.editors import AFTER, BEFORE, SENTINELS
+from scripts.clients.every_bundle import TEMPLATES, Everything, Route, routes, train_every
 from tests.docs.blocks import RUNNABLE, Block, blocks
 from tests.docs.pages import page_run
-from tests.e2e import editors
 from tests.e2e.commands import serving
-from tests.e2e.editors import AFTER, BEFORE, SENTINELS
-from tests.e2e.every_bundle import TEMPLATES, Everything, Route, routes, train_every
 
 pytestmark = pytest.mark.vllm
 ROUTES = list(routes())

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-TRAINING_TESTS := tests/kit/train tests/kit/cli/test_train.py
+TRAINING_TESTS := tests/kit/train
 
 .PHONY: setup demo check docs test test-other-type bench bench-base bench-train bench-serve bench-templates bench-sampled bench-public bench-reliability format locks test-image test-clients
 

@@ -5,7 +5,6 @@ A child ends with its parent, however the parent ended: it would keep the weight
 """
 
 import logging
-import multiprocessing
 import os
 import signal
 import threading
@@ -21,5 +20,5 @@ def _end_with(parent: int) -> None:
 
 
 logging.getLogger("vllm").addHandler(logging.NullHandler())
-if __name__ == "__mp_main__" and (_parent := multiprocessing.parent_process()) is not None and _parent.pid is not None:
-    threading.Thread(target=_end_with, args=(_parent.pid,), name="ends-with-its-parent", daemon=True).start()
+if __name__ == "__mp_main__":  # in a child; `multiprocessing` does not know its parent yet
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="ends-with-its-parent", daemon=True).start()

@@ -141,7 +141,7 @@ async def seconds_until(service: Service, status: int, patience: float = 300.0) 
 
 @dataclass
 class Stream:
-    """One streamed answer: set `begun` after its first text; its last event and the time of its end."""
+    """One streamed answer. `begun` is set when the first text arrives; `last` is the last event."""
 
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     events: int = 0
